@@ -94,9 +94,9 @@ DEFECTS = (
         a_decision_that_counts_is_recorded={"two decisions are said to count": answering_step("signal", _two_firsts)},
         a_decision_is_answered_as_it_should_be={
             "a decision about something else counts": around(
-                approvals.Approvals,
+                approvals,
                 "_undecided",
-                lambda undecided, self, checkpoint_id, _digest: undecided(self, checkpoint_id, ""),
+                lambda undecided, container, checkpoint_id, _digest: undecided(container, checkpoint_id, ""),
             )
         },
         an_attempt_is_the_next_one={

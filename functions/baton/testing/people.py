@@ -5,13 +5,12 @@ functions raise, and an answer that does not fit, is raised. Must not: know a pr
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
 
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, Decider
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import approvals_of
-from baton.server.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
+from baton.server.api.jobs.approvals import ApprovalBody, RejectionBody, approve_by, reject
 from baton.server.api.problem import ApiError
 from baton.store.records.jobs import Snapshot
 from baton.testing.records import Approve, Checkpoint, Decide, Operation, Outcomes, Reject
@@ -31,7 +30,6 @@ class People:
         self, api: Container, decide: Decide | None, outcomes: Outcomes | None, record: Callable[[str], None]
     ) -> None:
         self._api, self._decide, self._outcomes, self._record = api, decide, outcomes, record
-        self._approvals = Approvals(api, cast("Any", None))  # only methods that read no other job are called
         self._decided: set[str] = set()
 
     async def decide(self, snapshot: Snapshot) -> None:
@@ -55,9 +53,9 @@ class People:
                 # If several people must approve, each approval is another person's.
                 by = f"{_OPERATOR.tenant} {len(view.get('approvals', ())) + 1}"
                 body = ApprovalBody(arguments=decision.arguments)
-                await self._sent(self._approvals.approve_by(Decider(by), view["id"], body))
+                await self._sent(approve_by(self._api, Decider(by), view["id"], body))
             else:
-                await self._sent(self._approvals.reject(_OPERATOR, view["id"], RejectionBody(reason=decision.reason)))
+                await self._sent(reject(self._api, _OPERATOR, view["id"], RejectionBody(reason=decision.reason)))
 
     async def _sent(self, decision: Awaitable[object]) -> None:
         try:

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from baton.queue.ports import QueuedMessage
 from baton.server.api.app_events import app_event_view
-from baton.server.api.jobs.context import Context
 from baton.server.console.gate import Visit
 from baton.store.records.app_events import SENT_BY, EventRecord
 from baton_events.app_event import AppEvent, parse_app_event
@@ -18,10 +17,10 @@ from baton_events.errors import MalformedEventError
 _MOST_SENT = 100
 
 
-async def show_event(context: Context, visit: Visit) -> Response:
+async def show(visit: Visit) -> Response:
     """Show one event."""
-    event = await app_event_view(context, visit.principal, visit.request.path_params["event_id"])
-    jobs, records = [each["jobId"] for each in event["handlers"] if each["jobId"]], context.container.ports.app_events
+    event = await app_event_view(visit.context, visit.principal, visit.request.path_params["event_id"])
+    jobs, records = [each["jobId"] for each in event["handlers"] if each["jobId"]], visit.container.ports.app_events
     own, *found = await asyncio.gather(*(records.find(name, noted=True) for name in (event["id"], *jobs)))
     sent, by = dict(zip(jobs, map(sent_of, found), strict=True)), own.notes.get(SENT_BY) if own else None
     return visit.page("event.html", event=event, sent=sent, by=by)

@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from baton.server.api.audit import Audit
-from baton.server.api.auth import COOKIE, SESSION_SECONDS, Keys, Principal, Session, Signer, from_here, source_of
+from baton.server.api.auth import COOKIE, SESSION_SECONDS, Principal, Session, Signer, from_here, source_of
+from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.server.api.route import without_body
 from baton.server.console.counts import Counts
@@ -56,6 +57,7 @@ class Visit:
     `asked`: the job of each pending approval, new ones first.
     """
 
+    context: Context
     request: Request
     session: Session
     principal: Principal
@@ -65,6 +67,11 @@ class Visit:
     notice: str = ""
     counts: Mapping[str, str] = field(default_factory=dict[str, str])
     asked: Sequence[str] = ()
+
+    @property
+    def container(self) -> Container:
+        """The deployment's."""
+        return self.context.container
 
     @property
     def places(self) -> list[tuple[str, str, str]]:
@@ -102,11 +109,10 @@ Page = Callable[[Visit], Awaitable[Response]]
 class Gate:
     """Makes routes of pages."""
 
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._clock = container.ports.clock
-        self._keys = keys
-        self._audit, self._counts = Audit(container), Counts(container)
-        self.signer = Signer(container.settings)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._audit, self._counts = Audit(context.container), Counts(context.container)
+        self.signer = Signer(context.container.settings)
 
     def get(self, path: str, shows: Page) -> Route:
         """Make the route of a page."""
@@ -133,14 +139,14 @@ class Gate:
         Raises:
             ApiError, StoreError: the key could not be checked.
         """
-        now_ms = self._clock.now_ms()
+        now_ms = self._context.container.ports.clock.now_ms()
         session = self.signer.session(request.cookies.get(COOKIE, ""), now_ms)
-        principal = await self._keys.of_digest(session.key, source_of(request)) if session else None
+        principal = await self._context.keys.of_digest(session.key, source_of(request)) if session else None
         if session is None or principal is None or principal.role != "admin":
             return None
         notice = self.signer.read("said", request.cookies.get(NOTICE_COOKIE, "")) or {}
         text = notice.get("text", "") if notice.get("session") == session.id else ""
-        return Visit(request, session, principal, self.signer, now_ms, notice=text)
+        return Visit(self._context, request, session, principal, self.signer, now_ms, notice=text)
 
     def _guarded(self, handler: Page, *, changes: bool) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

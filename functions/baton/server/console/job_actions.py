@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from baton.sdk.agents.registry import Registry
 from baton.server.api.admin.subjects import erased
-from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.diff import diff_of
 from baton.server.api.jobs.fork import ForkBody, forked
 from baton.server.api.jobs.job import ChangeBody
@@ -21,7 +20,7 @@ from baton.server.api.jobs.submission import read_submit_body
 from baton.server.api.problem import ApiError, parsed
 from baton.server.console.form import Form, field, read_object, whole_number
 from baton.server.console.gate import SUBJECT, Visit
-from baton.server.console.job_page import JobPage
+from baton.server.console.job_page import show_job
 from baton_events.ids import subject_digest
 
 _FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
@@ -81,44 +80,43 @@ def fork_body(form: Form, own: Mapping[str, str]) -> ForkBody:
     return parsed(ForkBody, json.dumps(body).encode())
 
 
-class ForkPages:
-    """Forks a job, and shows two jobs side by side."""
+async def fork_form(visit: Visit) -> Response:
+    """Show the form that forks a job; the query has the turn to begin at."""
+    job_id = visit.request.path_params["job_id"]
+    given = dict.fromkeys((*_EDITS, "toolsRun"), "") | await _own(visit, job_id)
+    given |= {"turn": visit.query("turn") or "1", "once": visit.container.ports.randomness.token()}
+    return visit.page("fork.html", job={"id": job_id}, given=given, faults={})
 
-    def __init__(self, context: Context) -> None:
-        self._randomness, self._jobs, self._context = context.container.ports.randomness, context.jobs, context
 
-    async def form(self, visit: Visit) -> Response:
-        """Show the form that forks a job; the query has the turn to begin at."""
-        job_id = visit.request.path_params["job_id"]
-        given = dict.fromkeys((*_EDITS, "toolsRun"), "") | await self._own(visit, job_id)
-        given |= {"turn": visit.query("turn") or "1", "once": self._randomness.token()}
-        return visit.page("fork.html", job={"id": job_id}, given=given, faults={})
+async def fork(visit: Visit) -> Response:
+    """Fork the job, once however often the form is sent; show each fault at its field."""
+    job_id, form = visit.request.path_params["job_id"], visit.form
+    given = {name: field(form, name) for name in (*_EDITS, "turn", "toolsRun", "once")}
+    own = await _own(visit, job_id)
+    try:
+        once = f"console {given['once']}" if given["once"] else ""
+        made = await forked(visit.context, visit.principal, job_id, fork_body(form, own), once)
+    except ApiError as error:
+        if not error.faults:
+            raise
+        faults = {_field_of(name): text for name, text in error.faults}
+        return visit.page("fork.html", error.status, job={"id": job_id}, given=given, faults=faults)
+    return visit.go(f"/console/jobs/{made['id']}", "This job is the fork.")
 
-    async def fork(self, visit: Visit) -> Response:
-        """Fork the job, once however often the form is sent; show each fault at its field."""
-        job_id, form = visit.request.path_params["job_id"], visit.form
-        given = {name: field(form, name) for name in (*_EDITS, "turn", "toolsRun", "once")}
-        own = await self._own(visit, job_id)
-        try:
-            once = f"console {given['once']}" if given["once"] else ""
-            made = await forked(self._context, visit.principal, job_id, fork_body(form, own), once)
-        except ApiError as error:
-            if not error.faults:
-                raise
-            faults = {_field_of(name): text for name, text in error.faults}
-            return visit.page("fork.html", error.status, job={"id": job_id}, given=given, faults=faults)
-        return visit.go(f"/console/jobs/{made['id']}", "This job is the fork.")
 
-    async def _own(self, visit: Visit, job_id: str) -> dict[str, str]:
-        """Return the job's task, and the instructions of its agent as it is now."""
-        snapshot, agents = await self._jobs.snapshot(visit.principal, job_id), self._context.container.registry.agents
-        now = next((agent.instructions for agent in agents if agent.name == snapshot.job.agent), "")
-        return {"taskDescription": snapshot.task.get("text", ""), "instructions": now}
+async def _own(visit: Visit, job_id: str) -> dict[str, str]:
+    """Return the job's task, and the instructions of its agent as it is now."""
+    snapshot = await visit.context.jobs.snapshot(visit.principal, job_id)
+    now = next(
+        (agent.instructions for agent in visit.container.registry.agents if agent.name == snapshot.job.agent), ""
+    )
+    return {"taskDescription": snapshot.task.get("text", ""), "instructions": now}
 
-    async def diff(self, visit: Visit) -> Response:
-        """Show two jobs turn by turn."""
-        ids = visit.request.path_params["job_id"], visit.request.path_params["other_id"]
-        return visit.page("diff.html", diff=await diff_of(self._context, visit.principal, *ids))
+
+async def diff(visit: Visit) -> Response:
+    """Show two jobs turn by turn."""
+    ids = visit.request.path_params["job_id"], visit.request.path_params["other_id"]
+    return visit.page("diff.html", diff=await diff_of(visit.context, visit.principal, *ids))
 
 
 def _field_of(name: str) -> str:
@@ -136,78 +134,82 @@ def _number(text: str) -> Any:
     return value if isinstance(value, bool | int | float) else text
 
 
-class JobActions:
-    """The forms about jobs."""
+async def start_form(visit: Visit) -> Response:
+    """Show the form that starts a job, or with `cron` in the query makes a schedule; the query may fill it in."""
+    token = visit.container.ports.randomness.token()
+    given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId", "tags")}
+    if "cron" in visit.request.query_params:
+        given |= {"cron": visit.query("cron"), "timeZone": visit.query("timeZone") or "UTC"}
+    return job_form(visit, visit.container.registry, {**given, "inputData": "", "priority": "5", "once": token}, {})
 
-    def __init__(self, context: Context, page: JobPage) -> None:
-        self._container, self._jobs, self._context, self._page = context.container, context.jobs, context, page
 
-    async def form(self, visit: Visit) -> Response:
-        """Show the form that starts a job, or with `cron` in the query makes a schedule; the query may fill it in."""
-        token = self._container.ports.randomness.token()
-        given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId", "tags")}
-        if "cron" in visit.request.query_params:
-            given |= {"cron": visit.query("cron"), "timeZone": visit.query("timeZone") or "UTC"}
-        return job_form(visit, self._container.registry, {**given, "inputData": "", "priority": "5", "once": token}, {})
+async def start(visit: Visit) -> Response:
+    """Start the job, once however often the form is sent; show each fault at its field, and keep the input."""
+    names = ("jobType", "taskDescription", "inputData", "sessionId", "tags")
+    given = {name: field(visit.form, name) for name in names}
+    given |= {"priority": field(visit.form, "priority") or "5", "once": field(visit.form, "once")}
+    try:
+        body = read_submit_body(json.dumps(body_of(visit.form)).encode())
+        job = await visit.context.jobs.accept(
+            visit.principal, body, f"console {given['once']}" if given["once"] else ""
+        )
+    except ApiError as error:
+        if not error.faults:
+            raise
+        return job_form(visit, visit.container.registry, given, dict(error.faults), error.status)
+    return visit.go(f"/console/jobs/{job['id']}", "The job is accepted.")
 
-    async def start(self, visit: Visit) -> Response:
-        """Start the job, once however often the form is sent; show each fault at its field, and keep the input."""
-        names = ("jobType", "taskDescription", "inputData", "sessionId", "tags")
-        given = {name: field(visit.form, name) for name in names}
-        given |= {"priority": field(visit.form, "priority") or "5", "once": field(visit.form, "once")}
-        try:
-            body = read_submit_body(json.dumps(body_of(visit.form)).encode())
-            job = await self._jobs.accept(visit.principal, body, f"console {given['once']}" if given["once"] else "")
-        except ApiError as error:
-            if not error.faults:
-                raise
-            return job_form(visit, self._container.registry, given, dict(error.faults), error.status)
-        return visit.go(f"/console/jobs/{job['id']}", "The job is accepted.")
 
-    async def cancel(self, visit: Visit) -> Response:
-        """Cancel the job at once."""
-        job_id = visit.request.path_params["job_id"]
-        await self._jobs.changed(visit.principal, job_id, ChangeBody(action="cancel"))
-        return visit.go(f"/console/jobs/{job_id}", "The job is cancelled.")
+async def cancel(visit: Visit) -> Response:
+    """Cancel the job at once."""
+    job_id = visit.request.path_params["job_id"]
+    await visit.context.jobs.changed(visit.principal, job_id, ChangeBody(action="cancel"))
+    return visit.go(f"/console/jobs/{job_id}", "The job is cancelled.")
 
-    async def retry(self, visit: Visit) -> Response:
-        """Retry an ended job: from the failed step, or from its start."""
-        job_id = visit.request.path_params["job_id"]
-        begin = "start" if field(visit.form, "from") == "start" else "failure"
-        await self._jobs.changed(visit.principal, job_id, ChangeBody.model_validate({"action": "retry", "from": begin}))
-        return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {_BEGINS[begin]}.")
 
-    async def score(self, visit: Visit) -> Response:
-        """Score the job; show each fault at its field."""
-        job_id = visit.request.path_params["job_id"]
-        given = {name: field(visit.form, name) for name in ("name", "value", "comment")}
-        try:
-            body = parsed(ScoreBody, json.dumps({**given, "value": _number(given["value"])}).encode())
-            await scored(self._context, visit.principal, job_id, body)
-        except ApiError as error:
-            if not error.faults:
-                raise
-            return await self._page.show(visit, given, dict(error.faults), error.status)
-        return visit.go(f"/console/jobs/{job_id}", f"The job has a score {given['name']}.")
+async def retry(visit: Visit) -> Response:
+    """Retry an ended job: from the failed step, or from its start."""
+    job_id = visit.request.path_params["job_id"]
+    begin = "start" if field(visit.form, "from") == "start" else "failure"
+    await visit.context.jobs.changed(
+        visit.principal, job_id, ChangeBody.model_validate({"action": "retry", "from": begin})
+    )
+    return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {_BEGINS[begin]}.")
 
-    async def delete(self, visit: Visit) -> Response:
-        """Delete an ended job's data."""
-        job_id = visit.request.path_params["job_id"]
-        await self._jobs.remove(visit.principal, job_id)
-        return visit.go("/console/jobs", f"The data of job {job_id} is deleted.")
 
-    async def erase(self, visit: Visit) -> Response:
-        """Erase the data of the person whose job it is, once their id is typed: no page shows it, and no log has it."""
-        job_id, person = visit.request.path_params["job_id"], field(visit.form, SUBJECT)
-        job = (await self._jobs.snapshot(visit.principal, job_id, partly=True)).job
-        names = self._container.sealing.names_of(subject_digest(job.tenant, person))
-        if not person or job.subject not in names:
-            raise ApiError(422, f"job {job_id} is not of that person: type the subjectId that it was submitted with")
-        counts = Counter(await erased(self._context, job.tenant, names))
-        if running := counts.pop("running", 0):  # they are cancelled by now, and so can be deleted
-            again = await erased(self._context, job.tenant, names)
-            running = again.pop("running")
-            counts.update(again | {"sessions": 0})  # the same ones
-        gone = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        left = f"; {running} jobs still run: erase once more on the page of one of them" if running else ""
-        return visit.go("/console/jobs", f"Of the person is erased: {gone or 'nothing'}{left}.")
+async def score(visit: Visit) -> Response:
+    """Score the job; show each fault at its field."""
+    job_id = visit.request.path_params["job_id"]
+    given = {name: field(visit.form, name) for name in ("name", "value", "comment")}
+    try:
+        body = parsed(ScoreBody, json.dumps({**given, "value": _number(given["value"])}).encode())
+        await scored(visit.context, visit.principal, job_id, body)
+    except ApiError as error:
+        if not error.faults:
+            raise
+        return await show_job(visit, given, dict(error.faults), error.status)
+    return visit.go(f"/console/jobs/{job_id}", f"The job has a score {given['name']}.")
+
+
+async def delete(visit: Visit) -> Response:
+    """Delete an ended job's data."""
+    job_id = visit.request.path_params["job_id"]
+    await visit.context.jobs.remove(visit.principal, job_id)
+    return visit.go("/console/jobs", f"The data of job {job_id} is deleted.")
+
+
+async def erase(visit: Visit) -> Response:
+    """Erase the data of the person whose job it is, once their id is typed: no page shows it, and no log has it."""
+    job_id, person = visit.request.path_params["job_id"], field(visit.form, SUBJECT)
+    job = (await visit.context.jobs.snapshot(visit.principal, job_id, partly=True)).job
+    names = visit.container.sealing.names_of(subject_digest(job.tenant, person))
+    if not person or job.subject not in names:
+        raise ApiError(422, f"job {job_id} is not of that person: type the subjectId that it was submitted with")
+    counts = Counter(await erased(visit.context, job.tenant, names))
+    if running := counts.pop("running", 0):  # they are cancelled by now, and so can be deleted
+        again = await erased(visit.context, job.tenant, names)
+        running = again.pop("running")
+        counts.update(again | {"sessions": 0})  # the same ones
+    gone = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    left = f"; {running} jobs still run: erase once more on the page of one of them" if running else ""
+    return visit.go("/console/jobs", f"Of the person is erased: {gone or 'nothing'}{left}.")

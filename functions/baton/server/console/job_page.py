@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from baton.sdk.records.redaction import REDACTED
 from baton.server.api.jobs.approval_list import approvals_of
-from baton.server.api.jobs.job import JobsApi
 from baton.server.api.jobs.result import answer_of
 from baton.server.api.problem import ApiError
 from baton.server.console.event_page import sent_of
@@ -24,7 +23,6 @@ from baton.settings.service_prices import Prices
 from baton.store.records.app_events import SENT_BY
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
-from baton.worker.container import Container
 from baton.worker.runtime.job_view import job_row, job_view
 from baton.worker.runtime.usage_view import step_usage
 
@@ -107,98 +105,101 @@ class Shown:
     beside: dict[str, Any]
 
 
-class JobPage:
-    """Shows jobs."""
+async def show_job(
+    visit: Visit, given: dict[str, str] | None = None, faults: dict[str, str] | None = None, status: int = 200
+) -> Response:
+    """Show the whole page. `given`, `faults`: a score that was refused."""
+    shown = await shown_job(visit)
+    everything, engine = bool(visit.query("all")), bool(visit.query("engine"))
+    every = [line for line in shown.lines if engine or not line.of_engine]
+    lines = every if everything else every[-NEWEST_LINES:]
+    snapshot = shown.traced.snapshot
+    below = await jobs_below(visit.container.ports.reader, snapshot)
+    record = await visit.container.ports.app_events.find(snapshot.job.id, noted=True)
+    calls = shown.job["toolCalls"] if everything else calls_shown(shown.job)
+    return visit.page(
+        "job.html",
+        status,
+        given=given or dict.fromkeys(("name", "value", "comment"), ""),
+        faults=faults or {},
+        job=shown.job,
+        traceback=snapshot.job.error.traceback if snapshot.job.error else "",
+        sent=sent_of(record) if snapshot.job.handles[1] else [],
+        by=record.notes.get(SENT_BY) if record else None,
+        first=await _first(visit, shown.job),
+        steps=[*(shown.steps if everything else shown.steps[-NEWEST_STEPS:]), shown.beside],
+        steps_shown=bool(visit.query("steps")),
+        older_steps=0 if everything else max(0, len(shown.steps) - NEWEST_STEPS),
+        lines=lines,
+        left_out=len(every) - len(lines),
+        calls=with_scripts(calls, snapshot),
+        older_calls=len(shown.job["toolCalls"]) - len(calls),
+        position=shown.position,
+        engine=engine,
+        plan=plan_graph(shown.job, snapshot.calls),
+        query=urlencode({name: visit.query(name) for name in ("engine", "all", "turns") if visit.query(name)}),
+        **picture(visit, shown.traced, below, visit.now_ms),
+    )
 
-    def __init__(self, container: Container, jobs: JobsApi) -> None:
-        self._reader, self._app_events = container.ports.reader, container.ports.app_events
-        self._container, self._prices = container, container.settings.prices
-        self._jobs = jobs
 
-    async def show(
-        self, visit: Visit, given: dict[str, str] | None = None, faults: dict[str, str] | None = None, status: int = 200
-    ) -> Response:
-        """Show the whole page. `given`, `faults`: a score that was refused."""
-        shown = await self.shown(visit)
-        everything, engine = bool(visit.query("all")), bool(visit.query("engine"))
-        every = [line for line in shown.lines if engine or not line.of_engine]
-        lines = every if everything else every[-NEWEST_LINES:]
-        snapshot = shown.traced.snapshot
-        below = await jobs_below(self._reader, snapshot)
-        record = await self._app_events.find(snapshot.job.id, noted=True)
-        calls = shown.job["toolCalls"] if everything else calls_shown(shown.job)
-        return visit.page(
-            "job.html",
-            status,
-            given=given or dict.fromkeys(("name", "value", "comment"), ""),
-            faults=faults or {},
-            job=shown.job,
-            traceback=snapshot.job.error.traceback if snapshot.job.error else "",
-            sent=sent_of(record) if snapshot.job.handles[1] else [],
-            by=record.notes.get(SENT_BY) if record else None,
-            first=await self._first(shown.job, visit.now_ms),
-            steps=[*(shown.steps if everything else shown.steps[-NEWEST_STEPS:]), shown.beside],
-            steps_shown=bool(visit.query("steps")),
-            older_steps=0 if everything else max(0, len(shown.steps) - NEWEST_STEPS),
-            lines=lines,
-            left_out=len(every) - len(lines),
-            calls=with_scripts(calls, snapshot),
-            older_calls=len(shown.job["toolCalls"]) - len(calls),
-            position=shown.position,
-            engine=engine,
-            plan=plan_graph(shown.job, snapshot.calls),
-            query=urlencode({name: visit.query(name) for name in ("engine", "all", "turns") if visit.query(name)}),
-            **picture(visit, shown.traced, below, visit.now_ms),
-        )
+async def _first(visit: Visit, job: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the job that this one was forked from, whose answer stands beside its own; None: there is none."""
+    first = (
+        await visit.container.ports.reader.job(job["forkedFrom"]["jobId"], partly=True) if "forkedFrom" in job else None
+    )
+    return job_row(first, visit.now_ms) if first else None
 
-    async def _first(self, job: dict[str, Any], now_ms: int) -> dict[str, Any] | None:
-        """Return the job that this one was forked from, whose answer stands beside its own; None: there is none."""
-        first = await self._reader.job(job["forkedFrom"]["jobId"], partly=True) if "forkedFrom" in job else None
-        return job_row(first, now_ms) if first else None
 
-    async def call(self, visit: Visit) -> Response:
-        """Show one tool call with all of its arguments and its result."""
-        shown = await self.shown(visit)
-        job = shown.job
-        wanted = visit.request.path_params["call_id"]
-        record = next((call for call in shown.traced.snapshot.calls if call.id == wanted), None)
-        for call in job["toolCalls"]:
-            if call["id"] == wanted and record:
-                return visit.page(
-                    "call.html",
-                    job=job,
-                    call=call,
-                    steps=[step for step in shown.steps if step["callId"] == wanted],
-                    attempts=shown.traced.trace.calls.get(wanted, []),
-                    call_turn=record.turn,
-                    traceback=record.error.traceback if record.error else "",
-                    # Derived from approved arguments, which are no longer known where they had a secret.
-                    key="" if record.approved and REDACTED in json_text(record.arguments) else record.idempotency_key,
-                )
-        raise ApiError(404, f"job {job['id']!r} has no tool call {wanted!r}")
+async def show_call(visit: Visit) -> Response:
+    """Show one tool call with all of its arguments and its result."""
+    shown = await shown_job(visit)
+    job = shown.job
+    wanted = visit.request.path_params["call_id"]
+    record = next((call for call in shown.traced.snapshot.calls if call.id == wanted), None)
+    for call in job["toolCalls"]:
+        if call["id"] == wanted and record:
+            return visit.page(
+                "call.html",
+                job=job,
+                call=call,
+                steps=[step for step in shown.steps if step["callId"] == wanted],
+                attempts=shown.traced.trace.calls.get(wanted, []),
+                call_turn=record.turn,
+                traceback=record.error.traceback if record.error else "",
+                # Derived from approved arguments, which are no longer known where they had a secret.
+                key="" if record.approved and REDACTED in json_text(record.arguments) else record.idempotency_key,
+            )
+    raise ApiError(404, f"job {job['id']!r} has no tool call {wanted!r}")
 
-    async def result(self, visit: Visit) -> Response:
-        """Give the JSON of one result, however large, as a file."""
-        job_id, call_id = visit.request.path_params["job_id"], visit.request.path_params["call_id"]
-        snapshot = await self._jobs.snapshot(visit.principal, job_id)
-        if "ok" not in (stored := snapshot.results.get(call_id, {})):
-            raise ApiError(404, f"job {job_id!r} has no result of a tool call {call_id!r}")
-        answer = await answer_of(self._container, visit.request, (job_id, call_id), stored, raw=True)
-        answer.headers["content-disposition"] = f'attachment; filename="{call_id}.json"'
-        return answer
 
-    async def shown(self, visit: Visit) -> Shown:
-        """Read the job and its lines so far.
+async def show_result(visit: Visit) -> Response:
+    """Give the JSON of one result, however large, as a file."""
+    job_id, call_id = visit.request.path_params["job_id"], visit.request.path_params["call_id"]
+    snapshot = await visit.context.jobs.snapshot(visit.principal, job_id)
+    if "ok" not in (stored := snapshot.results.get(call_id, {})):
+        raise ApiError(404, f"job {job_id!r} has no result of a tool call {call_id!r}")
+    answer = await answer_of(visit.container, visit.request, (job_id, call_id), stored, raw=True)
+    answer.headers["content-disposition"] = f'attachment; filename="{call_id}.json"'
+    return answer
 
-        Raises:
-            ApiError: 404, there is no such job.
-        """
-        job_id = visit.request.path_params["job_id"]
-        stored = await self._reader.parts(job_id, 0)  # before the job, so that its usage ledger covers all parts
-        snapshot = await self._jobs.snapshot(visit.principal, job_id, delivery=True)
-        timeline, traced = Timeline(stored.first - 1), Traced(snapshot)
-        timeline.take(stored.parts)
-        traced.trace.take(stored.parts)
-        used = step_usage(snapshot, stored.parts, self._prices)
-        job, lines = job_shown(snapshot, visit.now_ms, self._prices), list(timeline.lines.values())
-        return Shown(job, lines, traced, timeline.position, used["steps"], used["besideSteps"])
+
+async def shown_job(visit: Visit) -> Shown:
+    """Read the job and its lines so far.
+
+    Raises:
+        ApiError: 404, there is no such job.
+    """
+    job_id = visit.request.path_params["job_id"]
+    stored = await visit.container.ports.reader.parts(
+        job_id, 0
+    )  # before the job, so that its usage ledger covers all parts
+    snapshot = await visit.context.jobs.snapshot(visit.principal, job_id, delivery=True)
+    timeline, traced = Timeline(stored.first - 1), Traced(snapshot)
+    timeline.take(stored.parts)
+    traced.trace.take(stored.parts)
+    used = step_usage(snapshot, stored.parts, visit.container.settings.prices)
+    job, lines = (
+        job_shown(snapshot, visit.now_ms, visit.container.settings.prices),
+        list(timeline.lines.values()),
+    )
+    return Shown(job, lines, traced, timeline.position, used["steps"], used["besideSteps"])

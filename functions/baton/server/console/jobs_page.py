@@ -16,7 +16,6 @@ from starlette.responses import Response
 
 from baton.engine.transitions import JobStatus
 from baton.server.api.jobs.bulk_change import BulkBody, changed_in_bulk
-from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import PageQuery, read_page_query
 from baton.server.api.problem import ApiError, invalid
@@ -24,7 +23,6 @@ from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.shown import exact, job_shown
 from baton.store.records.jobs import Snapshot
-from baton.worker.container import Container
 
 # Rounds of a hundred jobs each: more at once would outlast a request.
 _ROUNDS = 10
@@ -77,43 +75,37 @@ def common(today: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-class BulkPage:
-    """Changes many jobs."""
+async def _bulk_form(visit: Visit) -> Response:
+    """Show the number of matching jobs, and ask for confirmation."""
+    action = visit.query("action")
+    given = {name: text for name, text in given_in(visit.request.query_params).items() if text}
+    matched, _, more = await _all(visit, action, given, dry_run=True)
+    return visit.page("bulk.html", action=action, given=given, matched=matched, more=more)
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
-    async def form(self, visit: Visit) -> Response:
-        """Show the number of matching jobs, and ask for confirmation."""
-        action = visit.query("action")
-        given = {name: text for name, text in given_in(visit.request.query_params).items() if text}
-        matched, _, more = await self._all(visit, action, given, dry_run=True)
-        return visit.page("bulk.html", action=action, given=given, matched=matched, more=more)
+async def change_all(visit: Visit) -> Response:
+    """Change the jobs; show how many were changed, and how many could not be."""
+    action = field(visit.form, "action")
+    given = {name: text for name in FILTERS if (text := field(visit.form, name))}
+    matched, changed, more = await _all(visit, action, given, dry_run=False)
+    notice = f"{action}: {changed} of {matched} jobs were changed."
+    if more:
+        notice += " There may be more: do it again."
+    return visit.go("/console/jobs", notice)
 
-    async def change(self, visit: Visit) -> Response:
-        """Change the jobs; show how many were changed, and how many could not be."""
-        action = field(visit.form, "action")
-        given = {name: text for name in FILTERS if (text := field(visit.form, name))}
-        matched, changed, more = await self._all(visit, action, given, dry_run=False)
-        notice = f"{action}: {changed} of {matched} jobs were changed."
-        if more:
-            notice += " There may be more: do it again."
-        return visit.go("/console/jobs", notice)
 
-    async def _all(self, visit: Visit, action: str, given: dict[str, str], *, dry_run: bool) -> tuple[int, int, bool]:
-        matched, changed, cursor = 0, 0, ""
-        for _ in range(_ROUNDS):
-            answer = await changed_in_bulk(
-                self._context, visit.principal, _body(action, given, cursor, dry_run=dry_run)
-            )
-            matched, changed, cursor = (
-                matched + answer["matched"],
-                changed + answer["changed"],
-                answer.get("cursor", ""),
-            )
-            if not cursor:
-                break
-        return matched, changed, bool(cursor)
+async def _all(visit: Visit, action: str, given: dict[str, str], *, dry_run: bool) -> tuple[int, int, bool]:
+    matched, changed, cursor = 0, 0, ""
+    for _ in range(_ROUNDS):
+        answer = await changed_in_bulk(visit.context, visit.principal, _body(action, given, cursor, dry_run=dry_run))
+        matched, changed, cursor = (
+            matched + answer["matched"],
+            changed + answer["changed"],
+            answer.get("cursor", ""),
+        )
+        if not cursor:
+            break
+    return matched, changed, bool(cursor)
 
 
 def _body(action: str, given: dict[str, str], cursor: str, *, dry_run: bool) -> BulkBody:
@@ -140,55 +132,50 @@ class Line:
     toggled: str
 
 
-class JobsPage:
-    """Lists jobs."""
-
-    def __init__(self, container: Container, bulk: BulkPage) -> None:
-        self._container, self._bulk = container, bulk
-
-    async def show(self, visit: Visit) -> Response:
-        """Show a page of the list; the job whose id is in the query; or with `action` the change of all that match."""
-        if visit.query("action"):
-            return await self._bulk.form(visit)
-        asked = visit.query("id")
-        if asked:
-            return visit.go(f"/console/jobs/{asked}")
-        given, cursor = given_in(visit.request.query_params), visit.query("cursor")
-        lines, page, faults, status = list[Line](), JobPage(()), dict[str, str](), 200
-        try:
-            page = await page_of_jobs(
-                self._container, visit.principal, read_page_query(query_of(given, limit=ROWS, cursor=cursor))
-            )
-        except ApiError as error:
-            if not error.faults:
-                raise
-            faults, status = {name.partition(".")[0]: text for name, text in error.faults}, error.status
-        else:
-            opened = frozenset(visit.query("open").split(",")) - {""}
-            lines = await self._lines(visit, page.jobs, opened, 0)
-        return visit.page(
-            "jobs.html",
-            status,
-            lines=lines,
-            cursor=page.cursor,
-            looked_back_to_ms=page.looked_back_to_ms if len(page.jobs) < int(ROWS) else 0,
-            given=given,
-            address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
-            faults=faults,
-            common=common(exact(visit.now_ms)[:10]),
-            statuses=list(JobStatus),
-            agents=[agent.name for agent in self._container.registry.agents],
+async def show(visit: Visit) -> Response:
+    """Show a page of the list; the job whose id is in the query; or with `action` the change of all that match."""
+    if visit.query("action"):
+        return await _bulk_form(visit)
+    asked = visit.query("id")
+    if asked:
+        return visit.go(f"/console/jobs/{asked}")
+    given, cursor = given_in(visit.request.query_params), visit.query("cursor")
+    lines, page, faults, status = list[Line](), JobPage(()), dict[str, str](), 200
+    try:
+        page = await page_of_jobs(
+            visit.container, visit.principal, read_page_query(query_of(given, limit=ROWS, cursor=cursor))
         )
+    except ApiError as error:
+        if not error.faults:
+            raise
+        faults, status = {name.partition(".")[0]: text for name, text in error.faults}, error.status
+    else:
+        opened = frozenset(visit.query("open").split(",")) - {""}
+        lines = await _lines(visit, page.jobs, opened, 0)
+    return visit.page(
+        "jobs.html",
+        status,
+        lines=lines,
+        cursor=page.cursor,
+        looked_back_to_ms=page.looked_back_to_ms if len(page.jobs) < int(ROWS) else 0,
+        given=given,
+        address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
+        faults=faults,
+        common=common(exact(visit.now_ms)[:10]),
+        statuses=list(JobStatus),
+        agents=[agent.name for agent in visit.container.registry.agents],
+    )
 
-    async def _lines(self, visit: Visit, jobs: Sequence[Snapshot], opened: frozenset[str], depth: int) -> list[Line]:
-        lines = list[Line]()
-        for snapshot in jobs:
-            is_open = snapshot.job.id in opened and snapshot.below > 0 and depth < _DEEPEST
-            shown = job_shown(snapshot, self._container.settings.prices, visit.now_ms)
-            toggled = ",".join(sorted(opened ^ {snapshot.job.id}))
-            lines.append(Line(shown | {"below": snapshot.below}, depth, is_open, toggled))
-            if is_open:
-                query = PageQuery.model_validate({"parentJobId": snapshot.job.id, "limit": _MOST_BELOW})
-                below = await page_of_jobs(self._container, visit.principal, query)
-                lines += await self._lines(visit, below.jobs, opened, depth + 1)
-        return lines
+
+async def _lines(visit: Visit, jobs: Sequence[Snapshot], opened: frozenset[str], depth: int) -> list[Line]:
+    lines = list[Line]()
+    for snapshot in jobs:
+        is_open = snapshot.job.id in opened and snapshot.below > 0 and depth < _DEEPEST
+        shown = job_shown(snapshot, visit.container.settings.prices, visit.now_ms)
+        toggled = ",".join(sorted(opened ^ {snapshot.job.id}))
+        lines.append(Line(shown | {"below": snapshot.below}, depth, is_open, toggled))
+        if is_open:
+            query = PageQuery.model_validate({"parentJobId": snapshot.job.id, "limit": _MOST_BELOW})
+            below = await page_of_jobs(visit.container, visit.principal, query)
+            lines += await _lines(visit, below.jobs, opened, depth + 1)
+    return lines

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from baton.queue.ports import DeadLetter, LogEntry, QueuedMessage, QueueRecords
-from baton.server.api.admin.control import message_and_log
+from baton.queue.ports import DeadLetter, LogEntry, QueuedMessage
+from baton.server.api.admin.control import message_and_log, replaying_of
 from baton.server.api.problem import ApiError
 from baton.server.console.event_page import event_in
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.shown import one_line
-from baton.worker.recovery.replay_message import SENDABLE, MessageCheck, MessageState, Replaying
+from baton.worker.recovery.replay_message import SENDABLE, MessageCheck, MessageState
 from baton.worker.recovery.undelivered import all_dead_letters
 from baton_events.app_event import AppEvent
 from baton_events.errors import QueueRefusedError
@@ -73,56 +73,59 @@ class Group:
         return max(died_ms(letter) for letter in self.letters)
 
 
-class DeadLettersPage:
-    """Shows, retries and deletes dead letters."""
+async def show_dead(visit: Visit) -> Response:
+    """Show all groups, and the rows of an opened one."""
+    groups, more = await _groups(visit)
+    opened = next((group for group in groups if group.id == visit.query("group")), None)
+    rows: list[tuple[DeadLetter, str, int, MessageCheck, AppEvent | None]] = []
+    if opened is not None:
+        shown = sorted(opened.letters, key=died_ms, reverse=True)[:_SHOWN]
+        checked = await replaying_of(visit.container).check([letter.message for letter in shown])
+        rows = [
+            (
+                letter,
+                why_dead(letter),
+                died_ms(letter),
+                stands,
+                event_in(replaying_of(visit.container).shown(letter.message)),
+            )
+            for letter, stands in zip(shown, checked, strict=True)
+        ]
+    return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more)
 
-    def __init__(self, records: QueueRecords, replaying: Replaying) -> None:
-        self._records = records
-        self._replaying = replaying
 
-    async def show(self, visit: Visit) -> Response:
-        """Show all groups, and the rows of an opened one."""
-        groups, more = await self._groups()
-        opened = next((group for group in groups if group.id == visit.query("group")), None)
-        rows: list[tuple[DeadLetter, str, int, MessageCheck, AppEvent | None]] = []
-        if opened is not None:
-            shown = sorted(opened.letters, key=died_ms, reverse=True)[:_SHOWN]
-            checked = await self._replaying.check([letter.message for letter in shown])
-            rows = [
-                (letter, why_dead(letter), died_ms(letter), stands, event_in(self._replaying.shown(letter.message)))
-                for letter, stands in zip(shown, checked, strict=True)
-            ]
-        return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more)
+async def retry_dead(visit: Visit) -> Response:
+    """Send each message of a group as a new one; skip those that were applied already."""
+    group = await _group(visit)
+    checked = await replaying_of(visit.container).check([letter.message for letter in group.letters])
+    wanted = [letter.id for letter, stands in zip(group.letters, checked, strict=True) if stands.state in _RETRIED]
+    done = await visit.container.ports.queue_records.retry(wanted)
+    left = len(group.letters) - len(wanted)
+    notice = f"{done} of {len(group.letters)} are tried again."
+    if left:
+        notice += f" {left} were applied already, or their jobs are gone: they stay here until you delete them."
+    return visit.go(HOME, notice)
 
-    async def retry(self, visit: Visit) -> Response:
-        """Send each message of a group as a new one; skip those that were applied already."""
-        group = await self._group(visit)
-        checked = await self._replaying.check([letter.message for letter in group.letters])
-        wanted = [letter.id for letter, stands in zip(group.letters, checked, strict=True) if stands.state in _RETRIED]
-        done = await self._records.retry(wanted)
-        left = len(group.letters) - len(wanted)
-        notice = f"{done} of {len(group.letters)} are tried again."
-        if left:
-            notice += f" {left} were applied already, or their jobs are gone: they stay here until you delete them."
-        return visit.go(HOME, notice)
 
-    async def delete(self, visit: Visit) -> Response:
-        """Delete a group."""
-        group = await self._group(visit)
-        done = await self._records.delete([letter.id for letter in group.letters])
-        return visit.go(HOME, f"{done} dead letters are deleted.")
+async def delete_dead(visit: Visit) -> Response:
+    """Delete a group."""
+    group = await _group(visit)
+    done = await visit.container.ports.queue_records.delete([letter.id for letter in group.letters])
+    return visit.go(HOME, f"{done} dead letters are deleted.")
 
-    async def _group(self, visit: Visit) -> Group:
-        wanted = field(visit.form, "group")
-        for group in (await self._groups())[0]:
-            if group.id == wanted:
-                return group
-        raise ApiError(404, "this group is empty by now: go back to the dead letters, and load the page again")
 
-    async def _groups(self) -> tuple[list[Group], bool]:
-        """Read the groups, the largest first, and whether there are more dead letters than were read."""
-        letters, more = await all_dead_letters(self._records, most_pages=_PAGES)
-        return grouped(letters), more
+async def _group(visit: Visit) -> Group:
+    wanted = field(visit.form, "group")
+    for group in (await _groups(visit))[0]:
+        if group.id == wanted:
+            return group
+    raise ApiError(404, "this group is empty by now: go back to the dead letters, and load the page again")
+
+
+async def _groups(visit: Visit) -> tuple[list[Group], bool]:
+    """Read the groups, the largest first, and whether there are more dead letters than were read."""
+    letters, more = await all_dead_letters(visit.container.ports.queue_records, most_pages=_PAGES)
+    return grouped(letters), more
 
 
 def grouped(letters: list[DeadLetter]) -> list[Group]:
@@ -163,73 +166,69 @@ class Row:
     entries: int
 
 
-class MessagesPage:
-    """Shows messages, and replays them."""
+async def show(visit: Visit) -> Response:
+    """List messages by their newest log entry."""
+    state = visit.query("state")
+    if state and state not in STATES:
+        raise ApiError(422, f"no message has the state {state!r}: known are {', '.join(STATES)}")
+    job, cursor = visit.query("job"), visit.query("cursor")
+    try:
+        page = await visit.container.ports.queue_records.log(label=job, state=state, cursor=cursor, limit=_ENTRIES)
+    except QueueRefusedError as error:
+        raise ApiError(422, f"cursor {cursor!r} is not one of this list, or job {job!r} is none") from error
+    rows: dict[str, Row] = {}
+    for entry in page.entries:
+        known = rows.get(entry.message.id)
+        last = known.last if known else entry
+        rows[entry.message.id] = Row(last, kind_of(last.message), known.entries + 1 if known else 1)
+    given = {name: visit.query(name) for name in ("job", "state")}
+    return visit.page("messages.html", rows=list(rows.values()), given=given, states=STATES, cursor=page.cursor)
 
-    def __init__(self, records: QueueRecords, replaying: Replaying) -> None:
-        self._records = records
-        self._replaying = replaying
 
-    async def show(self, visit: Visit) -> Response:
-        """List messages by their newest log entry."""
-        state = visit.query("state")
-        if state and state not in STATES:
-            raise ApiError(422, f"no message has the state {state!r}: known are {', '.join(STATES)}")
-        job, cursor = visit.query("job"), visit.query("cursor")
-        try:
-            page = await self._records.log(label=job, state=state, cursor=cursor, limit=_ENTRIES)
-        except QueueRefusedError as error:
-            raise ApiError(422, f"cursor {cursor!r} is not one of this list, or job {job!r} is none") from error
-        rows: dict[str, Row] = {}
-        for entry in page.entries:
-            known = rows.get(entry.message.id)
-            last = known.last if known else entry
-            rows[entry.message.id] = Row(last, kind_of(last.message), known.entries + 1 if known else 1)
-        given = {name: visit.query(name) for name in ("job", "state")}
-        return visit.page("messages.html", rows=list(rows.values()), given=given, states=STATES, cursor=page.cursor)
+async def one(visit: Visit) -> Response:
+    """Show one message: its content, its log, and whether its job still expects it."""
+    message_id = visit.request.path_params["message_id"]
+    message, entries = await message_and_log(visit.container.ports.queue_records, message_id, _ENTRIES)
+    (checked,) = await replaying_of(visit.container).check([message])
+    message = replaying_of(visit.container).shown(message)
+    return visit.page(
+        "message.html",
+        message=message,
+        kind=kind_of(message),
+        event=event_in(message),
+        entries=entries,
+        checked=checked,
+        sendable=checked.state in SENDABLE,
+    )
 
-    async def one(self, visit: Visit) -> Response:
-        """Show one message: its content, its log, and whether its job still expects it."""
-        message_id = visit.request.path_params["message_id"]
-        message, entries = await message_and_log(self._records, message_id, _ENTRIES)
-        (checked,) = await self._replaying.check([message])
-        message = self._replaying.shown(message)
-        return visit.page(
-            "message.html",
-            message=message,
-            kind=kind_of(message),
-            event=event_in(message),
-            entries=entries,
-            checked=checked,
-            sendable=checked.state in SENDABLE,
-        )
 
-    async def replay(self, visit: Visit) -> Response:
-        """Send the ticked messages once more; show the count of each outcome."""
-        ids = list(dict.fromkeys(visit.form.get("message", [])))
-        if not ids:
-            return visit.go("/console/messages", "No message was ticked.")
-        if len(ids) > _MOST_TICKED:
-            raise ApiError(422, f"{len(ids)} messages are ticked; at most {_MOST_TICKED} are sent at once")
-        places = asyncio.Semaphore(_AT_ONCE)
+async def replay(visit: Visit) -> Response:
+    """Send the ticked messages once more; show the count of each outcome."""
+    ids = list(dict.fromkeys(visit.form.get("message", [])))
+    if not ids:
+        return visit.go("/console/messages", "No message was ticked.")
+    if len(ids) > _MOST_TICKED:
+        raise ApiError(422, f"{len(ids)} messages are ticked; at most {_MOST_TICKED} are sent at once")
+    places = asyncio.Semaphore(_AT_ONCE)
 
-        async def send(message_id: str) -> MessageCheck:
-            async with places:
-                message, _ = await message_and_log(self._records, message_id, _ENTRIES)
-                return await self._replaying.replay(message)
+    async def send(message_id: str) -> MessageCheck:
+        async with places:
+            message, _ = await message_and_log(visit.container.ports.queue_records, message_id, _ENTRIES)
+            return await replaying_of(visit.container).replay(message)
 
-        found = await asyncio.gather(*(send(each) for each in ids))
-        if len(ids) == 1:
-            return visit.go(f"/console/messages/{ids[0]}", _notice(found[0]))
-        back = f"/console/messages?job={job}" if (job := field(visit.form, "job")) else "/console/messages"
-        return visit.go(back, notice_of_many(found))
+    found = await asyncio.gather(*(send(each) for each in ids))
+    if len(ids) == 1:
+        return visit.go(f"/console/messages/{ids[0]}", _notice(found[0]))
+    back = f"/console/messages?job={job}" if (job := field(visit.form, "job")) else "/console/messages"
+    return visit.go(back, notice_of_many(found))
 
-    async def replay_job(self, visit: Visit) -> Response:
-        """Send the messages that a job expects now."""
-        job_id = visit.request.path_params["job_id"]
-        replayed = await self._replaying.replay_job(job_id)
-        notice = f"{replayed} messages of the job were replayed." if replayed else "The job expects nothing now."
-        return visit.go(f"/console/jobs/{job_id}", notice)
+
+async def replay_job(visit: Visit) -> Response:
+    """Send the messages that a job expects now."""
+    job_id = visit.request.path_params["job_id"]
+    replayed = await replaying_of(visit.container).replay_job(job_id)
+    notice = f"{replayed} messages of the job were replayed." if replayed else "The job expects nothing now."
+    return visit.go(f"/console/jobs/{job_id}", notice)
 
 
 def _notice(checked: MessageCheck) -> str:

@@ -25,10 +25,9 @@ from baton.server.api.jobs.result import with_results
 from baton.server.api.problem import ApiError
 from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
-from baton.server.console.job_page import JobPage
+from baton.server.console.job_page import shown_job
 from baton.server.console.plan_graph import plan_graph
 from baton.server.console.shown import with_scripts
-from baton.worker.container import Container
 from baton.worker.executors.forked import registry_with_edits
 from baton.worker.executors.model_turn import messages, request_again
 
@@ -65,87 +64,88 @@ def _message(message: Message) -> dict[str, Any]:
             return {"who": "note" if message.note else "user", "text": message.text, "value": data or None}
 
 
-class TurnPage:
-    """Shows turns."""
+async def show(visit: Visit) -> Response:
+    """Show the whole page."""
+    shown, turn = await shown_job(visit), whole_number(visit.request.path_params["turn"])
+    snapshot = shown.traced.snapshot
+    job = snapshot.job
+    if not isinstance(turn, int):
+        raise ApiError(404, f"job {job.id!r} has no turn {turn[:20]!r}")
+    attempts = shown.traced.trace.turns.get(turn, [])
+    entries = await visit.container.ports.reader.transcript(job.id)
+    before, answer = before_turn(entries, job, turn)
+    if answer is None and not attempts and not (turn == job.turn and not job.ended):
+        raise ApiError(404, f"job {job.id!r} has no turn {turn}")
+    goes_on = turn in Ended(Source(job, snapshot.calls, snapshot.results, entries)).stretches
+    if goes_on:
+        question: dict[str, Any] = {"why": "No model was asked: the turn went on with a script of an earlier one."}
+        earlier = (entry for entry in before if entry["role"] == MODEL_ROLE and entry["turn"] < turn)
+        answer = max(earlier, key=lambda entry: int(entry["turn"]), default=None)
+    else:
+        given = await with_results(visit.container, snapshot)
+        question = _question(visit.container.registry, job, turn, before, answer, given.results)
+    conversation = question.pop("messages", [])
+    return visit.page(
+        "turn.html",
+        job=shown.job,
+        turn=turn,
+        plan=plan_graph(shown.job, snapshot.calls, turn),
+        attempts=attempts,
+        answer=visit.container.secrets.hide_in(answer),
+        steps=[step for step in shown.steps if step["turn"] == turn and step["callId"] is None],
+        goes_on=goes_on,
+        calls=with_scripts((shown.job["toolCalls"][at] for at in _places(shown.job, answer)), snapshot),
+        question=visit.container.secrets.hide_in(question),
+        conversation=visit.container.secrets.hide_in(
+            conversation if visit.query("all") else conversation[-NEWEST_MESSAGES:]
+        ),
+        left_out=0 if visit.query("all") else max(0, len(conversation) - NEWEST_MESSAGES),
+    )
 
-    def __init__(self, container: Container, page: JobPage) -> None:
-        self._container, self._reader = container, container.ports.reader
-        self._registry, self._secrets = container.registry, container.secrets
-        self._page = page
 
-    async def show(self, visit: Visit) -> Response:
-        """Show the whole page."""
-        shown, turn = await self._page.shown(visit), whole_number(visit.request.path_params["turn"])
-        snapshot = shown.traced.snapshot
-        job = snapshot.job
-        if not isinstance(turn, int):
-            raise ApiError(404, f"job {job.id!r} has no turn {turn[:20]!r}")
-        attempts = shown.traced.trace.turns.get(turn, [])
-        entries = await self._reader.transcript(job.id)
-        before, answer = before_turn(entries, job, turn)
-        if answer is None and not attempts and not (turn == job.turn and not job.ended):
-            raise ApiError(404, f"job {job.id!r} has no turn {turn}")
-        goes_on = turn in Ended(Source(job, snapshot.calls, snapshot.results, entries)).stretches
-        if goes_on:
-            question: dict[str, Any] = {"why": "No model was asked: the turn went on with a script of an earlier one."}
-            earlier = (entry for entry in before if entry["role"] == MODEL_ROLE and entry["turn"] < turn)
-            answer = max(earlier, key=lambda entry: int(entry["turn"]), default=None)
-        else:
-            given = await with_results(self._container, snapshot)
-            question = self._question(job, turn, before, answer, given.results)
-        conversation = question.pop("messages", [])
-        return visit.page(
-            "turn.html",
-            job=shown.job,
-            turn=turn,
-            plan=plan_graph(shown.job, snapshot.calls, turn),
-            attempts=attempts,
-            answer=self._secrets.hide_in(answer),
-            steps=[step for step in shown.steps if step["turn"] == turn and step["callId"] is None],
-            goes_on=goes_on,
-            calls=with_scripts((shown.job["toolCalls"][at] for at in _places(shown.job, answer)), snapshot),
-            question=self._secrets.hide_in(question),
-            conversation=self._secrets.hide_in(conversation if visit.query("all") else conversation[-NEWEST_MESSAGES:]),
-            left_out=0 if visit.query("all") else max(0, len(conversation) - NEWEST_MESSAGES),
-        )
+def _question(
+    known: Registry, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the request, part by part; `why`: the reason if there is none, `changed`: parts changed since."""
+    try:
+        refuse_newer(before)
+    except NewerEntryError as error:
+        return {"why": str(error)}
+    history = History(tuple(before), results)
+    try:
+        fork = fork_of(before[0]) if before and FORK in before[0] else None
+        registry = registry_with_edits(known, job.agent, fork.edits) if fork else known
+        agent = registry.agent(job.agent)
+    except UnknownAgentError:
+        shown = [_message(one) for one in messages(history)]
+        return {"why": f"The agent {job.agent!r} is not registered any more.", "messages": shown}
+    if agent.plan:
+        return {"why": "No model is asked: the plan of the agent is fixed."}
+    if agent.runner is not None:
+        return _of_runner(agent, job, turn, before, answer, results)
+    recorded = (answer or {}).get("requestDigests")
+    if fork and answer and not recorded:
+        return {"why": f"No model was asked: the turn is taken over from job {fork.job_id}."}
+    return _of_model(registry, agent, job, history, recorded)
 
-    def _question(
-        self, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Return the request, part by part; `why`: the reason if there is none, `changed`: parts changed since."""
-        try:
-            refuse_newer(before)
-        except NewerEntryError as error:
-            return {"why": str(error)}
-        history = History(tuple(before), results)
-        try:
-            fork = fork_of(before[0]) if before and FORK in before[0] else None
-            registry = registry_with_edits(self._registry, job.agent, fork.edits) if fork else self._registry
-            agent = registry.agent(job.agent)
-        except UnknownAgentError:
-            shown = [_message(one) for one in messages(history)]
-            return {"why": f"The agent {job.agent!r} is not registered any more.", "messages": shown}
-        if agent.plan:
-            return {"why": "No model is asked: the plan of the agent is fixed."}
-        if agent.runner is not None:
-            return self._of_runner(agent, job, turn, before, answer, results)
-        recorded = (answer or {}).get("requestDigests")
-        if fork and answer and not recorded:
-            return {"why": f"No model was asked: the turn is taken over from job {fork.job_id}."}
-        return _of_model(registry, agent, job, history, recorded)
 
-    def _of_runner(
-        self, agent: Agent, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
-    ) -> dict[str, Any]:
-        entries = [*before, *([answer] if answer else [])]
-        first_turn = job.first_turn if turn >= job.first_turn else 1
-        try:
-            found = run_messages(agent.runner, first_turn, entries, results)
-        except LookupError:
-            found = None
-        why = "The library of the agent makes the request of these messages; the last one is its answer."
-        shown = [{"who": str(one.get("kind", "message")), "text": "", "value": one} for one in found or ()]
-        return {"why": why, "messages": shown}
+def _of_runner(
+    agent: Agent,
+    job: Job,
+    turn: int,
+    before: Entries,
+    answer: dict[str, Any] | None,
+    results: dict[str, Any],
+) -> dict[str, Any]:
+    entries = [*before, *([answer] if answer else [])]
+    first_turn = job.first_turn if turn >= job.first_turn else 1
+    try:
+        found = run_messages(agent.runner, first_turn, entries, results)
+    except LookupError:
+        found = None
+    why = "The library of the agent makes the request of these messages; the last one is its answer."
+    shown = [{"who": str(one.get("kind", "message")), "text": "", "value": one} for one in found or ()]
+    return {"why": why, "messages": shown}
 
 
 def _of_model(

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +12,6 @@ from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.server.api.auth import Principal
 from baton.server.api.jobs import approval_answers as answers
 from baton.server.api.jobs.approval_answers import ApprovalAnswer
-from baton.server.api.jobs.approvals import Approvals
 from baton.server.api.problem import ApiError
 from baton.testing import Approve, Simulation
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending
@@ -150,11 +149,11 @@ async def test_a_client_s_answers_and_its_links_are_one_person_s() -> None:
     settings = with_keys(replace(SETTINGS, approval_links=True))
     async with api_of(Stage(settings=settings, registry=REGISTRY)) as api:
         container, client = api.stage.container, Principal("client", "acme", digest(ACME)[:12])
-        asked, yes = Approvals(container, cast("Any", None)), ApprovalAnswer(approved=True)
+        yes = ApprovalAnswer(approved=True)
         job_id = (await api.submitted(jobType="pays"))["id"]
-        await answers.decide(container, asked, client, {(await _asked(api, job_id))["id"]: yes})
+        await answers.decide(container, client, {(await _asked(api, job_id))["id"]: yes})
         with pytest.raises(ApiError, match="has approved it already"):
-            await answers.decide(container, asked, client, {(await _asked(api, job_id))["id"]: yes})
+            await answers.decide(container, client, {(await _asked(api, job_id))["id"]: yes})
         assert (await _approve_by_link(api, job_id, ACME, "Bob")).status_code == 409
         assert PAID == []
 

@@ -18,7 +18,7 @@ from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code, limited_body, parsed
 from baton.store.records.all_jobs import AdmissionState
-from baton.worker.admission.control import Worker
+from baton.worker.admission.slot_client import arm_sweep, notify_granted
 from baton.worker.container import Container
 from baton.worker.recovery.replay_message import SENDABLE, Replaying
 from baton_events.errors import PublishError, StoreError
@@ -107,16 +107,40 @@ class WorkerBody(BaseModel):
     enable_sentry: Annotated[bool, Field(strict=True)] | None = None
 
 
-def _worker_of(container: Container) -> Worker:
-    ports = container.ports
-    return Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
+async def stop_admission(container: Container) -> AdmissionState:
+    """Admit no job any more; return the new state.
+
+    It takes nothing away: a job that holds a slot goes on to its end. A failover of the store may forget a stop or a
+    start that was made less than 20 s before it: the state then shows so.
+    """
+    control = container.ports.admission_control
+    await control.stop(container.ports.clock.now_ms())
+    return await control.state()
+
+
+async def start_admission(container: Container, slots: int | None = None) -> AdmissionState:
+    """Admit jobs again: free slots are given at once, and their jobs are notified; return the new state.
+
+    `slots`: how many there are from now on, 0: the setting; None: as many as before.
+    A crash before they are notified leaves that to the next start, the next sweep, or the hourly backstop.
+
+    Raises:
+        PublishError: the queue did not take their notices; starting again sends them.
+    """
+    control, now_ms = container.ports.admission_control, container.ports.clock.now_ms()
+    started = await control.start(now_ms, slots)
+    if started.sweep_at_ms:
+        await arm_sweep(container.emitter, started.sweep_at_ms)
+    cause = f"start-{container.ports.randomness.token()}"
+    await notify_granted(container.emitter, started.granted, now_ms, cause)
+    return await control.state()
 
 
 async def show_worker(context: Context, _request: Request) -> Response:
     """Answer 200 with the admission's state now and in the last hours."""
     ports = context.container.ports
     samples = await ports.admission_control.samples(ports.clock.now_ms())
-    state = await _worker_of(context.container).state()
+    state = await ports.admission_control.state()
     return JSONResponse(worker_view(state) | {"history": [*map(_sample_view, samples)]})
 
 
@@ -124,20 +148,20 @@ async def start_worker(context: Context, request: Request) -> Response:
     """Start the admission and answer 200 with its state: jobs get slots from now on. It may be repeated."""
     body = parsed(WorkerBody, await limited_body(request) or b"{}")
     slots = (body.max_concurrent_jobs or 0) if "max_concurrent_jobs" in body.model_fields_set else None
-    return JSONResponse(worker_view(await _worker_of(context.container).start(slots)))
+    return JSONResponse(worker_view(await start_admission(context.container, slots)))
 
 
 async def start_with_the_app(container: Container) -> None:
     """Start the admission, or log why not: the app serves without the store, too."""
     try:
-        await _worker_of(container).start()
+        await start_admission(container)
     except (StoreError, PublishError) as error:
         _log.warning("ENABLE_AGENT_WORKER: the admission may still be stopped: %s", error)
 
 
 async def stop_worker(context: Context, _request: Request) -> Response:
     """Stop the admission and answer 200: no job gets a slot from now on; a job that holds one continues."""
-    return JSONResponse(worker_view(await _worker_of(context.container).stop()))
+    return JSONResponse(worker_view(await stop_admission(context.container)))
 
 
 def _sample_view(sample: Sample) -> dict[str, Any]:

@@ -38,34 +38,28 @@ class UsageQuery(BaseModel):
         return self
 
 
-class MonthlyUsage:
-    """Reads the sums of months."""
-
-    def __init__(self, container: Container) -> None:
-        self._container = container
-
-    async def view(self, query: UsageQuery) -> dict[str, Any]:
-        """Return a row for each month and tenant, the overhead, and the prices."""
-        ports, prices = self._container.ports, self._container.settings.prices
-        await self._container.metering.flush()  # includes this process's own usage
-        months, sums = await ports.admission_control.used(), await ports.counters.sums()
-        overhead = {name.partition(":")[2]: much for name, much in sums.items() if name.startswith(f"{OVERHEAD}:")}
-        wanted = (each for each in months if query.tenant in ("", each.tenant) and query.month in ("", each.month))
-        return {
-            "tenants": [_row(each, prices) for each in wanted],
-            "overhead": _overhead(overhead, prices),
-            "prices": [
-                {
-                    "name": price.field,
-                    "usd": getattr(prices, price.field),
-                    "per": price.per,
-                    "listUsd": price.usd,
-                    "source": price.source,
-                    "asOf": price.as_of,
-                }
-                for price in LIST
-            ],
-        }
+async def monthly_usage(container: Container, query: UsageQuery) -> dict[str, Any]:
+    """Return a row for each month and tenant, the overhead, and the prices."""
+    ports, prices = container.ports, container.settings.prices
+    await container.metering.flush()  # includes this process's own usage
+    months, sums = await ports.admission_control.used(), await ports.counters.sums()
+    overhead = {name.partition(":")[2]: much for name, much in sums.items() if name.startswith(f"{OVERHEAD}:")}
+    wanted = (each for each in months if query.tenant in ("", each.tenant) and query.month in ("", each.month))
+    return {
+        "tenants": [_row(each, prices) for each in wanted],
+        "overhead": _overhead(overhead, prices),
+        "prices": [
+            {
+                "name": price.field,
+                "usd": getattr(prices, price.field),
+                "per": price.per,
+                "listUsd": price.usd,
+                "source": price.source,
+                "asOf": price.as_of,
+            }
+            for price in LIST
+        ],
+    }
 
 
 def _row(each: MonthUsed, prices: Prices) -> dict[str, Any]:

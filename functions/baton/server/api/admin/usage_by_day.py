@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, day_of, days_up_to
 from baton.engine.all_jobs.ends import with_used
 from baton.engine.transitions import END_STATUSES
-from baton.server.api.admin.usage import MonthlyUsage, UsageQuery, usage_and_cost
+from baton.server.api.admin.usage import UsageQuery, monthly_usage, usage_and_cost
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, parsed_query
 from baton.worker.container import Container
@@ -40,44 +40,39 @@ class Period(Struct):
     used: dict[str, int] = field(default_factory=dict[str, int])
 
 
-class UsageByDay:
-    """Reads the sums of days."""
+def _days(container: Container, wanted: Wanted) -> list[str]:
+    """List the requested days, of those that are kept.
 
-    def __init__(self, container: Container) -> None:
-        self._control, self._clock = container.ports.admission_control, container.ports.clock
-        self._prices = container.settings.prices
+    Raises:
+        ApiError: 422, the first is behind the last.
+    """
+    if wanted.first and wanted.last and wanted.first > wanted.last:
+        detail = f"from={wanted.first} is later than to={wanted.last}"
+        raise ApiError(422, detail, [("from", detail)])
+    first, last = (each.isoformat() if each else "" for each in (wanted.first, wanted.last))
+    kept = days_up_to(day_of(container.ports.clock.now_ms()), DAYS_KEPT)
+    return [day for day in kept if first <= day <= (last or day)]
 
-    def names(self, wanted: Wanted) -> list[str]:
-        """List the requested days, of those that are kept.
 
-        Raises:
-            ApiError: 422, the first is behind the last.
-        """
-        if wanted.first and wanted.last and wanted.first > wanted.last:
-            detail = f"from={wanted.first} is later than to={wanted.last}"
-            raise ApiError(422, detail, [("from", detail)])
-        first, last = (each.isoformat() if each else "" for each in (wanted.first, wanted.last))
-        kept = days_up_to(day_of(self._clock.now_ms()), DAYS_KEPT)
-        return [day for day in kept if first <= day <= (last or day)]
+async def periods_of(container: Container, wanted: Wanted) -> list[Period]:
+    """Read the sums, oldest first."""
+    return _grouped(await container.ports.admission_control.days(_days(container, wanted)), wanted)
 
-    async def periods(self, wanted: Wanted) -> list[Period]:
-        """Read the sums, oldest first."""
-        return _grouped(await self._control.days(self.names(wanted)), wanted)
 
-    async def view(self, wanted: Wanted) -> dict[str, Any]:
-        """Return the answer of the API."""
-        rows = [
-            {
-                wanted.by: each.period,
-                "agent": each.agent,
-                "tenant": each.tenant,
-                "model": each.model,
-                **usage_and_cost(each.used, self._prices),
-                **{status: each.used.get(status, 0) for status in sorted(END_STATUSES)},
-            }
-            for each in await self.periods(wanted)
-        ]
-        return {"rows": rows, "keptDays": DAYS_KEPT}
+async def _view(container: Container, wanted: Wanted) -> dict[str, Any]:
+    """Return the answer of the API."""
+    rows = [
+        {
+            wanted.by: each.period,
+            "agent": each.agent,
+            "tenant": each.tenant,
+            "model": each.model,
+            **usage_and_cost(each.used, container.settings.prices),
+            **{status: each.used.get(status, 0) for status in sorted(END_STATUSES)},
+        }
+        for each in await periods_of(container, wanted)
+    ]
+    return {"rows": rows, "keptDays": DAYS_KEPT}
 
 
 def _grouped(days: Iterable[DayUsed], wanted: Wanted) -> list[Period]:
@@ -96,6 +91,6 @@ async def show_usage(context: Context, request: Request) -> Response:
     """Answer `GET /api/admin/usage` with 200: months by tenant, overhead, prices; with `?by=`, days or months."""
     query = parsed_query(UsageQuery, request.query_params)
     if query.by is None:
-        return JSONResponse(await MonthlyUsage(context.container).view(query))
+        return JSONResponse(await monthly_usage(context.container, query))
     wanted = Wanted(query.by, query.agent, query.tenant, query.model, query.first, query.last)
-    return JSONResponse(await UsageByDay(context.container).view(wanted))
+    return JSONResponse(await _view(context.container, wanted))

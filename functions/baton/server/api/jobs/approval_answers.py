@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from baton.sdk.records.any_json import JsonObject
 from baton.server.api.auth import Principal
-from baton.server.api.jobs.approvals import ApprovalBody, Approvals, RejectionBody
+from baton.server.api.jobs.approvals import ApprovalBody, RejectionBody, approve_by, reject_by
 from baton.server.api.problem import ApiError
 from baton.worker.container import Container
 
@@ -43,9 +43,7 @@ class ApprovalAnswer(BaseModel):
     reason: Annotated[str, Field(max_length=2_000)] = ""
 
 
-async def decide(
-    container: Container, approvals: Approvals, principal: Principal, answers: Mapping[str, ApprovalAnswer]
-) -> None:
+async def decide(container: Container, principal: Principal, answers: Mapping[str, ApprovalAnswer]) -> None:
     """Decide checkpoints that are pending, by id.
 
     Raises:
@@ -60,7 +58,7 @@ async def decide(
     for checkpoint_id, answer in answers.items():
         if answer.approved:
             approval = ApprovalBody(arguments=answer.edited_args, comment=answer.reason)
-            await approvals.approve_by(principal.decider, checkpoint_id, approval)
+            await approve_by(container, principal.decider, checkpoint_id, approval)
         else:
             rejection = RejectionBody(reason=answer.reason)
-            await approvals.reject_by(principal.decider, checkpoint_id, rejection)
+            await reject_by(container, principal.decider, checkpoint_id, rejection)

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import view_of
-from baton.server.api.jobs.approvals import Approvals
+from baton.server.api.jobs.approvals import question_of
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.worker.container import Container
@@ -35,50 +35,43 @@ class LinkBody(BaseModel):
     edit: bool = False
 
 
-class ApprovalLinks:
-    """Makes links, and reads them."""
+async def made_link(container: Container, principal: Principal, checkpoint_id: str, body: LinkBody) -> tuple[str, int]:
+    """Make a link; return it and its end, in milliseconds: the approval's end at the latest.
 
-    def __init__(self, container: Container, approvals: Approvals) -> None:
-        settings = container.settings
-        self._approvals, self._clock = approvals, container.ports.clock
-        self._signing, self._for_clients = SignedLinks(settings), settings.approval_links
+    Raises:
+        ApiError: 404 unknown, 403 not allowed, or another tenant's, 409 decided, 503 there is no secret or address.
+    """
+    if principal.role != "admin" and not container.settings.approval_links:
+        raise ApiError(403, "a link decides, which needs an admin key; APPROVAL_LINKS=true lets client keys make links")
+    snapshot, question = await question_of(container, checkpoint_id)
+    if not principal.may_see(snapshot.job.tenant):
+        raise ApiError(403, f"checkpoint {checkpoint_id!r} is another tenant's")
+    view = view_of(question, snapshot, container.ports.clock.now_ms())
+    if view["status"] != "pending":
+        raise ApiError(409, f"checkpoint {checkpoint_id!r} needs no link any more: it is {view['status']}")
+    until_ms = min(container.ports.clock.now_ms() + body.expiresInSeconds * 1000, question.arguments["untilMs"])
+    person = principal.decider.person  # a client may name a link for anybody, so it counts for the client
+    url = SignedLinks(container.settings).url(
+        Link(checkpoint_id, body.name.strip(), body.may, body.edit, until_ms, person)
+    )
+    if not url:
+        what = "WORKER_BASE_URL and QSTASH_TOKEN, or a token of the store"
+        raise ApiError(503, f"links need {what}, which are not set")
+    return url, until_ms
 
-    async def make(self, principal: Principal, checkpoint_id: str, body: LinkBody) -> tuple[str, int]:
-        """Make a link; return it and its end, in milliseconds: the approval's end at the latest.
 
-        Raises:
-            ApiError: 404 unknown, 403 not allowed, or another tenant's, 409 decided, 503 there is no secret or address.
-        """
-        if principal.role != "admin" and not self._for_clients:
-            raise ApiError(
-                403, "a link decides, which needs an admin key; APPROVAL_LINKS=true lets client keys make links"
-            )
-        snapshot, question = await self._approvals.question(checkpoint_id)
-        if not principal.may_see(snapshot.job.tenant):
-            raise ApiError(403, f"checkpoint {checkpoint_id!r} is another tenant's")
-        view = view_of(question, snapshot, self._clock.now_ms())
-        if view["status"] != "pending":
-            raise ApiError(409, f"checkpoint {checkpoint_id!r} needs no link any more: it is {view['status']}")
-        until_ms = min(self._clock.now_ms() + body.expiresInSeconds * 1000, question.arguments["untilMs"])
-        person = principal.decider.person  # a client may name a link for anybody, so it counts for the client
-        url = self._signing.url(Link(checkpoint_id, body.name.strip(), body.may, body.edit, until_ms, person))
-        if not url:
-            what = "WORKER_BASE_URL and QSTASH_TOKEN, or a token of the store"
-            raise ApiError(503, f"links need {what}, which are not set")
-        return url, until_ms
+def read_link(container: Container, token: str) -> Link:
+    """Parse a link into what it allows.
 
-    def read(self, token: str) -> Link:
-        """Parse a link into what it allows.
-
-        Raises:
-            ApiError: 404, it is none; 410, its time is up.
-        """
-        link = self._signing.read(token)
-        if link is None:
-            raise ApiError(404, "this link is not valid: check that it is complete, or ask for another one")
-        if link.until_ms <= self._clock.now_ms():
-            raise ApiError(410, "the time of this link is up: ask for another one")
-        return link
+    Raises:
+        ApiError: 404, it is none; 410, its time is up.
+    """
+    link = SignedLinks(container.settings).read(token)
+    if link is None:
+        raise ApiError(404, "this link is not valid: check that it is complete, or ask for another one")
+    if link.until_ms <= container.ports.clock.now_ms():
+        raise ApiError(410, "the time of this link is up: ask for another one")
+    return link
 
 
 async def make_link(context: Context, request: Request) -> Response:
@@ -86,7 +79,5 @@ async def make_link(context: Context, request: Request) -> Response:
     principal = await context.keys.authenticate(request)
     raw = await limited_body(request)
     body = parsed(LinkBody, raw) if raw.strip() else LinkBody()
-    url, until_ms = await ApprovalLinks(context.container, Approvals(context.container, context.jobs)).make(
-        principal, request.path_params["checkpoint_id"], body
-    )
+    url, until_ms = await made_link(context.container, principal, request.path_params["checkpoint_id"], body)
     return JSONResponse({"url": url, "expiresAt": rfc3339(until_ms)}, 201)

@@ -1,7 +1,6 @@
 """Checkpoints of jobs, and decisions on approvals: the API's endpoints, and the logic that the console's pages share.
 
-Only operators decide. `baton.worker.commands.approve` applies a decision. `Approvals` must not know a request;
-the endpoints do.
+Only operators decide. `baton.worker.commands.approve` applies a decision. Only the endpoints know a request.
 """
 
 import asyncio
@@ -30,7 +29,6 @@ from baton.server.api.jobs.approval_list import (
     view_of,
 )
 from baton.server.api.jobs.context import Context
-from baton.server.api.jobs.job import JobsApi
 from baton.server.api.problem import ApiError, limited_body, parsed, parsed_query
 from baton.store.records.jobs import Snapshot
 from baton.worker.commands.approve import DecidedError, EditError, SamePersonError, edited
@@ -40,7 +38,7 @@ from baton_events.errors import UnknownJobError
 from baton_events.ids import call_of_operation, job_of_call, operation_id
 
 Checkpoint = dict[str, Any]
-Decide = Callable[["Approvals", Principal, str, Any], Awaitable[Checkpoint]]
+Decide = Callable[[Container, Principal, str, Any], Awaitable[Checkpoint]]
 _Digest = Annotated[str, Field(max_length=64)]
 _NO_REASON = "rejected without a reason"
 
@@ -77,157 +75,163 @@ class ListQuery(BaseModel):
     cursor: Annotated[str, Field(max_length=2_000)] = ""
 
 
-class Approvals:
-    """The decisions that jobs wait for."""
+async def _of_job(context: Context, principal: Principal, job_id: str) -> list[Checkpoint]:
+    """Return all checkpoints of a job and of its calls that run in the background, in order.
 
-    def __init__(self, container: Container, jobs: JobsApi) -> None:
-        self._container = container
-        self._jobs = jobs
-        ports = container.ports
-        self._list = ApprovalList(ports.listing, ports.admission_control, ports.reader, ports.clock)
+    Raises:
+        ApiError: 404 unknown, 403 another tenant's.
+    """
+    snapshot = await context.jobs.snapshot(principal, job_id)
+    reader = context.container.ports.reader
+    stored = await reader.parts(snapshot.job.id, 0)
+    marks = [json.loads(part)["data"] for part in stored.parts if '"data-checkpoint"' in part]
+    # An attempt that runs a second time, after a crash, sets its marks again.
+    infos = {mark["id"]: mark for mark in marks if mark["type"] == "info"}
+    started = await asyncio.gather(*map(reader.job, started_in(snapshot.calls)))
+    now_ms = context.container.ports.clock.now_ms()
+    asked = [view for one in (snapshot, *started) if one for view in approvals_of(one, now_ms)]
+    found = [*infos.values(), *asked]
+    return sorted(found, key=lambda view: str(view["createdAt"]))
 
-    async def of_job(self, principal: Principal, job_id: str) -> list[Checkpoint]:
-        """Return all checkpoints of a job and of its calls that run in the background, in order.
 
-        Raises:
-            ApiError: 404 unknown, 403 another tenant's.
-        """
-        snapshot = await self._jobs.snapshot(principal, job_id)
-        stored = await self._container.ports.reader.parts(snapshot.job.id, 0)
-        marks = [json.loads(part)["data"] for part in stored.parts if '"data-checkpoint"' in part]
-        # An attempt that runs a second time, after a crash, sets its marks again.
-        infos = {mark["id"]: mark for mark in marks if mark["type"] == "info"}
-        reader = self._container.ports.reader
-        started = await asyncio.gather(*map(reader.job, started_in(snapshot.calls)))
-        now_ms = self._container.ports.clock.now_ms()
-        asked = [view for one in (snapshot, *started) if one for view in approvals_of(one, now_ms)]
-        found = [*infos.values(), *asked]
-        return sorted(found, key=lambda view: str(view["createdAt"]))
+async def approvals_listed(container: Container, principal: Principal, approval: ListQuery) -> ApprovalPage:
+    """Read a page of the approvals of all jobs.
 
-    async def listed(self, principal: Principal, approval: ListQuery) -> ApprovalPage:
-        """Read a page of the approvals of all jobs.
+    Raises:
+        ApiError: 403 no operator, 422 no cursor.
+    """
+    _operator(principal)
+    ports = container.ports
+    approvals = ApprovalList(ports.listing, ports.admission_control, ports.reader, ports.clock)
+    try:
+        return await approvals.page(approval.status, approval.limit, approval.cursor)
+    except ValueError as error:
+        detail = f"{approval.cursor[:80]!r} is no cursor of this list"
+        raise ApiError(422, detail, [("cursor", detail)]) from error
 
-        Raises:
-            ApiError: 403 no operator, 422 no cursor.
-        """
-        _operator(principal)
-        try:
-            return await self._list.page(approval.status, approval.limit, approval.cursor)
-        except ValueError as error:
-            detail = f"{approval.cursor[:80]!r} is no cursor of this list"
-            raise ApiError(422, detail, [("cursor", detail)]) from error
 
-    async def approve(self, principal: Principal, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
-        """Approve a question: the job continues, with the edited arguments if there are some.
+async def approve(container: Container, principal: Principal, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
+    """Approve a question: the job continues, with the edited arguments if there are some.
 
-        Raises:
-            ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
-                not fit.
-        """
-        _operator(principal)
-        return await self.approve_by(principal.decider, checkpoint_id, body)
+    Raises:
+        ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
+            not fit.
+    """
+    _operator(principal)
+    return await approve_by(container, principal.decider, checkpoint_id, body)
 
-    async def approve_by(self, by: Decider, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
-        """Approve for a person whose right to decide is already checked.
 
-        Raises:
-            ApiError: as above.
-        """
-        snapshot, approval = await self._undecided(checkpoint_id, body.digest)
-        given = body.arguments
-        if given is None and "form" in approval.arguments:
-            given = approval.arguments["arguments"]  # a form as it began, which may lack an answer
-        arguments = None if given is None else self._edited(snapshot.job.agent, approval, given)
-        decision = {"approved": True, "arguments": arguments, "comment": self._container.secrets.hide(body.comment)}
-        return await self._decide(by, snapshot, approval, "ok", decision)
+async def approve_by(container: Container, by: Decider, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
+    """Approve for a person whose right to decide is already checked.
 
-    async def reject(self, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
-        """Reject a question: the call fails with the reason.
+    Raises:
+        ApiError: as above.
+    """
+    snapshot, approval = await _undecided(container, checkpoint_id, body.digest)
+    given = body.arguments
+    if given is None and "form" in approval.arguments:
+        given = approval.arguments["arguments"]  # a form as it began, which may lack an answer
+    arguments = None if given is None else _edited(container, snapshot.job.agent, approval, given)
+    decision = {"approved": True, "arguments": arguments, "comment": container.secrets.hide(body.comment)}
+    return await _decide(container, by, snapshot, approval, "ok", decision)
 
-        Raises:
-            ApiError: as for an approval.
-        """
-        _operator(principal)
-        return await self.reject_by(principal.decider, checkpoint_id, body)
 
-    async def reject_by(self, by: Decider, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
-        """Reject for a person whose right to decide is already checked.
+async def reject(container: Container, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
+    """Reject a question: the call fails with the reason.
 
-        Raises:
-            ApiError: as for an approval.
-        """
-        snapshot, approval = await self._undecided(checkpoint_id, body.digest)
-        decision = {"type": "rejected", "message": self._container.secrets.hide(body.reason.strip()) or _NO_REASON}
-        return await self._decide(by, snapshot, approval, "error", decision)
+    Raises:
+        ApiError: as for an approval.
+    """
+    _operator(principal)
+    return await reject_by(container, principal.decider, checkpoint_id, body)
 
-    async def check(self, checkpoint_id: str, digest: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Return edited arguments as they would be recorded; nothing is decided.
 
-        Raises:
-            ApiError: as for an approval.
-        """
-        snapshot, approval = await self._undecided(checkpoint_id, digest)
-        return self._edited(snapshot.job.agent, approval, arguments)
+async def reject_by(container: Container, by: Decider, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
+    """Reject for a person whose right to decide is already checked.
 
-    async def question(self, checkpoint_id: str) -> tuple[Snapshot, CallRecord]:
-        """Find an approval's job, and the question.
+    Raises:
+        ApiError: as for an approval.
+    """
+    snapshot, approval = await _undecided(container, checkpoint_id, body.digest)
+    decision = {"type": "rejected", "message": container.secrets.hide(body.reason.strip()) or _NO_REASON}
+    return await _decide(container, by, snapshot, approval, "error", decision)
 
-        Raises:
-            ApiError: 404.
-        """
-        call_id = call_of_operation(checkpoint_id)
-        snapshot = await self._container.ports.reader.job(job_of_call(call_id)) if call_id else None
-        approval = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None
-        if snapshot is None or approval is None:
-            raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
-        return snapshot, approval
 
-    async def _undecided(self, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
-        snapshot, approval = await self.question(checkpoint_id)
-        view = view_of(approval, snapshot, self._container.ports.clock.now_ms())
-        if view["status"] != "pending":
-            raise _too_late(checkpoint_id, f"it is {view['status']}")
-        if digest and digest != view["digest"]:
-            raise ApiError(409, f"checkpoint {checkpoint_id!r} asks about digest {view['digest']}, not about {digest}")
-        return snapshot, approval
+async def edited_as_recorded(
+    container: Container, checkpoint_id: str, digest: str, arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """Return edited arguments as they would be recorded; nothing is decided.
 
-    def _edited(self, agent: str, approval: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
-        form = approval.arguments.get("form")
-        check = partial(self._check, agent) if form is None else partial(_check_answer, form)
-        try:
-            return edited(approval, arguments, self._container.secrets, check)
-        except EditError as error:
-            raise ApiError(422, str(error), [(error.field, str(error))]) from error
+    Raises:
+        ApiError: as for an approval.
+    """
+    snapshot, approval = await _undecided(container, checkpoint_id, digest)
+    return _edited(container, snapshot.job.agent, approval, arguments)
 
-    def _check(self, agent: str, tool: str, arguments: dict[str, Any]) -> None:
-        try:
-            self._container.registry.check(agent, tool, arguments)
-        except UnknownToolError as error:
-            raise ApiError(409, f"{error}: arguments cannot be edited; approve them as they are, or reject") from error
-        except InvalidArguments as error:
-            raise _misfit(error) from error
 
-    async def _decide(
-        self,
-        by: Decider,
-        snapshot: Snapshot,
-        approval: CallRecord,
-        verdict: Literal["ok", "error"],
-        decision: dict[str, Any],
-    ) -> Checkpoint:
-        checkpoint_id = operation_id(approval.id)
-        try:
-            decided = await self._container.commands.decide(snapshot.job, approval, by, verdict, decision)
-        except UnknownJobError as error:
-            raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
-        except SamePersonError as error:
-            raise ApiError(409, str(error)) from error
-        except DecidedError as error:
-            raise _too_late(checkpoint_id, str(error)) from error
-        if verdict == "error" and snapshot.job.is_operation and "form" not in approval.arguments:
-            refused = next(call for call in snapshot.calls if call.tool not in APPROVALS)
-            await ended(self._container, snapshot.job, refused, {"error": decision})
-        return decided
+async def question_of(container: Container, checkpoint_id: str) -> tuple[Snapshot, CallRecord]:
+    """Find an approval's job, and the question.
+
+    Raises:
+        ApiError: 404.
+    """
+    call_id = call_of_operation(checkpoint_id)
+    snapshot = await container.ports.reader.job(job_of_call(call_id)) if call_id else None
+    approval = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None
+    if snapshot is None or approval is None:
+        raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
+    return snapshot, approval
+
+
+async def _undecided(container: Container, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
+    snapshot, approval = await question_of(container, checkpoint_id)
+    view = view_of(approval, snapshot, container.ports.clock.now_ms())
+    if view["status"] != "pending":
+        raise _too_late(checkpoint_id, f"it is {view['status']}")
+    if digest and digest != view["digest"]:
+        raise ApiError(409, f"checkpoint {checkpoint_id!r} asks about digest {view['digest']}, not about {digest}")
+    return snapshot, approval
+
+
+def _edited(container: Container, agent: str, approval: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+    form = approval.arguments.get("form")
+    check = partial(_check, container, agent) if form is None else partial(_check_answer, form)
+    try:
+        return edited(approval, arguments, container.secrets, check)
+    except EditError as error:
+        raise ApiError(422, str(error), [(error.field, str(error))]) from error
+
+
+def _check(container: Container, agent: str, tool: str, arguments: dict[str, Any]) -> None:
+    try:
+        container.registry.check(agent, tool, arguments)
+    except UnknownToolError as error:
+        raise ApiError(409, f"{error}: arguments cannot be edited; approve them as they are, or reject") from error
+    except InvalidArguments as error:
+        raise _misfit(error) from error
+
+
+async def _decide(
+    container: Container,
+    by: Decider,
+    snapshot: Snapshot,
+    approval: CallRecord,
+    verdict: Literal["ok", "error"],
+    decision: dict[str, Any],
+) -> Checkpoint:
+    checkpoint_id = operation_id(approval.id)
+    try:
+        decided = await container.commands.decide(snapshot.job, approval, by, verdict, decision)
+    except UnknownJobError as error:
+        raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
+    except SamePersonError as error:
+        raise ApiError(409, str(error)) from error
+    except DecidedError as error:
+        raise _too_late(checkpoint_id, str(error)) from error
+    if verdict == "error" and snapshot.job.is_operation and "form" not in approval.arguments:
+        refused = next(call for call in snapshot.calls if call.tool not in APPROVALS)
+        await ended(container, snapshot.job, refused, {"error": decision})
+    return decided
 
 
 def _check_answer(form: dict[str, Any], tool: str, answer: dict[str, Any]) -> None:
@@ -256,15 +260,15 @@ def _too_late(checkpoint_id: str, why: str) -> ApiError:
 
 async def checkpoints_of_job(context: Context, request: Request) -> Response:
     """Answer `GET /api/agent-jobs/{id}/checkpoints` with 200 and all checkpoints, in order."""
-    principal, approvals = await context.keys.authenticate(request), Approvals(context.container, context.jobs)
-    return JSONResponse({"checkpoints": await approvals.of_job(principal, request.path_params["job_id"])})
+    principal = await context.keys.authenticate(request)
+    return JSONResponse({"checkpoints": await _of_job(context, principal, request.path_params["job_id"])})
 
 
 async def list_approvals(context: Context, request: Request) -> Response:
     """Answer `GET /api/admin/agent-checkpoints?status=&limit=&cursor=` with 200 and a page of approvals."""
     principal = await context.keys.authenticate(request)
     approval = parsed_query(ListQuery, request.query_params)
-    page = await Approvals(context.container, context.jobs).listed(principal, approval)
+    page = await approvals_listed(context.container, principal, approval)
     return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
 
 
@@ -275,11 +279,11 @@ async def decide_checkpoint(
 
     `body`: of a request, which may be empty; `decide`: what is done with it.
     """
-    principal, approvals = await context.keys.authenticate(request), Approvals(context.container, context.jobs)
+    principal = await context.keys.authenticate(request)
     raw = await limited_body(request)
     given = parsed(body, raw) if raw.strip() else body()
-    return JSONResponse(await decide(approvals, principal, request.path_params["checkpoint_id"], given))
+    return JSONResponse(await decide(context.container, principal, request.path_params["checkpoint_id"], given))
 
 
-approve_checkpoint = partial(decide_checkpoint, ApprovalBody, Approvals.approve)
-reject_checkpoint = partial(decide_checkpoint, RejectionBody, Approvals.reject)
+approve_checkpoint = partial(decide_checkpoint, ApprovalBody, approve)
+reject_checkpoint = partial(decide_checkpoint, RejectionBody, reject)

@@ -8,7 +8,6 @@ from starlette.responses import Response
 from baton.sdk.agents.version import model_names, tool_names, version_of
 from baton.server.api.admin.control import tool_counters
 from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsQuery, compared_versions
-from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
@@ -27,44 +26,39 @@ class Measure(NamedTuple):
     verdict: str
 
 
-class AgentsPage:
-    """Shows agents."""
+async def show(visit: Visit) -> Response:
+    """Show every agent and every tool, and removed ones that have run."""
+    registry, ends = visit.container.registry, await visit.container.ports.admission_control.ends()
+    agents = [
+        {
+            "name": agent.name,
+            "model": model_names(agent),
+            "tools": tool_names(registry, agent),
+            "limits": agent.limits,
+            "version": version_of(registry, agent),
+            "ends": ends.get(agent.name),
+        }
+        for agent in registry.agents
+    ]
+    handlers = [(each, ends.get(each.name)) for each in registry.handlers if each.function is not None]
+    known = {agent.name for agent in registry.agents} | {each.name for each, _ in handlers}
+    gone = [(name, ends[name]) for name in sorted(set(ends) - known)]
+    tools = await tool_counters(visit.context)
+    return visit.page("agents.html", agents=agents, handlers=handlers, gone=gone, tools=tools)
 
-    def __init__(self, context: Context) -> None:
-        self._container, self._context = context.container, context
 
-    async def show(self, visit: Visit) -> Response:
-        """Show every agent and every tool, and removed ones that have run."""
-        registry, ends = self._container.registry, await self._container.ports.admission_control.ends()
-        agents = [
-            {
-                "name": agent.name,
-                "model": model_names(agent),
-                "tools": tool_names(registry, agent),
-                "limits": agent.limits,
-                "version": version_of(registry, agent),
-                "ends": ends.get(agent.name),
-            }
-            for agent in registry.agents
-        ]
-        handlers = [(each, ends.get(each.name)) for each in registry.handlers if each.function is not None]
-        known = {agent.name for agent in registry.agents} | {each.name for each, _ in handlers}
-        gone = [(name, ends[name]) for name in sorted(set(ends) - known)]
-        tools = await tool_counters(self._context)
-        return visit.page("agents.html", agents=agents, handlers=handlers, gone=gone, tools=tools)
-
-    async def versions(self, visit: Visit) -> Response:
-        """Show two versions of an agent."""
-        agent, limit = visit.request.path_params["agent"], visit.query("limit") or str(USUAL_RUNS)
-        runs = whole_number(limit)
-        if not isinstance(runs, int) or not 1 <= runs <= MOST_RUNS:
-            raise ApiError(422, f"limit {limit!r} is no number of runs from 1 to {MOST_RUNS}")
-        query = VersionsQuery(left=visit.query("left"), right=visit.query("right"), limit=runs)
-        found = await compared_versions(self._context, agent, query)
-        left, right = found["left"], found["right"]
-        rows = list(measures(left, right)) if left and right else []
-        few = bool(left and right) and min(left["runs"], right["runs"]) < FEW_RUNS
-        return visit.page("versions.html", found=found, rows=rows, few=few, limit=limit, left=left, right=right)
+async def versions(visit: Visit) -> Response:
+    """Show two versions of an agent."""
+    agent, limit = visit.request.path_params["agent"], visit.query("limit") or str(USUAL_RUNS)
+    runs = whole_number(limit)
+    if not isinstance(runs, int) or not 1 <= runs <= MOST_RUNS:
+        raise ApiError(422, f"limit {limit!r} is no number of runs from 1 to {MOST_RUNS}")
+    query = VersionsQuery(left=visit.query("left"), right=visit.query("right"), limit=runs)
+    found = await compared_versions(visit.context, agent, query)
+    left, right = found["left"], found["right"]
+    rows = list(measures(left, right)) if left and right else []
+    few = bool(left and right) and min(left["runs"], right["runs"]) < FEW_RUNS
+    return visit.page("versions.html", found=found, rows=rows, few=few, limit=limit, left=left, right=right)
 
 
 def measures(left: _Side, right: _Side) -> list[Measure]:

@@ -10,7 +10,6 @@ from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, budget_view
 from baton.server.api.problem import ApiError, invalid, parsed_query
 from baton.server.console.form import field
 from baton.server.console.gate import HOME, Visit
-from baton.worker.container import Container
 from baton_events.schema import parse_event
 
 if TYPE_CHECKING:  # a process without budgets loads nothing of them
@@ -20,46 +19,43 @@ _PAGE, _WAITING = 50, 5
 _FIELDS = ("key", "per", "unit", "limit", "period")
 
 
-class BudgetsPage:
-    """Shows budgets, and sets their limits."""
+async def show(visit: Visit) -> Response:
+    """List the budgets of a key, or those last used."""
+    return await _page(visit, {"key": visit.query("key")}, {})
 
-    def __init__(self, container: Container) -> None:
-        self._container = container
 
-    async def show(self, visit: Visit) -> Response:
-        """List the budgets of a key, or those last used."""
-        return await self._page(visit, {"key": visit.query("key")}, {})
+async def set_limit(visit: Visit) -> Response:
+    """Set a limit; show each fault at its field, and keep the input."""
+    given = {name: text for name in _FIELDS if (text := field(visit.form, name))}
+    try:
+        key = parsed_query(BudgetsQuery, {"key": given.get("key", "")}).key or ""
+        row = await changed(visit.container, key, BudgetBody.model_validate(_body_of(given)))
+    except (ApiError, ValidationError) as error:
+        refused = error if isinstance(error, ApiError) else invalid(error, "form")
+        if not refused.faults:
+            raise refused from error
+        return await _page(visit, given, dict(refused.faults), refused.status)
+    shown = budget_view(row)
+    how = f"{shown['spent']} spent of {shown['limit']} {row.unit}"
+    return visit.go(f"{HOME}/budgets", f"The budget {key} per {row.per} is set: {how}.")
 
-    async def set(self, visit: Visit) -> Response:
-        """Set a limit; show each fault at its field, and keep the input."""
-        given = {name: text for name in _FIELDS if (text := field(visit.form, name))}
-        try:
-            key = parsed_query(BudgetsQuery, {"key": given.get("key", "")}).key or ""
-            row = await changed(self._container, key, BudgetBody.model_validate(_body_of(given)))
-        except (ApiError, ValidationError) as error:
-            refused = error if isinstance(error, ApiError) else invalid(error, "form")
-            if not refused.faults:
-                raise refused from error
-            return await self._page(visit, given, dict(refused.faults), refused.status)
-        shown = budget_view(row)
-        how = f"{shown['spent']} spent of {shown['limit']} {row.unit}"
-        return visit.go(f"{HOME}/budgets", f"The budget {key} per {row.per} is set: {how}.")
 
-    async def _page(self, visit: Visit, given: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
-        key, cursor = visit.query("key"), visit.query("cursor")
-        parsed_query(BudgetsQuery, {"cursor": cursor} if cursor else {})
-        rows, after = await budgets_of(self._container).rows(key, _PAGE, cursor)
-        waiting = await asyncio.gather(*map(self._waiting, rows))
-        shown = [{**budget_view(row), **_bar(row), "jobs": jobs} for row, jobs in zip(rows, waiting, strict=True)]
-        fields = {name: given.get(name, "") for name in _FIELDS}
-        return visit.page("budgets.html", status, rows=shown, key=key, cursor=after, faults=faults, given=fields)
+async def _page(visit: Visit, given: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
+    key, cursor = visit.query("key"), visit.query("cursor")
+    parsed_query(BudgetsQuery, {"cursor": cursor} if cursor else {})
+    rows, after = await budgets_of(visit.container).rows(key, _PAGE, cursor)
+    waiting = await asyncio.gather(*(_waiting(visit, row) for row in rows))
+    shown = [{**budget_view(row), **_bar(row), "jobs": jobs} for row, jobs in zip(rows, waiting, strict=True)]
+    fields = {name: given.get(name, "") for name in _FIELDS}
+    return visit.page("budgets.html", status, rows=shown, key=key, cursor=after, faults=faults, given=fields)
 
-    async def _waiting(self, row: "BudgetRow") -> list[str]:
-        """Return the jobs that have waited longest."""
-        if not row.waiting:
-            return []
-        events = await budgets_of(self._container).waiting(row.key, row.per, row.unit, _WAITING)
-        return [parse_event(event.encode()).job_id for event in events]
+
+async def _waiting(visit: Visit, row: "BudgetRow") -> list[str]:
+    """Return the jobs that have waited longest."""
+    if not row.waiting:
+        return []
+    events = await budgets_of(visit.container).waiting(row.key, row.per, row.unit, _WAITING)
+    return [parse_event(event.encode()).job_id for event in events]
 
 
 def _body_of(given: dict[str, str]) -> dict[str, Any]:

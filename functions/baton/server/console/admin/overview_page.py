@@ -13,87 +13,79 @@ from starlette.responses import Response
 from baton.engine.all_jobs.days import day_of
 from baton.engine.all_jobs.ends import with_used
 from baton.sdk.tools.sentence import approval_sentence
-from baton.server.api.admin.control import worker_view
+from baton.server.api.admin.control import start_admission, stop_admission, worker_view
 from baton.server.api.admin.usage import usage_and_cost
-from baton.server.api.admin.usage_by_day import UsageByDay, Wanted
+from baton.server.api.admin.usage_by_day import Wanted, periods_of
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.listing import page_of_jobs
 from baton.server.api.jobs.query import PageQuery
 from baton.server.console.admin.chart import history_chart
 from baton.server.console.gate import HOME, Visit
 from baton.server.console.shown import job_shown
-from baton.worker.admission.control import Worker
-from baton.worker.container import Container
 
 _NEWEST, _OF_A_KIND = 10, 5
 
 
-class OverviewPage:
-    """Shows the whole deployment, and stops and starts its admission."""
+async def show(visit: Visit) -> Response:
+    """Show the page."""
+    control, today = visit.container.ports.admission_control, day_of(visit.now_ms)
+    state, live, samples, days, newest, failed = await asyncio.gather(
+        control.state(),
+        control.live(),
+        control.samples(visit.now_ms),
+        _sums(visit, today),
+        _rows(visit, _NEWEST),
+        _rows(visit, _OF_A_KIND, status="failed", createdAfter=f"{today}T00:00:00Z"),
+    )
+    slots = Counter(entry.tenant for entry in live.values() if entry.slot)
+    line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
+    idle = Counter(entry.tenant for entry in live.values() if entry.want != "slot" and not entry.slot)
+    return visit.page(
+        "overview.html",
+        state=worker_view(state),
+        asked=await _asked(visit),
+        waiting=idle.total(),
+        tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
+        days=days,
+        newest=newest,
+        failed=failed,
+        today=today,
+        samples=samples,
+        chart_of_hours=history_chart(samples, visit.now_ms),
+    )
 
-    def __init__(self, container: Container) -> None:
-        ports = container.ports
-        self._container, self._days = container, UsageByDay(container)
-        self._control = ports.admission_control
-        self._worker = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
 
-    async def show(self, visit: Visit) -> Response:
-        """Show the page."""
-        today = day_of(visit.now_ms)
-        state, live, samples, days, newest, failed = await asyncio.gather(
-            self._worker.state(),
-            self._control.live(),
-            self._control.samples(visit.now_ms),
-            self._sums(today),
-            self._rows(visit, _NEWEST),
-            self._rows(visit, _OF_A_KIND, status="failed", createdAfter=f"{today}T00:00:00Z"),
-        )
-        slots = Counter(entry.tenant for entry in live.values() if entry.slot)
-        line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
-        idle = Counter(entry.tenant for entry in live.values() if entry.want != "slot" and not entry.slot)
-        return visit.page(
-            "overview.html",
-            state=worker_view(state),
-            asked=await self._asked(visit),
-            waiting=idle.total(),
-            tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
-            days=days,
-            newest=newest,
-            failed=failed,
-            today=today,
-            samples=samples,
-            chart_of_hours=history_chart(samples, visit.now_ms),
-        )
+async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
+    """Return what the jobs that ended today have used, and yesterday."""
+    yesterday = (date.fromisoformat(today) - timedelta(1)).isoformat()
+    used: dict[str, dict[str, int]] = {today: {}, yesterday: {}}
+    for each in await periods_of(visit.container, Wanted(first=date.fromisoformat(yesterday))):
+        used[each.period] = with_used(used[each.period], each.used)
+    return [{**usage_and_cost(each, visit.container.settings.prices), "ends": each} for each in used.values()]
 
-    async def _sums(self, today: str) -> list[dict[str, Any]]:
-        """Return what the jobs that ended today have used, and yesterday."""
-        yesterday = (date.fromisoformat(today) - timedelta(1)).isoformat()
-        used: dict[str, dict[str, int]] = {today: {}, yesterday: {}}
-        for each in await self._days.periods(Wanted(first=date.fromisoformat(yesterday))):
-            used[each.period] = with_used(used[each.period], each.used)
-        return [{**usage_and_cost(each, self._container.settings.prices), "ends": each} for each in used.values()]
 
-    async def _rows(self, visit: Visit, limit: int, **query: str) -> list[dict[str, Any]]:
-        page = await page_of_jobs(self._container, visit.principal, PageQuery.model_validate({**query, "limit": limit}))
-        return [job_shown(one, self._container.settings.prices, visit.now_ms) for one in page.jobs]
+async def _rows(visit: Visit, limit: int, **query: str) -> list[dict[str, Any]]:
+    page = await page_of_jobs(visit.container, visit.principal, PageQuery.model_validate({**query, "limit": limit}))
+    return [job_shown(one, visit.container.settings.prices, visit.now_ms) for one in page.jobs]
 
-    async def _asked(self, visit: Visit) -> list[dict[str, Any]]:
-        """Return the newest approvals that are pending."""
-        job, names = self._container.ports.reader.job, dict.fromkeys(visit.asked[:_OF_A_KIND])
-        found = await asyncio.gather(*(job(name, partly=True) for name in names))
-        views = [(one.job.agent, view) for one in found if one for view in approvals_of(one, visit.now_ms)]
-        pending = [(agent, view) for agent, view in views if view["status"] == "pending"][:_OF_A_KIND]
-        wants = ((agent, view, approval_sentence(agent, view)) for agent, view in pending)
-        return [
-            {**view, "agent": agent, "text": text.removeprefix(f"{agent} wants to ")} for agent, view, text in wants
-        ]
 
-    async def start(self, visit: Visit) -> Response:
-        """Start the admission: jobs get slots from now on."""
-        await self._worker.start()
-        return visit.go(HOME, "Jobs are admitted again.")
+async def _asked(visit: Visit) -> list[dict[str, Any]]:
+    """Return the newest approvals that are pending."""
+    job, names = visit.container.ports.reader.job, dict.fromkeys(visit.asked[:_OF_A_KIND])
+    found = await asyncio.gather(*(job(name, partly=True) for name in names))
+    views = [(one.job.agent, view) for one in found if one for view in approvals_of(one, visit.now_ms)]
+    pending = [(agent, view) for agent, view in views if view["status"] == "pending"][:_OF_A_KIND]
+    wants = ((agent, view, approval_sentence(agent, view)) for agent, view in pending)
+    return [{**view, "agent": agent, "text": text.removeprefix(f"{agent} wants to ")} for agent, view, text in wants]
 
-    async def stop(self, visit: Visit) -> Response:
-        """Stop the admission: no job gets a slot from now on."""
-        await self._worker.stop()
-        return visit.go(HOME, "No job gets a slot from now on; jobs that hold one continue.")
+
+async def start(visit: Visit) -> Response:
+    """Start the admission: jobs get slots from now on."""
+    await start_admission(visit.container)
+    return visit.go(HOME, "Jobs are admitted again.")
+
+
+async def stop(visit: Visit) -> Response:
+    """Stop the admission: no job gets a slot from now on."""
+    await stop_admission(visit.container)
+    return visit.go(HOME, "No job gets a slot from now on; jobs that hold one continue.")

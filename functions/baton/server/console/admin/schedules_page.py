@@ -5,7 +5,6 @@ import json
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, invalid
 from baton.server.api.schedules import PREFIX, ScheduleBody, coded_fault, made_schedule, recurrence_in, schedule_view
 from baton.server.console.form import field
@@ -17,58 +16,58 @@ HOME = "/console/schedules"
 _FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "cron", "timeZone", "once")
 
 
-class SchedulesPage:
-    """Shows, makes and manages schedules."""
+async def show(visit: Visit) -> Response:
+    """List all schedules; for ours, also the jobs that they start."""
+    found = [
+        (each, recurrence_in(each, visit.container.sealing)) for each in await visit.container.ports.schedules.all()
+    ]
+    rows = [(each, schedule_view(each, command) if command else None) for each, command in found]
+    return visit.page("schedules.html", rows=rows)
 
-    def __init__(self, context: Context) -> None:
-        self._context, self._container = context, context.container
-        self._schedules = context.container.ports.schedules
 
-    async def show(self, visit: Visit) -> Response:
-        """List all schedules; for ours, also the jobs that they start."""
-        found = [(each, recurrence_in(each, self._container.sealing)) for each in await self._schedules.all()]
-        rows = [(each, schedule_view(each, command) if command else None) for each, command in found]
-        return visit.page("schedules.html", rows=rows)
+async def make(visit: Visit) -> Response:
+    """Make a schedule, once however often the form is sent; show each fault at its field, and keep the input."""
+    given = {name: field(visit.form, name) for name in _FIELDS}
+    try:
+        body = {**body_of(visit.form), "cron": given["cron"], "timeZone": given["timeZone"] or "UTC"}
+        query = ScheduleBody.model_validate_json(json.dumps(body))
+        once = f"console {given['once']}" if given["once"] else ""
+        made = await made_schedule(visit.context, visit.principal, query, once)
+    except (ApiError, ValidationError) as error:
+        refused = error if isinstance(error, ApiError) else invalid(error, "form")
+        if not refused.faults:
+            raise refused from error
+        return job_form(visit, visit.container.registry, given, dict(refused.faults), refused.status)
+    return visit.go(HOME, f"Schedule {made['id']} is made.")
 
-    async def make(self, visit: Visit) -> Response:
-        """Make a schedule, once however often the form is sent; show each fault at its field, and keep the input."""
-        given = {name: field(visit.form, name) for name in _FIELDS}
-        try:
-            body = {**body_of(visit.form), "cron": given["cron"], "timeZone": given["timeZone"] or "UTC"}
-            query = ScheduleBody.model_validate_json(json.dumps(body))
-            once = f"console {given['once']}" if given["once"] else ""
-            made = await made_schedule(self._context, visit.principal, query, once)
-        except (ApiError, ValidationError) as error:
-            refused = error if isinstance(error, ApiError) else invalid(error, "form")
-            if not refused.faults:
-                raise refused from error
-            return job_form(visit, self._container.registry, given, dict(refused.faults), refused.status)
-        return visit.go(HOME, f"Schedule {made['id']} is made.")
 
-    async def pause(self, visit: Visit) -> Response:
-        """Pause a schedule: no more ticks until it is resumed."""
-        return await self._set(visit, paused=True)
+async def pause(visit: Visit) -> Response:
+    """Pause a schedule: no more ticks until it is resumed."""
+    return await _set(visit, paused=True)
 
-    async def resume(self, visit: Visit) -> Response:
-        """Resume a schedule."""
-        return await self._set(visit, paused=False)
 
-    async def delete(self, visit: Visit) -> Response:
-        """Delete a schedule of ours; jobs that it started continue."""
-        schedule_id = visit.request.path_params["schedule_id"]
-        if not schedule_id.startswith(PREFIX):
-            raise ApiError(409, f"schedule {schedule_id!r} starts no job, so it is not deleted from here: pause it")
-        found = await self._schedules.find(schedule_id)
-        command = recurrence_in(found, self._container.sealing) if found else None
-        if command and (fault := coded_fault(command)):
-            raise ApiError(409, fault)
-        await self._schedules.delete(schedule_id)
-        return visit.go(HOME, f"Schedule {schedule_id} is deleted.")
+async def resume(visit: Visit) -> Response:
+    """Resume a schedule."""
+    return await _set(visit, paused=False)
 
-    async def _set(self, visit: Visit, *, paused: bool) -> Response:
-        schedule_id = visit.request.path_params["schedule_id"]
-        try:
-            await self._schedules.pause(schedule_id, paused=paused)
-        except MessageNotFoundError as error:
-            raise ApiError(404, f"there is no schedule {schedule_id!r}") from error
-        return visit.go(HOME, f"Schedule {schedule_id} {'is paused' if paused else 'is resumed'}.")
+
+async def delete(visit: Visit) -> Response:
+    """Delete a schedule of ours; jobs that it started continue."""
+    schedule_id = visit.request.path_params["schedule_id"]
+    if not schedule_id.startswith(PREFIX):
+        raise ApiError(409, f"schedule {schedule_id!r} starts no job, so it is not deleted from here: pause it")
+    found = await visit.container.ports.schedules.find(schedule_id)
+    command = recurrence_in(found, visit.container.sealing) if found else None
+    if command and (fault := coded_fault(command)):
+        raise ApiError(409, fault)
+    await visit.container.ports.schedules.delete(schedule_id)
+    return visit.go(HOME, f"Schedule {schedule_id} is deleted.")
+
+
+async def _set(visit: Visit, *, paused: bool) -> Response:
+    schedule_id = visit.request.path_params["schedule_id"]
+    try:
+        await visit.container.ports.schedules.pause(schedule_id, paused=paused)
+    except MessageNotFoundError as error:
+        raise ApiError(404, f"there is no schedule {schedule_id!r}") from error
+    return visit.go(HOME, f"Schedule {schedule_id} {'is paused' if paused else 'is resumed'}.")

@@ -7,13 +7,12 @@ from typing import Any
 from starlette.responses import Response
 
 from baton.engine.all_jobs.days import DAYS_KEPT, day_of, days_up_to
-from baton.server.api.admin.usage import MonthlyUsage, UsageQuery, usage_and_cost
-from baton.server.api.admin.usage_by_day import Period, UsageByDay, Wanted
+from baton.server.api.admin.usage import UsageQuery, monthly_usage, usage_and_cost
+from baton.server.api.admin.usage_by_day import Period, Wanted, periods_of
 from baton.server.console.admin.chart import REST, Chart, largest, stacked
 from baton.server.console.gate import Visit
 from baton.server.console.shown import number, usd
 from baton.settings.service_prices import Prices
-from baton.worker.container import Container
 
 SERIES = ("agent", "tenant", "model")
 WINDOWS = {"30": 30, "90": 90}
@@ -26,47 +25,39 @@ _MEASURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 )
 
 
-class UsagePage:
-    """Shows usage."""
+async def show(visit: Visit) -> Response:
+    """Show the charts, then every month and tenant, the newest month first."""
+    used = await monthly_usage(visit.container, UsageQuery())
+    rows = sorted(used["tenants"], key=lambda row: row["tenant"])
+    rows.sort(key=lambda row: row["month"], reverse=True)
+    over_time = await _over_time(visit)
+    return visit.page("usage.html", rows=rows, overhead=used["overhead"], prices=used["prices"], **over_time)
 
-    def __init__(self, container: Container) -> None:
-        self._months, self._days = MonthlyUsage(container), UsageByDay(container)
-        self._prices = container.settings.prices
 
-    async def show(self, visit: Visit) -> Response:
-        """Show the charts, then every month and tenant, the newest month first."""
-        used = await self._months.view(UsageQuery())
-        rows = sorted(used["tenants"], key=lambda row: row["tenant"])
-        rows.sort(key=lambda row: row["month"], reverse=True)
-        over_time = await self._over_time(visit)
-        return visit.page("usage.html", rows=rows, overhead=used["overhead"], prices=used["prices"], **over_time)
-
-    async def _over_time(self, visit: Visit) -> dict[str, Any]:
-        chosen = {name: visit.query(name) for name in SERIES}
-        split = visit.query("split") if visit.query("split") in SERIES else "agent"
-        window = visit.query("show") if visit.query("show") in (*WINDOWS, "month") else "30"
-        every = await self._days.periods(Wanted())
-        names = days_up_to(day_of(visit.now_ms), WINDOWS.get(window, DAYS_KEPT))
-        kept = [
-            each
-            for each in every
-            if each.period >= names[0] and all(chosen[name] in ("", getattr(each, name)) for name in SERIES)
-        ]
-        if window == "month":
-            names = list(dict.fromkeys(day[:_MONTH_CHARS] for day in names))
-            kept = [Period(each.period[:_MONTH_CHARS], each.agent, each.tenant, each.model, each.used) for each in kept]
-        sums = _measured(kept, split, self._prices)
-        series = largest({name: values["cost"] + values["jobs"] for name, values in sums.by_series.items()})
-        return {
-            "chosen": {**chosen, "split": split, "show": window},
-            "choices": {
-                name: sorted({getattr(each, name) for each in every} | {chosen[name]} - {""}) for name in SERIES
-            },
-            "series": series,
-            "charts": _charts(sums.by_both, names, series),
-            "by_period": [(name, sums.by_period[name]) for name in reversed(names) if name in sums.by_period],
-            "by_series": [(name, sums.by_series[name]) for name in sorted(sums.by_series)],
-        }
+async def _over_time(visit: Visit) -> dict[str, Any]:
+    chosen = {name: visit.query(name) for name in SERIES}
+    split = visit.query("split") if visit.query("split") in SERIES else "agent"
+    window = visit.query("show") if visit.query("show") in (*WINDOWS, "month") else "30"
+    every = await periods_of(visit.container, Wanted())
+    names = days_up_to(day_of(visit.now_ms), WINDOWS.get(window, DAYS_KEPT))
+    kept = [
+        each
+        for each in every
+        if each.period >= names[0] and all(chosen[name] in ("", getattr(each, name)) for name in SERIES)
+    ]
+    if window == "month":
+        names = list(dict.fromkeys(day[:_MONTH_CHARS] for day in names))
+        kept = [Period(each.period[:_MONTH_CHARS], each.agent, each.tenant, each.model, each.used) for each in kept]
+    sums = _measured(kept, split, visit.container.settings.prices)
+    series = largest({name: values["cost"] + values["jobs"] for name, values in sums.by_series.items()})
+    return {
+        "chosen": {**chosen, "split": split, "show": window},
+        "choices": {name: sorted({getattr(each, name) for each in every} | {chosen[name]} - {""}) for name in SERIES},
+        "series": series,
+        "charts": _charts(sums.by_both, names, series),
+        "by_period": [(name, sums.by_period[name]) for name in reversed(names) if name in sums.by_period],
+        "by_series": [(name, sums.by_series[name]) for name in sorted(sums.by_series)],
+    }
 
 
 class _Measured:

@@ -14,7 +14,7 @@ from baton.sdk.agents.registry import UnknownToolError
 from baton.sdk.records.transcript import MODEL_ROLE
 from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.jobs.approval_list import questions_of, view_of
-from baton.server.api.jobs.approvals import Approvals, Checkpoint
+from baton.server.api.jobs.approvals import Checkpoint, question_of
 from baton.server.console.shown import program
 from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
@@ -64,72 +64,70 @@ def _call_of(snapshot: Snapshot, approval: Checkpoint) -> CallRecord | None:
     return next((call for call in snapshot.calls if call.id == approval["callId"] and call.script), None)
 
 
-class AboutApprovals:
-    """Reads approvals for people."""
+async def read_about(container: Container, checkpoint_id: str) -> About:
+    """Read one approval.
 
-    def __init__(self, container: Container, approvals: Approvals) -> None:
-        self._reader, self._listing = container.ports.reader, container.ports.listing
-        self._registry, self._secrets = container.registry, container.secrets
-        self._approvals, self._clock = approvals, container.ports.clock
+    Raises:
+        ApiError: 404.
+    """
+    snapshot, question = await question_of(container, checkpoint_id)
+    view, job = view_of(question, snapshot, container.ports.clock.now_ms()), snapshot.job
+    asked_by, turn = await _asked_by(container, snapshot, question)
+    schema, description = _about_tool(container, view, question)
+    is_limit = question.tool == LIMIT_APPROVAL
+    schema = view.get("form", schema)
+    return About(
+        approval=view,
+        sentence=approval_sentence(job.agent, view),
+        agent=job.agent,
+        tenant=job.tenant,
+        task=container.secrets.hide(str(asked_by.task.get("text", ""))),
+        words=await _words(container, asked_by.job.id, turn),
+        job_id=asked_by.job.id,
+        turn=turn,
+        description=description,
+        asked={"value": view["arguments"]["value"]} if is_limit else view["arguments"],
+        schema=schema,
+        is_limit=is_limit,
+        program=program(asked_by, call.script) if (call := _call_of(asked_by, view)) else [],
+    )
 
-    async def read(self, checkpoint_id: str) -> About:
-        """Read one approval.
 
-        Raises:
-            ApiError: 404.
-        """
-        snapshot, question = await self._approvals.question(checkpoint_id)
-        view, job = view_of(question, snapshot, self._clock.now_ms()), snapshot.job
-        asked_by, turn = await self._asked_by(snapshot, question)
-        schema, description = self._about_tool(view, question)
-        is_limit = question.tool == LIMIT_APPROVAL
-        schema = view.get("form", schema)
-        return About(
-            approval=view,
-            sentence=approval_sentence(job.agent, view),
-            agent=job.agent,
-            tenant=job.tenant,
-            task=self._secrets.hide(str(asked_by.task.get("text", ""))),
-            words=await self._words(asked_by.job.id, turn),
-            job_id=asked_by.job.id,
-            turn=turn,
-            description=description,
-            asked={"value": view["arguments"]["value"]} if is_limit else view["arguments"],
-            schema=schema,
-            is_limit=is_limit,
-            program=program(asked_by, call.script) if (call := _call_of(asked_by, view)) else [],
-        )
+async def earlier_decisions(container: Container, about: About) -> list[Checkpoint]:
+    """Return the last decisions on the same tool, among the newest jobs of the agent."""
+    scanned = await container.ports.listing.scan(Query(agent=about.agent), "", _JOBS_READ)
+    read = await asyncio.gather(*(container.ports.reader.job(one.job_id, partly=True) for one in scanned.found))
+    views = [
+        view_of(question, one, container.ports.clock.now_ms()) for one in read if one for question in questions_of(one)
+    ]
+    decided = [view for view in views if view["decidedAt"] and view["tool"] == about.approval["tool"]]
+    others = [view for view in decided if view["id"] != about.approval["id"]]
+    return sorted(others, key=lambda view: str(view["decidedAt"]), reverse=True)[:_MOST_EARLIER]
 
-    async def earlier(self, about: About) -> list[Checkpoint]:
-        """Return the last decisions on the same tool, among the newest jobs of the agent."""
-        scanned = await self._listing.scan(Query(agent=about.agent), "", _JOBS_READ)
-        read = await asyncio.gather(*(self._reader.job(one.job_id, partly=True) for one in scanned.found))
-        views = [view_of(question, one, self._clock.now_ms()) for one in read if one for question in questions_of(one)]
-        decided = [view for view in views if view["decidedAt"] and view["tool"] == about.approval["tool"]]
-        others = [view for view in decided if view["id"] != about.approval["id"]]
-        return sorted(others, key=lambda view: str(view["decidedAt"]), reverse=True)[:_MOST_EARLIER]
 
-    async def _asked_by(self, snapshot: Snapshot, question: CallRecord) -> tuple[Snapshot, int]:
-        """Find the job whose model made the call, and the turn; an operation is one call of another job."""
-        if not snapshot.job.is_operation:
-            return snapshot, question.turn
-        call_id = snapshot.job.notifies.removeprefix(OF_SESSION)
-        started = await self._reader.job(job_of_call(call_id))
-        call = next((call for call in started.calls if call.id == call_id), None) if started else None
-        return (started, call.turn) if started and call else (snapshot, question.turn)
+async def _asked_by(container: Container, snapshot: Snapshot, question: CallRecord) -> tuple[Snapshot, int]:
+    """Find the job whose model made the call, and the turn; an operation is one call of another job."""
+    if not snapshot.job.is_operation:
+        return snapshot, question.turn
+    call_id = snapshot.job.notifies.removeprefix(OF_SESSION)
+    started = await container.ports.reader.job(job_of_call(call_id))
+    call = next((call for call in started.calls if call.id == call_id), None) if started else None
+    return (started, call.turn) if started and call else (snapshot, question.turn)
 
-    async def _words(self, job_id: str, turn: int) -> str:
-        entries = await self._reader.transcript(job_id)
-        texts = (entry.get("text") for entry in entries if entry["role"] == MODEL_ROLE and entry["turn"] == turn)
-        return self._secrets.hide(next((text for text in texts if isinstance(text, str)), ""))
 
-    def _about_tool(self, view: Checkpoint, question: CallRecord) -> tuple[dict[str, Any] | None, str]:
-        if question.tool == LIMIT_APPROVAL:
-            whose = " for everybody" if question.arguments["limit"] == BUDGET else ""
-            number = {"type": "number", "description": f"the new limit{whose}; unchanged, the limit is doubled"}
-            return {"properties": {"value": number}, "required": ["value"]}, ""
-        try:
-            tool = self._registry.tool(view["tool"])
-        except UnknownToolError:
-            return None, ""
-        return tool.parameters, tool.description
+async def _words(container: Container, job_id: str, turn: int) -> str:
+    entries = await container.ports.reader.transcript(job_id)
+    texts = (entry.get("text") for entry in entries if entry["role"] == MODEL_ROLE and entry["turn"] == turn)
+    return container.secrets.hide(next((text for text in texts if isinstance(text, str)), ""))
+
+
+def _about_tool(container: Container, view: Checkpoint, question: CallRecord) -> tuple[dict[str, Any] | None, str]:
+    if question.tool == LIMIT_APPROVAL:
+        whose = " for everybody" if question.arguments["limit"] == BUDGET else ""
+        number = {"type": "number", "description": f"the new limit{whose}; unchanged, the limit is doubled"}
+        return {"properties": {"value": number}, "required": ["value"]}, ""
+    try:
+        tool = container.registry.tool(view["tool"])
+    except UnknownToolError:
+        return None, ""
+    return tool.parameters, tool.description

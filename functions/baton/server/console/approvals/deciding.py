@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from baton.server.api.jobs.approvals import ApprovalBody, Approvals, Checkpoint, RejectionBody
+from baton.server.api.jobs.approvals import ApprovalBody, Checkpoint, RejectionBody, edited_as_recorded
 from baton.server.api.problem import ApiError, invalid
 from baton.server.console.approvals.about import About
 from baton.server.console.approvals.fields import ROOT, Field, FormError, arguments_from, shown_with
@@ -19,6 +19,7 @@ from baton.server.console.approvals.schema_form import fields_of
 from baton.server.console.form import Form, read_object
 from baton.server.console.form import field as text_of
 from baton.server.console.shown import pretty
+from baton.worker.container import Container
 
 Mode = Literal["form", "raw", "confirm"]
 Approve = Callable[[str, ApprovalBody], Awaitable[Checkpoint]]
@@ -79,75 +80,72 @@ def _all(fields: tuple[Field, ...]) -> list[Field]:
     return [part for one in fields for part in (one, *_all(one.parts))]
 
 
-class Deciding:
-    """Processes submitted forms."""
+async def approved(container: Container, about: About, form: Form, approve: Approve) -> Draft | None:
+    """Approve; return a draft where a confirmation is missing, or an input is faulty.
 
-    def __init__(self, approvals: Approvals) -> None:
-        self._approvals = approvals
+    Raises:
+        ApiError: it cannot be decided, whatever is typed.
+    """
+    comment, step = text_of(form, "comment"), text_of(form, "step")
+    try:
+        arguments = _arguments(about, form)
+        if step in ("raw", "form"):
+            return _with(about, arguments, "raw" if step == "raw" else "form", comment=comment)
+        edited = None if _same(arguments, about.asked) else arguments
+        body = ApprovalBody(arguments=edited, comment=comment, digest=text_of(form, "digest"))
+        if edited is not None and step != "confirm" and not about.is_question:
+            kept = await edited_as_recorded(container, about.approval["id"], body.digest, edited)
+            return _with(about, kept, "confirm", comment=comment)
+        await approve(about.approval["id"], body)
+    except (ApiError, FormError, ValidationError) as error:
+        return _refused(about, form, error)
+    return None
 
-    async def approve(self, about: About, form: Form, approve: Approve) -> Draft | None:
-        """Approve; return a draft where a confirmation is missing, or an input is faulty.
 
-        Raises:
-            ApiError: it cannot be decided, whatever is typed.
-        """
-        comment, step = text_of(form, "comment"), text_of(form, "step")
-        try:
-            arguments = self._arguments(about, form)
-            if step in ("raw", "form"):
-                return _with(about, arguments, "raw" if step == "raw" else "form", comment=comment)
-            edited = None if _same(arguments, about.asked) else arguments
-            body = ApprovalBody(arguments=edited, comment=comment, digest=text_of(form, "digest"))
-            if edited is not None and step != "confirm" and not about.is_question:
-                kept = await self._approvals.check(about.approval["id"], body.digest, edited)
-                return _with(about, kept, "confirm", comment=comment)
-            await approve(about.approval["id"], body)
-        except (ApiError, FormError, ValidationError) as error:
-            return self._refused(about, form, error)
-        return None
+async def rejected(about: About, form: Form, reject: Reject) -> Draft | None:
+    """Reject; return a draft where the reason is too long.
 
-    async def reject(self, about: About, form: Form, reject: Reject) -> Draft | None:
-        """Reject; return a draft where the reason is too long.
+    Raises:
+        ApiError: it cannot be decided, whatever is typed.
+    """
+    try:
+        body = RejectionBody(reason=text_of(form, "reason"), digest=text_of(form, "digest"))
+        await reject(about.approval["id"], body)
+    except (ApiError, ValidationError) as error:
+        return _refused(about, form, error)
+    return None
 
-        Raises:
-            ApiError: it cannot be decided, whatever is typed.
-        """
-        try:
-            body = RejectionBody(reason=text_of(form, "reason"), digest=text_of(form, "digest"))
-            await reject(about.approval["id"], body)
-        except (ApiError, ValidationError) as error:
-            return self._refused(about, form, error)
-        return None
 
-    def _arguments(self, about: About, form: Form) -> dict[str, Any]:
-        """Read the arguments from a form that has them as JSON, in fields, or not at all.
+def _arguments(about: About, form: Form) -> dict[str, Any]:
+    """Read the arguments from a form that has them as JSON, in fields, or not at all.
 
-        Raises:
-            ApiError: 422, no JSON object. FormError: a field is wrong.
-        """
-        if ROOT in form:
-            if not text_of(form, ROOT):
-                raise ApiError(422, "arguments: empty", [(ROOT, "it is empty: write a JSON object, {} for none")])
-            return read_object(text_of(form, ROOT), ROOT)
-        if about.schema is None or not any(name.startswith(f"{ROOT}.") for name in form):
-            return about.asked
-        return arguments_from(fields_of(about.schema, about.asked), form)
+    Raises:
+        ApiError: 422, no JSON object. FormError: a field is wrong.
+    """
+    if ROOT in form:
+        if not text_of(form, ROOT):
+            raise ApiError(422, "arguments: empty", [(ROOT, "it is empty: write a JSON object, {} for none")])
+        return read_object(text_of(form, ROOT), ROOT)
+    if about.schema is None or not any(name.startswith(f"{ROOT}.") for name in form):
+        return about.asked
+    return arguments_from(fields_of(about.schema, about.asked), form)
 
-    def _refused(self, about: About, form: Form, error: ApiError | FormError | ValidationError) -> Draft:
-        """Return the forms as they were sent, with the fault at each field; raise a refusal that concerns no field."""
-        if isinstance(error, FormError):
-            faults, status = list(error.faults.items()), 422
-        else:
-            refused = error if isinstance(error, ApiError) else invalid(error, "form")
-            if not refused.faults:
-                raise refused
-            faults, status = list(refused.faults), refused.status
-        draft = draft_of(about)
-        if ROOT in form:
-            draft = replace(draft, mode="raw", raw=text_of(form, ROOT))
-        draft = replace(draft, fields=shown_with(draft.fields, form))
-        draft = replace(draft, comment=text_of(form, "comment"), reason=text_of(form, "reason"), status=status)
-        return replace(draft, faults=_placed(draft, faults))
+
+def _refused(about: About, form: Form, error: ApiError | FormError | ValidationError) -> Draft:
+    """Return the forms as they were sent, with the fault at each field; raise a refusal that concerns no field."""
+    if isinstance(error, FormError):
+        faults, status = list(error.faults.items()), 422
+    else:
+        refused = error if isinstance(error, ApiError) else invalid(error, "form")
+        if not refused.faults:
+            raise refused
+        faults, status = list(refused.faults), refused.status
+    draft = draft_of(about)
+    if ROOT in form:
+        draft = replace(draft, mode="raw", raw=text_of(form, ROOT))
+    draft = replace(draft, fields=shown_with(draft.fields, form))
+    draft = replace(draft, comment=text_of(form, "comment"), reason=text_of(form, "reason"), status=status)
+    return replace(draft, faults=_placed(draft, faults))
 
 
 def _placed(draft: Draft, faults: Sequence[tuple[str, str]]) -> dict[str, str]:

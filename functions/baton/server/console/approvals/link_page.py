@@ -14,12 +14,12 @@ from starlette.routing import Route
 
 from baton.server.api.audit import Audit
 from baton.server.api.auth import Principal, source_of, too_many
-from baton.server.api.jobs.approval_links import ApprovalLinks
-from baton.server.api.jobs.approvals import Approvals
+from baton.server.api.jobs.approval_links import read_link
+from baton.server.api.jobs.approvals import approve_by, reject_by
 from baton.server.api.problem import ApiError
 from baton.server.api.route import without_body
-from baton.server.console.approvals.about import About, AboutApprovals
-from baton.server.console.approvals.deciding import Deciding, Draft, draft_of
+from baton.server.console.approvals.about import About, read_about
+from baton.server.console.approvals.deciding import Draft, approved, draft_of, rejected
 from baton.server.console.approvals.fields import ROOT
 from baton.server.console.form import Form, read_form
 from baton.server.console.gate import refused
@@ -36,11 +36,8 @@ _HEADERS = {"referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow
 class LinkPage:
     """Shows the approval of a link, and decides."""
 
-    def __init__(self, container: Container, approvals: Approvals, links: ApprovalLinks) -> None:
-        self._approvals, self._links = approvals, links
-        self._about = AboutApprovals(container, approvals)
-        self._deciding = Deciding(approvals)
-        self._clock = container.ports.clock
+    def __init__(self, container: Container) -> None:
+        self._container = container
         self._audit = Audit(container)
         self._sources = SourceBudget(container.ports.clock, _PER_MINUTE)
 
@@ -59,7 +56,7 @@ class LinkPage:
         async def answer(request: Request) -> Response:
             try:
                 self._admit(request)
-                response = await shows(request, self._links.read(request.path_params["token"]))
+                response = await shows(request, read_link(self._container, request.path_params["token"]))
             except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
                 response = refused(None, error)
             response.headers.update(_HEADERS)
@@ -78,23 +75,21 @@ class LinkPage:
         self._sources.spend(source_of(request))
 
     async def _show(self, request: Request, link: Link) -> Response:
-        about = await self._about.read(link.checkpoint)
+        about = await read_about(self._container, link.checkpoint)
         return self._page(request, link, about, draft_of(about))
 
     async def _approve(self, request: Request, link: Link) -> Response:
-        about = await self._about.read(link.checkpoint)
+        about = await read_about(self._container, link.checkpoint)
         form = _allowed(link, "approve", await read_form(request), edits=about.is_question)
-        deciding = self._deciding.approve(
-            about, form, lambda name, body: self._approvals.approve_by(link.decider, name, body)
+        deciding = approved(
+            self._container, about, form, lambda name, body: approve_by(self._container, link.decider, name, body)
         )
         return await self._decided(request, link, about, deciding)
 
     async def _reject(self, request: Request, link: Link) -> Response:
         form = _allowed(link, "reject", await read_form(request))
-        about = await self._about.read(link.checkpoint)
-        deciding = self._deciding.reject(
-            about, form, lambda name, body: self._approvals.reject_by(link.decider, name, body)
-        )
+        about = await read_about(self._container, link.checkpoint)
+        deciding = rejected(about, form, lambda name, body: reject_by(self._container, link.decider, name, body))
         return await self._decided(request, link, about, deciding)
 
     async def _decided(self, request: Request, link: Link, about: About, deciding: Awaitable[Draft | None]) -> Response:
@@ -108,7 +103,7 @@ class LinkPage:
             draft, status, faults = None, error.status, {"": str(error)}
         if draft is not None:
             return self._page(request, link, about, draft)
-        about = await self._about.read(link.checkpoint)
+        about = await read_about(self._container, link.checkpoint)
         who = Principal("client", about.tenant, "link", link.by)
         verb = request.url.path.rpartition("/")[2]
         await self._audit.record(who, f"POST {LINK_PATH}{{token}}/{verb}", about.approval["id"], status)
@@ -122,7 +117,7 @@ class LinkPage:
             approval=about.approval,
             draft=draft,
             base=f"{LINK_PATH}{request.path_params['token']}",
-            now_ms=self._clock.now_ms(),
+            now_ms=self._container.ports.clock.now_ms(),
             link=link,
             who=link.by,
         )

@@ -7,98 +7,100 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from baton.sdk.tools.sentence import approval_sentence
-from baton.server.api.jobs.approval_links import ApprovalLinks, LinkBody
-from baton.server.api.jobs.approvals import Approvals, ListQuery
+from baton.server.api.jobs.approval_links import LinkBody, made_link
+from baton.server.api.jobs.approvals import ListQuery, approvals_listed
+from baton.server.api.jobs.approvals import approve as approve_checkpoint
+from baton.server.api.jobs.approvals import reject as reject_checkpoint
 from baton.server.api.problem import ApiError, invalid, parsed_query
-from baton.server.console.approvals.about import About, AboutApprovals
-from baton.server.console.approvals.deciding import Deciding, Draft, changes, draft_of
+from baton.server.console.approvals.about import About, earlier_decisions, read_about
+from baton.server.console.approvals.deciding import Draft, approved, changes, draft_of, rejected
 from baton.server.console.form import field, whole_number
 from baton.server.console.gate import Visit
-from baton.worker.container import Container
 
 HOME = "/console/approvals"
 _HOURS, _MOST_HOURS = 24, 720
 STATUSES = ("pending", "approved", "rejected", "expired", "cancelled")
 
 
-class ApprovalsPage:
-    """Shows approvals, and decides."""
+async def show(visit: Visit) -> Response:
+    """List approvals: pending ones, unless the query has another status."""
+    status = visit.query("status") or "pending"
+    query = parsed_query(ListQuery, {"status": status, "cursor": visit.query("cursor")})
+    page = await approvals_listed(visit.container, visit.principal, query)
+    rows = [(view, page.agents[view["jobId"]]) for view in page.checkpoints]
+    approvals = [{**view, "agent": agent, "sentence": approval_sentence(agent, view)} for view, agent in rows]
+    shown: dict[str, Any] = {"approvals": approvals, "cursor": page.cursor}
+    shown |= {"chosen": status, "statuses": STATUSES}
+    return visit.page("approvals.html", **shown)
 
-    def __init__(self, container: Container, approvals: Approvals, links: ApprovalLinks) -> None:
-        self._approvals, self._links = approvals, links
-        self._about = AboutApprovals(container, approvals)
-        self._deciding = Deciding(approvals)
 
-    async def show(self, visit: Visit) -> Response:
-        """List approvals: pending ones, unless the query has another status."""
-        status = visit.query("status") or "pending"
-        query = parsed_query(ListQuery, {"status": status, "cursor": visit.query("cursor")})
-        page = await self._approvals.listed(visit.principal, query)
-        rows = [(view, page.agents[view["jobId"]]) for view in page.checkpoints]
-        approvals = [{**view, "agent": agent, "sentence": approval_sentence(agent, view)} for view, agent in rows]
-        shown: dict[str, Any] = {"approvals": approvals, "cursor": page.cursor}
-        shown |= {"chosen": status, "statuses": STATUSES}
-        return visit.page("approvals.html", **shown)
+async def one(visit: Visit) -> Response:
+    """Show one approval, with the forms while it is pending."""
+    about = await _find(visit)
+    return await _one(visit, about, draft_of(about))
 
-    async def one(self, visit: Visit) -> Response:
-        """Show one approval, with the forms while it is pending."""
-        about = await self._find(visit)
-        return await self._one(visit, about, draft_of(about))
 
-    async def approve(self, visit: Visit) -> Response:
-        """Approve, with other arguments where they were edited and confirmed."""
-        about = await self._find(visit)
-        draft = await self._deciding.approve(
-            about, visit.form, lambda name, body: self._approvals.approve(visit.principal, name, body)
-        )
-        done = "Answered." if about.is_question else "Approved."
-        return await self._one(visit, about, draft) if draft else visit.go(_path(about), done)
+async def approve(visit: Visit) -> Response:
+    """Approve, with other arguments where they were edited and confirmed."""
+    about = await _find(visit)
+    draft = await approved(
+        visit.container,
+        about,
+        visit.form,
+        lambda name, body: approve_checkpoint(visit.container, visit.principal, name, body),
+    )
+    done = "Answered." if about.is_question else "Approved."
+    return await _one(visit, about, draft) if draft else visit.go(_path(about), done)
 
-    async def reject(self, visit: Visit) -> Response:
-        """Reject, with a reason."""
-        about = await self._find(visit)
-        draft = await self._deciding.reject(
-            about, visit.form, lambda name, body: self._approvals.reject(visit.principal, name, body)
-        )
-        done = "Declined." if about.is_question else "Rejected."
-        return await self._one(visit, about, draft) if draft else visit.go(_path(about), done)
 
-    async def link(self, visit: Visit) -> Response:
-        """Make a link for a person without an account; it is shown once."""
-        about = await self._find(visit)
-        given: dict[str, Any] = {"name": field(visit.form, "name"), "hours": field(visit.form, "hours")}
-        given |= {"edit": "edit" in visit.form, "faults": {}, "url": ""}
-        status = 200
-        try:
-            seconds = _seconds(given["hours"])
-            body = LinkBody(name=given["name"], expiresInSeconds=seconds, edit=given["edit"])
-            given["url"], _ = await self._links.make(visit.principal, about.approval["id"], body)
-        except (ApiError, ValidationError) as error:
-            refused = error if isinstance(error, ApiError) else invalid(error, "form")
-            if not refused.faults:
-                raise refused from error
-            given["faults"] = {name.replace("expiresInSeconds", "hours"): text for name, text in refused.faults}
-            status = refused.status
-        return await self._one(visit, about, replace(draft_of(about), status=status), given)
+async def reject(visit: Visit) -> Response:
+    """Reject, with a reason."""
+    about = await _find(visit)
+    draft = await rejected(
+        about, visit.form, lambda name, body: reject_checkpoint(visit.container, visit.principal, name, body)
+    )
+    done = "Declined." if about.is_question else "Rejected."
+    return await _one(visit, about, draft) if draft else visit.go(_path(about), done)
 
-    async def _one(self, visit: Visit, about: About, draft: Draft, link: dict[str, Any] | None = None) -> Response:
-        edited = about.approval["editedArguments"]
-        edits = list(changes(about.asked, edited)) if edited is not None else []
-        earlier = await self._about.earlier(about)
-        shown: dict[str, Any] = {
-            "about": about,
-            "approval": about.approval,
-            "draft": draft,
-            "edits": edits,
-            "earlier": earlier,
-        }
-        shown |= {"link": link or {"name": "", "hours": _HOURS, "edit": False, "faults": {}, "url": ""}}
-        return visit.page(
-            "approval.html", draft.status, now_ms=visit.now_ms, who=visit.principal.name, base=_path(about), **shown
-        )
 
-    async def _find(self, visit: Visit) -> About:
-        return await self._about.read(visit.request.path_params["checkpoint_id"])
+async def link(visit: Visit) -> Response:
+    """Make a link for a person without an account; it is shown once."""
+    about = await _find(visit)
+    given: dict[str, Any] = {"name": field(visit.form, "name"), "hours": field(visit.form, "hours")}
+    given |= {"edit": "edit" in visit.form, "faults": {}, "url": ""}
+    status = 200
+    try:
+        seconds = _seconds(given["hours"])
+        body = LinkBody(name=given["name"], expiresInSeconds=seconds, edit=given["edit"])
+        given["url"], _ = await made_link(visit.container, visit.principal, about.approval["id"], body)
+    except (ApiError, ValidationError) as error:
+        refused = error if isinstance(error, ApiError) else invalid(error, "form")
+        if not refused.faults:
+            raise refused from error
+        given["faults"] = {name.replace("expiresInSeconds", "hours"): text for name, text in refused.faults}
+        status = refused.status
+    return await _one(visit, about, replace(draft_of(about), status=status), given)
+
+
+async def _one(visit: Visit, about: About, draft: Draft, link: dict[str, Any] | None = None) -> Response:
+    edited = about.approval["editedArguments"]
+    edits = list(changes(about.asked, edited)) if edited is not None else []
+    earlier = await earlier_decisions(visit.container, about)
+    shown: dict[str, Any] = {
+        "about": about,
+        "approval": about.approval,
+        "draft": draft,
+        "edits": edits,
+        "earlier": earlier,
+    }
+    shown |= {"link": link or {"name": "", "hours": _HOURS, "edit": False, "faults": {}, "url": ""}}
+    return visit.page(
+        "approval.html", draft.status, now_ms=visit.now_ms, who=visit.principal.name, base=_path(about), **shown
+    )
+
+
+async def _find(visit: Visit) -> About:
+    return await read_about(visit.container, visit.request.path_params["checkpoint_id"])
 
 
 def _seconds(hours: str) -> int:

@@ -19,7 +19,6 @@ from baton.sdk.records.stream_part import StreamPart, left_out
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_answers import ApprovalAnswer, decide
 from baton.server.api.jobs.approval_list import SeenJob, seen_job
-from baton.server.api.jobs.approvals import Approvals
 from baton.server.api.jobs.job import ChangeBody, JobsApi, callback_fault
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job
@@ -130,7 +129,6 @@ class Tasks:
 
     def __init__(self, container: Container, jobs: JobsApi) -> None:
         self._container, self._jobs = container, jobs
-        self._approvals = Approvals(container, jobs)
         self._files, self._sessions = ChatFiles(container), Sessions(container)
 
     async def look_up(self, principal: Principal, agent: Agent, task_id: str) -> SeenJob:
@@ -227,7 +225,7 @@ class Tasks:
             detail = f"task {job.id!r} {state}; send a message without taskId, in context {job.session_id!r}"
             raise RpcError("UNSUPPORTED_OPERATION", detail)
         try:
-            await decide(self._container, self._approvals, principal, _answers(message, found))
+            await decide(self._container, principal, _answers(message, found))
         except ApiError as error:
             if error.status != 403:  # noqa: PLR2004 - not theirs to decide
                 raise

@@ -24,7 +24,6 @@ from baton.sdk.records.stream_part import StreamPart
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.approval_answers import answer_schema, decide
 from baton.server.api.jobs.approval_list import approvals_of
-from baton.server.api.jobs.approvals import Approvals
 from baton.server.api.jobs.job import JobsApi, no_job
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job
@@ -167,7 +166,6 @@ class AgUiApi:
 
     def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
         self._container, self._keys, self._jobs = container, keys, jobs
-        self._approvals = Approvals(container, jobs)
         self._files, self._sessions = ChatFiles(container), Sessions(container)
         self._streams = Streams(container, keys)
 
@@ -274,7 +272,7 @@ class AgUiApi:
                 detail = f"`resume` must answer all open interrupts, and has no answer to {asked_id!r}"
                 raise ApiError(422, detail, [("resume", detail)])
         pending = {one: answer for one, answer in answers.items() if status[one] == "pending"}
-        await decide(self._container, self._approvals, principal, pending)
+        await decide(self._container, principal, pending)
         assert snapshot is not None, "an interrupt is one of a job"
         return snapshot.job
 

@@ -13,7 +13,6 @@ from baton.sdk.agents.agent import Agent
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_answers import ApprovalAnswer, decide
 from baton.server.api.jobs.approval_list import SeenJob, seen_job
-from baton.server.api.jobs.approvals import Approvals
 from baton.server.api.jobs.job import ChangeBody, JobsApi
 from baton.server.api.problem import ApiError
 from baton.server.protocols.mcp.body import INVALID_PARAMS, RpcError
@@ -33,7 +32,7 @@ class Tasks:
 
     def __init__(self, container: Container, jobs: JobsApi) -> None:
         self._container, self._jobs = container, jobs
-        self._approvals, self._signed = Approvals(container, jobs), SignedTexts(container.settings)
+        self._signed = SignedTexts(container.settings)
 
     async def look_up(self, principal: Principal, task_id: str) -> SeenJob:
         """Read a task.
@@ -91,7 +90,7 @@ class Tasks:
         given = {name: _answer(pending[name], value) for name, value in responses.items() if name in pending}
         answers = {name: answer for name, answer in given.items() if answer is not None}
         try:
-            await decide(self._container, self._approvals, principal, answers)
+            await decide(self._container, principal, answers)
         except ApiError as error:
             if error.status != 409:  # noqa: PLR2004 - the question was decided meanwhile
                 raise

@@ -15,10 +15,10 @@ from baton.sdk.models.scripted import ScriptedModel
 from baton.sdk.records.limits import Limits
 from baton.sdk.tools.tool import tool
 from baton.server.api.auth import Keys, Principal, Session
-from baton.server.api.jobs.job import JobsApi
+from baton.server.api.jobs.context import context_of
 from baton.server.console.gate import Gate, Visit
 from baton.server.console.job_actions import fork_body
-from baton.server.console.job_changes import Live
+from baton.server.console.job_changes import stream
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import with_keys
 from tests.unit.baton.server.console.operator import Operator, operator_of
@@ -66,12 +66,13 @@ async def test_changes_end_after_a_while(operator: Operator) -> None:
     """The browser comes back, through the gate, with the number of the last part that it has."""
     await operator.stage.submit("adds")
     container = operator.stage.container
-    jobs = JobsApi(container, Keys(container))
-    gate = Gate(container, Keys(container))
+    context = context_of(container, Keys(container))
+    gate = Gate(context)
     request = Request({"type": "http", "headers": [], "query_string": b"", "path_params": {"job_id": "job_1"}})
     session = Session("s", "k", 0)
-    visit = Visit(request, session, Principal("admin", "operators"), gate.signer, operator.stage.clock.now_ms())
-    response = await Live(container, jobs, longest_seconds=0).stream(visit)
+    now_ms = operator.stage.clock.now_ms()
+    visit = Visit(context, request, session, Principal("admin", "operators"), gate.signer, now_ms)
+    response = await stream(visit, longest_seconds=0)
     assert isinstance(response, StreamingResponse)
     shown = [str(chunk) async for chunk in response.body_iterator]
     assert shown[0].startswith("retry:")

@@ -6,10 +6,10 @@ from unittest.mock import AsyncMock
 import pytest
 from msgspec.structs import replace
 
+from baton.server.api.admin import control
 from baton.server.api.admin.usage import _overhead, usage_and_cost
 from baton.server.site import build_site
 from baton.settings.service_prices import LIST, Prices
-from baton.worker.admission.control import Worker
 from baton_events.errors import PublishError, StoreError, StoreFullError
 from baton_events.timestamps import rfc3339
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -161,7 +161,7 @@ async def test_a_start_of_the_app_starts_the_admission_where_that_is_asked(
         site = build_site(stage.container)
         async with site.router.lifespan_context(site):
             assert bool((await stage.ports.admission_control.state()).stopped_ms) is not asked
-    monkeypatch.setattr(Worker, "start", AsyncMock(side_effect=StoreError("away")))
+    monkeypatch.setattr(control, "start_admission", AsyncMock(side_effect=StoreError("away")))
     asks = build_site(Stage(settings=replace(SETTINGS, enable_agent_worker=True)).container)
     async with asks.router.lifespan_context(asks):
         assert "the admission may still be stopped: away" in caplog.text

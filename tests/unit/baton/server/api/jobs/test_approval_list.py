@@ -8,11 +8,10 @@ import pytest
 from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, tool
 from baton.engine.all_jobs.job_list import Found, Query, position_from, position_of
 from baton.sdk.tools.pending import Pending
-from baton.server.api.auth import Keys, Principal
-from baton.server.api.jobs.approval_links import ApprovalLinks
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.approval_links import read_link
 from baton.server.api.jobs.approval_list import ApprovalList
-from baton.server.api.jobs.approvals import Approvals, ListQuery
-from baton.server.api.jobs.job import JobsApi
+from baton.server.api.jobs.approvals import ListQuery, approvals_listed
 from baton.server.api.problem import ApiError
 from baton.store.records.all_jobs import Scanned
 from tests.fakes.clock import FakeClock
@@ -140,10 +139,9 @@ async def test_a_page_reads_so_many_jobs_and_says_where_to_go_on() -> None:
 
 async def test_only_operators_see_the_approvals_of_all(api: Api) -> None:
     container = api.stage.container
-    approvals = Approvals(container, JobsApi(container, Keys(container)))
-    assert (await approvals.listed(Principal("admin", "acme"), ListQuery())).checkpoints == ()
+    assert (await approvals_listed(container, Principal("admin", "acme"), ListQuery())).checkpoints == ()
     with pytest.raises(ApiError, match="admin key") as caught:
-        await approvals.listed(Principal("client", "acme"), ListQuery())
+        await approvals_listed(container, Principal("client", "acme"), ListQuery())
     assert caught.value.status == 403
 
 
@@ -162,11 +160,10 @@ async def test_a_link_is_of_its_tenant_and_for_its_time() -> None:
         made = (await api.request("POST", path, ACME, json={"expiresInSeconds": 60})).json()
         token = made["url"].rpartition("/")[2]
         container = api.stage.container
-        links = ApprovalLinks(container, Approvals(container, JobsApi(container, Keys(container))))
-        assert links.read(token).checkpoint == asked["id"]
+        assert read_link(container, token).checkpoint == asked["id"]
         api.stage.clock.ms += 60_000
         with pytest.raises(ApiError) as raised:
-            links.read(token)
+            read_link(container, token)
         assert raised.value.status == 410
     async with api_with(registry()) as api:
         assert_problem(await api.request("POST", f"{PATH}/{asked['id']}/links", ACME, json={}), 403)
