@@ -10,6 +10,8 @@ from typing import Any
 
 from tests.bench.aims import AT_ONCE, Results, aims, loaded_aim
 
+FLOORS = "floor-"  # rows that no table shows: only the project's own aims compare with them
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -47,9 +49,10 @@ def _cells(results: Results, variant: str) -> str:
         names = ("steps_s", *times, "cpu_s_per_1000_steps", "memory_mb")
         return [peer, *(_three(partial(results.median, peer, variant, name)) for name in names)]
 
+    peers = (peer for peer in results.peers() if not peer.startswith(FLOORS))
     head = ["row (1/16/64 at once)", "steps/s"]
     head += ["job p50 ms", "job p99 ms"] if variant == "fan" else ["step p50 ms", "step p99 ms", "job p50 ms"]
-    return table([*head, "CPU s per 1,000 steps", "memory MB"], map(row, filter(_is_shown, results.peers())))
+    return table([*head, "CPU s per 1,000 steps", "memory MB"], map(row, peers))
 
 
 def _network(results: Results, run: str) -> str:
@@ -68,13 +71,8 @@ def _network(results: Results, run: str) -> str:
 
 
 def _listed(results: Results, test: str, head: Mapping[str, str]) -> str:
-    rows = (row for row in results.of(test) if _is_shown(row.get("peer", "")) and row.get("case") not in ALIKE)
+    rows = (row for row in results.of(test) if not row.get("peer", "").startswith(FLOORS))
     return table(list(head.values()), [[row.get(name) for name in head] for row in rows])
-
-
-def _is_shown(peer: str) -> bool:
-    """Leave out what only the project's own aims are measured by."""
-    return not peer.startswith("floor-")
 
 
 def _counters(results: Results) -> str:
@@ -133,8 +131,6 @@ LONG = {
     "ratio_p50": "ratio",
     "cpu_s_per_1000_steps": "CPU s per 1,000 steps",
 }
-# Webhooks whose start costs as much as the one that is shown.
-ALIKE = ("tool_executor", "tool_result_complete", "tool_result_failed", "delivery_failed", "sweep")
 STARTUP = {
     "case": "imports",
     "import_ms": "CPU ms",
@@ -143,8 +139,6 @@ STARTUP = {
     "memory_ratio": "to the bare libraries ",
     "modules": "modules",
 }
-
-
 LOADED = {
     "waiting": "jobs in line",
     "running": "jobs at work",
@@ -173,10 +167,8 @@ def _loaded(results: Results, run: str) -> str:
 
 
 def _notes(results: Results) -> list[str]:
-    rows: dict[str, list[str]] = {}
-    for row in results.of("crash"):
-        rows.setdefault(row.get("note") or "", []).append(row["peer"])
-    return [f"- {', '.join(peers)}: {note}" for note, peers in rows.items() if note]
+    found = (row for row in results.of("crash") if row.get("note"))
+    return list(dict.fromkeys(f"- {row['peer'].partition('-')[0]}: {row['note']}" for row in found))
 
 
 def report(found: Mapping[str, Any]) -> Report:
@@ -184,8 +176,7 @@ def report(found: Mapping[str, Any]) -> Report:
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     machine = f"{about['processors']} processors, {about['system']}, Python {about['python']}"
     run = f"Run of {about['at']}"
-    began = f"{run}: {machine}, load {about['load_before']:.1f} before."
-    parts = [f"{began} {versions}."]
+    parts = [f"{run}: {machine}, load {about['load_before']:.1f} before. {versions}."]
     parts += [f"Left out: {name}: {why}." for name, why in about["left_out"].items()]
     sections = (
         ("Five tool calls, one after another (11 steps)", _cells(results, "seq") if results.of("cell") else ""),
@@ -202,4 +193,6 @@ def report(found: Mapping[str, Any]) -> Report:
         parts.append("Settings and help of the rows to recover from kill -9 in this test:\n\n" + "\n".join(notes))
     rows = any(result["test"] not in ("loaded", "network") for result in found["results"])
     aimed = table(["what", "measured", "aim", "met"], met) + "\n\n" if (met := aims(results)) else ""
-    return Report(aimed, "\n\n".join(parts) + "\n", _loaded(results, f"{run}."), _network(results, began), rows)
+    return Report(
+        aimed, "\n\n".join(parts) + "\n", _loaded(results, f"{run}."), _network(results, f"{run}: {machine}."), rows
+    )

@@ -27,12 +27,7 @@ from pydantic import BaseModel, TypeAdapter
 BASE = "the bare libraries"
 CASES = {
     BASE: BARE,
-    "agent_loop": "import baton.worker.handlers.agent_loop",
-    "tool_executor": "import baton.worker.handlers.tool_executor",
-    "tool_result_complete": "import baton.worker.handlers.tool_result_complete",
-    "tool_result_failed": "import baton.worker.handlers.tool_result_failed",
-    "delivery_failed": "import baton.worker.handlers.delivery_failed",
-    "sweep": "import baton.worker.handlers.sweep",
+    "agent_loop, as all webhooks": "import baton.worker.handlers.agent_loop",
     "app (api, console, webhooks)": "import baton.server.app",
     "events (to emit only)": "import baton_events.emitter",
 }
