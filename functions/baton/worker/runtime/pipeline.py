@@ -177,11 +177,17 @@ class Pipeline:
                     if wait.limit:
                         claim = replace(claim, limited_by=wait.limit, comes_ms=self._clock.now_ms() + wait.ms)
                     is_free = await invocation.claims.give_back(claim, begun=wait.took_time) or wait.took_time
+            if wait_ms and is_free:
+                await self._dispatch(invocation, claim_result.pending, via_admission=False)
+                claim_result = replace(claim_result, pending=())
+                left_seconds = (invocation.guard_until_ms - self._clock.now_ms()) / 1000
+                is_free = not await self._policy.suspects.turn_comes(left_seconds)
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
                 await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.replay_id)
             raise
-        if not is_free:  # an earlier delivery may have done it meanwhile: then this one dispatches what follows
+        # Its turn has come, or an earlier delivery may have done it meanwhile: then this one dispatches what follows.
+        if not is_free:
             invocation.begin(replace(step, claim_result=None))
             return
         if step.answer:

@@ -1,7 +1,8 @@
 """The policy of a function: the limit of one piece of work, its inline continuations, and its stop.
 
 Steps of which a process has died before are worked on one at a time. So only the one to blame dies with the next
-process, and each other step counts one death at most. A process that receives a stop signal finishes its deliveries
+process, and each other step counts one death at most. They wait here while those before them are quick, and hold no
+claim meanwhile; else they come again by the queue. A process that receives a stop signal finishes its deliveries
 meanwhile; work that the server breaks off is given back. Invariant: handlers of the signal keep handling it. Must not:
 stop anything itself.
 """
@@ -9,6 +10,7 @@ stop anything itself.
 import asyncio
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
@@ -65,7 +67,8 @@ class Stopping:
         return noticed
 
 
-# Work that waits to run alone comes again this long after the one before it: about a short piece of work.
+# Work that waits to run alone comes again this long after the one before it: about a short piece of work. For as long
+# it waits in the process for the one before it to end.
 SPREAD_MS = 2_000
 _AT_ONCE = nullcontext(0)
 
@@ -75,7 +78,8 @@ class Suspects:
 
     def __init__(self) -> None:
         self._at_work = False
-        self._in_line = 0
+        self._in_line = self._ended = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def turn_of(self, item: WorkItem) -> AbstractContextManager[int]:
         """Yield 0 where the step may be worked on in the block; else the delay in ms after which it must come again.
@@ -95,6 +99,28 @@ class Suspects:
             yield 0
         finally:
             self._at_work = False
+            self._ended += 1
+            if self._waiting:
+                self._waiting.popleft().set_result(None)
+
+    async def turn_comes(self, seconds: float) -> bool:
+        """Wait in line, while a step ends every `SPREAD_MS` and for `seconds` at most; return whether one may begin."""
+        loop, turn = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+        give_up_at = loop.time() + seconds
+        self._waiting.append(turn)
+        try:
+            while loop.time() < give_up_at:
+                ended = self._ended
+                await asyncio.wait([turn], timeout=SPREAD_MS / 1000)
+                if turn.done() or not self._at_work:
+                    return True
+                if self._ended == ended:
+                    return False
+            return False
+        finally:
+            if not turn.done():
+                self._waiting.remove(turn)
+                turn.cancel()
 
 
 # A claim's lease, and the steps in which it is prolonged while its work lives. After a crash the queue delivers again

@@ -15,6 +15,7 @@ from baton.engine.commit.answers import Claim
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem, item_key_of
 from baton.queue.dispatch import Outcome
 from baton.worker.runtime import claims as claims_module
+from baton.worker.runtime import policy
 from baton.worker.runtime.claims import Claims
 from baton.worker.runtime.policy import (
     LEASE_MARGIN_MS,
@@ -211,6 +212,22 @@ async def test_of_those_that_died_before_one_is_worked_on_at_a_time() -> None:
         assert waits == [0, SPREAD_MS, 2 * SPREAD_MS, 0]
     with suspects.turn_of(died) as again:
         assert again == 0
+
+
+async def test_who_waits_for_a_turn_waits_as_long_as_those_before_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is let in for each that ends, in the order of their coming; where none ends, nobody waits for long."""
+    monkeypatch.setattr(policy, "SPREAD_MS", 50)
+    died, suspects = WorkItem("call:a:1", ItemKind.CALL, "a", 1, 1, abandoned=1), Suspects()
+    with suspects.turn_of(died):
+        first, second = (asyncio.create_task(suspects.turn_comes(60)) for _ in range(2))
+        given_up = asyncio.create_task(suspects.turn_comes(0))
+        await asyncio.sleep(0)
+        assert await given_up is False
+    await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+    assert (first.done(), second.done()) == (True, False)
+    with suspects.turn_of(died):
+        assert (await first, await second) == (True, False)
+    assert await suspects.turn_comes(60), "nobody is at work"
 
 
 async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.MonkeyPatch) -> None:

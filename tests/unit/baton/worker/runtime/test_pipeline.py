@@ -15,7 +15,7 @@ from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, item_key_of
 from baton.queue.dispatch import Outcome
 from baton.settings.settings import Settings
-from baton.worker.runtime.policy import SPREAD_MS
+from baton.worker.runtime import policy
 from baton_events.errors import PublishError
 from baton_events.schema import Event, EventType, parse_event
 from tests.unit.baton.kit.faults import Method, around
@@ -207,15 +207,18 @@ class Slow:
         return other, pending, at_work
 
 
-async def test_of_steps_that_died_the_second_waits_for_its_turn_and_its_message_loses_nothing() -> None:
+async def test_of_steps_that_died_the_second_waits_for_its_turn_and_its_message_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It is given back unstarted, comes again by itself, and what its message carries besides goes out at once."""
+    monkeypatch.setattr(policy, "SPREAD_MS", 20)
     slow = Slow()
     other, pending, at_work = await slow.died()
     outcome = await slow.stage.deliver(other, "m-other")
     assert (outcome.label, outcome.dispatched) == ("waits for its turn alone", 1)
-    again, out = slow.stage.outgoing()[-2:]
-    assert again.not_before_ms == slow.stage.clock.ms + SPREAD_MS
-    assert [item_key_of(event) for event in slow.stage.events()[-2:]] == [item_key_of(other), item_key_of(pending)]
+    out, again = slow.stage.outgoing()[-2:]
+    assert again.not_before_ms == slow.stage.clock.ms + policy.SPREAD_MS
+    assert [item_key_of(event) for event in slow.stage.events()[-2:]] == [item_key_of(pending), item_key_of(other)]
     assert out.not_before_ms <= slow.stage.clock.ms
     item = slow.store.tree("job_1").items[item_key_of(other)]
     assert (item.owner, item.abandoned, slow.starts) == ("", 1, [0])
@@ -224,6 +227,23 @@ async def test_of_steps_that_died_the_second_waits_for_its_turn_and_its_message_
     await at_work
     await slow.stage.run()
     assert ((await slow.stage.snapshot()).job.result, sorted(slow.starts)) == ({"answer": "done"}, [0, 1, 2])
+
+
+async def test_steps_that_died_follow_one_another_at_once_where_they_are_quick() -> None:
+    """One at a time, each in its own delivery, and none comes again by the queue, which takes seconds for each."""
+    slow = Slow()
+    calls = await slow.calls()
+    for event in calls:
+        slow.change(event, abandoned=1)
+    sent = len(slow.stage.events())
+    deliveries = [asyncio.create_task(slow.stage.deliver(event, f"m-{at}")) for at, event in enumerate(calls)]
+    while len(slow.given_back) < len(calls) - 1:  # noqa: ASYNC110 - no event tells it
+        await asyncio.sleep(0)
+    assert len(slow.starts) == 1
+    slow.may_end.set()
+    assert [(await delivery).label for delivery in deliveries] == ["done"] * 3
+    assert sorted(slow.starts) == [0, 1, 2]
+    assert set(kinds(slow.stage, sent)) == {"tool.execution.complete"}
 
 
 async def test_who_waits_for_its_turn_finds_what_an_earlier_delivery_has_done_meanwhile() -> None:
