@@ -38,6 +38,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, answer_too_large
+from baton.sdk.models.through_pydantic_ai.call_pieces import CallPieces
 from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton_events.bounded import ACCEPTED
@@ -202,6 +203,7 @@ class _Watched:
         self._events, self._read = stream._get_event_iterator, stream.get  # noqa: SLF001 - what its subclasses define
         self._is_over, self._size_bytes = False, 0
         self._chunks = ChatChunks.of(stream)
+        CallPieces(stream._parts_manager)  # noqa: SLF001 - as above
         vars(stream).update(_get_event_iterator=self.events, get=self.get)
 
     async def events(self) -> AsyncIterator[ModelResponseStreamEvent]:
