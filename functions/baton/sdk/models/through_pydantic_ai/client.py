@@ -139,7 +139,7 @@ def _answer(response: ModelResponse, *, streamed: bool) -> ModelAnswer:
         message = f"{message}: {words[:_SHOWN_CHARS]}" if words else message
         raise ModelError(message, retryable=False, spent=_spent(response))
     text, calls = text_of(response), calls_of(response)
-    if not text and not calls:
+    if not text.strip() and not calls:
         raise _empty(response)
     if response.state == "suspended":
         raise ModelError("the provider paused the answer, so it is not whole", retryable=True, spent=_spent(response))

@@ -123,7 +123,7 @@ def to_messages(request: ModelRequest) -> list[PromptMessage]:
 
 
 def _request(parts: Sequence[Part], instructions: str) -> PromptRequest:
-    return PromptRequest(parts=list(parts), instructions=instructions or None)
+    return PromptRequest(parts=list(parts), instructions=instructions if instructions.strip() else None)
 
 
 _URLS: dict[str, type[ImageUrl | AudioUrl | VideoUrl]] = {"image": ImageUrl, "audio": AudioUrl, "video": VideoUrl}

@@ -41,6 +41,7 @@ from baton.sdk.models.model import ANSWER_LIMIT_BYTES, answer_too_large
 from baton.sdk.models.through_pydantic_ai.call_pieces import CallPieces
 from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
+from baton.sdk.models.through_pydantic_ai.sendable import sendable
 from baton_events.bounded import ACCEPTED
 from baton_events.ids import digest
 from baton_events.proxies import AsyncEnvironmentTransport
@@ -133,7 +134,8 @@ class WholeModel(WrapperModel):
         """Send the request, and take its answer in."""
         model_request_parameters = _with_storable_instructions(messages, model_request_parameters)
         try:
-            response = _named(await super().request(messages, model_settings, model_request_parameters))
+            sent = self._sendable(messages, model_request_parameters)
+            response = _named(await super().request(sent, model_settings, model_request_parameters))
         except _UNREADABLE as error:
             raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
         if not _has_finish_reason(response) and all(map(_is_of_library, leaves_of(self.wrapped))):
@@ -150,7 +152,8 @@ class WholeModel(WrapperModel):
     ) -> AsyncGenerator[StreamedResponse]:
         """Send the request, and watch its answer come."""
         model_request_parameters = _with_storable_instructions(messages, model_request_parameters)
-        opened = super().request_stream(messages, model_settings, model_request_parameters, run_context)
+        sent = self._sendable(messages, model_request_parameters)
+        opened = super().request_stream(sent, model_settings, model_request_parameters, run_context)
         async with AsyncExitStack() as stack:
             try:
                 stream = await stack.enter_async_context(opened)
@@ -163,6 +166,11 @@ class WholeModel(WrapperModel):
         self, response: ModelResponse, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
     ) -> ModelResponse:
         return _taken(response, messages, parameters, (self._ids or CallIds()).of(messages))
+
+    def _sendable(self, messages: list[ModelMessage], parameters: ModelRequestParameters) -> list[ModelMessage]:
+        """Return the messages as providers take them; a function of a user's gets them as they are."""
+        known = {tool.name for tool in (*parameters.function_tools, *parameters.output_tools)}
+        return sendable(messages, known) if self._is_sent() else messages
 
     def _is_sent(self) -> bool:
         return all(_is_of_library(leaf) and leaf.base_url for leaf in leaves_of(self.wrapped))

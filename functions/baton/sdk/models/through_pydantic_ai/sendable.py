@@ -1,0 +1,82 @@
+"""A conversation in the form that every provider takes: some refuse a request, and with it the job, for one word in it.
+
+Claude refuses texts without a visible character, and all refuse names of tools that a model has made up, as in
+`functions.add`. Invariant: nothing that is recorded changes, and what is well is the same object. Must not: leave out
+anything that says something.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import Any
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    RetryPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+    is_multi_modal_content,
+)
+
+_OTHER_CHARS, _NAME_CHARS = re.compile(r"[^A-Za-z0-9_-]"), 64
+
+
+def tool_name(name: str) -> str:
+    """Return the name of a tool in the form that every provider takes."""
+    return _OTHER_CHARS.sub("_", name)[:_NAME_CHARS]
+
+
+def sendable(messages: Iterable[ModelMessage], known: Collection[str]) -> list[ModelMessage]:
+    """Return the messages as they can be sent. `known`: the names of the tools that are sent with them."""
+    return [_message(one, known) for one in messages]
+
+
+def _message(message: ModelMessage, known: Collection[str]) -> ModelMessage:
+    parts: list[Any] = [_part(part, known) for part in message.parts]
+    parts = [part for part in parts if part is not None]
+    same = len(parts) == len(message.parts) and all(part is old for part, old in zip(parts, message.parts, strict=True))
+    if same or (isinstance(message, ModelRequest) and not parts):
+        return message
+    return replace(message, parts=parts)
+
+
+def _part(part: Any, known: Collection[str]) -> Any:
+    """Return the part as it can be sent; None: it says nothing."""
+    match part:
+        case TextPart(content=str() as text, id=None) if not text.strip():
+            return None
+        case UserPromptPart(content=str() as text) if not text.strip():
+            return None
+        case UserPromptPart(content=list() as contents) if any(map(_is_blank, contents)):
+            return replace(part, content=[one for one in contents if not _is_blank(one)])
+        case ToolReturnPart(content=content) if content in (None, []) or any(map(_is_blank, _items(content))):
+            part = replace(part, content=_result(part))
+        case _:
+            pass
+    if isinstance(part, ToolCallPart | ToolReturnPart | RetryPromptPart):
+        name = part.tool_name
+        if name and name not in known and (sent := tool_name(name)) != name:
+            return replace(part, tool_name=sent)
+    return part
+
+
+def _items(content: Any) -> Iterable[Any]:
+    return content if isinstance(content, list) else (content,)
+
+
+def _is_blank(content: Any) -> bool:
+    return isinstance(content, str) and not content.strip()
+
+
+def _result(part: ToolReturnPart) -> Any:
+    """Return a result without visible text, or with such an item, as its JSON; beside files its blank texts go."""
+    content: Any = part.content
+    if isinstance(content, str) or not content:
+        return json.dumps(content)
+    if any(map(is_multi_modal_content, content)):
+        return [one for one in content if not _is_blank(one)]
+    return part.model_response_str(wrap_if_error=False)
