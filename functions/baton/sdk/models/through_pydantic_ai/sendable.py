@@ -36,8 +36,7 @@ def sendable(messages: Iterable[ModelMessage], known: Collection[str]) -> list[M
 
 
 def _message(message: ModelMessage, known: Collection[str]) -> ModelMessage:
-    parts: list[Any] = [_part(part, known) for part in message.parts]
-    parts = [part for part in parts if part is not None]
+    parts: Any = [sent for part in message.parts if (sent := _part(part, known)) is not None]
     same = len(parts) == len(message.parts) and all(part is old for part, old in zip(parts, message.parts, strict=True))
     if same or (isinstance(message, ModelRequest) and not parts):
         return message
