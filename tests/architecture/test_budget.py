@@ -39,18 +39,18 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_328, 14, 200, 50),
-    "server": (14_326, 85, 963, 155),
-    "worker": (11_452, 78, 784, 133),
+    "server": (14_399, 92, 963, 155),
+    "worker": (11_452, 79, 784, 133),
     "queue": (1_950, 17, 155, 41),
-    "store": (7_170, 41, 615, 97),
+    "store": (7_230, 43, 620, 98),
     "engine": (7_890, 47, 480, 104),
     "sdk": (12_335, 89, 815, 178),
     "client": (4_200, 24, 310, 115),
-    "local": (21_322, 140, 1_580, 278),
+    "local": (21_322, 147, 1_577, 278),
 }
 BOUNDS = {
-    "lines": 82_567,
-    "modules": 531,
+    "lines": 82_671,
+    "modules": 548,
     "functions": 5_888,
     "classes": 1_126,
     "public names": 69,
@@ -63,7 +63,7 @@ BOUNDS = {
     "console pages": 38,
     "commands": 28,
     "test lines": 101_342,
-    "docs words": 67_922,
+    "docs words": 67_927,
 }
 _OBJECTS = "large payloads by reference: results, files and tasks of any size, in an object store"
 _DAILY = "schedules in code, keys of one job, chats that wait for a person"
@@ -267,8 +267,9 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     *_raises(
         _ODD,
         "lines 878, modules 4, functions 79, classes 7, test lines 1875, lines of server 44, functions of server "
-        "7, lines of local 5, classes of server 1, lines of worker 46, lines of sdk 818, modules of sdk 4, "
-        "functions of sdk 67, classes of sdk 5, lines of client 79, functions of client 6, docs words 105",
+        "7, lines of local 5, classes of server 1, lines of worker 46, lines of sdk 818, modules of sdk 4, functions "
+        "of sdk 67, classes of sdk 5, lines of client 88, functions of client 7, functions of testing 1, "
+        "docs words 105",
     ),
     ("test lines", 250, "generated sequences of calls with a budget beside the rule in Python, and what they find"),
     *_raises(

@@ -125,7 +125,7 @@ class SimulatedQueue:
 
     def __init__(self, world: Surroundings, base_url: str) -> None:
         self._world, self._base_url = world, base_url
-        self._count = 0
+        self.accepted = 0
         self._seen: dict[str, tuple[float, str]] = {}
         self._cancelled: set[str] = set()
 
@@ -153,8 +153,8 @@ class SimulatedQueue:
         until, known = self._seen.get(key, (0.0, ""))
         if key and now < until:
             return known
-        self._count += 1
-        message_id = f"msg_{self._count}"
+        self.accepted += 1
+        message_id = f"msg_{self.accepted}"
         self._seen[key] = (now + DEDUPLICATION_SECONDS, message_id)
         delay = math.ceil((outgoing.not_before_ms - self._world.now_ms()) / 1000) if outgoing.not_before_ms else 0
         self._schedule(message_id, outgoing, min(max(delay, 0), LONGEST_DELAY_SECONDS))
@@ -163,10 +163,10 @@ class SimulatedQueue:
     def _schedule(self, message_id: str, outgoing: Outgoing, delay: float) -> None:
         dice, faults = self._world.dice, self._world.faults
         if "reorder" in faults:
-            delay += _LATEST_SECONDS * dice.roll(_REORDER, self._count)
+            delay += _LATEST_SECONDS * dice.roll(_REORDER, self.accepted)
         self._deliver(Attempt(message_id, outgoing), delay)
-        if "duplicates" in faults and dice.chance(0.5, _DUPLICATE, self._count):
-            self._deliver(Attempt(message_id, outgoing), delay + _AGAIN_SECONDS * dice.roll(_LAG, self._count))
+        if "duplicates" in faults and dice.chance(0.5, _DUPLICATE, self.accepted):
+            self._deliver(Attempt(message_id, outgoing), delay + _AGAIN_SECONDS * dice.roll(_LAG, self.accepted))
 
     def _deliver(self, attempt: Attempt, delay: float) -> None:
         self._later(delay + _HOP_SECONDS, lambda: self._begin(attempt))

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from typing import Any, NoReturn
 
 from msgspec import Struct
 
 from baton.sdk.agents.registry import Registry
+from baton.sdk.records.limits import MOST_SECONDS
 from baton.sdk.records.own_threads import OWN_THREADS
 from baton.server.api.jobs.submission import SubmitBody, new_job
 from baton.server.app import webhook_apps
@@ -32,10 +34,12 @@ from baton_events.ids import random_job_id
 from baton_events.schema import SWEEP_ENDPOINT
 
 TENANT = "simulation"
-_HOUR, _LONGEST_SECONDS, _MOST_DELIVERIES, _MOST_WAITS = 3600.0, 40 * 86_400.0, 5_000, 3
+_HOUR, _LONGEST_SECONDS, _MOST_DELIVERIES, _MOST_WAITS = 3600.0, MOST_SECONDS + 86_400.0, 5_000, 3
+# Of the hourly sweeps after the queue's last message: they find all that is lost. Then one a week is played.
+_FIRST_SWEEPS, _WEEK = 3, 168
 _SETTINGS = Settings(
     worker_base_url=BASE_URL,
-    qstash_token="simulation",  # noqa: S106 - opens nothing
+    qstash_token="no-token-of-a-queue",  # noqa: S106 - opens nothing; a secret, so it is no word of a user's
     operations_stream_seconds=0,
     job_retention_seconds=10 * int(_LONGEST_SECONDS),  # what a run leaves is there for the later ones
 )
@@ -112,7 +116,7 @@ class World:
     def _play(self) -> None:
         self._later(0.0, lambda: self._start(self._submit()))
         self._later(_HOUR, self._sweep_hourly)
-        self._later(_LONGEST_SECONDS, self.loop.stop)
+        self._later(_LONGEST_SECONDS, self._give_up)
         with _without_threads():
             self._surroundings = copy_context()
             try:
@@ -141,8 +145,7 @@ class World:
         """Return the process that takes the next delivery; a new one has an empty memory."""
         self._deliveries += 1
         if self._deliveries > _MOST_DELIVERIES:
-            self.record("it does not come to an end")
-            self.loop.stop()
+            self._give_up()
         if self._process is None or not self._process.alive or self._process.container.stopping.begun:
             self._memory.restore()
             self.clock.install(self._namespaces)
@@ -234,11 +237,20 @@ class World:
             self.ended_seconds = self.loop.seconds
             self.record(f"the job ends: {own.job.status}")
 
-    def _sweep_hourly(self) -> None:
-        """Run the hourly schedule, for as long as the job lives."""
+    def _give_up(self) -> None:
         if not self.ended_seconds:
-            self.backend.queue.accept(message_to(_SETTINGS, SWEEP_ENDPOINT, ""))
-            self._later(_HOUR, self._sweep_hourly)
+            self.record("it does not come to an end")
+        self.loop.stop()
+
+    def _sweep_hourly(self, idle_hours: int = 0, accepted: int = 0) -> None:
+        """Run the hourly schedule, for as long as the job lives; most sweeps of a long wait are left out."""
+        queue = self.backend.queue
+        if self.ended_seconds:
+            return
+        idle_hours = idle_hours + 1 if queue.accepted == accepted else 0
+        if idle_hours < _FIRST_SWEEPS or idle_hours % _WEEK == 0:
+            queue.accept(message_to(_SETTINGS, SWEEP_ENDPOINT, ""))
+        self._later(_HOUR, partial(self._sweep_hourly, idle_hours, queue.accepted))
 
     def _fails_with(self, error: BaseException) -> None:
         """End the world: what the test's own code raises is for the test. The first one counts."""

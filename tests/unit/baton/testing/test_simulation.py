@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, sleep, tool
+from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool
+from baton.sdk.records.limits import MOST_SECONDS
 from baton.sdk.tools.tool import Tool
 from baton.testing import Approve, Checkpoint, Operation, Reject, Simulation
 from baton.testing.simulation import FAULTS
@@ -189,3 +190,22 @@ async def test_a_fault_or_a_model_that_cannot_be_played_is_refused(monkeypatch: 
     agent = Agent(name="agent", model="openai:gpt-5-mini", offload="queue")
     with pytest.raises(RuntimeError, match="play one with a model for tests"):
         await Simulation(Registry([agent])).run("agent", "go")
+
+
+@pytest.mark.parametrize("days", [1, 41, 366, 3650])
+async def test_every_wait_that_a_job_may_have_is_played_to_its_end(days: int) -> None:
+    began, script = time.monotonic(), ScriptedModel([[Call("sleep", {"seconds": days * 86_400})], "done"])
+    agent = Agent("agent", model=script, tools=[sleep], limits=Limits(wall_seconds=MOST_SECONDS))
+    run = await Simulation(Registry([agent])).run("agent", "go")
+    assert (run.status, run.virtual_seconds // 86_400, run.story[-1][1]) == (
+        "completed",
+        days,
+        "the job ends: completed",
+    )
+    assert time.monotonic() - began < 10
+
+
+async def test_no_word_of_the_simulation_itself_is_a_secret() -> None:
+    text = "a simulation of the tenant simulation"
+    run = await Simulation(Registry([Agent("agent", model=ScriptedModel([text]))])).run("agent", text)
+    assert run.result == {"answer": text}
