@@ -35,6 +35,7 @@ def _requests(
         raise ValueError(f"url {address!r} is no address: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ValueError(f"url is {address!r}: pass an address such as https://x.example, or set BATON_URL")
+    key, operations_key = key.strip(), operations_key.strip()  # a file of a secret ends with a line break
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     headers |= {"x-api-key": operations_key} if operations_key else {}
     return Requests(exchange, address.rstrip("/"), headers, retry_seconds)

@@ -6,6 +6,7 @@ twice; every part is yielded once and in order; an error names no key.
 """
 
 import json
+import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ _COME_BACK_SECONDS = 0.5  # where a stream has ended before its job, without a d
 _RETRY_DIGITS = 5  # of milliseconds: a hundred seconds at most
 _TOO_MANY, _SERVER_ERROR = 429, 500
 STREAM_END = "[DONE]"
+KEY_HEADERS = ("Authorization", "x-api-key")
+_NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +178,13 @@ class Requests:
             await self.exchange.sleep(seconds)
 
     async def _once(self, call: Call, *, stream: bool) -> httpx.Response:
-        options: dict[str, Any] = {"headers": {**self._headers, **call.headers}}
+        headers = {**self._headers, **call.headers}
+        options: dict[str, Any] = {"headers": {name: _header(name, value) for name, value in headers.items()}}
         if call.query:
             options["params"] = {name: _sent(value) for name, value in call.query.items() if value is not None}
         if call.body is not None:
             options["content"] = _json({k: v for k, v in call.body.items() if v is not None})
-            options["headers"]["Content-Type"] = "application/json"
+            options["headers"]["Content-Type"] = b"application/json"
         try:
             request = self.exchange.build(call.method, self.url + call.path, **options)
             response = await self.exchange.send(request, stream=stream)
@@ -210,6 +214,18 @@ class Requests:
     def _foreign(self, call: Call, error: Exception) -> ApiError:
         place = f"{self.url}{call.path}"
         return UnreachableError(f"{place} did not answer as Baton does: is this its address? ({error})")
+
+
+def _header(name: str, value: str) -> bytes:
+    """Return a header's value as it is sent: any text, as UTF-8.
+
+    Raises:
+        ValueError: no header holds it; a key is not shown.
+    """
+    if value != value.strip(" \t") or _NO_HEADER.search(value):
+        shown = "the key" if name in KEY_HEADERS else f"{name} {value!r}"
+        raise ValueError(f"{shown} has a line break, another control character or a blank at an end: take it out")
+    return value.encode("utf-8", "replace")
 
 
 def in_path(one: str) -> str:

@@ -28,14 +28,14 @@ SENDS: tuple[Send, ...] = (
 IDS = ("a/b", "a?b#c", "..", ".", "a/../b", "a\nb", "é", "\ud800", "%2F", " ", "")
 
 
-def _sent(send: Callable[..., object]) -> list[httpx.Request]:
+def _sent(send: Callable[..., object], key: str = "key") -> list[httpx.Request]:
     sent = list[httpx.Request]()
 
     def answer(request: httpx.Request) -> httpx.Response:
         sent.append(request)
         return httpx.Response(404, json={"title": "t", "status": 404, "detail": "no"})
 
-    client = BatonClient("http://x", "key", operations_key="key", transport=httpx.MockTransport(answer))
+    client = BatonClient("http://x", key, operations_key=key, transport=httpx.MockTransport(answer))
     with suppress(ApiError):
         send(client)
     return sent
@@ -75,3 +75,33 @@ def test_an_id_is_one_part_of_a_path() -> None:
 def test_a_query_has_text_that_utf8_can_hold() -> None:
     [request] = _sent(lambda client: list(client.jobs(session="\ud800")))
     assert request.url.params["sessionId"] == "\ufffd"
+
+
+# What a header may hold, as the bytes that are sent, and what it may not.
+HEADERS = ("a", "a b", "a\tb", "\xe9\U0001f389", "\xa0", '"a"', "a,b;c=1", "x" * 255)
+NO_HEADERS = ("a\nb", "a\r\nX-Evil: 1", "\0", "a\x7f", " a", "a ", " ", "\n")
+KEYED: tuple[Send, ...] = (
+    lambda client, key: client.submit("a", idempotency_key=key),
+    lambda client, key: client.emit("said", idempotency_key=key),
+    lambda client, key: client.fork("j", turn=1, idempotency_key=key),
+    lambda client, key: client.request("POST", "/x", idempotency_key=key),
+    lambda client, after: list(client.stream("j", after=after)),
+)
+
+
+@pytest.mark.parametrize("send", KEYED)
+def test_a_header_is_sent_as_utf8_or_refused_at_once_by_its_name(send: Send) -> None:
+    for value in HEADERS:
+        [request] = _sent(lambda client, value=value: send(client, value))
+        assert value.encode() in [sent for _, sent in request.headers.raw]
+    for value in NO_HEADERS:
+        with pytest.raises(ValueError, match=r"^(Idempotency-Key|Last-Event-ID) .*take it out"):
+            _sent(lambda client, value=value: send(client, value))
+
+
+def test_a_key_loses_the_line_break_of_its_file_and_is_in_no_error() -> None:
+    [request] = _sent(lambda client: client.get("j"), "bk_secret\r\n")
+    assert (request.headers["authorization"], request.headers["x-api-key"]) == ("Bearer bk_secret", "bk_secret")
+    with pytest.raises(ValueError, match=r"^the key has a line break") as raised:
+        _sent(lambda client: client.get("j"), "bk_secret\nbk_other")
+    assert "bk_" not in str(raised.value)

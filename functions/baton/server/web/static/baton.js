@@ -364,7 +364,9 @@ function eventOf(block) {
 export function once(key = "") {
   // Not `randomUUID`, which pages without https lack.
   const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0"));
-  return { "Idempotency-Key": key || random().join("") };
+  // `fetch` sends a character as a byte. As UTF-8 a key is the same one from every client.
+  const bytes = String.fromCharCode(...new TextEncoder().encode(key));
+  return { "Idempotency-Key": bytes || random().join("") };
 }
 
 /** Wait; an abort of the signal rejects. @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
 import { test } from "node:test";
 
-const { Answer, BatonClient, agentTask } = await import(pathToFileURL(process.env.BATON_JS).href);
+const { Answer, BatonClient, agentTask, once } = await import(pathToFileURL(process.env.BATON_JS).href);
 
 const part = (number, body) => `id: 1-${number}\ndata: ${JSON.stringify(body)}\n\n`;
 const DONE = "data: [DONE]\n\n";
@@ -145,6 +145,15 @@ test("seed 002: an error ends the task and is in the state", async () => {
     const hook = agentTask(client, { onError: (error) => errors.push(error.status) });
     assert.equal(await hook.submitTask({}), null);
     assert.deepEqual([errors, hook.state.error.message, hook.state.isSubmitting], [[401], "no valid key", false]);
+  });
+});
+
+test("a key of any text is sent as UTF-8, as by every client", async () => {
+  const keys = ["a b", "é", "é🎉", "\u00a0"];
+  await against(keys.map(() => job), async (client, asked) => {
+    for (const key of keys) await client.json("POST", "/x", {}, once(key));
+    const sent = asked.map((one) => Buffer.from(one.headers["idempotency-key"], "latin1").toString());
+    assert.deepEqual(sent, keys);
   });
 });
 
