@@ -24,7 +24,7 @@ from msgspec import structs
 
 from baton.engine.all_jobs.job_list import Row
 from baton.engine.all_jobs.job_texts import outcome_text, task_text, with_texts
-from baton.engine.all_jobs.shelves import CATALOGUE, entries_of, place_of
+from baton.engine.all_jobs.shelves import entries_of, place_of
 from baton.engine.commit.codec import dump
 from baton.engine.state import Job
 from baton.engine.transcript import task_entry
@@ -103,7 +103,7 @@ def write_to(socket_path: Path, made: list[Made]) -> None:
                 job, places = one.job, [(member, place_of(member)) for member in one.members]
                 commands += [("ZADD", keys.list_key(place.key), 0, member) for member, place in places]
                 catalogued = entries_of(place for _, place in places)
-                commands += [("ZADD", keys.list_key(CATALOGUE), 0, each) for each in catalogued]
+                commands += [("ZADD", keys.SLOT_ORDER, 0, f"{keys.SLOT_SHELVES}{each}") for each in catalogued]
                 commands.append(("HSET", keys.state_key(job.id), f"job:{job.id}", dump(job)))
                 commands.append(("HSET", keys.calls_key(job.id), f"{keys.ENTRY}0", task_entry(one.task)))
             client.write(commands)

@@ -38,6 +38,7 @@ class SimAdmission(Admission):
         alone: bool = False,
         end: End | None = None,
         stored: BytesAdded | None = None,
+        shelves: Sequence[str] = (),
     ) -> SlotAnswer:
         """Take a job's word. One that comes late takes a slot for somebody, and tells nobody of those it gives."""
         world = self._world
@@ -45,7 +46,7 @@ class SimAdmission(Admission):
         async def take() -> SlotAnswer:
             before = world.admission.entries.get(job_id)
             slot_answer = await self._port.slot_request(
-                job_id, slot_state, queued_job, now_ms, alone=alone, end=end, stored=stored
+                job_id, slot_state, queued_job, now_ms, alone=alone, end=end, stored=stored, shelves=shelves
             )
             if CURRENT.get().zombie:
                 world.excused.add(slot_request_key(job_id, slot_state.epoch))

@@ -88,10 +88,11 @@ class StoredAdmission:
 
     @property
     def rows(self) -> frozenset[str]:
-        """The rows and texts of the list of jobs."""
-        values = self._kept.redis.data.values
-        lists = [value for key, value in values.items() if key.startswith(keys.list_key(""))]
-        return frozenset(row for each in lists if isinstance(each, SortedSet) for row in each.scores)
+        """The rows and texts of the list of jobs, and the catalogue of their shelves."""
+        sets = {key: kept for key, kept in self._kept.redis.data.values.items() if isinstance(kept, SortedSet)}
+        rows = {row for key, kept in sets.items() if key.startswith(keys.list_key("")) for row in kept.scores}
+        order = sets[keys.SLOT_ORDER].scores if keys.SLOT_ORDER in sets else ()
+        return frozenset(rows | {text[1:] for text in order if text.startswith(keys.SLOT_SHELVES)})
 
     def ends(self) -> dict[str, AgentCounters]:
         return at_once(self.control.ends())

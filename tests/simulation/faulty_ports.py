@@ -170,14 +170,14 @@ class SimListing(Listing):
         super().__init__(world.all_jobs.connection)
         self._world = world
 
-    async def add(self, row: Row) -> None:
+    async def add(self, row: Row, *, catalogued: bool = False) -> None:
         """Write a job's rows, or fail: then they are missing until the job's next admission update."""
         who = CURRENT.get()
         if self._world.faults.strikes("list-gap", f"{who.name}:{row.job_id}"):
             self._world.list_gaps.add(row.job_id)
             who.faulty = True  # where a row must come first, as before a large task, its work is refused
             raise StoreError("the list is full")
-        await super().add(row)
+        await super().add(row, catalogued=catalogued)
         self._world.memory.listed[row.job_id] = self._world.loop.seconds
         self._world.memory.tabled()
         job = self._world.tree(row.job_id).jobs.get(row.job_id)

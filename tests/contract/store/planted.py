@@ -180,6 +180,12 @@ SEMAPHORE = (
         f"{_RULE}::test_a_repeated_update_counts_as_a_sign_of_life_and_never_an_earlier_one",
     ),
     Defect(
+        "what stands beside it is left out",
+        "ipairs(plan.beside or {})",
+        "ipairs({})",
+        "test_listing::test_a_slot_request_names_the_shelves_of_its_rows_again_and_again",
+    ),
+    Defect(
         "a stopped semaphore is given",
         "values.closed == 0 and",
         "",

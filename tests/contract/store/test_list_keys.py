@@ -10,14 +10,15 @@ from dataclasses import replace
 import pytest
 
 from baton.engine.all_jobs.job_list import Query, Row, members
-from baton.engine.all_jobs.shelves import SHELF_MS, place_of
+from baton.engine.all_jobs.shelves import SHELF_MS, place_of, shelves_of
+from baton.engine.all_jobs.slots import Want
 from baton.engine.effects import LIST_GAPS
 from baton.engine.transitions import JobStatus
 from baton.store.redis import keys, listing
 from baton.worker.recovery.maintenance import Pruning
 from tests.contract.store.real_stage import RealStage
 from tests.contract.store.redis_process import RedisProcess
-from tests.contract.store.sample import NOW_MS
+from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import Side
 from tests.fakes.clock import FakeClock
 from tests.unit.baton.kit.stage import Stage
@@ -36,6 +37,13 @@ def row(number: int) -> Row:
 async def lives(side: Side, number: int) -> None:
     await side.listing.add(replace(row(number), status=""))
     await side.listing.add(row(number))
+
+
+async def told(side: Side, row: Row) -> None:
+    """As a job's slot request tells of it."""
+    want: Want = "gone" if row.status else "slot"
+    await slot_request(side, row.job_id, want, 2 if row.status else 1, shelves=shelves_of(row))
+    await side.listing.add(row, catalogued=True)
 
 
 async def pages(side: Side, query: Query, limit: int) -> list[str]:
@@ -67,15 +75,15 @@ QUERIES: list[tuple[Query, Callable[[int], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize("lost", ["baton:list:shelves", "baton:list:t:*", "baton:list:all:*", "*"])
+@pytest.mark.parametrize("lost", [keys.SLOT_ORDER, "baton:list:t:*", "baton:list:all:*", "*"])
 @pytest.mark.parametrize("status", ["completed", "failed"])
 async def test_a_job_that_ends_is_found_whatever_of_the_list_a_failover_has_lost(
     real: Side, redis_process: RedisProcess, status: str, lost: str
 ) -> None:
     ended = replace(row(1), status=status, text="a needle")
-    await real.listing.add(replace(ended, status=""))
+    await told(real, replace(ended, status=""))
     redis_process.request("DEL", *redis_process.request("KEYS", lost))
-    await real.listing.add(ended)
+    await told(real, ended)
     of_session = Query(tenant="tenant_1", session_id="session_1")
     for query in (Query(), Query(tenant="tenant_1"), Query(statuses=frozenset({status})), of_session):
         assert await pages(real, query, 7) == ["job_0001"]
@@ -98,7 +106,7 @@ async def test_every_job_is_on_its_page_and_no_key_has_them_all(
     assert max(shelves.values()) <= 2 * PER_SHELF  # a row of the list, and one of the ended ones
     assert len(shelves) > JOBS // PER_SHELF
     # Entries of all and of each tenant with jobs in ten minutes, one for each end but the usual; texts of each tenant.
-    assert found["baton:list:shelves"] <= (2 + 3 * TENANTS) * (JOBS // PER_SHELF + 1)
+    assert redis_process.request("ZCARD", keys.SLOT_ORDER) <= (2 + 3 * TENANTS) * (JOBS // PER_SHELF + 1)
 
 
 async def test_pruning_leaves_nothing_of_jobs_that_are_gone(real: Side, redis_process: RedisProcess) -> None:

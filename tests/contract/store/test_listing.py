@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from baton.engine.all_jobs.ends import End, row_of
 from baton.engine.all_jobs.job_list import Query, Row
 from baton.engine.all_jobs.job_texts import words_of
+from baton.engine.all_jobs.shelves import shelves_of
 from baton.engine.all_jobs.slots import QueuedJob
 from baton.store.records.all_jobs import Scanned
-from tests.contract.store.sample import NOW_MS
+from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import Side
 
 LIMIT = 100
@@ -140,6 +141,20 @@ async def searched(side: Side, text: str, **query: Any) -> list[str]:
         position = scanned.next
         if not position:
             return found
+
+
+async def test_a_slot_request_names_the_shelves_of_its_rows_again_and_again(side: Side) -> None:
+    """Also one that changes nothing: a failover may have lost what the one before it wrote."""
+    row = Row("job_1", NOW_MS, "t", "s", "a", "failed", text="a needle")
+    for epoch in (1, 1):
+        await slot_request(side, row.job_id, "slot", epoch, shelves=shelves_of(row))
+        await side.listing.add(row, catalogued=True)
+        for query in (Query(), Query(tenant="t"), Query(statuses=frozenset({"failed"}))):
+            assert await names(side, query) == ["job_1"]
+        assert (await searched(side, "needle"), await searched(side, "needle", tenant="t")) == (["job_1"], ["job_1"])
+        found = (await side.listing.scan(Query(), "", LIMIT)).found
+        await side.listing.forget(found)
+        assert await side.listing.scan(Query(), "", LIMIT) == Scanned()
 
 
 async def test_a_search_finds_texts_of_tasks_and_ends(side: Side) -> None:

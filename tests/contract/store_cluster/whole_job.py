@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from baton.engine.all_jobs.ends import End, row_of
+from baton.engine.all_jobs.shelves import shelves_of
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.answers import Claim, Recorded, Verdict
 from baton.engine.decide import cancel, decide, submit
@@ -141,8 +142,10 @@ class WholeJob:
         job = self._job
         place = QueuedJob(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
         end = END if slot_state.want == "gone" else None
-        await self._side.listing.add(row_of(job.id, place, end))
-        return (await self._side.admission.slot_request(job.id, slot_state, place, self._now_ms, end=end)).slot
+        row = row_of(job.id, place, end)
+        await self._side.listing.add(row, catalogued=True)
+        request = self._side.admission.slot_request
+        return (await request(job.id, slot_state, place, self._now_ms, end=end, shelves=shelves_of(row))).slot
 
     def _claim(self, item_key: str, call_id: str = "") -> Claim:
         self._messages += 1

@@ -7,7 +7,7 @@ import pytest
 
 from baton.engine.all_jobs.job_list import Query, Row
 from baton.engine.all_jobs.job_texts import with_texts
-from baton.engine.all_jobs.shelves import CATALOGUE, entries_of, place_of, place_of_texts
+from baton.engine.all_jobs.shelves import entries_of, place_of, place_of_texts
 from baton.store.redis import keys
 from baton.store.redis.app_events import AppEvents
 from tests.contract.store.redis_process import Counted, RedisProcess
@@ -36,7 +36,7 @@ def of_others() -> Iterator[Command]:
         places = [(member, place_of(member)) for member in rows]
         yield from (("ZADD", keys.list_key(place.key), 0, member) for member, place in places)
         shelves = entries_of((*(place for _, place in places), place_of_texts(rows[0])))
-        yield from (("ZADD", keys.list_key(CATALOGUE), 0, each) for each in shelves)
+        yield from (("ZADD", keys.SLOT_ORDER, 0, f"{keys.SLOT_SHELVES}{each}") for each in shelves)
     for number in range(STREAMS):
         yield ("XADD", keys.parts_key(f"job_{number:06}"), "*", "p", "x" * 100)
     for number in range(SESSIONS):

@@ -4,7 +4,15 @@ import re
 from contextlib import closing
 from dataclasses import dataclass
 
-from baton.store.redis.keys import ADMISSION_DAYS, ADMISSION_ENDS, ADMISSION_USED, SLOT_ORDER, SLOTS, TOOL_USE
+from baton.store.redis.keys import (
+    ADMISSION_DAYS,
+    ADMISSION_ENDS,
+    ADMISSION_USED,
+    SLOT_ORDER,
+    SLOT_SHELVES,
+    SLOTS,
+    TOOL_USE,
+)
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store_cluster.raw_client import RawClient
@@ -15,7 +23,8 @@ from tests.contract.store_scale.finished_jobs import ORIGINAL_ID, listed, write_
 FINISHED = 10_000
 KEYS_OF_A_JOB = 4
 ROWS_OF_A_JOB = 5
-# Of one tenant and one session within ten minutes: a shelf of all, and of the tenant, the session, and the catalogue.
+# Of one tenant and session within ten minutes: a shelf of all, one of the tenant, the session, the slots' set with the
+# catalogue.
 LIST_KEYS = 4
 JOB_ID = "job_running"
 _TAG = re.compile(r"\{([^}]*)\}")
@@ -51,7 +60,8 @@ async def fill(server: RedisProcess) -> None:
         assert client.request("ZLEXCOUNT", SLOT_ORDER, "[n", "(o") == 0
         # one for all jobs, whatever their number
         # And what says when a sweep was armed: here the clocks of both lives begin at one time.
-        client.request("DEL", TOOL_USE, ADMISSION_DAYS, ADMISSION_ENDS, ADMISSION_USED, SLOTS, SLOT_ORDER)
+        client.request("DEL", TOOL_USE, ADMISSION_DAYS, ADMISSION_ENDS, ADMISSION_USED, SLOTS)
+        client.request("ZREMRANGEBYLEX", SLOT_ORDER, "-", f"({SLOT_SHELVES}")
         assert sum(map(len, listed(client).values())) == FINISHED * ROWS_OF_A_JOB
         assert client.request("DBSIZE") == FINISHED * KEYS_OF_A_JOB + LIST_KEYS
 

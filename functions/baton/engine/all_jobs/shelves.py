@@ -10,15 +10,14 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.job_list import Query, bounds, index_of, tenant_of
+from baton.engine.all_jobs.job_list import Query, Row, bounds, index_of, members, tenant_of
 from baton.engine.all_jobs.job_texts import is_text, row_of_text
-from baton_events.ids import digest, root_of
+from baton_events.ids import digest, is_child, root_of
 
 SHELF_MS = 600_000
 # A session lists this many of its newest jobs. One job in this many has them counted again.
 SESSION_ROWS, _TRIMMED_EVERY = 10_000, 64
 _CATALOGUED, _TEXTS = "aetfgh", "x"
-CATALOGUE = "shelves"
 _BEFORE_ANY_ID, _AFTER_ANY_MARK = "-:", "~"
 
 
@@ -118,6 +117,13 @@ def is_trimmed_by(job_id: str) -> bool:
 def entries_of(places: Iterable[Place]) -> list[str]:
     """Return the entries of these rows in the catalogue."""
     return list(dict.fromkeys(place.entry for place in places if place.entry))
+
+
+def shelves_of(row: Row) -> list[str]:
+    """Return the entries of a job's rows and of its texts in the catalogue."""
+    rows = members(row)
+    texts = [] if is_child(row.job_id) else [place_of_texts(rows[0])]
+    return entries_of((*map(place_of, rows), *texts))
 
 
 def _one_key(index: str) -> str:

@@ -98,16 +98,19 @@ class Admission:
         alone: bool = False,
         end: End | None = None,
         stored: BytesAdded | None = None,
+        shelves: Sequence[str] = (),
     ) -> SlotAnswer:
         """Take a job's update; one with a lower request epoch than its last changes nothing. The job is listed.
 
         `alone`: a new job is not entered (`busy`) while another one of its session is at work or in line.
         `end`: its end, with the update that it is gone; counted once.
         `stored`: changes of its tenant's bytes, counted with the end; without one, with the job's first update.
+        `shelves`: those of its rows, for the catalogue.
         """
         counted, writes = _counted(queued_job, stored)
         line = line_of(queued_job.agent, queued_job.tenant, end, self._redis.held) if end else ""
         optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end), "ended": line}
+        optional["beside"] = [f"{keys.SLOT_SHELVES}{entry}" for entry in shelves]
         more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
         answer = await self._semaphore.run(
             now_ms, {job_id: member_of(job_id, queued_job, slot_state)}, more, more_keys=counted

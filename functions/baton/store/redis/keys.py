@@ -9,9 +9,10 @@ _KNOWN_KEYS = 1024  # of jobs: a step names each key of its job several times
 # The semaphore of slots (lua/members.lua). Hash: how many hold one and ask for one, since when none is given, when a
 # sweep is armed; of each job and each tenant a record; how many jobs a session has there; ends in no sum yet.
 SLOTS = "baton:{admission}:slots"
-# Sorted set: what finds its members, in the order of texts, each behind the letter of its index.
+# Sorted set: what finds its members, in the order of texts, each behind the letter of its index; and the catalogue of
+# shelves (engine/all_jobs/shelves.py), since a slot request adds to it without another command.
 SLOT_ORDER = f"{SLOTS}:order"
-SLOT_NAMES, SLOT_HOLDERS, SLOT_OUT, SLOT_QUEUES, SLOT_ENDS = "nhoqe"
+SLOT_NAMES, SLOT_HOLDERS, SLOT_OUT, SLOT_QUEUES, SLOT_ENDS, SLOT_SHELVES = "nhoqes"
 # Before the name of an end in that index: its field of the hash.
 SLOT_END = "end:"
 # String: a sweep was requested; it expires, and then another one may be requested.
@@ -51,7 +52,7 @@ def first_value_key(name: str) -> str:
 
 
 def list_key(name: str) -> str:
-    """Return the key of a sorted set: rows of jobs, or names of shelves (engine/all_jobs/shelves.py); no hash tag."""
+    """Return the key of a sorted set: rows of jobs; no hash tag."""
     return f"baton:list:{name}"
 
 

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from baton.engine.all_jobs.job_list import Found, Query, Row, all_members, found, matching, members
 from baton.engine.all_jobs.job_texts import hits, outcomes_before, pattern, texts_of, with_texts
 from baton.engine.all_jobs.shelves import (
-    CATALOGUE,
     SESSION_ROWS,
     Place,
     Shelf,
@@ -22,6 +21,7 @@ from baton.engine.all_jobs.shelves import (
     place_of_texts,
     position_before,
     shelf_of,
+    shelves_of,
     span_of,
     texts_span_of,
 )
@@ -36,7 +36,7 @@ _MOST_SHELVES, _FIRST_SHELVES = 64, 4
 _SEARCHED_SHELVES, _MEMBERS, _MOST_MEMBERS, _LEAST_MEMBERS = (1, 8, 64, 512), 50_000, 5_000, 128
 # The limits of one search, unless whole shelves take more.
 _SEARCH_REQUESTS, _MOST_SEARCHED = 12, 5_000
-_CATALOGUE = keys.list_key(CATALOGUE)
+_CATALOGUE, _ENTRY = keys.SLOT_ORDER, keys.SLOT_SHELVES
 _Command = list[str | int]
 
 
@@ -46,19 +46,20 @@ class Listing:
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
 
-    async def add(self, row: Row) -> None:
-        """Write a job's rows and its text: four commands; one for a job below another.
+    async def add(self, row: Row, *, catalogued: bool = False) -> None:
+        """Write a job's rows and its text: three commands; one for a job below another.
 
-        Its end writes again what differs, and the catalogue, which a failover may have lost. Where a row is missing,
-        too, it writes all of them. One more replaces the text of an earlier run. While texts are sealed, it is not
-        written: a search would need it in clear.
+        `catalogued`: its slot request names its shelves; else one more does. Its end writes again what differs, and the
+        catalogue, which a failover may have lost. Where a row is missing, too, it writes all of them. One more replaces
+        the text of an earlier run. While texts are sealed, it is not written: a search would need it in clear.
         """
         if self._redis.sealing.first and row.text:
             row = replace(row, text="")
+        shelves = [] if catalogued else _cataloguing(row)
         if row.status and row.run == 1:
-            return await self._add_end(row)
-        by_key = _written(row)
-        commands = _adding(by_key)
+            return await self._add_end(row, shelves)
+        by_key = _by_key(with_texts(row))
+        commands = [*shelves, *_adding(by_key)]
         if before := outcomes_before(row):
             commands.insert(0, _without(members(row)[0], *before))
         if not row.status and is_trimmed_by(row.job_id):
@@ -67,11 +68,11 @@ class Listing:
         await self._redis.run_beside(*commands)
         return None
 
-    async def _add_end(self, row: Row) -> None:
-        now, was = _written(row), _written(replace(row, status="", text=""))
-        new = {key: rows for key, rows in now.items() if rows != was.get(key) or key == _CATALOGUE} or now
-        added = dict(zip(new, await self._redis.run_beside(*_adding(new)), strict=True))
-        added.pop(_CATALOGUE, None)
+    async def _add_end(self, row: Row, shelves: list[_Command]) -> None:
+        now, was = (_by_key(with_texts(each)) for each in (row, replace(row, status="", text="")))
+        new = {key: rows for key, rows in now.items() if rows != was.get(key)} or now
+        answers = await self._redis.run_beside(*shelves, *_adding(new))
+        added = dict(zip(new, answers[len(shelves) :], strict=True))
         if len(new) < len(now) and any(count > len(new[key]) - len(was[key]) for key, count in added.items()):
             await self._redis.run_beside(*_adding(now))
 
@@ -91,7 +92,7 @@ class Listing:
     async def _on_shelves(self, span: Span, limit: int) -> tuple[set[str], int]:
         """Return rows, and the time down to which they are complete: 0: no older ones are left."""
         (entries,) = await self._redis.pipeline(_entries_down(span, _MOST_SHELVES))
-        rows, shelves = set[str](), [shelf_of(entry) for entry in entries]
+        rows, shelves = set[str](), _shelves(entries)
         read, count = 0, 0
         while read < len(shelves) and count < limit:
             chunk = shelves[read : read + (_FIRST_SHELVES if not read else _MOST_SHELVES)]
@@ -109,7 +110,7 @@ class Listing:
         by_shelf = replace(query, session_id="", parent_id="")
         span, found, requests, sizes = texts_span_of(by_shelf, before), list[Found](), 1, iter(_SEARCHED_SHELVES)
         (entries,) = await self._redis.pipeline(_entries_down(span, _MOST_SEARCHED))
-        shelves, read, size = _whole([shelf_of(entry) for entry in entries]), 0, next(sizes)
+        shelves, read, size = _whole(_shelves(entries)), 0, next(sizes)
         while read < len(shelves) and len(found) < limit and requests < _SEARCH_REQUESTS:
             chunk = _of_whole_times(shelves, read, size)
             texts, count = await self._matched(chunk, pattern(query))
@@ -137,11 +138,11 @@ class Listing:
         """Return some of the jobs created before then, the oldest first, `limit` at most, behind that position."""
         span = span_of(Query(before_ms=before_ms), "")
         begin = f"({behind(span.index, after)}" if after else f"[{span.lowest}"
-        first = f"[{place_of(f'{span.index}:{after or position_before(0)}').entry}"
+        first = f"[{_ENTRY}{place_of(f'{span.index}:{after or position_before(0)}').entry}"
         (entries,) = await self._redis.pipeline(
-            ["ZRANGE", _CATALOGUE, first, f"[{span.first_entry}", "BYLEX", "LIMIT", 0, _MOST_SHELVES]
+            ["ZRANGE", _CATALOGUE, first, f"[{_ENTRY}{span.first_entry}", "BYLEX", "LIMIT", 0, _MOST_SHELVES]
         )
-        rows, shelves = set[str](), [shelf_of(entry) for entry in entries]
+        rows, shelves = set[str](), _shelves(entries)
         for answer in await self._all_of(shelves, begin, span, limit):
             rows.update(answer)
         highest = f"{span.index}:{shelves[-1].ends_ms:013d}:" if len(shelves) == _MOST_SHELVES else span.highest
@@ -180,7 +181,11 @@ class Listing:
     async def _take_off(self, places: Iterable[Place]) -> None:
         """Take empty shelves off the catalogue; a row written right now may be off it until another one is written."""
         if entries := entries_of(places):
-            await self._redis.execute("ZREM", _CATALOGUE, *entries)
+            await self._redis.execute("ZREM", _CATALOGUE, *(f"{_ENTRY}{entry}" for entry in entries))
+
+
+def _shelves(entries: Iterable[str]) -> list[Shelf]:
+    return [shelf_of(entry.removeprefix(_ENTRY)) for entry in entries]
 
 
 def _whole(shelves: list[Shelf]) -> list[Shelf]:
@@ -205,12 +210,9 @@ def _by_key(rows: Iterable[str]) -> dict[str, list[str]]:
     return kept
 
 
-def _written(row: Row) -> dict[str, list[str]]:
-    """Return what is written of a job, by key: its shelves in the catalogue, its rows and its text."""
-    rows = with_texts(row)
-    texts = [] if is_child(row.job_id) else [place_of_texts(rows[0])]
-    entries, by_key = entries_of((*map(place_of, rows), *texts)), _by_key(rows)
-    return {**({_CATALOGUE: entries} if entries else {}), **by_key}
+def _cataloguing(row: Row) -> list[_Command]:
+    """Return the command that names the shelves of a job's rows and of its text; none for one below another."""
+    return _adding({_CATALOGUE: [f"{_ENTRY}{entry}" for entry in entries]}) if (entries := shelves_of(row)) else []
 
 
 def _adding(by_key: Mapping[str, Iterable[str]]) -> list[_Command]:
@@ -223,7 +225,7 @@ def _without(member: str, lowest: str, highest: str) -> _Command:
 
 
 def _entries_down(span: Span, limit: int) -> _Command:
-    first, last = f"[{span.first_entry}", f"[{span.last_entry}"
+    first, last = f"[{_ENTRY}{span.first_entry}", f"[{_ENTRY}{span.last_entry}"
     return ["ZRANGE", _CATALOGUE, first, last, "BYLEX", "REV", "LIMIT", 0, limit]
 
 

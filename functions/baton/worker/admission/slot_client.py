@@ -8,12 +8,14 @@ gap is logged and counted, and the next admission update writes the row again.
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import End, end_of, row_of
 from baton.engine.all_jobs.job_list import Row, found, members
 from baton.engine.all_jobs.job_texts import outcome_text
+from baton.engine.all_jobs.shelves import shelves_of
 from baton.engine.all_jobs.slots import QueuedJob, SlotState
 from baton.engine.commit.answers import Claim, History, UnsentRequest
 from baton.engine.commit.stored_bytes import BytesAdded
@@ -44,9 +46,9 @@ class JobRows:
         self._counters = counters
 
     async def __call__(self, row: Row) -> None:
-        """Write a job's rows and its text, as far as the lists take them."""
+        """Write a job's rows and its text, as far as the lists take them; its slot request names their shelves."""
         try:
-            await self.listing.add(row)
+            await self.listing.add(row, catalogued=True)
         except StoreError as error:
             _list_log.error("job %s is missing from a list of jobs until it is written again: %s", row.job_id, error)
             await count(self._counters, {LIST_GAPS: 1})
@@ -103,19 +105,17 @@ class SlotClient:
         end = end_of(job, usage) if slot_state.want == "gone" and job.ended else None
         stored = self.quota.ended(job, usage) if end else stored
         row = replace(_row(job, end), text=outcome_text(job) if end else text)
+        asking = partial(self._admission.slot_request, job.id, slot_state, queued_job, now_ms, end=end, stored=stored)
+        shelves = shelves_of(row)
         if alone:
-            slot_answer = await self._admission.slot_request(
-                job.id, slot_state, queued_job, now_ms, alone=True, end=end, stored=stored
-            )
+            slot_answer = await asking(alone=True, shelves=shelves)
             if not slot_answer.busy:
                 await self._rows(row)
         else:
             # Begun first, and awaited last: both are ready at the same time, so one request carries them.
             writing = asyncio.create_task(self._rows(row))
             try:
-                slot_answer = await self._admission.slot_request(
-                    job.id, slot_state, queued_job, now_ms, end=end, stored=stored
-                )
+                slot_answer = await asking(shelves=shelves)
             except BaseException:
                 writing.cancel()
                 raise

@@ -4,7 +4,7 @@
 -- answered, else those that the same one caused), due (the alarm that has come), alone (no new member enters a queue that
 -- has one), writes (command, key, arguments), once: when a new member has `entered`, else when it goes out; a PEXPIRE
 -- among them only where the one before answers what it adds: the sum is new; `ended`: a text that is kept with them, for
--- those who count ends. own_clock (alarms are by the store's).
+-- those who count ends. `beside`: texts that stand in the order, too; own_clock (alarms are by the store's).
 -- Answer: 1 if who causes it holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken
 -- holders (name, record; flat).
 local plan, told, texts, unknown = cjson.decode(ARGV[1]), {}, {}, {}
@@ -36,6 +36,9 @@ local function take(name, new)
   if writes and plan.ended then
     local at = string.format('%015.0f', new.revision) .. '\0' .. name
     come[1], come[2], texts[1], texts[2] = 0, 'e' .. at, 'end:' .. at, plan.ended
+  end
+  for _, text in ipairs(plan.beside or {}) do
+    come[#come + 1], come[#come + 2] = 0, text
   end
   put(name)
   local is_new
