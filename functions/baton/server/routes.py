@@ -77,17 +77,14 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
 def _of_jobs(context: Context) -> list[ApiRoute]:
     to, jobs = context.serves, context.jobs
     jobs_path, job_path = "/api/agent-jobs", "/api/agent-jobs/{job_id}"
-    bulk_changes = '`{"action", "filter", "dryRun"}` cancels or retries jobs; repeat with `cursor` while there is one'
+    bulk_changes = "cancel or retry the jobs of a filter; repeat with `cursor` while there is one"
     submits = "submit a job; 202 and the job. `Idempotency-Key` is honoured"
     lists = (
         "jobs, newest first: `q`, `status`, `jobType`, `sessionId`, `tag`, `createdAfter`, `createdBefore`,"
         " `parentJobId`, `cursor`"
     )
     reads = "the job: status, current wait, tool calls, result, usage; `steps=true`: usage of each step, too"
-    changes = (
-        '`{"action": "cancel"}` ends the job at once; `{"action": "retry", "from": "failure"}` (or `"start"`) lets an'
-        " ended one run again; 409 where its state does not allow it"
-    )
+    changes = "cancel it at once, or retry an ended one; 409 where its state does not allow it"
     deletes = "delete an ended job's data; 204, and later reads are 410; 409 before its end"
     return [
         ApiRoute("POST", jobs_path, "client", jobs.submit, submits, TASK_BYTES),
@@ -102,7 +99,7 @@ def _of_jobs(context: Context) -> list[ApiRoute]:
 
 def _of_parts(context: Context, job_path: str) -> list[ApiRoute]:
     to, container = context.serves, context.container
-    event_text = '`{"name", "data"}`: an event that the job may wait for; kept until it does'
+    event_text = "an event that the job may wait for; kept until it does"
     streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
     limit, quota = (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES"), KeptQuota(container)
@@ -122,12 +119,9 @@ def _of_parts(context: Context, job_path: str) -> list[ApiRoute]:
 def _of_forks(context: Context) -> list[ApiRoute]:
     to = context.serves
     job_path = "/api/agent-jobs/{job_id}"
-    forks = (
-        '`{"turn", "edits", "toolsRun"}`: a new job that takes over an ended one\'s turns, with edits, and asks'
-        " its model again from `turn` on; 202"
-    )
+    forks = "a new job that takes over an ended one's turns, with edits, and asks its model again from `turn` on; 202"
     diffs = "two jobs turn by turn: `same`, `changed`, `added` or `removed`, with texts, calls, results, usage and cost"
-    scores = '`{"name", "value", "comment"}`: what you think of the job, at any time; 201; a name again replaces it'
+    scores = "what you think of the job, at any time; 201; a name again replaces it"
     return [
         ApiRoute("POST", f"{job_path}/scores", "client", to(post_score), scores),
         ApiRoute("POST", f"{job_path}/fork", "client", to(post_fork), forks, TASK_BYTES),
@@ -143,7 +137,7 @@ def _of_schedules(context: Context) -> list[ApiRoute]:
         ApiRoute("POST", path, "client", to(create_schedule), makes, SCHEDULE_BYTES),
         ApiRoute("GET", path, "client", to(show_schedules), "schedules, by id"),
         ApiRoute("GET", one, "client", to(read_schedule), "a schedule, with its next run and its last jobs"),
-        ApiRoute("PATCH", one, "client", to(pause_schedule), '`{"paused": true}` or false'),
+        ApiRoute("PATCH", one, "client", to(pause_schedule), "pause or resume it"),
         ApiRoute("DELETE", one, "client", to(delete_schedule), "delete it; jobs that it started continue"),
     ]
 
@@ -151,7 +145,7 @@ def _of_schedules(context: Context) -> list[ApiRoute]:
 def _of_app_events(context: Context) -> list[ApiRoute]:
     to = context.serves
     path = "/api/events"
-    sends = '`{"name", "data", "key"}`: an event of your own; 202, its id and how many handlers take it'
+    sends = "an event of your own; 202, its id and how many handlers take it"
     shows = "the event, with each handler's status, attempts and error; kept as long as ended jobs"
     return [
         ApiRoute("POST", path, "client", to(post_app_event), sends, EVENT_BYTES),
@@ -164,15 +158,13 @@ def _of_checkpoints(context: Context) -> list[ApiRoute]:
     every = "/api/admin/agent-checkpoints"
     path, pending = f"{every}/{{checkpoint_id}}", "approvals of all jobs: those that wait, or `?status=`; `cursor`"
     lists = "marks that tools set, and decisions that it waits for"
-    makes = (
-        '`{"expiresInSeconds", "name", "may", "edit"}`, all optional: a link by which a person without a key decides'
-    )
-    approves = '`{"arguments", "comment", "digest"}`, all optional: approves; 409 where it was decided before'
+    makes = "a link by which a person without a key decides"
+    approves = "approve; 409 where it was decided before"
     return [
         ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", to(checkpoints_of_job), lists),
         ApiRoute("GET", every, "admin", to(list_approvals), pending),
         ApiRoute("POST", path, "admin", to(approve_checkpoint), approves, DECISION_BYTES),
-        ApiRoute("DELETE", path, "admin", to(reject_checkpoint), '`{"reason"}`: rejects; 409 likewise'),
+        ApiRoute("DELETE", path, "admin", to(reject_checkpoint), "reject; 409 likewise"),
         ApiRoute("POST", f"{path}/links", "client", to(make_link), makes),
     ]
 
@@ -180,7 +172,7 @@ def _of_checkpoints(context: Context) -> list[ApiRoute]:
 def _of_operations(context: Context) -> list[ApiRoute]:
     to = context.serves
     path = "/api/operations/{operation_id}"
-    completes = '`{"success", "result" or "error"}` finishes the waiting call; repeatable, the first outcome stays'
+    completes = "finish the waiting call; repeatable, the first outcome stays"
     limit = (context.container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
     return [
         ApiRoute("GET", path, "operations", to(show_operation), "the tool call that waits for the operation"),
@@ -194,8 +186,8 @@ def _of_chats(context: Context) -> list[ApiRoute]:
     chats, runs = ChatApi(container, keys), AgUiApi(container, keys, context.jobs)
     files_bytes = 2 * container.settings.files_limit_bytes  # as Base64, and even some that are too large
     run = "a run of AG-UI, by its `RunAgentInput`: a message to answer, or answers to interrupts; 200 and its events"
-    makes = '`{"jobId"}` or `{"sessionId"}`: a token for its streams, valid for 5 minutes, for clients without headers'
-    starts = '`{"request", "conversationId", "agent"}`, the last two optional: 202 `{"workflowId"}`, a job\'s id'
+    makes = "a token for the streams of a job or a session, for clients without headers; valid for 5 minutes"
+    starts = 'start a chat\'s job: 202 `{"workflowId"}`, its id'
     updates = "`?workflowId=`: the job's parts over a WebSocket, under uvicorn only; to a plain request 426"
     sends = "the body of AI SDK's `useChat`: the chat's `id` is the session; 200 and the answer's stream"
     resumes = (

@@ -144,7 +144,7 @@ def limits_table() -> str:
 
 
 # Options with the same help in so many commands stand in one table.
-_SHARED_BY = 3
+_SHARED_BY = 2
 _WITH_URL = ("--key", "--data")
 _Option = tuple[str, str]
 

@@ -93,7 +93,7 @@ def dlq_view(entry: DlqEntry) -> View:
 
 
 def event_view(event: Event) -> View:
-    """Return one event; every event of a message carries the message's own data (qstash.md 22)."""
+    """Return one event; every event of a message carries the message's own data (qstash.md 14)."""
     message, result = event.message, event.result
     callback, failure_callback = message.callback, message.failure_callback
     body = shown_body(message.body, message.redaction)

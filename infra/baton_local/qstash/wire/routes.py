@@ -89,7 +89,7 @@ ROUTES = (
     _route("DELETE", "/v2/queues/{name}", queues.delete_queue),
     _route("POST", "/v2/queues/{name}/pause", partial(queues.set_queue_paused, paused=True)),
     _route("POST", "/v2/queues/{name}/resume", partial(queues.set_queue_paused, paused=False)),
-    # SDKs send PATCH, the documentation says POST (qstash.md 21); before the creation, whose path takes all the rest.
+    # SDKs send PATCH, the documentation says POST (qstash.md 17); before the creation, whose path takes all the rest.
     *(
         _route(method, f"/v2/schedules/{{id}}/{word}", partial(publishing.set_schedule_paused, paused=word == "pause"))
         for method in ("PATCH", "POST")

@@ -62,7 +62,7 @@ def test_ids_override_filters() -> None:
 
 
 def test_messages_between_retries_count(world: World) -> None:
-    """Two that just failed are still cancellable (qstash.md 22)."""
+    """Two that just failed are still cancellable (qstash.md 12)."""
     world.answer = lambda _effect: FAILURE
     ids = [world.publish_id(), world.publish_id()]
     world.settle()
