@@ -3,20 +3,16 @@
 For Baton's own agents and for agents of pydantic-ai alike. A stream is whole by its end mark: a finish reason. Servers
 of Chat Completions that never send one are judged by `[DONE]`, or by the usage in a chunk of its own. Invariant: each
 call of an answer has an id that no other call of the conversation has, and its text can be stored. Must not: judge
-whether an answer is good, or cut off by its length. The clients that pydantic-ai makes go through the environment's
-proxies, with bounded answers; a client that a user has given stays as it is.
+whether an answer is good, or cut off by its length.
 """
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields, replace
-from functools import partial
 from operator import is_
 from typing import Any
 
-import httpx
-import httpx2
 from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior
 from pydantic_ai.messages import (
     FinishReason,
@@ -40,41 +36,11 @@ from pydantic_ai.tools import RunContext
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, answer_too_large
 from baton.sdk.models.through_pydantic_ai.call_pieces import CallPieces
 from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
+from baton.sdk.models.through_pydantic_ai.guarded import guard
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton.sdk.models.through_pydantic_ai.sendable import sendable
-from baton_events.bounded import ACCEPTED
 from baton_events.ids import digest
-from baton_events.proxies import AsyncEnvironmentTransport
 from baton_events.values.text import cut, storable
-
-_LIMITS = httpx.Limits(max_connections=1_000, max_keepalive_connections=100)  # as the library has them
-
-
-def guard(model: Model) -> None:
-    """Guard the client that the library has made for this model, and those that it makes for other event loops."""
-    provider: Any = model.provider
-    own, make = (getattr(provider, name, None) for name in ("_own_http_client", "_http_client_factory"))
-    if own is not None:
-        _guarded(own)
-    if make is not None and not isinstance(make, _Guarding):
-        provider._http_client_factory = _Guarding(make)  # noqa: SLF001 - it has no public door
-
-
-class _Guarding(partial[Any]):
-    """Makes clients as the library does, and guards them."""
-
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
-        return _guarded(super().__call__(*args, **keywords))
-
-
-def _guarded(client: Any) -> Any:
-    if not isinstance(client._transport, AsyncEnvironmentTransport):  # noqa: SLF001 - as above
-        library = httpx if isinstance(client, httpx.AsyncClient) else httpx2
-        client._transport = AsyncEnvironmentTransport(_LIMITS, library=library)  # noqa: SLF001
-        client._mounts = {}  # noqa: SLF001 - the library's choice of proxies
-        client.headers["accept-encoding"] = ACCEPTED
-    return client
-
 
 # Mistral accepts only nine letters and digits, and every other provider accepts those.
 CALL_ID_CHARS, _SHOWN_CHARS = 9, 80
