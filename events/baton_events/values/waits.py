@@ -16,7 +16,12 @@ _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 # Compiled by their first use: few processes read any wait.
 _PIECE = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
-_LONGEST_CHARS = 100
+_LONGEST_CHARS, _LONGEST_WORDS = 100, 4_000
+# A piece of the same in a sentence.
+_SAID = (
+    r"(?:,? and |,? )?([0-9]+(?:\.[0-9]+)?) ?"
+    r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)(?![a-z])"
+)
 _MS, _HUGE = 0.001, 1e300
 # A number of seconds from here on is a time since 1970, not a wait of thirty years.
 _FIRST_TIME_SECONDS, _FIRST_TIME_MS = 1e9, 1e12
@@ -82,6 +87,19 @@ def duration_seconds(text: str) -> float | None:
     if not pieces or "".join(number + unit for number, unit in pieces) != text:
         return None
     return _bounded(sum(float(number) * _UNIT_SECONDS[unit] for number, unit in pieces))
+
+
+def wait_in_words(text: str) -> float | None:
+    """Return the wait that a sentence names, as in "try again in 1m20.5s" or "retry after 26 seconds"; None: none."""
+    said = re.search(r"(?:try again|retry) (?:in|after) ", text[:_LONGEST_WORDS], re.IGNORECASE)
+    if said is None:
+        return None
+    words, seconds = text[said.end() : said.end() + _LONGEST_CHARS].lower(), list[float]()
+    while piece := re.match(_SAID, words):
+        unit = "ms" if piece[2].startswith("mil") else piece[2] if piece[2] == "ms" else piece[2][0]
+        seconds.append(float(piece[1]) * _UNIT_SECONDS[unit])
+        words = words[piece.end() :]
+    return _bounded(sum(seconds)) if seconds else None
 
 
 def _named_seconds(text: str, now_ms: int) -> float | None:

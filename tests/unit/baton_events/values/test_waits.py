@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton_events.values.waits import LONGEST_WAIT_SECONDS, duration_seconds, requested_wait_seconds, wait_seconds
+from baton_events.values.waits import (
+    LONGEST_WAIT_SECONDS,
+    duration_seconds,
+    requested_wait_seconds,
+    wait_in_words,
+    wait_seconds,
+)
 
 NOW_MS = 1_795_165_405_120
 HOUR = LONGEST_WAIT_SECONDS
@@ -146,3 +152,28 @@ def test_no_header_raises_or_names_an_unbounded_wait(headers: dict[str, str]) ->
 def test_no_value_raises_or_names_an_unbounded_wait(named: object) -> None:
     found = wait_seconds(named)
     assert found is None or 0 <= found <= HOUR
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Please try again in 7.66s. Visit", 7.66),
+        ("Rate limit. Please try again in 6m0s.", 360),
+        ("try again in 20ms", 0.02),
+        ("Retry after 26 seconds.", 26),
+        ("retry in 1 minute and 20 seconds", 80),
+        ("retry in 1 hour, 2 mins", 3_600),
+        ("Please retry in 3 milliseconds", 0.003),
+        ("try again in 5 sec", 5),
+        ("try again in 2 days", 3_600),
+        ("try again in a moment", None),
+        ("try again in 5 apples", None),
+        ("try again later, in 5 s", None),
+        ("", None),
+        ("x" * 5_000 + " try again in 5s", None),
+        ("try again in " + "9" * 400 + "s", None),
+        ("try again in " + "9" * 90 + "s", 3_600),
+    ],
+)
+def test_a_wait_in_words(text: str, seconds: float | None) -> None:
+    assert wait_in_words(text) == (None if seconds is None else pytest.approx(seconds))

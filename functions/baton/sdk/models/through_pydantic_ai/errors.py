@@ -1,9 +1,10 @@
 """A provider's failure as a `ModelError`: its message, whether a retry may help, and the wait before it.
 
-The wait is read from the headers, whose names come in lower case, or as the library has read it. Invariant: no key is
-in a message. Must not: decide the number of retries.
+The wait is read from the headers, whose names come in lower case, or as the library has read it, or from the body.
+Invariant: no key is in a message. Must not: decide the number of retries.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,18 +24,23 @@ from pydantic_ai.messages import ModelResponse
 
 from baton.sdk.clock import SystemClock
 from baton.sdk.models.model import NOTHING_SPENT, ModelError
+from baton.sdk.models.through_pydantic_ai.guarded import NoAnswerError, title_of
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton.sdk.models.through_pydantic_ai.whole import BrokenAnswerError
 from baton_events.bounded import TooLargeError
 from baton_events.values.text import text_of
-from baton_events.values.waits import requested_wait_seconds, wait_seconds
+from baton_events.values.waits import requested_wait_seconds, wait_in_words, wait_seconds
 
 _MAX_CHARS = 2_000
 _FIRST_SERVER_STATUS = 500
-_OF_TRANSPORT = (TooLargeError, httpx.ProxyError, httpx2.ProxyError)
+_OF_TRANSPORT = (TooLargeError, NoAnswerError, httpx.ProxyError, httpx2.ProxyError)
 _MAY_PASS = frozenset({408, 409, 425, 429})
 # Of a proxy that has waited for the provider's answer.
 _NO_ANSWER = frozenset({408, 504})
+# Where bodies have their words, and their waits.
+_WORDS = ("error", "message", "detail", "msg")
+_WAITS = ("retryDelay", "retry_delay", "retryAfter", "retry_after", "retry_after_seconds")
+_MOST_SAID, _DEEPEST = 3, 8
 # Keys in the providers' formats, and any text behind a scheme of authorization.
 _SECRET = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|r8|hf)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{10,}|\b(?:Bearer|Basic)\s+[^\s\"']{8,}"
@@ -110,21 +116,48 @@ def _may_pass(error: ModelAPIError) -> bool:
 def _wait_seconds(error: ModelAPIError) -> float | None:
     headers = (error.headers or {}) if isinstance(error, ModelHTTPError) else {}
     requested = requested_wait_seconds(headers, SystemClock().now_ms())
-    return wait_seconds(error.retry_after) if requested is None else requested
+    if requested is None:
+        requested = wait_seconds(error.retry_after)
+    if requested is None:
+        requested = _wait_in(error.body, _DEEPEST)
+    return wait_in_words(error.message) if requested is None else requested
+
+
+def _wait_in(body: Any, depth: int) -> float | None:
+    """Return the wait that a body names in a field or in its words; None: none, so deep."""
+    body = _parsed(body)
+    if isinstance(body, str):
+        return wait_in_words(body)
+    named = [wait_seconds(body[key]) for key in _WAITS if key in body] if isinstance(body, Mapping) else []
+    inner = body.values() if isinstance(body, Mapping) else body if isinstance(body, list) else ()
+    deeper = (_wait_in(one, depth - 1) for one in inner if depth)
+    return next((wait for wait in (*named, *deeper) if wait is not None), None)
 
 
 def _message_of(body: Any) -> str:
-    """Return the provider's own message, which each provider puts in another place."""
+    """Return the provider's own message, which each provider puts in another place; of a page, its title."""
+    body = _parsed(body)
     if isinstance(body, str):
-        return body.strip()
+        return title_of(body) if body.startswith("<") else body
+    if isinstance(body, list):
+        return "; ".join(filter(None, map(_message_of, body[:_MOST_SAID])))
     if not isinstance(body, Mapping):
         return ""
-    for key in ("error", "message", "detail", "msg"):
-        inner = body.get(key)
-        text = inner if isinstance(inner, str) else _message_of(inner)
-        if text:
-            return text
-    return ""
+    text = next(filter(None, (_message_of(body[key]) for key in _WORDS if body.get(key))), "")
+    details = body.get("metadata")  # of OpenRouter, with what the provider behind it said
+    inner = _message_of(details.get("raw")) if isinstance(details, Mapping) else ""
+    return f"{text}: {inner}" if text and inner else text or inner
+
+
+def _parsed(body: Any) -> Any:
+    """Return the JSON that a text is; otherwise the text, or what it was."""
+    if not isinstance(body, str):
+        return body
+    text = body.strip()
+    try:
+        return json.loads(text) if text.startswith(("{", "[")) else text
+    except (ValueError, RecursionError):
+        return text
 
 
 def _clean(text: str) -> str:

@@ -27,6 +27,7 @@ class Requested:
     case: ProviderCase
     model: ProviderModel
     route: respx.Route
+    route_of_streams: respx.Route
 
     async def answer(self, *messages: Message, **more: Any) -> ModelAnswer:
         settings = {**self.case.settings, **more.pop("settings", {})}
@@ -49,4 +50,6 @@ class Requested:
 def requesting(case: ProviderCase) -> Iterator[Requested]:
     assert httpx2_mocker.HTTPCore2Mocker.name == "httpcore2"
     with respx.mock(using=case.using, assert_all_called=False) as router:
-        yield Requested(case, ProviderModel(case.model), router.post(case.url))
+        route = router.post(case.url)
+        streams = router.post(url__startswith=case.url.replace(":generateContent", ":streamGenerateContent"))
+        yield Requested(case, ProviderModel(case.model), route, streams)
