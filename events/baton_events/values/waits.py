@@ -18,7 +18,7 @@ _PIECE = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 _LONGEST_CHARS, _LONGEST_WORDS = 100, 4_000
 # A piece of the same in a sentence.
-_SAID = (
+_IN_WORDS = (
     r"(?:,? and |,? )?([0-9]+(?:\.[0-9]+)?) ?"
     r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)(?![a-z])"
 )
@@ -91,11 +91,11 @@ def duration_seconds(text: str) -> float | None:
 
 def wait_in_words(text: str) -> float | None:
     """Return the wait that a sentence names, as in "try again in 1m20.5s" or "retry after 26 seconds"; None: none."""
-    said = re.search(r"(?:try again|retry) (?:in|after) ", text[:_LONGEST_WORDS], re.IGNORECASE)
-    if said is None:
+    found = re.search(r"(?:try again|retry) (?:in|after) ", text[:_LONGEST_WORDS], re.IGNORECASE)
+    if found is None:
         return None
-    words, seconds = text[said.end() : said.end() + _LONGEST_CHARS].lower(), list[float]()
-    while piece := re.match(_SAID, words):
+    words, seconds = text[found.end() : found.end() + _LONGEST_CHARS].lower(), list[float]()
+    while piece := re.match(_IN_WORDS, words):
         unit = "ms" if piece[2].startswith("mil") else piece[2] if piece[2] == "ms" else piece[2][0]
         seconds.append(float(piece[1]) * _UNIT_SECONDS[unit])
         words = words[piece.end() :]

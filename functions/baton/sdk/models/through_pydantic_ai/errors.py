@@ -40,7 +40,7 @@ _NO_ANSWER = frozenset({408, 504})
 # Where bodies have their words, and their waits.
 _WORDS = ("error", "message", "detail", "msg")
 _WAITS = ("retryDelay", "retry_delay", "retryAfter", "retry_after", "retry_after_seconds")
-_MOST_SAID, _DEEPEST = 3, 8
+_MOST_FAULTS, _DEEPEST = 3, 8
 # Keys in the providers' formats, and any text behind a scheme of authorization.
 _SECRET = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|r8|hf)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{10,}|\b(?:Bearer|Basic)\s+[^\s\"']{8,}"
@@ -140,7 +140,7 @@ def _message_of(body: Any) -> str:
     if isinstance(body, str):
         return title_of(body) if body.startswith("<") else body
     if isinstance(body, list):
-        return "; ".join(filter(None, map(_message_of, body[:_MOST_SAID])))
+        return "; ".join(filter(None, map(_message_of, body[:_MOST_FAULTS])))
     if not isinstance(body, Mapping):
         return ""
     text = next(filter(None, (_message_of(body[key]) for key in _WORDS if body.get(key))), "")
