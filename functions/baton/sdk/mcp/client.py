@@ -25,7 +25,7 @@ from baton.sdk.tools.foreign_schema import JsonSchema
 from baton.sdk.tools.pending import RunAgain
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.errors import StoreError
-from baton_events.ids import digest
+from baton_events.ids import canonical_json, digest
 from baton_events.values.waits import wait_seconds
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ async def _outcome(server: McpServer, result: Any, run: ToolContext, promised: J
         return question(server.name, {ASKED: asked}) or busy(run.memo or {}, asked)
     blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in result.content]
     if result.is_error:
-        raise ToolError(_text_of(blocks) or "the tool failed and said nothing", type="mcp_tool_error")
+        raise ToolError(_error_text(blocks, result.structured_content), type="mcp_tool_error")
     if promised is not None:
         try:
             promised.check(result.structured_content)
@@ -217,6 +217,13 @@ async def _shown(block: dict[str, Any], run: ToolContext) -> dict[str, Any]:
         return await run.keep_file(b64decode(data), holder.get("mimeType", "application/octet-stream"), name[:255])
     except (ToolError, ValueError):
         return {"type": block["type"], "data": f"[{len(data) * 3 // 4} bytes, left out]"}
+
+
+def _error_text(blocks: Listing, structured: Any) -> str:
+    """Return what is said of an error: its texts, also those of resources, or else its data."""
+    texts = [block.get("text") or block.get("resource", {}).get("text") or "" for block in blocks]
+    words = "\n".join(text for text in texts if text.strip())
+    return words or (canonical_json(structured) if structured else "the tool failed and said nothing")
 
 
 def _text_of(blocks: Listing) -> str:

@@ -1,10 +1,12 @@
 """Makes tools of an MCP server's list; their calls are like any other.
 
-Invariant: a name that models would refuse is changed to one that they accept. Must not: connect before a call runs.
+Invariant: a name that models would refuse is changed to one that they accept, and that no other tool of the server has.
+Must not: connect before a call runs.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from baton.sdk.mcp.client import McpError, called
@@ -13,8 +15,9 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.foreign_schema import JsonSchema
 from baton.sdk.tools.return_type import ResultSchema
 from baton.sdk.tools.tool import Tool
+from baton_events.ids import digest
 
-_OTHER_CHARS, _NAME_CHARS = re.compile(r"[^A-Za-z0-9_-]"), 64
+_OTHER_CHARS, _NAME_CHARS, _MARK_CHARS = re.compile(r"[^A-Za-z0-9_-]"), 64, 6
 _ANYTHING: dict[str, Any] = {"type": "object"}
 
 
@@ -28,16 +31,29 @@ def server_tools(server: McpServer, context: McpContext, listing: list[dict[str,
     if missing := sorted(set(server.allow or ()) - names):
         fault = f"MCP server {server.name} has no tool {', '.join(missing)}, which `allow` names"
         raise McpError(f"{fault}; it has: {', '.join(sorted(names)) or 'none'}", retryable=False)
-    for each in listing:
-        if server.allow is None or each["name"] in server.allow:
-            if not f"{server.prefix}{each['name']}":
-                fault = f"MCP server {server.name} lists a tool without a name"
-                raise McpError(f"{fault}; name those that you need in McpServer(allow=…)", retryable=False)
-            yield _tool(server, context, each)
+    allowed = [each for each in listing if server.allow is None or each["name"] in server.allow]
+    full = [f"{server.prefix}{each['name']}" for each in allowed]
+    if not all(full):
+        fault = f"MCP server {server.name} lists a tool without a name"
+        raise McpError(f"{fault}; name those that you need in McpServer(allow=…)", retryable=False)
+    for each, name in zip(allowed, _accepted(full), strict=True):
+        yield _tool(server, context, each, name)
 
 
-def _tool(server: McpServer, context: McpContext, listed: Mapping[str, Any]) -> Tool:
-    name, hints = _OTHER_CHARS.sub("_", f"{server.prefix}{listed['name']}")[:_NAME_CHARS], listed.get("annotations", {})
+def _accepted(names: Sequence[str]) -> list[str]:
+    """Return the names as models accept them; those that became the same by that get a mark of their own."""
+    changed = [_OTHER_CHARS.sub("_", name)[:_NAME_CHARS] for name in names]
+    counts = Counter(changed)
+    return [
+        new
+        if new == name or counts[new] == 1
+        else f"{new[: _NAME_CHARS - _MARK_CHARS - 1]}_{digest(name)[:_MARK_CHARS]}"
+        for name, new in zip(names, changed, strict=True)
+    ]
+
+
+def _tool(server: McpServer, context: McpContext, listed: Mapping[str, Any], name: str) -> Tool:
+    hints = listed.get("annotations", {})
     again = bool(hints.get("readOnlyHint") or hints.get("idempotentHint"))
     schema: Any = JsonSchema(name, listed.get("inputSchema", _ANYTHING))
     promised = JsonSchema(name, listed["outputSchema"]) if listed.get("outputSchema") else None

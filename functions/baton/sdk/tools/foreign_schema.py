@@ -19,7 +19,8 @@ class JsonSchema:
 
     def __init__(self, tool: str, json_schema: Mapping[str, Any]) -> None:
         self._tool = tool
-        self.json_schema = {"properties": {}, **json_schema}
+        # Servers in Go write null for an empty list, and providers refuse that.
+        self.json_schema = {"properties": {}, **{name: one for name, one in json_schema.items() if one is not None}}
         self.names: Any = self.json_schema["properties"]
 
     def check(self, arguments: Any) -> None:

@@ -1,0 +1,84 @@
+"""Lists and errors as MCP servers really send them: each tool has a name of its own, each error says why."""
+
+import re
+from typing import Any
+
+import pytest
+
+from baton.mcp import McpServer
+from baton.sdk.mcp.client import listed
+from baton.sdk.mcp.server_tools import server_tools
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.tool import Tool
+from baton.sdk.tools.tool_error import ToolError
+from tests.unit.baton.sdk.mcp.test_servers_without_bounds import ACME, TOOL, found, raw
+
+LONG = "synchronize-all-customer-data-across-multiple-systems-and-regions-of-"
+NAMES = ["a.b", "a_b", "a/b", "a b", "größe", "gröbe", f"{LONG}europe", f"{LONG}asia", "plain", "x" * 64]
+DATA = {"code": "RATE_LIMITED", "retry_after": 30}
+PICTURE = {"type": "image", "data": "aGk=", "mimeType": "image/png"}
+
+
+def text(said: str) -> dict[str, Any]:
+    return {"type": "text", "text": said}
+
+
+def resource(said: str) -> dict[str, Any]:
+    return {"type": "resource", "resource": {"uri": "file://log", "text": said}}
+
+
+def tools_of(*names: str, prefix: str = "") -> list[Tool]:
+    return list(server_tools(McpServer("http://x", prefix=prefix), ACME, [TOOL | {"name": name} for name in names]))
+
+
+@pytest.mark.parametrize("prefix", ["", "enterprise-database-management__"])
+def test_tools_whose_names_become_the_same_have_names_of_their_own(prefix: str) -> None:
+    names = [tool.name for tool in tools_of(*NAMES, prefix=prefix)]
+    assert len(set(names)) == len(NAMES)
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", name) for name in names)
+    assert [tool.name for tool in tools_of(*reversed(NAMES), prefix=prefix)] == names[::-1]
+    assert {f"{prefix}{name}" for name in ("a_b", "plain")} <= set(names)
+    assert [tool.name for tool in tools_of("a.b", f"{LONG}asia", prefix=prefix)] == [
+        f"{prefix}a_b",
+        f"{prefix}{LONG}asia"[:64],
+    ]
+
+
+async def test_each_of_them_is_called_by_the_server_s_name() -> None:
+    async with raw(
+        tools_list=lambda request_id: found(request_id, {"tools": [TOOL | {"name": name} for name in NAMES]}),
+        tools_call=lambda request_id: found(request_id, {"content": [text("done")]}),
+    ) as served:
+        server = McpServer(served.url)
+        for tool in server_tools(server, ACME, await listed(server, ACME, None)):
+            assert await tool.run({}, ToolContext.for_test()) == "done"
+
+
+@pytest.mark.parametrize(
+    ("content", "data", "said"),
+    [
+        ([text("disk full")], None, "disk full"),
+        ([text("disk full")], DATA, "disk full"),
+        *(([*blank, resource("disk full")], DATA, "disk full") for blank in ([], [text("")], [text(" \n")], [PICTURE])),
+        ([text("a"), resource("b"), PICTURE], None, "a\nb"),
+        *((blank, DATA, '{"code":"RATE_LIMITED","retry_after":30}') for blank in ([], [text("")], [PICTURE])),
+        ([], None, "the tool failed and said nothing"),
+        ([text(" ")], {}, "the tool failed and said nothing"),
+    ],
+)
+async def test_an_error_is_told_wherever_its_words_are(content: Any, data: Any, said: str) -> None:
+    result = {"content": content, "isError": True} | ({} if data is None else {"structuredContent": data})
+    async with raw(tools_call=lambda request_id: found(request_id, result)) as served:
+        server = McpServer(served.url)
+        [tool] = server_tools(server, ACME, await listed(server, ACME, None))
+        with pytest.raises(ToolError) as caught:
+            await tool.run({}, ToolContext.for_test())
+    assert (caught.value.type, str(caught.value)) == ("mcp_tool_error", said)
+
+
+def test_null_in_a_schema_is_nothing() -> None:
+    """As servers in Go write an empty list."""
+    for name in ("properties", "required", "$defs", "additionalProperties"):
+        [tool] = server_tools(McpServer("http://x"), ACME, [TOOL | {"inputSchema": {"type": "object", name: None}}])
+        tool.check({"a": 1})
+        assert None not in tool.parameters.values()
