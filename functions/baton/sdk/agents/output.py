@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaError
 
 from baton.sdk.models.model import ToolSpec
 from baton_events.values.json_value import plain
@@ -37,11 +38,14 @@ class OutputType:
             raise TypeError(
                 f"agent {agent!r}: output_type must be a class such as a pydantic model, got {output_type!r}"
             )
+        from baton.sdk.tools.argument_schema import finite  # noqa: PLC0415 - of agents with such an answer
+
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(output_type)
-            schema = self._adapter.json_schema(mode="validation")
-        except PydanticUserError as error:
-            raise TypeError(f"agent {agent!r}: output_type cannot be read from JSON: {error.message}") from error
+            schema = finite(self._adapter.json_schema(mode="validation"))
+        except (PydanticUserError, SchemaError) as error:
+            fault = " ".join(str(getattr(error, "message", error)).split())
+            raise TypeError(f"agent {agent!r}: output_type cannot be read from JSON: {fault}") from error
         if "properties" not in schema and "$ref" not in schema:
             raise TypeError(
                 f"agent {agent!r}: output_type must be an object with named fields, got {output_type.__name__};"

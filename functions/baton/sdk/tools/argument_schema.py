@@ -5,6 +5,7 @@ trace in that JSON, whatever a type's validators do. Unknown arguments are refus
 must learn of it. Must not: run the tool, or convert the JSON that is stored.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -12,12 +13,17 @@ from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, Vali
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, SchemaError
 
 from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.arguments import InvalidArguments, misfit, shortened
 from baton.sdk.tools.signature import Argument, ToolSignature
 from baton_events.values.text import text_of
+
+# The words of a schema whose values are numbers, or any value.
+_NUMBERS = frozenset(
+    {"default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "examples"}
+)
 
 
 class _QuietSchema(GenerateJsonSchema):
@@ -38,8 +44,9 @@ class ArgumentSchema:
         try:
             self._model = _build_model(tool, signature, descriptions, list(self._fields))
             self.json_schema = _json_schema(self._model)
-        except PydanticUserError as error:
-            raise TypeError(f"tool {tool!r}: an argument's type cannot be read from JSON: {error.message}") from error
+        except (PydanticUserError, SchemaError) as error:
+            fault = " ".join(str(getattr(error, "message", error)).split())
+            raise TypeError(f"tool {tool!r}: an argument's type cannot be read from JSON: {fault}") from error
         known = zip(signature.arguments, self._model.model_fields.items(), strict=True)
         # Every name at the top of what is sent that is read.
         self.names = {_first_of(choice) for info in self._model.model_fields.values() for choice in _choices(info)}
@@ -116,8 +123,24 @@ def _first_of(choice: str | AliasPath) -> str:
     return choice if isinstance(choice, str) else str(choice.path[0])
 
 
+def finite(schema: Any) -> Any:
+    """Return the schema without the bounds and defaults that JSON cannot hold (`lt=math.inf`): no provider reads it."""
+    if isinstance(schema, dict):
+        cleaned = {name: finite(one) for name, one in schema.items()}  # a property may be named as a keyword is
+        return {name: one for name, one in cleaned.items() if not (name in _NUMBERS and _is_odd(one))}
+    return [finite(one) for one in schema] if isinstance(schema, list) else schema
+
+
+def _is_odd(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return True
+    return False
+
+
 def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema(schema_generator=_QuietSchema)
+    schema: dict[str, Any] = finite(model.model_json_schema(schema_generator=_QuietSchema))
     schema.pop("title", None)
     schema.setdefault("properties", {})
     return schema

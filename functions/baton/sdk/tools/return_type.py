@@ -13,6 +13,7 @@ from typing import Any, Union
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaError
 
 from baton.sdk.tools.pending import Pending
 
@@ -94,7 +95,7 @@ def _adapter_of(annotation: Any) -> tuple[TypeAdapter[Any] | None, bool]:
     checked: Any = Union[kept]  # noqa: UP007 - the options are known at run time only
     try:
         return TypeAdapter(checked), False
-    except (PydanticUserError, TypeError, NameError):
+    except (PydanticUserError, SchemaError, TypeError, NameError):
         return None, False
 
 
