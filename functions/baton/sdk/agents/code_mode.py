@@ -53,6 +53,7 @@ def script_tool(tools: Mapping[str, Tool], limits: CodeMode) -> Tool:
     functions = functions_of(tools)
 
     def script_of(code: str) -> Wanted:
+        code = _bare(code)
         shown, _ = without_secrets(code, functions)
         if (size_bytes := len(code.encode())) > CODE_LIMIT_BYTES:
             message = f"the script has {size_bytes} bytes, over the limit of {CODE_LIMIT_BYTES}: write a shorter one"
@@ -60,6 +61,12 @@ def script_tool(tools: Mapping[str, Tool], limits: CodeMode) -> Tool:
         return Wanted(RUN_CODE, {"code": shown}, script=Script(limits, functions, code))
 
     return dataclasses.replace(_run_code, description=f"{_ABOUT}\n{stubs_of(tools)}", script_of=script_of)
+
+
+def _bare(code: str) -> str:
+    """Return a script without the fence of Markdown that models put around it."""
+    fenced = re.fullmatch(r"\s*(`{3,}|~{3,})[\w+-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*\1\s*", code, re.DOTALL)
+    return fenced[2] if fenced else code
 
 
 def code_mode_faults(agent: "Agent", tools: Mapping[str, Tool]) -> Iterator[str]:

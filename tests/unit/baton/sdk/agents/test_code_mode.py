@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from baton import Agent, CodeMode, Registry, ScriptedModel, Step, ToolContext, tool
 from baton.sdk.agents.agent import RunAgent
-from baton.sdk.agents.code_mode import without_secrets
+from baton.sdk.agents.code_mode import script_tool, without_secrets
 from baton.sdk.agents.registry import RegistryError
 from baton.sdk.pydantic_ai.durable import durable
 from baton.sdk.tools.stubs import functions_of, python_name, stubs_of
@@ -179,3 +179,24 @@ def test_a_literal_under_a_secrets_name_is_hidden(code: str) -> None:
 def test_other_literals_stay() -> None:
     code = "await login('ann', name)\nx = {'max_tokens': 'a', 'text': 'ann'}\npassword = ''\n"
     assert without_secrets(code, {"login": ("login", ("user", "password"))}) == (code, ())
+
+
+@pytest.mark.parametrize("fence", ["```", "```python", "````py", "~~~Python3", "  ```python "])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "", " \n\n"])
+def test_a_fence_around_a_script_is_none_of_it(fence: str, end: str) -> None:
+    """As models write code for people, whatever they are told of the argument."""
+    script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
+    assert script_of is not None
+    marks = fence.strip().rstrip("PpythonY3")
+    wanted = script_of(f"{fence}\nx = '``` in a text'\n\nx\n{marks}{end}")
+    assert wanted.script is not None
+    assert (wanted.script.code, wanted.arguments["code"]) == ("x = '``` in a text'\n\nx",) * 2
+
+
+@pytest.mark.parametrize("code", ["x = '```'", "```python\nx", "x\n```", "Here it is:\n```\nx\n```", "```x```", ""])
+def test_other_marks_stay(code: str) -> None:
+    script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
+    assert script_of is not None
+    script = script_of(code).script
+    assert script is not None
+    assert script.code == code
