@@ -8,7 +8,7 @@ from baton.server.api.admin.budgets import clear_budget, set_budget, show_budget
 from baton.server.api.admin.control import replay, show_tools, show_worker, start_worker, stop_worker
 from baton.server.api.admin.health import healthz, readyz, show_metrics
 from baton.server.api.admin.subjects import erase_subject
-from baton.server.api.admin.usage_by_day import show_usage
+from baton.server.api.admin.usage import show_usage
 from baton.server.api.admin.versions import show_versions
 from baton.server.api.app_events import post_app_event, show_app_event
 from baton.server.api.audit import Audit

@@ -39,7 +39,7 @@ from baton_local.dev.secrets_file import (
 )
 from baton_local.dev.stack_error import StackError
 from baton_local.doctor.checkup import Services
-from baton_local.doctor.next_key import refusals
+from baton_local.doctor.queue import refusals
 
 _NEEDED = ("QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY", "WORKER_BASE_URL")
 

@@ -17,7 +17,7 @@ from baton_local.cli.place import Place, place_of, put_line
 from baton_local.dev.data_folder import make_private_folder
 from baton_local.dev.stack_error import StackError
 from baton_local.doctor.finding import Finding, Level, lines_of
-from baton_local.tunnel.tunnelling import API_URL, Agent, Tunnelling, TunnelOptions
+from baton_local.tunnel import API_URL, Agent, Tunnelling, TunnelOptions
 
 _FOLDER = Path(".baton/tunnel")
 _NAME_WIDTH = 10

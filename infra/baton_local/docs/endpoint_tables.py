@@ -18,7 +18,7 @@ from baton.server.routes import api_table
 from baton.settings.settings import Settings
 from baton.worker.container import Container
 from baton.worker.wiring import real_ports
-from baton_local.docs.markdown_table import markdown_table
+from baton_local.docs.reference_tables import markdown_table
 
 
 @cache

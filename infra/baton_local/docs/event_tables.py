@@ -37,7 +37,7 @@ from baton_events.schema import (
     Submission,
     ToolPayload,
 )
-from baton_local.docs.markdown_table import markdown_table
+from baton_local.docs.reference_tables import markdown_table
 
 _COMMANDS = (Submission, Cancellation, Completion, Occurrence, Steering, Retrial, Removal, Recurrence)
 

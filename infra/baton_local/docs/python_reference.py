@@ -20,7 +20,7 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool
 from baton.testing.report import Report
 from baton.testing.simulation import Simulation
-from baton_local.docs.markdown_table import markdown_list
+from baton_local.docs.reference_tables import markdown_list
 
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):$")
 _ENTRY = re.compile(r"^ {4}(\w+): (.*)$")

@@ -7,7 +7,7 @@ are those of `baton.settings.service_prices`, and use is what its ledger and the
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import click
 from msgspec.structs import fields
@@ -17,11 +17,26 @@ from baton.settings.service_prices import LIST, LIST_PRICES, Cost, Paid, cost_of
 from baton.settings.table import ALL_SETTINGS, API, OF_OTHERS, SETTINGS, WEBHOOKS
 from baton_events.setting import EVERYWHERE, Setting
 from baton_local.cli.main import main
-from baton_local.docs.markdown_table import markdown_list, markdown_table
 from tests.contract.coverage.differences import DIFFERENCES
 from tests.contract.coverage.javascript_surface import javascript_methods
 from tests.contract.coverage.not_emulated import NOT_EMULATED, left_out
 from tests.contract.coverage.surface import python_methods, synchronous
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return the table, one line a row, without a last line break."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(_cell(text) for text in line)} |" for line in lines)
+
+
+def markdown_list(rows: Iterable[tuple[str, str]]) -> str:
+    """Return a list of names, each with what it means if that is known: for parameters and options."""
+    return "\n".join(f"- `{name}`: {' '.join(what.split())}" if what else f"- `{name}`" for name, what in rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
 
 # Assumed: how long functions wait for models and tools. Turns and calls are those of the typical job.
 MODEL_SECONDS, TOOL_SECONDS = 2.0, 0.2

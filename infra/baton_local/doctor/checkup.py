@@ -18,7 +18,6 @@ from baton.sdk.clock import Clock, Randomness, SystemClock, SystemRandomness
 from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
 from baton.store.objects import Objects, objects_of
-from baton.store.redis.store_check import StoreCheck
 from baton.store.vector import UpstashLongTermMemory
 from baton_events.errors import SettingsError
 from baton_events.messages import Queue
@@ -27,7 +26,7 @@ from baton_local.doctor.environment import ENVIRONMENT as SETTINGS
 from baton_local.doctor.environment import read, versions
 from baton_local.doctor.finding import Finding, Level, failed, skipped, warning
 from baton_local.doctor.queue import QUEUE, TOPICS, check_account, check_queue
-from baton_local.doctor.store import STORE, check_memory, check_objects, check_store
+from baton_local.doctor.store import STORE, StoreCheck, check_memory, check_objects, check_store
 from baton_local.setup.account import Account
 from baton_local.setup.unpriced import never_counted
 

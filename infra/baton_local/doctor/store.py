@@ -7,10 +7,51 @@ from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
 from baton.store.objects import Objects
 from baton.store.records.objects import job_place
-from baton.store.redis.store_check import StoreCheck
+from baton.store.redis.connection import RedisConnection, counted
 from baton_events.errors import MemoryUnavailableError, ObjectStoreError, PayloadGoneError, StoreError
 from baton_events.setting import is_loopback
 from baton_local.doctor.finding import Finding, failed, note, ok, warning, way_to_reach
+
+# As the product's scripts: declared keys, and what is put around them.
+_SCRIPT = """redis.call('SET', KEYS[1], ARGV[1], 'PX', 10000)
+local found = redis.call('GET', KEYS[1])
+redis.call('DEL', KEYS[1])
+return found
+"""
+_WORD = "probe"
+
+
+class StoreCheck:
+    """Checks the store that the settings name without touching any job. Each method raises StoreError."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._connection = RedisConnection(settings)
+
+    async def ping(self) -> None:
+        """Check that the store answers."""
+        answer = await self._connection.execute("PING")
+        if answer != "PONG":
+            raise StoreError(f"PING was answered with {str(answer)[:100]!r}: this is no Redis")
+
+    async def try_script(self, key: str) -> None:
+        """Run a script that writes, reads and deletes the key."""
+        found = await self._connection.run(counted(_SCRIPT), [key], [_WORD])
+        if found != _WORD:
+            raise StoreError(f"a script read {str(found)[:100]!r} where it had written {_WORD!r}")
+
+    async def about(self) -> Mapping[str, str]:
+        """Return the store's description of itself, by the names of INFO; empty where it has none."""
+        try:
+            text = str(await self._connection.execute("INFO"))
+        except StoreError:
+            return {}
+        pairs = (line.partition(":") for line in text.splitlines())
+        return {name: value.strip() for name, colon, value in pairs if colon}
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._connection.close()
+
 
 OBJECTS = "objects"
 _TENANT = "baton-doctor"  # of nobody

@@ -10,8 +10,8 @@ import pytest
 
 from baton.settings.settings import Settings
 from baton.store.redis.connection import RedisConnection, counted
-from baton.store.redis.store_check import StoreCheck
 from baton_events.errors import StoreError
+from baton_local.doctor.store import StoreCheck
 from tests.contract.store.monitor import monitor
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID

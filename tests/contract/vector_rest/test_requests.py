@@ -8,7 +8,7 @@ import httpx
 import pytest
 from upstash_vector.errors import UpstashError
 
-from baton_local.vector.operations import LEFT_OUT
+from baton_local.vector.app import LEFT_OUT
 from tests.contract.coverage.either import EitherIndex
 from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
 

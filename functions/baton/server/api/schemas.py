@@ -2,120 +2,234 @@
 
 from typing import Any
 
-from baton.engine.transitions import CallStatus, JobStatus
-from baton.server.api.admin.schemas import ADMIN_SCHEMAS
-from baton.server.api.admin.schemas import ANY as _ANY
-from baton.server.api.admin.schemas import FAULT as _FAULT
-from baton.server.api.admin.schemas import TEXT as _TEXT
-from baton.server.api.admin.schemas import TEXT_OR_NULL as _TEXT_OR_NULL
-from baton.server.api.admin.schemas import TIME as _TIME
-from baton.server.api.admin.schemas import TIME_OR_NULL as _TIME_OR_NULL
-from baton.server.api.admin.schemas import USD as _USD
-from baton.server.api.admin.schemas import WHOLE as _WHOLE
-from baton.server.api.admin.schemas import json_object as _object
-from baton.server.api.admin.schemas import ref as _ref
-from baton.server.api.admin.schemas import rows as _rows
+from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.server.api.problem import Code
+
+TEXT: dict[str, Any] = {"type": "string"}
+TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
+TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+TIME_OR_NULL: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
+WHOLE: dict[str, Any] = {"type": "integer", "minimum": 0}
+USD: dict[str, Any] = {"type": "number", "minimum": 0}
+ANY: dict[str, Any] = {}
+FAULT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"type": TEXT, "message": TEXT},
+    "required": ["type", "message"],
+}
+
+
+def ref(name: str) -> dict[str, Any]:
+    """Refer to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def json_object(fields: dict[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Describe an object with these fields, which may have others, too."""
+    return {"type": "object", "properties": fields, "required": [name for name in fields if name not in optional]}
+
+
+def rows(name: str, of: str) -> dict[str, Any]:
+    """Describe a page of a list."""
+    return json_object({name: {"type": "array", "items": ref(of)}, "cursor": TEXT}, optional=("cursor",))
+
+
+AUDIT_ENTRY = json_object(
+    {
+        "id": TEXT,
+        "at": TIME,
+        "key": TEXT,
+        "label": TEXT,
+        "tenant": TEXT,
+        "action": TEXT,
+        "target": TEXT,
+        "status": WHOLE,
+        "detail": {"type": "object"},
+    }
+)
+
+_AMOUNTS = dict.fromkeys(("limit", "spent", "reserved", "left", "largest"), USD)
+# Amounts are US dollars or tokens.
+BUDGET = json_object(
+    {
+        **dict.fromkeys(("key", "per", "timeZone", "unit", "period"), TEXT),
+        "declared": {"type": ["number", "null"]},
+        **_AMOUNTS,
+        "waiting": WHOLE,
+        "resetsAt": TIME_OR_NULL,
+    }
+)
+
+ERASED = json_object(dict.fromkeys(("jobs", "sessions", "files", "memories", "events", "objects", "running"), WHOLE))
+
+TOOL = json_object(
+    {
+        "name": TEXT,
+        "capabilities": {"type": "array", "items": TEXT},
+        "calls": WHOLE,
+        "failures": WHOLE,
+        "p50Ms": {"type": ["integer", "null"]},
+        "p95Ms": {"type": ["integer", "null"]},
+    }
+)
+
+WORKER = json_object(
+    {
+        "running": {"type": "boolean"},
+        "stoppedAt": TIME_OR_NULL,
+        "activeJobs": WHOLE,
+        "pendingJobs": WHOLE,
+        "maxConcurrentJobs": WHOLE,
+        "lastSweepAt": TIME_OR_NULL,
+        "history": {
+            "type": "array",
+            "items": json_object({"at": TIME, "activeJobs": WHOLE, "pendingJobs": WHOLE, "maxConcurrentJobs": WHOLE}),
+        },
+    },
+    optional=("history",),
+)
+
+_COUNTS = dict.fromkeys(
+    ("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs"), WHOLE
+) | {"gbSeconds": USD}
+_USAGE = json_object(dict.fromkeys(("jobs", "inputTokens", "outputTokens"), WHOLE) | _COUNTS | {"costUsd": USD})
+_SERIES = dict.fromkeys(("agent", "tenant", "model"), TEXT)
+_STATUSES = dict.fromkeys(sorted(status.value for status in END_STATUSES), WHOLE)
+_DAY = json_object(
+    {"day": TEXT, "month": TEXT, **_SERIES, "usage": _USAGE, "cost": ref("Cost"), **_STATUSES},
+    optional=("day", "month"),
+)
+
+# Months by tenant, or with `?by=` the last 92 days.
+TENANT_USAGE = json_object(
+    {
+        "tenants": {
+            "type": "array",
+            "items": json_object({"tenant": TEXT, "month": TEXT, "usage": _USAGE, "cost": ref("Cost")}),
+        },
+        "overhead": json_object({"usage": json_object(_COUNTS | {"sharedRequests": WHOLE}), "cost": ref("Cost")}),
+        "prices": {
+            "type": "array",
+            "items": json_object({"name": TEXT, "usd": USD, "per": TEXT, "listUsd": USD, "source": TEXT, "asOf": TEXT}),
+        },
+        "rows": {"type": "array", "items": _DAY},
+        "keptDays": WHOLE,
+    },
+    optional=("tenants", "overhead", "prices", "rows", "keptDays"),
+)
+
+ADMIN_SCHEMAS: dict[str, dict[str, Any]] = {
+    "AuditEntry": AUDIT_ENTRY,
+    "AuditLog": rows("entries", "AuditEntry"),
+    "Budget": BUDGET,
+    "Budgets": rows("budgets", "Budget"),
+    "Erased": ERASED,
+    "TenantUsage": TENANT_USAGE,
+    "Tool": TOOL,
+    "Tools": json_object({"tools": {"type": "array", "items": ref("Tool")}}),
+    "Worker": WORKER,
+}
+
 
 # `partial`: the text of an answer that was cut off.
 _OBJECT_OR_NULL = {"type": ["object", "null"]}
-_JOB_FAULT = _object({"type": _TEXT, "message": _TEXT, "partial": _TEXT}, optional=("partial",))
-PROBLEM = _object(
+_JOB_FAULT = json_object({"type": TEXT, "message": TEXT, "partial": TEXT}, optional=("partial",))
+PROBLEM = json_object(
     {
         "type": {"type": "string", "format": "uri-reference"},
-        "title": _TEXT,
+        "title": TEXT,
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "code": {"enum": [code.name for code in Code]},
-        "detail": _TEXT,
-        "errors": {"type": "array", "items": _object({"field": _TEXT, "message": _TEXT})},
+        "detail": TEXT,
+        "errors": {"type": "array", "items": json_object({"field": TEXT, "message": TEXT})},
     },
     optional=("errors",),
 )
 
-TOOL_CALL = _object(
+TOOL_CALL = json_object(
     {
-        "id": _TEXT,
-        "tool": _TEXT,
+        "id": TEXT,
+        "tool": TEXT,
         "arguments": _OBJECT_OR_NULL,
         "status": {"enum": [status.value for status in CallStatus]},
-        "attempts": _WHOLE,
-        "startedAt": _TIME_OR_NULL,
-        "finishedAt": _TIME_OR_NULL,
-        "result": _ANY,
-        "resultRef": _object(
-            {"url": _TEXT, "sizeBytes": {"type": "integer"}, "mediaType": _TEXT, "digest": _TEXT, "preview": _TEXT},
+        "attempts": WHOLE,
+        "startedAt": TIME_OR_NULL,
+        "finishedAt": TIME_OR_NULL,
+        "result": ANY,
+        "resultRef": json_object(
+            {"url": TEXT, "sizeBytes": {"type": "integer"}, "mediaType": TEXT, "digest": TEXT, "preview": TEXT},
             optional=("digest", "preview"),
         ),
-        "error": _FAULT,
-        "operationId": _TEXT,
-        "childJobId": _TEXT,
-        "scriptCallId": _TEXT,
-        "step": _TEXT,
-        "dependsOn": {"type": "array", "items": _TEXT},
+        "error": FAULT,
+        "operationId": TEXT,
+        "childJobId": TEXT,
+        "scriptCallId": TEXT,
+        "step": TEXT,
+        "dependsOn": {"type": "array", "items": TEXT},
     },
     optional=("result", "resultRef", "error", "operationId", "childJobId", "scriptCallId", "step", "dependsOn"),
 )
 
-USAGE = _object(
+USAGE = json_object(
     {
-        "inputTokens": _WHOLE,
-        "outputTokens": _WHOLE,
-        "cachedInputTokens": _WHOLE,
-        "modelCalls": _WHOLE,
-        "cachedCalls": _WHOLE,
-        "messages": _WHOLE,
-        "deliveries": _WHOLE,
-        "redisRequests": _WHOLE,
-        "redisCommands": _WHOLE,
-        "redisBytes": _WHOLE,
-        "streamAppends": _WHOLE,
-        "functionMs": _WHOLE,
+        "inputTokens": WHOLE,
+        "outputTokens": WHOLE,
+        "cachedInputTokens": WHOLE,
+        "modelCalls": WHOLE,
+        "cachedCalls": WHOLE,
+        "messages": WHOLE,
+        "deliveries": WHOLE,
+        "redisRequests": WHOLE,
+        "redisCommands": WHOLE,
+        "redisBytes": WHOLE,
+        "streamAppends": WHOLE,
+        "functionMs": WHOLE,
         "gbSeconds": {"type": "number", "minimum": 0},
-        "costUsd": _USD,
+        "costUsd": USD,
     }
 )
 
-COST = _object(dict.fromkeys(("queueUsd", "redisUsd", "functionsUsd", "modelUsd", "totalUsd"), _USD))
+COST = json_object(dict.fromkeys(("queueUsd", "redisUsd", "functionsUsd", "modelUsd", "totalUsd"), USD))
 
 # A turn, or a call in it, which has the other two.
-STEP = _object(
-    {"turn": _WHOLE, "callId": _TEXT_OR_NULL, "tool": _TEXT_OR_NULL, "usage": _ref("Usage"), "cost": _ref("Cost")}
+STEP = json_object(
+    {"turn": WHOLE, "callId": TEXT_OR_NULL, "tool": TEXT_OR_NULL, "usage": ref("Usage"), "cost": ref("Cost")}
 )
 
-SCORE = _object(
-    {"name": _TEXT, "value": {"type": ["number", "boolean"]}, "comment": _TEXT_OR_NULL, "createdAt": _TIME, "by": _TEXT}
+SCORE = json_object(
+    {"name": TEXT, "value": {"type": ["number", "boolean"]}, "comment": TEXT_OR_NULL, "createdAt": TIME, "by": TEXT}
 )
 
-JOB = _object(
+JOB = json_object(
     {
-        "id": _TEXT,
-        "jobType": _TEXT,
-        "agentVersion": _TEXT_OR_NULL,
-        "taskDescription": _TEXT_OR_NULL,
+        "id": TEXT,
+        "jobType": TEXT,
+        "agentVersion": TEXT_OR_NULL,
+        "taskDescription": TEXT_OR_NULL,
         "inputData": _OBJECT_OR_NULL,
         "priority": {"type": "integer", "minimum": 0, "maximum": 9},
-        "tags": {"type": "array", "items": _TEXT},
-        "sessionId": _TEXT,
-        "parentJobId": _TEXT_OR_NULL,
+        "tags": {"type": "array", "items": TEXT},
+        "sessionId": TEXT,
+        "parentJobId": TEXT_OR_NULL,
         "status": {"enum": [status.value for status in JobStatus]},
-        "waitingFor": _TEXT_OR_NULL,
-        "result": _ANY,
+        "waitingFor": TEXT_OR_NULL,
+        "result": ANY,
         "error": {"anyOf": [_JOB_FAULT, {"type": "null"}]},
-        "createdAt": _TIME,
-        "updatedAt": _TIME,
-        "startedAt": _TIME_OR_NULL,
-        "finishedAt": _TIME_OR_NULL,
+        "createdAt": TIME,
+        "updatedAt": TIME,
+        "startedAt": TIME_OR_NULL,
+        "finishedAt": TIME_OR_NULL,
         "memory": {"type": ["object", "null"]},
-        "turns": _WHOLE,
-        "toolCalls": {"type": "array", "items": _ref("ToolCall")},
-        "scores": {"type": "array", "items": _ref("Score")},
-        "usage": _ref("Usage"),
-        "cost": _ref("Cost"),
+        "turns": WHOLE,
+        "toolCalls": {"type": "array", "items": ref("ToolCall")},
+        "scores": {"type": "array", "items": ref("Score")},
+        "usage": ref("Usage"),
+        "cost": ref("Cost"),
         "steps": {"type": "array", "items": STEP},
-        "besideSteps": _object({"usage": _ref("Usage"), "cost": _ref("Cost")}),
-        "continues": _object({"jobId": _TEXT, "operationId": _TEXT}),
-        "forkedFrom": _object({"jobId": _TEXT, "turn": _WHOLE}),
-        "unreadable": _object({"keyIds": {"type": "array", "items": _TEXT}}),
+        "besideSteps": json_object({"usage": ref("Usage"), "cost": ref("Cost")}),
+        "continues": json_object({"jobId": TEXT, "operationId": TEXT}),
+        "forkedFrom": json_object({"jobId": TEXT, "turn": WHOLE}),
+        "unreadable": json_object({"keyIds": {"type": "array", "items": TEXT}}),
     },
     # With `?steps=true`; of a job that continues its session; of a fork; where keys of PAYLOAD_KEYS are not there.
     optional=("steps", "besideSteps", "continues", "forkedFrom", "unreadable"),
@@ -124,38 +238,38 @@ JOB = _object(
 # A job's turn: `turn`, `text`, `calls`, `usage`, `cost`.
 _TURN = {"type": ["object", "null"]}
 _CHANGE = {"enum": ["same", "changed", "added", "removed"]}
-_TURNS = {"type": "array", "items": _object({"turn": _WHOLE, "change": _CHANGE, "left": _TURN, "right": _TURN})}
+_TURNS = {"type": "array", "items": json_object({"turn": WHOLE, "change": _CHANGE, "left": _TURN, "right": _TURN})}
 
-DIFF = _object({"left": {"type": "object"}, "right": {"type": "object"}, "turns": _TURNS})
+DIFF = json_object({"left": {"type": "object"}, "right": {"type": "object"}, "turns": _TURNS})
 
-JOBS = _object(
-    {"jobs": {"type": "array", "items": {"type": "object"}}, "cursor": _TEXT, "lookedBackTo": _TIME},
+JOBS = json_object(
+    {"jobs": {"type": "array", "items": {"type": "object"}}, "cursor": TEXT, "lookedBackTo": TIME},
     # With older jobs; of a page with fewer jobs than its limit.
     optional=("cursor", "lookedBackTo"),
 )
 
-CHECKPOINT = _object(
+CHECKPOINT = json_object(
     {
-        "id": _TEXT,
-        "jobId": _TEXT,
-        "callId": _TEXT_OR_NULL,
+        "id": TEXT,
+        "jobId": TEXT,
+        "callId": TEXT_OR_NULL,
         "type": {"enum": ["info", "approval"]},
         "status": {"enum": ["recorded", "pending", "approved", "rejected", "expired", "cancelled"]},
-        "title": _TEXT,
-        "data": _ANY,
-        "tool": _TEXT_OR_NULL,
+        "title": TEXT,
+        "data": ANY,
+        "tool": TEXT_OR_NULL,
         "arguments": {"type": ["object", "null"]},
-        "digest": _TEXT_OR_NULL,
-        "createdAt": _TIME_OR_NULL,
-        "expiresAt": _TIME_OR_NULL,
-        "decidedAt": _TIME_OR_NULL,
-        "decidedBy": _TEXT_OR_NULL,
-        "reason": _TEXT_OR_NULL,
+        "digest": TEXT_OR_NULL,
+        "createdAt": TIME_OR_NULL,
+        "expiresAt": TIME_OR_NULL,
+        "decidedAt": TIME_OR_NULL,
+        "decidedBy": TEXT_OR_NULL,
+        "reason": TEXT_OR_NULL,
         "editedArguments": {"type": ["object", "null"]},
-        "escalatesAt": _TIME,
-        "escalatedAt": _TIME,
+        "escalatesAt": TIME,
+        "escalatedAt": TIME,
         "people": {"type": "integer"},
-        "approvals": {"type": "array", "items": _object({"by": _TEXT, "at": _TIME})},
+        "approvals": {"type": "array", "items": json_object({"by": TEXT, "at": TIME})},
         "form": {"type": "object"},
     },
     # Fields of an approval; `data` is an info checkpoint's.
@@ -166,59 +280,59 @@ CHECKPOINT = _object(
     ),
 )
 
-SCHEDULE = _object(
+SCHEDULE = json_object(
     {
-        "id": _TEXT,
-        "name": _TEXT_OR_NULL,
-        "overlap": _TEXT_OR_NULL,
+        "id": TEXT,
+        "name": TEXT_OR_NULL,
+        "overlap": TEXT_OR_NULL,
         "backfill": {"type": "integer", "minimum": 0},
-        "cron": _TEXT,
-        "timeZone": _TEXT,
+        "cron": TEXT,
+        "timeZone": TEXT,
         "paused": {"type": "boolean"},
-        "jobType": _TEXT,
-        "taskDescription": _TEXT,
+        "jobType": TEXT,
+        "taskDescription": TEXT,
         "inputData": {"type": "object"},
         "priority": {"type": "integer", "minimum": 0, "maximum": 9},
-        "sessionId": _TEXT_OR_NULL,
-        "createdAt": _TIME,
-        "nextRunAt": _TIME_OR_NULL,
-        "lastRunAt": _TIME_OR_NULL,
-        "lastJobs": {"type": "array", "items": _TEXT},
-        "tags": {"type": "array", "items": _TEXT},
+        "sessionId": TEXT_OR_NULL,
+        "createdAt": TIME,
+        "nextRunAt": TIME_OR_NULL,
+        "lastRunAt": TIME_OR_NULL,
+        "lastJobs": {"type": "array", "items": TEXT},
+        "tags": {"type": "array", "items": TEXT},
     }
 )
 
-SESSION = _object(
+SESSION = json_object(
     {
-        "id": _TEXT,
+        "id": TEXT,
         "messages": {"type": "array", "items": {"type": "object"}},
         "activeStream": {"type": ["object", "null"]},
         "usage": {"type": "object"},
         "queued": {"type": "array", "items": {"type": "object"}},
         "activeOperations": {"type": "array", "items": {"type": "object"}},
-        "cursor": _TEXT,
+        "cursor": TEXT,
     },
     optional=("cursor",),
 )
 
-BULK = _object(
+BULK = json_object(
     {
-        "matched": _WHOLE,
-        "changed": _WHOLE,
-        "refused": {"type": "array", "items": _object({"id": _TEXT, "status": _WHOLE, "detail": _TEXT})},
-        "cursor": _TEXT,
+        "matched": WHOLE,
+        "changed": WHOLE,
+        "refused": {"type": "array", "items": json_object({"id": TEXT, "status": WHOLE, "detail": TEXT})},
+        "cursor": TEXT,
     },
     optional=("refused", "cursor"),
 )
 
-COMPLETED = _object({"operationId": _TEXT, "applied": {"type": "boolean"}, "why": _TEXT})
+COMPLETED = json_object({"operationId": TEXT, "applied": {"type": "boolean"}, "why": TEXT})
 
 
 # Parts and other fields are those of pydantic-ai's `ModelMessagesTypeAdapter`.
-MODEL_MESSAGE = _object(
+MODEL_MESSAGE = json_object(
     {
         "kind": {"enum": ["request", "response"]},
-        "parts": {"type": "array", "items": {**_object({"part_kind": _TEXT}), "additionalProperties": True}},
+        "parts": {"type": "array", "items": {**json_object({"part_kind": TEXT}), "additionalProperties": True}},
     }
 ) | {"additionalProperties": True}
 
@@ -227,25 +341,25 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     **ADMIN_SCHEMAS,
     "Bulk": BULK,
     "Checkpoint": CHECKPOINT,
-    "Link": _object({"url": _TEXT, "expiresAt": _TIME}),
-    "Checkpoints": _rows("checkpoints", "Checkpoint"),
+    "Link": json_object({"url": TEXT, "expiresAt": TIME}),
+    "Checkpoints": rows("checkpoints", "Checkpoint"),
     "Completed": COMPLETED,
     "Diff": DIFF,
     "Job": JOB,
     "Cost": COST,
     "Jobs": JOBS,
     "ModelMessage": MODEL_MESSAGE,
-    "ModelMessages": _object({"messages": {"type": "array", "items": _ref("ModelMessage")}}),
+    "ModelMessages": json_object({"messages": {"type": "array", "items": ref("ModelMessage")}}),
     "Object": {"type": "object"},
     "Problem": PROBLEM,
     "Schedule": SCHEDULE,
-    "Schedules": _object({"schedules": {"type": "array", "items": _ref("Schedule")}}),
+    "Schedules": json_object({"schedules": {"type": "array", "items": ref("Schedule")}}),
     "Score": SCORE,
     "Session": SESSION,
-    "StreamToken": _object({"token": _TEXT, "expiresAt": _TIME}),
-    "Submitted": {"anyOf": [_ref("Job"), _ref("Taken")]},
-    "Taken": _object({"jobId": _TEXT}),
+    "StreamToken": json_object({"token": TEXT, "expiresAt": TIME}),
+    "Submitted": {"anyOf": [ref("Job"), ref("Taken")]},
+    "Taken": json_object({"jobId": TEXT}),
     "ToolCall": TOOL_CALL,
     "Usage": USAGE,
-    "Workflow": _object({"workflowId": _TEXT}),
+    "Workflow": json_object({"workflowId": TEXT}),
 }

@@ -3,9 +3,13 @@
 A message of the queue requests it, published with the wait's own. Invariant: a decided approval is not announced any
 more; a notice that the webhook does not take is retried for some hours, and then logged. It never harms the job, whose
 state it only reads. Secrets are not shown. Must not: decide.
+
+The address by which a person without a key decides one approval holds its rights, signed: a text that was not signed
+here, or was changed, is no link.
 """
 
 import logging
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,18 +18,66 @@ from pydantic_core import to_json
 from baton.engine.attempts import backoff_ms
 from baton.engine.outbox import announcement
 from baton.engine.state import CallRecord
-from baton.engine.waits import approval_view
+from baton.engine.waits import Decider, approval_view
 from baton.sdk.clock import Clock
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.tools.sentence import approval_sentence
 from baton.settings.settings import Settings
+from baton.settings.signed_texts import SignedTexts
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
-from baton.worker.runtime.approval_link import Link, SignedLinks
 from baton.worker.runtime.callbacks import Callbacks, signed_headers
 from baton_events.emitter import Emitter
 from baton_events.schema import AgentLoopInit
 from baton_events.timestamps import moment
+
+LINK_PATH = "/approve/"
+_PURPOSE = "approval link"
+_LIMIT_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The rights of a link.
+
+    `person`: whom its decision counts for, where several people must approve; empty: whoever it is named for.
+    """
+
+    checkpoint: str
+    name: str
+    may: tuple[str, ...]
+    edit: bool
+    until_ms: int
+    person: str = ""
+
+    @property
+    def by(self) -> str:
+        """The person who decides with it, as the decision names them."""
+        return f"link:{self.name}" if self.name else "link"
+
+    @property
+    def decider(self) -> Decider:
+        """Whom its decision counts for."""
+        return Decider(self.by, self.person)
+
+
+class SignedLinks:
+    """Makes addresses of links, and reads their rights."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._texts, self._base_url = SignedTexts(settings), settings.worker_base_url
+
+    def url(self, link: Link) -> str:
+        """Return the address; empty where the settings have no secret, or no address of this deployment."""
+        if not (self._texts.has_secret and self._base_url):
+            return ""
+        return f"{self._base_url}{LINK_PATH}{self._texts.signed(_PURPOSE, asdict(link))}"
+
+    def read(self, token: str) -> Link | None:
+        """Read a link, whose time may be up; None: the token is no link."""
+        found = self._texts.read(_PURPOSE, token) if len(token) <= _LIMIT_CHARS and self._texts.has_secret else None
+        return Link(**{**found, "may": tuple(found["may"])}) if found else None
+
 
 _log = logging.getLogger("baton.approvals")
 

@@ -17,8 +17,7 @@ from rich.table import Table
 from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, deployment, naming_deployment, with_deployment
 from baton_local.cli.stored.replay import registry_named
-from baton_local.gate.gate_file import GateFileError, read_gate
-from baton_local.gate.scoring import Score, scores
+from baton_local.gate import GateFileError, Score, read_gate, scores
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_CHARS, _COMMENT_CHARS = 64, 2_000

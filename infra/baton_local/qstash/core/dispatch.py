@@ -6,12 +6,11 @@ Code that frees a place calls the matching `pump_*`, so nothing waits for what i
 
 import heapq
 
-from baton_local.qstash.core.changes import ThingDropped, ThingStored
 from baton_local.qstash.core.destinations import origin_of
 from baton_local.qstash.core.flow_control import FlowKey
 from baton_local.qstash.core.message import EventState, Live, Phase
 from baton_local.qstash.core.queues import Queue
-from baton_local.qstash.core.state import Deliver, Timer, Transition
+from baton_local.qstash.core.state import Deliver, ThingDropped, ThingStored, Timer, Transition
 from baton_local.qstash.core.tenant import Tenant
 
 _STALE_TIMERS_KEPT = 1_000

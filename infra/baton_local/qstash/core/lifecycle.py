@@ -16,13 +16,19 @@ from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from baton_local.qstash.core import dispatch
-from baton_local.qstash.core.changes import DlqStored, MessageFinished, MessageStored, ProgressStored, ThingStored
 from baton_local.qstash.core.headers import digest
 from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.message import DEFAULT_RETRIES, AttemptResult, DlqEntry, EventState, Live, Message, Phase
 from baton_local.qstash.core.options import CallbackSpec, Options, parse_options
 from baton_local.qstash.core.retry_delay import next_delay_ms
-from baton_local.qstash.core.state import Transition
+from baton_local.qstash.core.state import (
+    DlqStored,
+    MessageFinished,
+    MessageStored,
+    ProgressStored,
+    ThingStored,
+    Transition,
+)
 from baton_local.qstash.core.tenant import Tenant
 
 

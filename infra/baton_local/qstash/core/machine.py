@@ -13,12 +13,11 @@ from typing import Any, Concatenate, ParamSpec
 
 from baton_local.qstash.core import dispatch, lifecycle
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.changes import Change
 from baton_local.qstash.core.commands.publishing import Publish, plan, publish
 from baton_local.qstash.core.destinations import parse_destination
 from baton_local.qstash.core.message import AttemptResult, Phase
 from baton_local.qstash.core.schedules import SCHEDULE_DUE
-from baton_local.qstash.core.state import Deliver, State, Timer, Transition
+from baton_local.qstash.core.state import Change, Deliver, State, Timer, Transition
 from baton_local.qstash.core.tenant import Tenant
 from baton_local.stand_in.api_error import ApiError
 

@@ -9,7 +9,6 @@ from base64 import b64decode, b64encode
 from dataclasses import asdict, astuple
 from typing import Any
 
-from baton_local.qstash.core.changes import ThingKind
 from baton_local.qstash.core.destinations import Endpoint, Topic
 from baton_local.qstash.core.flow_control import FlowKey, FlowSpec
 from baton_local.qstash.core.headers import NOTHING_REDACTED, Redaction
@@ -18,6 +17,7 @@ from baton_local.qstash.core.message import DEFAULT_RETRIES, Message
 from baton_local.qstash.core.options import CallbackSpec, parse_options
 from baton_local.qstash.core.queues import Queue
 from baton_local.qstash.core.schedules import Schedule
+from baton_local.qstash.core.state import ThingKind
 from baton_local.qstash.core.tenant import Counters, SigningKeys
 
 # Attribute → (name in JSON, default that is left out)

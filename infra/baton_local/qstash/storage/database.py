@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.changes import Change
 from baton_local.qstash.core.commands.publishing import plan
 from baton_local.qstash.core.dispatch import watch_idle_flow
 from baton_local.qstash.core.lifecycle import recover
@@ -22,7 +21,7 @@ from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.machine import Outcome
 from baton_local.qstash.core.message import AttemptResult, DlqEntry, Live
 from baton_local.qstash.core.queues import Capacity
-from baton_local.qstash.core.state import Ids, State, Transition
+from baton_local.qstash.core.state import Change, Ids, State, Transition
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 from baton_local.qstash.settings import User
 from baton_local.qstash.storage import codec

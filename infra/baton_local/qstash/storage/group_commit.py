@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
 
-from baton_local.qstash.core.changes import Change
 from baton_local.qstash.core.machine import Outcome
-from baton_local.qstash.core.state import Deliver
+from baton_local.qstash.core.state import Change, Deliver
 from baton_local.qstash.storage.database import Database
 
 _PATIENCE_SECONDS = 0.003

@@ -10,8 +10,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from baton_local.qstash.core import changes
 from baton_local.qstash.core.message import AttemptResult, Event
+from baton_local.qstash.core.state import (
+    Change,
+    DedupStored,
+    DlqDropped,
+    DlqStored,
+    MessageFinished,
+    MessageStored,
+    ProgressStored,
+    ThingDropped,
+    ThingStored,
+    UserForgotten,
+)
 from baton_local.qstash.storage import codec, log_index
 from baton_local.qstash.storage.log_index import LogTimes
 
@@ -44,7 +55,7 @@ _FORGETTING = (
 
 _Statement = tuple[str, tuple[Any, ...]]
 _Rows = dict[str, list[tuple[Any, ...]]]
-_Things = dict[tuple[str, str, str], changes.ThingStored | changes.ThingDropped]
+_Things = dict[tuple[str, str, str], ThingStored | ThingDropped]
 
 
 class Store:
@@ -57,7 +68,7 @@ class Store:
             "SELECT coalesce(sum(size_bytes), 0) FROM progress WHERE finished_ms IS NOT NULL"
         ).fetchone()
 
-    def write(self, batch: Iterable[changes.Change]) -> None:
+    def write(self, batch: Iterable[Change]) -> None:
         """Put changes into the open transaction (opened if there is none)."""
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -68,11 +79,11 @@ class Store:
             if to_rows is not None:
                 for statement, values in to_rows(change):
                     rows[statement].append(values)
-            elif isinstance(change, changes.UserForgotten):
+            elif isinstance(change, UserForgotten):
                 self._put(rows, things)
                 rows, things = defaultdict(list), {}
                 self._forget(change.user)
-            elif isinstance(change, changes.ThingStored | changes.ThingDropped):
+            elif isinstance(change, ThingStored | ThingDropped):
                 things[change.kind, change.user, change.key] = change  # the last word on a thing is enough
         self._put(rows, things)
 
@@ -103,20 +114,20 @@ class Store:
         for statement in _FORGETTING:
             self._connection.execute(statement, (user,))
 
-    def _write_thing(self, change: changes.ThingStored | changes.ThingDropped) -> None:
+    def _write_thing(self, change: ThingStored | ThingDropped) -> None:
         place = (change.kind, change.user, change.key)
-        if isinstance(change, changes.ThingStored):
+        if isinstance(change, ThingStored):
             self._connection.execute(_THING, (*place, codec.encode_thing(change.kind, change.value)))
         else:
             self._connection.execute(_THING_DROP, place)
 
 
-def size_bytes(change: changes.MessageFinished) -> int:
+def size_bytes(change: MessageFinished) -> int:
     """Return the room that a finished message takes."""
     return len(change.message.body or b"") + change.response_bytes + _OVERHEAD_BYTES
 
 
-def _message(change: changes.MessageStored) -> Sequence[_Statement]:
+def _message(change: MessageStored) -> Sequence[_Statement]:
     message = change.message
     return (
         (_MESSAGE, (message.seq, message.id, message.user, codec.encode_message(message), message.body)),
@@ -125,11 +136,11 @@ def _message(change: changes.MessageStored) -> Sequence[_Statement]:
     )
 
 
-def _progress(change: changes.ProgressStored) -> Sequence[_Statement]:
+def _progress(change: ProgressStored) -> Sequence[_Statement]:
     return ((_PROGRESS, (change.retried, change.due_ms, change.cancel_requested, change.message.seq)),)
 
 
-def _finished(change: changes.MessageFinished) -> Sequence[_Statement]:
+def _finished(change: MessageFinished) -> Sequence[_Statement]:
     return ((_FINISHED, (change.finished_at_ms, size_bytes(change), change.message.seq)),)
 
 
@@ -138,7 +149,7 @@ def _event(event: Event) -> Sequence[_Statement]:
     return ((_EVENT, base + ((None,) * 4 if event.result is None else _result(event.result))),)
 
 
-def _dlq(change: changes.DlqStored) -> Sequence[_Statement]:
+def _dlq(change: DlqStored) -> Sequence[_Statement]:
     entry, message = change.entry, change.entry.message
     content = codec.encode_message(message)
     status, headers, response, error = _result(entry.result)
@@ -146,11 +157,11 @@ def _dlq(change: changes.DlqStored) -> Sequence[_Statement]:
     return ((_DLQ, (*own, message.seq, message.id, message.user, content, message.body)),)
 
 
-def _dlq_drop(change: changes.DlqDropped) -> Sequence[_Statement]:
+def _dlq_drop(change: DlqDropped) -> Sequence[_Statement]:
     return ((_DLQ_DROP, (change.entry.seq,)),)
 
 
-def _dedup(change: changes.DedupStored) -> Sequence[_Statement]:
+def _dedup(change: DedupStored) -> Sequence[_Statement]:
     return ((_DEDUP, (change.user, change.key, change.message_id, change.expires_ms)),)
 
 
@@ -159,13 +170,13 @@ def _result(result: AttemptResult) -> tuple[int, str, bytes, str | None]:
 
 
 _STATEMENTS: dict[type, Callable[[Any], Sequence[_Statement]]] = {
-    changes.MessageStored: _message,
-    changes.ProgressStored: _progress,
-    changes.MessageFinished: _finished,
+    MessageStored: _message,
+    ProgressStored: _progress,
+    MessageFinished: _finished,
     Event: _event,
-    changes.DlqStored: _dlq,
-    changes.DlqDropped: _dlq_drop,
-    changes.DedupStored: _dedup,
+    DlqStored: _dlq,
+    DlqDropped: _dlq_drop,
+    DedupStored: _dedup,
 }
 # Per table the order of arrival is kept; a row is inserted before it is updated or deleted.
 _ORDER = (_MESSAGE, _NEW_PROGRESS, log_index.TRAIT, _PROGRESS, _FINISHED, _EVENT, _DLQ, _DLQ_DROP, _DEDUP)

@@ -8,8 +8,7 @@ of a forwarded command: the reply's callback writes the answer.
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeAlias
 
-from baton_local.redis.commands.batch import Pipeline, Transaction
-from baton_local.redis.commands.command import Answer, Command, Forward, ScanPage
+from baton_local.redis.commands.command import Answer, Command, Forward, Pipeline, ScanPage, Transaction
 from baton_local.redis.commands.prepare import Preparer
 from baton_local.redis.link.link import RedisLink, RedisUnavailableError, SideConnections
 from baton_local.redis.link.resp import Reply, ServerError, encode_command

@@ -10,8 +10,8 @@ import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.server.api.auth import Principal
-from baton.server.api.jobs import approval_answers as answers
-from baton.server.api.jobs.approval_answers import ApprovalAnswer
+from baton.server.api.jobs import approvals as answers
+from baton.server.api.jobs.approvals import ApprovalAnswer
 from baton.server.api.problem import ApiError
 from baton.testing import Approve, Simulation
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending

@@ -13,8 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from baton_local.cli.main import main
-from baton_local.gate import scoring
-from baton_local.gate.scoring import CaseRun
+from baton_local.gate import CaseRun
 from tests.unit.baton_local.cli.api import JOB, URL, sent
 from tests.unit.baton_local.replay.recorder import recorded
 from tests.unit.baton_local.replay.sample_agents import registry_of
@@ -72,7 +71,7 @@ def test_stored_answers_are_scored_offline(stored: tuple[str, str], tmp_path: Pa
 @respx.mock
 def test_online_cases_are_forks_that_ask_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that waits for an approval of a call that is not recorded is cancelled, and scores nothing."""
-    monkeypatch.setattr(scoring, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("baton_local.gate._LOOK_SECONDS", 0.0)
     job = {**JOB, "inputData": {}}
     fork = respx.post(f"{JOBS}/job_1/fork").respond(202, json={**job, "id": "job_2"})
     respx.get(f"{JOBS}/job_1").respond(json=job)

@@ -14,7 +14,7 @@ from baton.worker.runtime.webhook import probe_answer
 from baton_events.errors import SignatureError
 from baton_events.schema import WEBHOOK_ENDPOINTS
 from baton_events.sealing import Sealing
-from baton_local.doctor.next_key import refusals, signed
+from baton_local.doctor.queue import refusals, signed
 from tests.unit.baton.kit.signing import verify
 from tests.unit.baton_local.setup.accounts import SETTINGS
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from baton.settings.settings import Settings
-from baton.store.redis.store_check import StoreCheck
 from baton_events.errors import MemoryUnavailableError, StoreError
 from baton_local.doctor.finding import Finding, Level
-from baton_local.doctor.store import check_memory, check_store
+from baton_local.doctor.store import StoreCheck, check_memory, check_store
 from tests.fakes import FakeLongTermMemory
 from tests.fakes.clock import FakeClock
 

@@ -7,14 +7,13 @@ import pytest
 
 from baton_local.qstash.clock import RunIds
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.changes import Change
 from baton_local.qstash.core.commands.publishing import Publish, publish
 from baton_local.qstash.core.destinations import parse_destination
 from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.machine import Command, Outcome, P, apply, end_attempt, tick
 from baton_local.qstash.core.message import AttemptResult, Event
 from baton_local.qstash.core.queues import Capacity
-from baton_local.qstash.core.state import Deliver, State
+from baton_local.qstash.core.state import Change, Deliver, State
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 from baton_local.stand_in.api_error import ApiError
 

@@ -6,7 +6,7 @@ import respx
 
 from baton_local.cli.place import put_line
 from baton_local.dev.stack_error import StackError
-from baton_local.tunnel.tunnelling import API_URL, Agent, command_of
+from baton_local.tunnel import API_URL, Agent, command_of
 
 TUNNELS = f"{API_URL}/api/tunnels"
 

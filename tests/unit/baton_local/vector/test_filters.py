@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baton_local.stand_in.api_error import ApiError
-from baton_local.vector.filters import parse_filter
+from baton_local.vector.index import parse_filter
 
 METADATA = {"s": "it's", "n": 5, "t": True, "none": None, "geo": {"lat": 41.5}, "in": 2, "list": [1]}
 

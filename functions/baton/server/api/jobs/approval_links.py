@@ -17,7 +17,7 @@ from baton.server.api.jobs.approvals import question_of
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.worker.container import Container
-from baton.worker.runtime.approval_link import Link, SignedLinks
+from baton.worker.runtime.approval_notices import Link, SignedLinks
 from baton_events.timestamps import rfc3339
 
 May = Literal["approve", "reject"]

@@ -1,15 +1,18 @@
 """Checkpoints of jobs, and decisions on approvals: the API's endpoints, and the logic that the console's pages share.
 
-Only operators decide. `baton.worker.commands.approve` applies a decision. Only the endpoints know a request.
+Answers in other protocols, to an interrupt of AG-UI or as a message to a task of A2A, end here, too. Invariant: the
+first decision counts, wherever it comes from. Only operators decide, and client keys where APPROVAL_LINKS allows it.
+`baton.worker.commands.approve` applies a decision. Only the endpoints know a request.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -36,6 +39,55 @@ from baton.worker.container import Container
 from baton.worker.executors.continuing import ended
 from baton_events.errors import UnknownJobError
 from baton_events.ids import call_of_operation, job_of_call, operation_id
+
+ANSWER_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "approved": {"type": "boolean"},
+        "editedArgs": {"type": "object", "description": "replaces all arguments"},
+        "reason": {"type": "string", "description": "why it is rejected, or a comment"},
+    },
+    "required": ["approved"],
+}
+
+
+def answer_schema(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of an answer to an approval; a tool's question is answered by the arguments."""
+    if "form" not in view:
+        return ANSWER_SCHEMA
+    return ANSWER_SCHEMA | {"properties": {**ANSWER_SCHEMA["properties"], "editedArgs": view["form"]}}
+
+
+class ApprovalAnswer(BaseModel):
+    """An answer, in the form that AG-UI recommends for tool calls; `edited_args` replaces all arguments."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+    approved: Annotated[bool, Field(strict=True)]
+    edited_args: JsonObject | None = None
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
+async def decide(container: Container, principal: Principal, answers: Mapping[str, ApprovalAnswer]) -> None:
+    """Decide checkpoints that are pending, by id.
+
+    Raises:
+        ApiError: 403 no right to decide, 409 decided in the meantime, 422 arguments that do not fit.
+    """
+    if answers and principal.role != "admin" and not container.settings.approval_links:
+        raise ApiError(
+            403,
+            "an answer decides an approval, which needs an admin key;"
+            " APPROVAL_LINKS=true lets client keys decide those of their tenant",
+        )
+    for checkpoint_id, answer in answers.items():
+        if answer.approved:
+            approval = ApprovalBody(arguments=answer.edited_args, comment=answer.reason)
+            await approve_by(container, principal.decider, checkpoint_id, approval)
+        else:
+            rejection = RejectionBody(reason=answer.reason)
+            await reject_by(container, principal.decider, checkpoint_id, rejection)
+
 
 Checkpoint = dict[str, Any]
 Decide = Callable[[Container, Principal, str, Any], Awaitable[Checkpoint]]

@@ -14,8 +14,7 @@ from baton.engine.all_jobs.days import day_of
 from baton.engine.all_jobs.ends import with_used
 from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.admin.control import start_admission, stop_admission, worker_view
-from baton.server.api.admin.usage import usage_and_cost
-from baton.server.api.admin.usage_by_day import Wanted, periods_of
+from baton.server.api.admin.usage import Wanted, periods_of, usage_and_cost
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.listing import page_of_jobs
 from baton.server.api.jobs.query import PageQuery

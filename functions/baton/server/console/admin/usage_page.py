@@ -7,8 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from baton.engine.all_jobs.days import DAYS_KEPT, day_of, days_up_to
-from baton.server.api.admin.usage import UsageQuery, monthly_usage, usage_and_cost
-from baton.server.api.admin.usage_by_day import Period, Wanted, periods_of
+from baton.server.api.admin.usage import Period, UsageQuery, Wanted, monthly_usage, periods_of, usage_and_cost
 from baton.server.console.admin.chart import REST, Chart, largest, stacked
 from baton.server.console.gate import Visit
 from baton.server.console.shown import number, usd

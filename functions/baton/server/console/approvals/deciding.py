@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from baton.server.api.jobs.approvals import ApprovalBody, Checkpoint, RejectionBody, edited_as_recorded
 from baton.server.api.problem import ApiError, invalid
 from baton.server.console.approvals.about import About
-from baton.server.console.approvals.fields import ROOT, Field, FormError, arguments_from, shown_with
-from baton.server.console.approvals.schema_form import fields_of
+from baton.server.console.approvals.schema_form import ROOT, Field, FormError, arguments_from, fields_of, shown_with
 from baton.server.console.form import Form, read_object
 from baton.server.console.form import field as text_of
 from baton.server.console.shown import pretty

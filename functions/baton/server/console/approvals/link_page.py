@@ -20,12 +20,12 @@ from baton.server.api.problem import ApiError
 from baton.server.api.route import without_body
 from baton.server.console.approvals.about import About, read_about
 from baton.server.console.approvals.deciding import Draft, approved, draft_of, rejected
-from baton.server.console.approvals.fields import ROOT
+from baton.server.console.approvals.schema_form import ROOT
 from baton.server.console.form import Form, read_form
 from baton.server.console.gate import refused
 from baton.server.console.pages import page
 from baton.worker.container import Container
-from baton.worker.runtime.approval_link import LINK_PATH, Link
+from baton.worker.runtime.approval_notices import LINK_PATH, Link
 from baton.worker.runtime.webhook import SourceBudget
 
 _PER_MINUTE = 60

@@ -17,8 +17,8 @@ from baton.engine.state import A2A, Job
 from baton.sdk.agents.agent import Agent
 from baton.sdk.records.stream_part import StreamPart, left_out
 from baton.server.api.auth import Principal
-from baton.server.api.jobs.approval_answers import ApprovalAnswer, decide
 from baton.server.api.jobs.approval_list import SeenJob, seen_job
+from baton.server.api.jobs.approvals import ApprovalAnswer, decide
 from baton.server.api.jobs.job import ChangeBody, JobsApi, callback_fault
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job

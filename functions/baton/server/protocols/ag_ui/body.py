@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from baton.sdk.records.any_json import AnyJson
-from baton.server.api.jobs.approval_answers import ApprovalAnswer
+from baton.server.api.jobs.approvals import ApprovalAnswer
 from baton.server.api.problem import invalid_by, parsed
 from baton.server.api.session_line import SESSION_LIMIT_CHARS
 from baton.settings.limits import MESSAGES, PARTS

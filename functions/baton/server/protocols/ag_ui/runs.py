@@ -22,8 +22,8 @@ from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import UnknownAgentError
 from baton.sdk.records.stream_part import StreamPart
 from baton.server.api.auth import Keys, Principal
-from baton.server.api.jobs.approval_answers import answer_schema, decide
 from baton.server.api.jobs.approval_list import approvals_of
+from baton.server.api.jobs.approvals import answer_schema, decide
 from baton.server.api.jobs.job import JobsApi, no_job
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job

@@ -31,7 +31,8 @@ from baton.server.api.stream import StreamReader, Streams, is_live
 from baton.server.api.stream_form import HEADERS
 from baton.server.api.stream_token import Permit, check_capacity
 from baton.server.protocols.mcp.body import Call, RpcError, missing_capability
-from baton.server.protocols.mcp.task_view import (
+from baton.server.protocols.mcp.tasks import (
+    Tasks,
     created_task,
     question_of,
     related,
@@ -40,7 +41,6 @@ from baton.server.protocols.mcp.task_view import (
     text_result,
     tool_result,
 )
-from baton.server.protocols.mcp.tasks import Tasks
 from baton.server.protocols.mcp.tools import ArgumentsError, tool_named
 from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container

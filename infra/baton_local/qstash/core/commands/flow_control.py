@@ -5,9 +5,8 @@ from typing import Any
 
 from baton_local.qstash.core import dispatch
 from baton_local.qstash.core.answer import Answer, bad_request, not_found
-from baton_local.qstash.core.changes import ThingStored
 from baton_local.qstash.core.flow_control import FlowKey
-from baton_local.qstash.core.state import State, Transition
+from baton_local.qstash.core.state import State, ThingStored, Transition
 from baton_local.qstash.core.tenant import Tenant
 
 

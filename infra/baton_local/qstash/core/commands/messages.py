@@ -5,12 +5,11 @@ from http import HTTPStatus
 from typing import Any
 
 from baton_local.qstash.core.answer import Answer, not_found
-from baton_local.qstash.core.changes import DlqDropped
 from baton_local.qstash.core.commands.queues import queue_for_enqueue
 from baton_local.qstash.core.lifecycle import admit, cancel
 from baton_local.qstash.core.message import DlqEntry, Live
 from baton_local.qstash.core.selection import Selection
-from baton_local.qstash.core.state import Transition
+from baton_local.qstash.core.state import DlqDropped, Transition
 from baton_local.qstash.core.tenant import Tenant
 from baton_local.qstash.core.views import dlq_view
 

@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Any
 
 from baton_local.qstash.core.answer import Answer, bad_request, not_found, over_quota
-from baton_local.qstash.core.changes import DedupStored, ThingDropped, ThingStored
 from baton_local.qstash.core.commands.queues import queue_for_enqueue
 from baton_local.qstash.core.destinations import (
     Destination,
@@ -26,7 +25,7 @@ from baton_local.qstash.core.lifecycle import admit, make_message
 from baton_local.qstash.core.message import DEFAULT_RETRIES, Message
 from baton_local.qstash.core.options import Options, check_served, parse_options
 from baton_local.qstash.core.schedules import SCHEDULE_DUE, Schedule, next_run_ms, parse_cron
-from baton_local.qstash.core.state import Transition
+from baton_local.qstash.core.state import DedupStored, ThingDropped, ThingStored, Transition
 from baton_local.qstash.core.tenant import Tenant, dedup_key
 from baton_local.qstash.core.views import View, body_fields, flow_fields, label_fields, shown_body, without_unset
 from baton_local.stand_in.api_error import ApiError

@@ -5,10 +5,9 @@ from typing import Any
 
 from baton_local.qstash.core import dispatch, lifecycle
 from baton_local.qstash.core.answer import Answer, not_found, over_quota
-from baton_local.qstash.core.changes import ThingDropped, ThingStored
 from baton_local.qstash.core.destinations import check_name
 from baton_local.qstash.core.queues import Queue
-from baton_local.qstash.core.state import Transition
+from baton_local.qstash.core.state import ThingDropped, ThingStored, Transition
 from baton_local.qstash.core.tenant import Tenant
 
 

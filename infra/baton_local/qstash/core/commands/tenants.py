@@ -4,10 +4,9 @@ from http import HTTPStatus
 
 from baton_local.qstash.core import dispatch
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.changes import ThingStored, UserForgotten
 from baton_local.qstash.core.destinations import origin_of
 from baton_local.qstash.core.message import Phase
-from baton_local.qstash.core.state import Transition
+from baton_local.qstash.core.state import ThingStored, Transition, UserForgotten
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 
 

@@ -5,11 +5,10 @@ from http import HTTPStatus
 from typing import Any
 
 from baton_local.qstash.core.answer import Answer, bad_request, not_found, over_quota
-from baton_local.qstash.core.changes import ThingDropped, ThingStored
 from baton_local.qstash.core.destinations import Endpoint, Topic, check_name, with_endpoints, without_endpoints
 from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.core.options import parse_options
-from baton_local.qstash.core.state import Transition
+from baton_local.qstash.core.state import ThingDropped, ThingStored, Transition
 from baton_local.qstash.core.tenant import Tenant
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel
 from baton.mcp import McpServer
-from baton.server.api.jobs.approval_answers import answer_schema
+from baton.server.api.jobs.approvals import answer_schema
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, pending, requested, run_for_an_hour
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.sdk.mcp.served import Served, serving

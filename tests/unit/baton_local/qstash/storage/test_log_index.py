@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.qstash.core.changes import Change, MessageFinished, MessageStored, UserForgotten
 from baton_local.qstash.core.flow_control import FlowSpec
 from baton_local.qstash.core.message import AttemptResult, Event, EventState, Message
 from baton_local.qstash.core.selection import FOR_EVENTS, parse_selection
+from baton_local.qstash.core.state import Change, MessageFinished, MessageStored, UserForgotten
 from baton_local.qstash.storage.database import Database
 
 MESSAGES, EVENTS = 10_000, 30_000

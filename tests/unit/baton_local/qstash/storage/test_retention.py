@@ -1,9 +1,9 @@
 from contextlib import closing
 from pathlib import Path
 
-from baton_local.qstash.core.changes import MessageFinished, MessageStored
 from baton_local.qstash.core.message import AttemptResult, Event, EventState, Message
 from baton_local.qstash.core.selection import Selection
+from baton_local.qstash.core.state import MessageFinished, MessageStored
 from baton_local.qstash.storage.database import Database
 
 HOUR_MS = 3_600_000

@@ -2,8 +2,7 @@
 
 import pytest
 
-from baton_local.redis.commands.batch import Pipeline, Transaction
-from baton_local.redis.commands.command import Answer, Apart, Forward, ScanPage, refusal
+from baton_local.redis.commands.command import Answer, Apart, Forward, Pipeline, ScanPage, Transaction, refusal
 from baton_local.redis.commands.command_table import CommandTable
 from baton_local.redis.commands.prepare import Preparer, ScriptMap, sha1_hex, without_key_locking
 from baton_local.redis.link.resp import OK, ServerError, Status, encode_command

@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field
 
 from baton.sdk.tools.tool import tool
 from baton.server.console.approvals.deciding import Change, changes
-from baton.server.console.approvals.fields import FormError, arguments_from
-from baton.server.console.approvals.schema_form import fields_of
+from baton.server.console.approvals.schema_form import FormError, arguments_from, fields_of
 
 
 class Speed(StrEnum):

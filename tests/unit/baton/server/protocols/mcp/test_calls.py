@@ -12,7 +12,7 @@ from baton.engine.transitions import JobStatus
 from baton.server.protocols.mcp import calls
 from baton.server.protocols.mcp.body import Call
 from baton.server.protocols.mcp.calls import CallForm
-from baton.server.protocols.mcp.task_view import created_task
+from baton.server.protocols.mcp.tasks import created_task
 from tests.unit.baton.kit.approval_kit import Kit
 from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER
 from tests.unit.baton.server.protocols.mcp.calling import LEGACY, MODERN, TAKES_TASKS, Client, exposed, text_of

@@ -1,8 +1,8 @@
-from baton_local.qstash.core.changes import UserForgotten
 from baton_local.qstash.core.commands.messages import cancel_message
 from baton_local.qstash.core.commands.queues import delete_queue, get_queue, list_queues, set_queue_paused, upsert_queue
 from baton_local.qstash.core.commands.tenants import reset, rotate_keys
 from baton_local.qstash.core.queues import Queue
+from baton_local.qstash.core.state import UserForgotten
 from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, refused, status
 
 CALLBACK = "https://h/cb"
