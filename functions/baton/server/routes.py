@@ -20,7 +20,6 @@ from baton.server.api.jobs.bulk_change import change_many
 from baton.server.api.jobs.context import Context, context_of
 from baton.server.api.jobs.diff import show_diff
 from baton.server.api.jobs.fork import post_fork
-from baton.server.api.jobs.job import JobsApi
 from baton.server.api.jobs.listing import list_jobs
 from baton.server.api.jobs.other_starts import run_scenario, start_agent
 from baton.server.api.jobs.recording import show_recording, show_result
@@ -28,18 +27,18 @@ from baton.server.api.jobs.scores import post_score
 from baton.server.api.jobs.signals import KeptQuota, complete_operation, post_event, show_operation
 from baton.server.api.route import ApiRoute
 from baton.server.api.schedules import create_schedule, delete_schedule, pause_schedule, read_schedule, show_schedules
-from baton.server.api.sessions.chat import ChatApi
+from baton.server.api.sessions.chat import resume_chat, send_chat
 from baton.server.api.sessions.files import show_file
-from baton.server.api.sessions.sessions import SessionsApi, forget_memory
+from baton.server.api.sessions.sessions import cancel_session, delete_session, forget_memory, show_session
 from baton.server.api.stream import make_token, show_stream
 from baton.server.api.updates import PATH as UPDATES_PATH
 from baton.server.api.updates import update_routes, updates_over_http
 from baton.server.openapi import document_route
 from baton.server.protocols.a2a.card import CARD_PATH, default_card, show_card
-from baton.server.protocols.a2a.rpc import A2aApi
-from baton.server.protocols.ag_ui.runs import AgUiApi
+from baton.server.protocols.a2a.rpc import call_agent
+from baton.server.protocols.ag_ui.runs import run_agent
 from baton.server.protocols.chat_aliases.routes import chat_alias_routes
-from baton.server.protocols.mcp.rpc import McpApi
+from baton.server.protocols.mcp.rpc import call_mcp
 from baton.settings.limits import CONVERSATION_BYTES, DECISION_BYTES, EVENT_BYTES, SCHEDULE_BYTES, TASK_BYTES
 from baton.worker.container import Container
 
@@ -53,8 +52,7 @@ def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
 
 def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     """Build every line of the table, in the order in which docs/reference/http.md lists them."""
-    context, sessions = context_of(container, keys), SessionsApi(container, keys)
-    jobs = context.jobs
+    context = context_of(container, keys)
     table = [
         *_of_jobs(context),
         *_of_forks(context),
@@ -62,11 +60,11 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
         *_of_app_events(context),
         *_of_checkpoints(context),
         *_of_operations(context),
-        *chat_alias_routes(context, sessions),
+        *chat_alias_routes(context),
         *_of_chats(context),
-        *_of_sessions(context, sessions),
+        *_of_sessions(context),
         *_of_a2a(context),
-        *_of_mcp(container, keys, jobs),
+        *_of_mcp(context),
         *_of_operators(context, audit),
         *_open(context),
     ]
@@ -182,9 +180,7 @@ def _of_operations(context: Context) -> list[ApiRoute]:
 
 def _of_chats(context: Context) -> list[ApiRoute]:
     to = context.serves
-    container, keys = context.container, context.keys
-    chats, runs = ChatApi(container, keys), AgUiApi(container, keys, context.jobs)
-    files_bytes = 2 * container.settings.files_limit_bytes  # as Base64, and even some that are too large
+    files_bytes = 2 * context.container.settings.files_limit_bytes  # as Base64, and even some that are too large
     run = "a run of AG-UI, by its `RunAgentInput`: a message to answer, or answers to interrupts; 200 and its events"
     makes = "a token for the streams of a job or a session, for clients without headers; valid for 5 minutes"
     starts = 'start a chat\'s job: 202 `{"workflowId"}`, its id'
@@ -194,16 +190,16 @@ def _of_chats(context: Context) -> list[ApiRoute]:
         "the running answer's stream from its start, 204 if none runs; an admin key names the tenant with `?tenant=`"
     )
     return [
-        ApiRoute("POST", "/api/chat", "client", chats.send, sends, CONVERSATION_BYTES + files_bytes),
-        ApiRoute("GET", "/api/chat/{session_id:any}/stream", "stream", chats.resume, resumes),
-        ApiRoute("POST", "/api/ag-ui/{agent}", "run", runs.run, run, CONVERSATION_BYTES + files_bytes),
+        ApiRoute("POST", "/api/chat", "client", to(send_chat), sends, CONVERSATION_BYTES + files_bytes),
+        ApiRoute("GET", "/api/chat/{session_id:any}/stream", "stream", to(resume_chat), resumes),
+        ApiRoute("POST", "/api/ag-ui/{agent}", "run", to(run_agent), run, CONVERSATION_BYTES + files_bytes),
         ApiRoute("POST", "/api/stream-tokens", "client", to(make_token), makes),
         ApiRoute("POST", "/api/agent/start", "client", to(start_agent), starts, TASK_BYTES),
         ApiRoute("GET", UPDATES_PATH, "open", updates_over_http, updates),
     ]
 
 
-def _of_sessions(context: Context, sessions: SessionsApi) -> list[ApiRoute]:
+def _of_sessions(context: Context) -> list[ApiRoute]:
     to = context.serves
     path = "/api/sessions/{session_id:any}"
     shows = "its messages, running job (`activeStream`) and queued questions; `?limit=`, `?cursor=` for older ones"
@@ -214,19 +210,19 @@ def _of_sessions(context: Context, sessions: SessionsApi) -> list[ApiRoute]:
     return [
         ApiRoute("DELETE", f"{path}/memory", "client", to(forget_memory), forgets),  # before the path of any id
         ApiRoute("GET", f"{path}/files/{{name}}", "stream", to(show_file), file),
-        ApiRoute("POST", f"{path}/cancel", "client", sessions.cancel, cancels),
-        ApiRoute("GET", path, "client", sessions.show, shows),
-        ApiRoute("DELETE", path, "client", sessions.delete, deletes),
+        ApiRoute("POST", f"{path}/cancel", "client", to(cancel_session), cancels),
+        ApiRoute("GET", path, "client", to(show_session), shows),
+        ApiRoute("DELETE", path, "client", to(delete_session), deletes),
     ]
 
 
 def _of_a2a(context: Context) -> list[ApiRoute]:
     to = context.serves
-    tasks, path = A2aApi(context.container, context.keys, context.jobs), "/a2a/{agent}"
+    path = "/a2a/{agent}"
     limit_bytes = TASK_BYTES + 2 * context.container.settings.files_limit_bytes
     calls = "a method of A2A 1.0 by JSON-RPC, for an agent with `expose='a2a'`: 200 and its result, stream or error"
     return [
-        ApiRoute("POST", path, "client", tasks.call, calls, limit_bytes),
+        ApiRoute("POST", path, "client", to(call_agent), calls, limit_bytes),
         ApiRoute("GET", f"{path}{CARD_PATH}", "open", to(show_card), "the card of an exposed agent"),
         ApiRoute(
             "GET", CARD_PATH, "open", to(default_card), "the card of `DEFAULT_AGENT`, or of the first exposed agent"
@@ -234,9 +230,9 @@ def _of_a2a(context: Context) -> list[ApiRoute]:
     ]
 
 
-def _of_mcp(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+def _of_mcp(context: Context) -> list[ApiRoute]:
     calls = "a method of MCP by JSON-RPC: agents with `expose='mcp'` are tools; 200 and its result, stream or error"
-    return [ApiRoute("POST", "/mcp", "client", McpApi(container, keys, jobs).call, calls, TASK_BYTES)]
+    return [ApiRoute("POST", "/mcp", "client", context.serves(call_mcp), calls, TASK_BYTES)]
 
 
 def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from baton.engine.state import Job
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import no_job
 from baton.server.api.problem import ApiError, limited_body, parsed
@@ -55,32 +55,30 @@ async def show_stream(context: Context, request: Request) -> Response:
     if not principal.may_see(first.job.tenant):
         raise ApiError(403, f"job {job_id!r} belongs to another tenant")
     must_cover(request, first.job.tenant, job_id, first.job.session_id)
-    return Streams(context.container, context.keys).respond(request, principal, first, after)
+    return streamed(context, request, principal, first, after)
 
 
-class Streams:
-    """Makes answers that are streams."""
+def streamed(
+    context: Context,
+    request: Request,
+    principal: Principal,
+    first: StoredParts,
+    after: int = 0,
+    form: Form = UI_MESSAGES,
+) -> StreamingResponse:
+    """Stream a job's parts after the first `after` ones. `first`: the parts read already, of a known job.
 
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._container = container
-        self._keys = keys
+    `form`: the format of the events.
 
-    def respond(
-        self, request: Request, principal: Principal, first: StoredParts, after: int = 0, form: Form = UI_MESSAGES
-    ) -> StreamingResponse:
-        """Stream a job's parts after the first `after` ones. `first`: the parts read already, of a known job.
-
-        `form`: the format of the events.
-
-        Raises:
-            ApiError: 429, the key follows as many streams as allowed.
-        """
-        if first.job is None:
-            raise ValueError("only a known job's parts can be streamed")
-        check_capacity(self._container, principal)
-        permit = Permit(self._container, self._keys, request, principal)
-        reader = StreamReader(self._container, permit, first.job.id, after, form)
-        return _PartsResponse(reader, first)
+    Raises:
+        ApiError: 429, the key follows as many streams as allowed.
+    """
+    if first.job is None:
+        raise ValueError("only a known job's parts can be streamed")
+    check_capacity(context.container, principal)
+    permit = Permit(context.container, context.keys, request, principal)
+    reader = StreamReader(context.container, permit, first.job.id, after, form)
+    return _PartsResponse(reader, first)
 
 
 def is_live(scope: Scope) -> bool:

@@ -19,7 +19,7 @@ from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job, subject_mark
 from baton.server.api.app_events import job_of
 from baton.server.api.jobs.context import Context
-from baton.server.api.jobs.listing import JobList
+from baton.server.api.jobs.listing import job_list
 from baton.server.api.jobs.submission import SUBJECT_LIMIT_CHARS
 from baton.server.api.problem import invalid_by, parsed_query
 from baton.server.api.schedules import recurrence_in
@@ -81,8 +81,7 @@ class _Erasure:
             await self._end_jobs(subject)
 
     async def _end_jobs(self, subject: str) -> None:
-        ports = self._container.ports
-        jobs, cursor = JobList(ports.listing, ports.admission_control, ports.reader), ""
+        jobs, cursor = job_list(self._container), ""
         query = Query(tenant=self._tenant, tags=(subject_mark(subject),))
         while True:
             page = await jobs.page(query, _PAGE_JOBS, cursor, self._clock.now_ms())

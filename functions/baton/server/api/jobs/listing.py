@@ -214,6 +214,12 @@ async def list_jobs(context: Context, request: Request) -> Response:
     return JSONResponse(view)
 
 
+def job_list(container: Container) -> JobList:
+    """Return the list over the deployment's stores."""
+    ports = container.ports
+    return JobList(ports.listing, ports.admission_control, ports.reader)
+
+
 async def page_of_jobs(container: Container, principal: Principal, wanted: PageQuery) -> JobPage:
     """Read a page of the jobs that the caller may see.
 
@@ -229,5 +235,4 @@ async def page_of_jobs(container: Container, principal: Principal, wanted: PageQ
             raise ApiError(404, f"there is no job {parent_id!r}", code=Code.TASK_NOT_FOUND)
         if not principal.may_see(parent.job.tenant):
             raise ApiError(403, f"job {parent_id!r} belongs to another tenant")
-    jobs = JobList(ports.listing, ports.admission_control, ports.reader)
-    return await jobs.page(query, wanted.limit, wanted.cursor or "", ports.clock.now_ms())
+    return await job_list(container).page(query, wanted.limit, wanted.cursor or "", ports.clock.now_ms())

@@ -21,14 +21,15 @@ from baton.engine.state import Job
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import UnknownAgentError, agent_takes
 from baton.sdk.records.any_json import AnyJsonList
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubjectId, SubmitBody, is_same_request, new_job, subject_of
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed
 from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
 from baton.server.api.sessions.files import ChatFiles, Named
 from baton.server.api.sessions.sessions import session_of
-from baton.server.api.stream import Streams
+from baton.server.api.stream import streamed
 from baton.server.api.stream_form import UI_MESSAGES
 from baton.server.api.stream_token import check_capacity, must_cover
 from baton.settings.limits import MESSAGES, PARTS
@@ -249,64 +250,56 @@ class ChatForm:
         return UI_MESSAGES.ending(job)
 
 
-class ChatApi:
-    """Endpoints of chats."""
+async def send_chat(context: Context, request: Request) -> Response:
+    """Answer `POST /api/chat` with 200 and the answer's stream; 202 `{"jobId"}` if a running job takes it."""
+    principal = await context.keys.authenticate(request)
+    body = read_chat_body(await limited_body(request))
+    container, files = context.container, ChatFiles(context.container)
+    check_capacity(container, principal)  # before there is a job
+    read = await files.read(principal.tenant, body.id, body.file_parts)
+    requested = await requested_job(container, principal.tenant, body, [file for file, _ in read])
+    return await answered(context, request, principal, requested, body, files.attached(requested.job, read))
 
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._container = container
-        self._keys = keys
-        self._sessions = Sessions(container)
-        self._streams = Streams(container, keys)
-        self._files = ChatFiles(container)
 
-    async def send(self, request: Request) -> Response:
-        """Answer `POST /api/chat` with 200 and the answer's stream; 202 `{"jobId"}` if a running job takes it."""
-        principal = await self._keys.authenticate(request)
-        body = read_chat_body(await limited_body(request))
-        check_capacity(self._container, principal)  # before there is a job
-        files = await self._files.read(principal.tenant, body.id, body.file_parts)
-        requested = await requested_job(self._container, principal.tenant, body, [file for file, _ in files])
-        return await self.answered(request, principal, requested, body, self._files.attached(requested.job, files))
+async def answered(
+    context: Context,
+    request: Request,
+    principal: Principal,
+    requested: ChatJob,
+    body: ChatBody,
+    attached: KeptFiles | None = None,
+) -> Response:
+    """Submit a message's job, with what is attached to it, and answer as `send` does.
 
-    async def answered(
-        self,
-        request: Request,
-        principal: Principal,
-        requested: ChatJob,
-        body: ChatBody,
-        attached: KeptFiles | None = None,
-    ) -> Response:
-        """Submit a message's job, with what is attached to it, and answer as `send` does.
+    Raises:
+        ApiError: 422, the message's id was sent with another message before. SessionBusyError.
+    """
+    sessions, task = Sessions(context.container), requested.task
+    if body.when_busy == "steer" and requested.replaced is None and "files" not in task:
+        taker = await sessions.steer(requested.job, task)
+        if taker is not None:
+            return JSONResponse({"jobId": taker.id}, 202)
+    accepted = await sessions.submit(requested.job, task, body.when_busy, may_exist=True, attached=attached)
+    if requested.replaced is not None and not requested.replaced.ended:
+        await sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")
+    if not is_same_request(accepted.job, requested.job):
+        detail = f"message {body.last.id!r} was sent with another text or file before: a new message needs a new id"
+        raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
+    reader = context.container.ports.reader
+    stored = await reader.parts(requested.job.id, 0)
+    # A read may be older than a new submission.
+    first = stored if stored.job is not None else StoredParts(accepted.job)
+    return streamed(context, request, principal, first, form=ChatForm())
 
-        Raises:
-            ApiError: 422, the message's id was sent with another message before. SessionBusyError.
-        """
-        if body.when_busy == "steer" and requested.replaced is None and "files" not in requested.task:
-            taker = await self._sessions.steer(requested.job, requested.task)
-            if taker is not None:
-                return JSONResponse({"jobId": taker.id}, 202)
-        accepted = await self._sessions.submit(
-            requested.job, requested.task, body.when_busy, may_exist=True, attached=attached
-        )
-        if requested.replaced is not None and not requested.replaced.ended:
-            await self._sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")
-        if not is_same_request(accepted.job, requested.job):
-            detail = f"message {body.last.id!r} was sent with another text or file before: a new message needs a new id"
-            raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
-        reader = self._container.ports.reader
-        stored = await reader.parts(requested.job.id, 0)
-        # A read may be older than a new submission.
-        first = stored if stored.job is not None else StoredParts(accepted.job)
-        return self._streams.respond(request, principal, first, form=ChatForm())
 
-    async def resume(self, request: Request) -> Response:
-        """Answer `GET /api/chat/{id}/stream` with 200 and the running answer's stream from its start, else 204."""
-        principal = await self._keys.authenticate(request)
-        tenant, session_id = session_of(request, principal)
-        must_cover(request, tenant, "", session_id)
-        line = await self._sessions.line(tenant, session_id)
-        if not line:
-            return Response(status_code=204)
-        first = await self._container.ports.reader.parts(line[0].job.id, 0)
-        first = replace(first, job=first.job or line[0].job)
-        return self._streams.respond(request, principal, first, form=ChatForm())
+async def resume_chat(context: Context, request: Request) -> Response:
+    """Answer `GET /api/chat/{id}/stream` with 200 and the running answer's stream from its start, else 204."""
+    principal = await context.keys.authenticate(request)
+    tenant, session_id = session_of(request, principal)
+    must_cover(request, tenant, "", session_id)
+    line = await Sessions(context.container).line(tenant, session_id)
+    if not line:
+        return Response(status_code=204)
+    first = await context.container.ports.reader.parts(line[0].job.id, 0)
+    first = replace(first, job=first.job or line[0].job)
+    return streamed(context, request, principal, first, form=ChatForm())

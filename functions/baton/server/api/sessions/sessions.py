@@ -15,16 +15,15 @@ from baton.engine.all_jobs.job_list import Query, cursor_of, position_of
 from baton.engine.background_calls import OPERATION
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
-from baton.server.api.jobs.listing import READ_AT_ONCE, JobList, JobPage
+from baton.server.api.jobs.listing import READ_AT_ONCE, JobPage, job_list
 from baton.server.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
 from baton.server.api.problem import ApiError, Code, parsed_query
 from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions
 from baton.server.api.sessions.ui_message import assistant_message, file_parts, user_message
 from baton.settings.limits import PAGE_BYTES
 from baton.store.records.jobs import Snapshot
-from baton.worker.container import Container
 from baton.worker.conversation.exchanges import is_rolled_back, still_valid
 from baton.worker.runtime.job_view import continues_of
 from baton.worker.runtime.usage_view import session_usage
@@ -79,156 +78,159 @@ _STOP_SECONDS, _PAUSE_SECONDS = 5.0, 0.1
 NOTHING_RUNS, NOT_CONFIRMED = "no_active_task", "cancel_published_not_confirmed"
 
 
-class SessionsApi:
-    """Endpoints of sessions."""
+async def show_session(context: Context, request: Request) -> Response:
+    """Answer `GET /api/sessions/{id}` with 200: its messages in order, and its activity."""
+    tenant, session_id = session_of(request, await context.keys.authenticate(request))
+    query = parsed_query(SessionQuery, request.query_params)
+    page = await _page(context, tenant, session_id, query.limit, query.cursor or "")
+    line = await Sessions(context.container).line(tenant, session_id)
+    active = line[0].job.id if line else ""
+    page, jobs, messages = await _messages(context, page, active)
+    view: dict[str, Any] = {
+        "id": session_id,
+        "messages": messages,
+        "activeStream": await _active(context, active) if active else None,
+        "usage": session_usage(page.jobs, context.container.settings.prices),
+        "activeOperations": [_operation(job) for job in reversed(page.jobs) if _is_open(job)],
+        "queued": [each for job in jobs if not job.job.ended and job.job.id != active for each in _question(job)],
+    }
+    return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
 
-    def __init__(self, container: Container, keys: Keys) -> None:
-        self._container = container
-        self._keys = keys
-        self._sessions = Sessions(container)
-        self._list = JobList(container.ports.listing, container.ports.admission_control, container.ports.reader)
 
-    async def show(self, request: Request) -> Response:
-        """Answer `GET /api/sessions/{id}` with 200: its messages in order, and its activity."""
-        tenant, session_id = session_of(request, await self._keys.authenticate(request))
-        query = parsed_query(SessionQuery, request.query_params)
-        page = await self._page(tenant, session_id, query.limit, query.cursor or "")
-        line = await self._sessions.line(tenant, session_id)
-        active = line[0].job.id if line else ""
-        page, jobs, messages = await self._messages(page, active)
-        view: dict[str, Any] = {
-            "id": session_id,
-            "messages": messages,
-            "activeStream": await self._active(active) if active else None,
-            "usage": session_usage(page.jobs, self._container.settings.prices),
-            "activeOperations": [_operation(job) for job in reversed(page.jobs) if _is_open(job)],
-            "queued": [each for job in jobs if not job.job.ended and job.job.id != active for each in _question(job)],
+async def cancel_session(context: Context, request: Request) -> Response:
+    """Answer `POST …/cancel` with 200 once the running job and those in line have stopped, or after 5 s."""
+    principal = await context.keys.authenticate(request)
+    tenant, session_id = session_of(request, principal)
+    line = [snapshot.job for snapshot in await Sessions(context.container).line(tenant, session_id)]
+    line += await _operations(context, tenant, session_id)
+    if not line:
+        await must_exist(context, tenant, session_id)
+        return JSONResponse({"cancelled": False, "jobId": None, "reason": NOTHING_RUNS})
+    stopped = await Sessions(context.container).stop(line, f"{principal.role} of {principal.tenant}")
+    cancelled = [job.id for job in stopped if job.status is JobStatus.CANCELLED]
+    reason = None if await _have_stopped(context, cancelled) else NOT_CONFIRMED
+    return JSONResponse(
+        {
+            "cancelled": bool(cancelled),
+            "jobId": cancelled[0] if cancelled else None,
+            "reason": reason if cancelled else NOTHING_RUNS,
+            "cancelledJobs": cancelled,
         }
-        return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
+    )
 
-    async def cancel(self, request: Request) -> Response:
-        """Answer `POST …/cancel` with 200 once the running job and those in line have stopped, or after 5 s."""
-        principal = await self._keys.authenticate(request)
-        tenant, session_id = session_of(request, principal)
-        line = [snapshot.job for snapshot in await self._sessions.line(tenant, session_id)]
-        line += await self._operations(tenant, session_id)
-        if not line:
-            await self.must_exist(tenant, session_id)
-            return JSONResponse({"cancelled": False, "jobId": None, "reason": NOTHING_RUNS})
-        stopped = await self._sessions.stop(line, f"{principal.role} of {principal.tenant}")
-        cancelled = [job.id for job in stopped if job.status is JobStatus.CANCELLED]
-        reason = None if await self._have_stopped(cancelled) else NOT_CONFIRMED
-        return JSONResponse(
-            {
-                "cancelled": bool(cancelled),
-                "jobId": cancelled[0] if cancelled else None,
-                "reason": reason if cancelled else NOTHING_RUNS,
-                "cancelledJobs": cancelled,
-            }
-        )
 
-    async def delete(self, request: Request) -> Response:
-        """Answer `DELETE /api/sessions/{id}` with 204: its jobs' data and memory are deleted; 409 while a job runs."""
-        tenant, session_id = session_of(request, await self._keys.authenticate(request))
-        cursor = ""
-        while True:
-            page = await self._page(tenant, session_id, _PAGE_JOBS, cursor)
-            live = [job.job.id for job in page.jobs if not job.job.ended]
-            if live:
-                raise ApiError(409, f"job {live[0]!r} of session {session_id!r} has not ended: cancel it first")
-            for snapshot in page.jobs:
-                await self._remove(snapshot)
-            cursor = page.cursor
-            if not cursor:
-                break
-        await self._container.memory.forget(tenant, session_id, self._container.ports.clock.now_ms())
-        kept = await self._container.ports.chats.forget_chat(tenant, session_id)
-        await self._container.commands.quota.given_back(tenant, kept)
-        return Response(status_code=204)
+async def delete_session(context: Context, request: Request) -> Response:
+    """Answer `DELETE /api/sessions/{id}` with 204: its jobs' data and memory are deleted; 409 while a job runs."""
+    tenant, session_id = session_of(request, await context.keys.authenticate(request))
+    cursor = ""
+    while True:
+        page = await _page(context, tenant, session_id, _PAGE_JOBS, cursor)
+        live = [job.job.id for job in page.jobs if not job.job.ended]
+        if live:
+            raise ApiError(409, f"job {live[0]!r} of session {session_id!r} has not ended: cancel it first")
+        for snapshot in page.jobs:
+            await _remove(context, snapshot)
+        cursor = page.cursor
+        if not cursor:
+            break
+    await context.container.memory.forget(tenant, session_id, context.container.ports.clock.now_ms())
+    kept = await context.container.ports.chats.forget_chat(tenant, session_id)
+    await context.container.commands.quota.given_back(tenant, kept)
+    return Response(status_code=204)
 
-    async def must_exist(self, tenant: str, session_id: str) -> None:
-        """Check that a session has a job, or was created.
 
-        Raises:
-            ApiError: 404.
-        """
-        await self._page(tenant, session_id, 1, "")
+async def must_exist(context: Context, tenant: str, session_id: str) -> None:
+    """Check that a session has a job, or was created.
 
-    async def _remove(self, snapshot: Snapshot) -> None:
-        try:
-            refused = (await self._container.commands.delete(snapshot.job)).refused
-        except JobGoneError:
-            return  # another request has deleted it
-        if refused:
-            raise ApiError(409, refused)
+    Raises:
+        ApiError: 404.
+    """
+    await _page(context, tenant, session_id, 1, "")
 
-    async def _operations(self, tenant: str, session_id: str) -> list[Job]:
-        """Return the open operations among the session's newest jobs."""
-        query = Query(tenant=tenant, session_id=session_id)
-        page = await self._list.page(query, _PAGE_JOBS, "", self._container.ports.clock.now_ms())
-        return [snapshot.job for snapshot in page.jobs if _is_open(snapshot)]
 
-    async def _page(self, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
-        query = Query(tenant=tenant, session_id=session_id)
-        page = await self._list.page(query, limit, cursor, self._container.ports.clock.now_ms())
-        if page.jobs or page.cursor or cursor:
-            return page
-        if await self._container.ports.chats.session_used_ms(tenant, session_id) is None:
-            raise ApiError(404, f"there is no session {session_id!r}", code=Code.SESSION_NOT_FOUND)
+async def _remove(context: Context, snapshot: Snapshot) -> None:
+    try:
+        refused = (await context.container.commands.delete(snapshot.job)).refused
+    except JobGoneError:
+        return  # another request has deleted it
+    if refused:
+        raise ApiError(409, refused)
+
+
+async def _operations(context: Context, tenant: str, session_id: str) -> list[Job]:
+    """Return the open operations among the session's newest jobs."""
+    query = Query(tenant=tenant, session_id=session_id)
+    page = await job_list(context.container).page(query, _PAGE_JOBS, "", context.container.ports.clock.now_ms())
+    return [snapshot.job for snapshot in page.jobs if _is_open(snapshot)]
+
+
+async def _page(context: Context, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
+    query = Query(tenant=tenant, session_id=session_id)
+    page = await job_list(context.container).page(query, limit, cursor, context.container.ports.clock.now_ms())
+    if page.jobs or page.cursor or cursor:
         return page
+    if await context.container.ports.chats.session_used_ms(tenant, session_id) is None:
+        raise ApiError(404, f"there is no session {session_id!r}", code=Code.SESSION_NOT_FOUND)
+    return page
 
-    async def _messages(self, page: JobPage, active: str) -> tuple[JobPage, list[Snapshot], list[dict[str, Any]]]:
-        """Return the page as far as its messages go on one, the jobs that have them, and the messages in order."""
-        shown = [job for job in reversed(page.jobs) if not is_rolled_back(job.job) and not job.job.is_operation]
-        jobs = still_valid([(job.job.id, job.task, job) for job in shown])[::-1]
-        exchanges, size_bytes = list[list[dict[str, Any]]](), 0
-        while len(exchanges) < len(jobs) and size_bytes <= PAGE_BYTES:
-            chunk = jobs[len(exchanges) : len(exchanges) + READ_AT_ONCE]
-            for exchange in await asyncio.gather(*(self._exchange(job, active) for job in chunk)):
-                size_bytes += len(sorted_json(exchange))
-                if exchanges and size_bytes > PAGE_BYTES:
-                    break
-                exchanges.append(exchange)
-        messages = [message for exchange in reversed(exchanges) for message in exchange]
-        over = {one.job.id for one in page.jobs if one.job.is_operation and one.job.status is JobStatus.CANCELLED}
-        for part in (part for message in messages for part in message["parts"] if part["type"] == "data-operation"):
-            if part["data"].get("jobId") in over:
-                part["data"] |= {"status": str(JobStatus.CANCELLED)}
-        if len(exchanges) == len(jobs):
-            return page, jobs[::-1], messages
-        last, jobs = jobs[len(exchanges) - 1].job, jobs[: len(exchanges)]
-        position = position_of(last.created_at_ms, last.id)
-        kept = tuple(each for each in page.jobs if position_of(each.job.created_at_ms, each.job.id) >= position)
-        return JobPage(kept, cursor_of(position)), jobs[::-1], messages
 
-    async def _exchange(self, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
-        """Return question and answer; of the running job the question alone, since its stream has the answer."""
-        job = snapshot.job
-        if not job.ended:
-            return _question(snapshot) if job.id == active else []
-        stored = await self._container.ports.reader.parts(job.id, 0)
-        unread = [json.loads(text) for text in snapshot.messages.values() if text]
-        questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
-        answer = (job.result or {}).get("answer", "") if stored.first > 1 else ""
-        return [*_question(snapshot), assistant_message(job.id, job.status, stored.parts, answer), *questions]
+async def _messages(
+    context: Context, page: JobPage, active: str
+) -> tuple[JobPage, list[Snapshot], list[dict[str, Any]]]:
+    """Return the page as far as its messages go on one, the jobs that have them, and the messages in order."""
+    shown = [job for job in reversed(page.jobs) if not is_rolled_back(job.job) and not job.job.is_operation]
+    jobs = still_valid([(job.job.id, job.task, job) for job in shown])[::-1]
+    exchanges, size_bytes = list[list[dict[str, Any]]](), 0
+    while len(exchanges) < len(jobs) and size_bytes <= PAGE_BYTES:
+        chunk = jobs[len(exchanges) : len(exchanges) + READ_AT_ONCE]
+        for exchange in await asyncio.gather(*(_exchange(context, job, active) for job in chunk)):
+            size_bytes += len(sorted_json(exchange))
+            if exchanges and size_bytes > PAGE_BYTES:
+                break
+            exchanges.append(exchange)
+    messages = [message for exchange in reversed(exchanges) for message in exchange]
+    over = {one.job.id for one in page.jobs if one.job.is_operation and one.job.status is JobStatus.CANCELLED}
+    for part in (part for message in messages for part in message["parts"] if part["type"] == "data-operation"):
+        if part["data"].get("jobId") in over:
+            part["data"] |= {"status": str(JobStatus.CANCELLED)}
+    if len(exchanges) == len(jobs):
+        return page, jobs[::-1], messages
+    last, jobs = jobs[len(exchanges) - 1].job, jobs[: len(exchanges)]
+    position = position_of(last.created_at_ms, last.id)
+    kept = tuple(each for each in page.jobs if position_of(each.job.created_at_ms, each.job.id) >= position)
+    return JobPage(kept, cursor_of(position)), jobs[::-1], messages
 
-    async def _active(self, job_id: str) -> dict[str, Any]:
-        """Return how to follow the running job: from its beginning, since its answer is left out."""
-        found: dict[str, Any] = {"jobId": job_id, "lastMessageId": "0-0", "operationId": None, "toolName": None}
-        snapshot = await self._container.ports.reader.job(job_id)
-        for call in snapshot.calls if snapshot else ():
-            if call.finished_at_ms is None:
-                found |= {"operationId": call.operation_id or None, "toolName": call.tool}
-        return found
 
-    async def _have_stopped(self, job_ids: list[str]) -> bool:
-        """Wait until a read shows that the jobs have stopped, so that the next read of the session agrees."""
-        for _ in range(int(_STOP_SECONDS / _PAUSE_SECONDS)):
-            found = await self._container.ports.reader.jobs(job_ids)
-            if all(snapshot.job.ended for snapshot in found.values()):
-                return True
-            await asyncio.sleep(_PAUSE_SECONDS)
-        return False
+async def _exchange(context: Context, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
+    """Return question and answer; of the running job the question alone, since its stream has the answer."""
+    job = snapshot.job
+    if not job.ended:
+        return _question(snapshot) if job.id == active else []
+    stored = await context.container.ports.reader.parts(job.id, 0)
+    unread = [json.loads(text) for text in snapshot.messages.values() if text]
+    questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
+    answer = (job.result or {}).get("answer", "") if stored.first > 1 else ""
+    return [*_question(snapshot), assistant_message(job.id, job.status, stored.parts, answer), *questions]
+
+
+async def _active(context: Context, job_id: str) -> dict[str, Any]:
+    """Return how to follow the running job: from its beginning, since its answer is left out."""
+    found: dict[str, Any] = {"jobId": job_id, "lastMessageId": "0-0", "operationId": None, "toolName": None}
+    snapshot = await context.container.ports.reader.job(job_id)
+    for call in snapshot.calls if snapshot else ():
+        if call.finished_at_ms is None:
+            found |= {"operationId": call.operation_id or None, "toolName": call.tool}
+    return found
+
+
+async def _have_stopped(context: Context, job_ids: list[str]) -> bool:
+    """Wait until a read shows that the jobs have stopped, so that the next read of the session agrees."""
+    for _ in range(int(_STOP_SECONDS / _PAUSE_SECONDS)):
+        found = await context.container.ports.reader.jobs(job_ids)
+        if all(snapshot.job.ended for snapshot in found.values()):
+            return True
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return False
 
 
 def _question(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -19,7 +19,8 @@ from baton.sdk.records.stream_part import StreamPart, left_out
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import SeenJob, seen_job
 from baton.server.api.jobs.approvals import ApprovalAnswer, decide
-from baton.server.api.jobs.job import ChangeBody, JobsApi, callback_fault
+from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.job import ChangeBody, callback_fault
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job
 from baton.server.api.problem import ApiError
@@ -28,7 +29,6 @@ from baton.server.api.sessions.chat import must_take
 from baton.server.api.sessions.files import ChatFiles, Named
 from baton.server.api.stream_form import HEADERS, numbered
 from baton.server.protocols.a2a.body import INVALID_PARAMS, RpcError, SendParams, TaskMessage
-from baton.worker.container import Container
 from baton.worker.runtime.a2a_task import artifact_of, ended_status, input_required, status, task_of
 from baton.worker.runtime.callbacks import address_fault
 from baton_events.errors import StoreError
@@ -124,113 +124,112 @@ def view_of(found: SeenJob, history_length: int | None = None) -> Part:
     return task_of(found.snapshot, found.now_ms, found.asked, history_length)
 
 
-class Tasks:
-    """Tasks of exposed agents."""
+async def look_up(context: Context, principal: Principal, agent: Agent, task_id: str) -> SeenJob:
+    """Read a task of the agent.
 
-    def __init__(self, container: Container, jobs: JobsApi) -> None:
-        self._container, self._jobs = container, jobs
-        self._files, self._sessions = ChatFiles(container), Sessions(container)
+    Raises:
+        ApiError: 404 unknown, or another agent's; 403 another tenant's; 410 its data was removed.
+    """
+    snapshot = await context.jobs.snapshot(principal, task_id)
+    if snapshot.job.agent != agent.name:
+        raise ApiError(404, f"agent {agent.name!r} has no task {task_id!r}")
+    return seen_job(snapshot, context.container.ports.clock.now_ms())
 
-    async def look_up(self, principal: Principal, agent: Agent, task_id: str) -> SeenJob:
-        """Read a task of the agent.
 
-        Raises:
-            ApiError: 404 unknown, or another agent's; 403 another tenant's; 410 its data was removed.
-        """
-        snapshot = await self._jobs.snapshot(principal, task_id)
-        if snapshot.job.agent != agent.name:
-            raise ApiError(404, f"agent {agent.name!r} has no task {task_id!r}")
-        return seen_job(snapshot, self._container.ports.clock.now_ms())
-
-    async def send(self, principal: Principal, agent: Agent, params: SendParams) -> SeenJob:
-        """Begin a task, or answer its questions."""
-        message, push = params.message, params.configuration.task_push_notification_config
-        if not message.text.strip() and not message.data and not message.file_parts:
-            raise RpcError(INVALID_PARAMS, "message.parts: there is no text, data or file")
-        if message.task_id:
-            if push is not None:
-                detail = "a push notification is named with the message that begins its task, and stays"
-                raise RpcError("PUSH_NOTIFICATION_NOT_SUPPORTED", detail)
-            return await self._answer(principal, agent, message)
-        url = ""
+async def send_message(context: Context, principal: Principal, agent: Agent, params: SendParams) -> SeenJob:
+    """Begin a task, or answer its questions."""
+    message, push = params.message, params.configuration.task_push_notification_config
+    if not message.text.strip() and not message.data and not message.file_parts:
+        raise RpcError(INVALID_PARAMS, "message.parts: there is no text, data or file")
+    if message.task_id:
         if push is not None:
-            if push.token or push.authentication:
-                detail = "push notifications are signed as Standard Webhooks: leave token and authentication out"
-                raise RpcError(INVALID_PARAMS, detail)
-            url = push.url
-            if fault := address_fault(url) or callback_fault(url, self._container.settings):
-                raise RpcError(INVALID_PARAMS, f"configuration.taskPushNotificationConfig.url: {fault}")
-        job = await self._submit(principal.tenant, agent, message, url)
-        return await self._submitted(principal, agent, job)
-
-    async def cancel(self, principal: Principal, agent: Agent, task_id: str) -> SeenJob:
-        """Cancel a task; a cancelled one stays cancelled."""
-        await self.look_up(principal, agent, task_id)
-        try:
-            await self._jobs.changed(principal, task_id, ChangeBody(action="cancel"))
-        except ApiError as error:
-            if error.status != 409:  # noqa: PLR2004 - it has ended
-                raise
-            raise RpcError("TASK_NOT_CANCELABLE", str(error)) from error
-        return await self.look_up(principal, agent, task_id)
-
-    async def _submitted(self, principal: Principal, agent: Agent, job: Job) -> SeenJob:
-        try:
-            return await self.look_up(principal, agent, job.id)
-        except ApiError as error:
-            if error.status != 404:  # noqa: PLR2004 - a read may be older than a new submission
-                raise
-            raise StoreError(f"task {job.id!r} is accepted, and reads do not show it yet") from error
-
-    async def _submit(self, tenant: str, agent: Agent, message: TaskMessage, callback_url: str) -> Job:
-        # The same agent gets the same task when a message is sent again; another agent does not.
-        job_id = named_job_id(f"message to {agent.name}", tenant, message.context_id, message.message_id)
-        session_id = message.context_id or f"session_{job_id.removeprefix('job_')}"
-        files = await self._files.read(tenant, session_id, message.file_parts)
-        named = [file for file, _ in files]
-        must_take(self._container, agent, named)
-        job = self._new_job(tenant, agent, message, job_id, session_id, named)
-        attached = self._files.attached(job, files)
-        task: dict[str, Any] = {"text": message.text, "chat": {"messageId": message.message_id}, A2A: {}}
-        task |= ({"data": message.data} if message.data else {}) | ({"files": named} if named else {})
-        notifying = structs.replace(job, notifies=callback_url)
-        accepted = (await self._sessions.submit(notifying, task, may_exist=True, attached=attached)).job
-        if not is_same_request(accepted, job):
-            detail = f"message.messageId {message.message_id!r} was sent with other parts before: use a new id"
+            detail = "a push notification is named with the message that begins its task, and stays"
+            raise RpcError("PUSH_NOTIFICATION_NOT_SUPPORTED", detail)
+        return await _answer(context, principal, agent, message)
+    url = ""
+    if push is not None:
+        if push.token or push.authentication:
+            detail = "push notifications are signed as Standard Webhooks: leave token and authentication out"
             raise RpcError(INVALID_PARAMS, detail)
-        return accepted
+        url = push.url
+        if fault := address_fault(url) or callback_fault(url, context.container.settings):
+            raise RpcError(INVALID_PARAMS, f"configuration.taskPushNotificationConfig.url: {fault}")
+    job = await _submit(context, principal.tenant, agent, message, url)
+    return await _submitted(context, principal, agent, job)
 
-    def _new_job(
-        self, tenant: str, agent: Agent, message: TaskMessage, job_id: str, session_id: str, files: list[Named]
-    ) -> Job:
-        fields = {"jobType": agent.name, "taskDescription": message.text, "inputData": message.data}
-        job = new_job(
-            SubmitBody.model_validate(fields),
-            self._container.registry,
-            job_id=job_id,
-            session_id=session_id,
-            tenant=tenant,
-            now_ms=self._container.ports.clock.now_ms(),
-        )
-        return structs.replace(job, request_digest=digest(job.request_digest, files))
 
-    async def _answer(self, principal: Principal, agent: Agent, message: TaskMessage) -> SeenJob:
-        """Decide the task's open questions."""
-        found = await self.look_up(principal, agent, message.task_id)
-        job = found.snapshot.job
-        if message.context_id and message.context_id != job.session_id:
-            raise RpcError(INVALID_PARAMS, f"message.contextId: task {job.id!r} is of context {job.session_id!r}")
-        if job.ended or not found.asked:
-            state = f"has ended: it is {job.status}" if job.ended else "waits for no input"
-            detail = f"task {job.id!r} {state}; send a message without taskId, in context {job.session_id!r}"
-            raise RpcError("UNSUPPORTED_OPERATION", detail)
-        try:
-            await decide(self._container, principal, _answers(message, found))
-        except ApiError as error:
-            if error.status != 403:  # noqa: PLR2004 - not theirs to decide
-                raise
-            raise RpcError("UNSUPPORTED_OPERATION", str(error)) from error
-        return await self.look_up(principal, agent, message.task_id)
+async def cancel_task(context: Context, principal: Principal, agent: Agent, task_id: str) -> SeenJob:
+    """Cancel a task; a cancelled one stays cancelled."""
+    await look_up(context, principal, agent, task_id)
+    try:
+        await context.jobs.changed(principal, task_id, ChangeBody(action="cancel"))
+    except ApiError as error:
+        if error.status != 409:  # noqa: PLR2004 - it has ended
+            raise
+        raise RpcError("TASK_NOT_CANCELABLE", str(error)) from error
+    return await look_up(context, principal, agent, task_id)
+
+
+async def _submitted(context: Context, principal: Principal, agent: Agent, job: Job) -> SeenJob:
+    try:
+        return await look_up(context, principal, agent, job.id)
+    except ApiError as error:
+        if error.status != 404:  # noqa: PLR2004 - a read may be older than a new submission
+            raise
+        raise StoreError(f"task {job.id!r} is accepted, and reads do not show it yet") from error
+
+
+async def _submit(context: Context, tenant: str, agent: Agent, message: TaskMessage, callback_url: str) -> Job:
+    # The same agent gets the same task when a message is sent again; another agent does not.
+    job_id = named_job_id(f"message to {agent.name}", tenant, message.context_id, message.message_id)
+    session_id = message.context_id or f"session_{job_id.removeprefix('job_')}"
+    files = await ChatFiles(context.container).read(tenant, session_id, message.file_parts)
+    named = [file for file, _ in files]
+    must_take(context.container, agent, named)
+    job = _new_job(context, tenant, agent, message, job_id, session_id, named)
+    attached = ChatFiles(context.container).attached(job, files)
+    task: dict[str, Any] = {"text": message.text, "chat": {"messageId": message.message_id}, A2A: {}}
+    task |= ({"data": message.data} if message.data else {}) | ({"files": named} if named else {})
+    notifying = structs.replace(job, notifies=callback_url)
+    accepted = (await Sessions(context.container).submit(notifying, task, may_exist=True, attached=attached)).job
+    if not is_same_request(accepted, job):
+        detail = f"message.messageId {message.message_id!r} was sent with other parts before: use a new id"
+        raise RpcError(INVALID_PARAMS, detail)
+    return accepted
+
+
+def _new_job(
+    context: Context, tenant: str, agent: Agent, message: TaskMessage, job_id: str, session_id: str, files: list[Named]
+) -> Job:
+    fields = {"jobType": agent.name, "taskDescription": message.text, "inputData": message.data}
+    job = new_job(
+        SubmitBody.model_validate(fields),
+        context.container.registry,
+        job_id=job_id,
+        session_id=session_id,
+        tenant=tenant,
+        now_ms=context.container.ports.clock.now_ms(),
+    )
+    return structs.replace(job, request_digest=digest(job.request_digest, files))
+
+
+async def _answer(context: Context, principal: Principal, agent: Agent, message: TaskMessage) -> SeenJob:
+    """Decide the task's open questions."""
+    found = await look_up(context, principal, agent, message.task_id)
+    job = found.snapshot.job
+    if message.context_id and message.context_id != job.session_id:
+        raise RpcError(INVALID_PARAMS, f"message.contextId: task {job.id!r} is of context {job.session_id!r}")
+    if job.ended or not found.asked:
+        state = f"has ended: it is {job.status}" if job.ended else "waits for no input"
+        detail = f"task {job.id!r} {state}; send a message without taskId, in context {job.session_id!r}"
+        raise RpcError("UNSUPPORTED_OPERATION", detail)
+    try:
+        await decide(context.container, principal, _answers(message, found))
+    except ApiError as error:
+        if error.status != 403:  # noqa: PLR2004 - not theirs to decide
+            raise
+        raise RpcError("UNSUPPORTED_OPERATION", str(error)) from error
+    return await look_up(context, principal, agent, message.task_id)
 
 
 def _answers(message: TaskMessage, found: SeenJob) -> dict[str, ApprovalAnswer]:

@@ -21,23 +21,23 @@ from baton.engine.waits import LIMIT_APPROVAL
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import UnknownAgentError
 from baton.sdk.records.stream_part import StreamPart
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.approvals import answer_schema, decide
-from baton.server.api.jobs.job import JobsApi, no_job
+from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.job import no_job
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job
 from baton.server.api.problem import ApiError, limited_body
 from baton.server.api.session_line import Sessions
 from baton.server.api.sessions.chat import must_take, newest_messages
 from baton.server.api.sessions.files import ChatFiles, Named
-from baton.server.api.stream import Streams
+from baton.server.api.stream import streamed
 from baton.server.api.stream_form import HEADERS, numbered, position_in
 from baton.server.api.stream_token import check_capacity
 from baton.server.protocols.ag_ui.body import RunAgentInput, answer_of, read_run_input
 from baton.server.protocols.ag_ui.translation import Event, Part, Translation
 from baton.store.records.jobs import Snapshot, StoredParts
-from baton.worker.container import Container
 from baton.worker.conversation.exchanges import replaced_by
 from baton_events.ids import call_of_operation, canonical_json, digest, job_of_call, named_job_id, operation_id
 
@@ -161,120 +161,116 @@ def _interrupt(view: Part) -> dict[str, Any]:
     }
 
 
-class AgUiApi:
-    """The one endpoint."""
+async def run_agent(context: Context, request: Request) -> Response:
+    """Answer 200 with the run's events, or only those after `Last-Event-ID` if the request has it."""
+    principal, seen = await context.keys.authenticate(request), position_in(request)
+    body = read_run_input(await limited_body(request))
+    agent = _agent(context, request.path_params["agent"])
+    _check_tools(context, agent, body)
+    check_capacity(context.container, principal)  # before there is a job
+    if seen is None:
+        job = await (_resumed if body.resume else _begun)(context, principal, agent, body)
+        stored = await context.container.ports.reader.parts(job.id, 0)
+        first = replace(stored, job=stored.job or job)  # a read may be older than a new submission
+    else:
+        first = await _read(context, principal, agent, body)
+    assert first.job is not None, "it is accepted, or was found"
+    form = RunStream(_run_of(body), first.job.id, seen)
+    return streamed(context, request, principal, first, form=form)
 
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._container, self._keys, self._jobs = container, keys, jobs
-        self._files, self._sessions = ChatFiles(container), Sessions(container)
-        self._streams = Streams(container, keys)
 
-    async def run(self, request: Request) -> Response:
-        """Answer 200 with the run's events, or only those after `Last-Event-ID` if the request has it."""
-        principal, seen = await self._keys.authenticate(request), position_in(request)
-        body = read_run_input(await limited_body(request))
-        agent = self._agent(request.path_params["agent"])
-        self._check_tools(agent, body)
-        check_capacity(self._container, principal)  # before there is a job
-        if seen is None:
-            job = await (self._resumed if body.resume else self._begun)(principal, agent, body)
-            stored = await self._container.ports.reader.parts(job.id, 0)
-            first = replace(stored, job=stored.job or job)  # a read may be older than a new submission
-        else:
-            first = await self._read(principal, agent, body)
-        assert first.job is not None, "it is accepted, or was found"
-        form = RunStream(_run_of(body), first.job.id, seen)
-        return self._streams.respond(request, principal, first, form=form)
+async def _read(context: Context, principal: Principal, agent: Agent, body: RunAgentInput) -> StoredParts:
+    """Read the job of an earlier run: a reader that comes back for the rest starts and decides nothing."""
+    asked = [job_of_call(call_of_operation(entry.interrupt_id)) for entry in body.resume]
+    job_id = asked[0] if asked else named_job_id("run", principal.tenant, body.thread_id, body.run_id)
+    stored = await context.container.ports.reader.parts(job_id, 0)
+    if stored.job is None:
+        raise await no_job(context.container.ports.archive, principal, job_id)
+    of_run = (stored.job.session_id, stored.job.agent) == (body.thread_id, agent.name)
+    if not principal.may_see(stored.job.tenant) or not of_run:
+        raise ApiError(403, f"run {body.run_id!r} of thread {body.thread_id!r} is not yours, or another agent's")
+    return stored
 
-    async def _read(self, principal: Principal, agent: Agent, body: RunAgentInput) -> StoredParts:
-        """Read the job of an earlier run: a reader that comes back for the rest starts and decides nothing."""
-        asked = [job_of_call(call_of_operation(entry.interrupt_id)) for entry in body.resume]
-        job_id = asked[0] if asked else named_job_id("run", principal.tenant, body.thread_id, body.run_id)
-        stored = await self._container.ports.reader.parts(job_id, 0)
-        if stored.job is None:
-            raise await no_job(self._container.ports.archive, principal, job_id)
-        of_run = (stored.job.session_id, stored.job.agent) == (body.thread_id, agent.name)
-        if not principal.may_see(stored.job.tenant) or not of_run:
-            raise ApiError(403, f"run {body.run_id!r} of thread {body.thread_id!r} is not yours, or another agent's")
-        return stored
 
-    def _agent(self, name: str) -> Agent:
-        try:
-            return self._container.registry.agent(name)
-        except UnknownAgentError as error:
-            raise ApiError(404, str(error)) from error
+def _agent(context: Context, name: str) -> Agent:
+    try:
+        return context.container.registry.agent(name)
+    except UnknownAgentError as error:
+        raise ApiError(404, str(error)) from error
 
-    def _check_tools(self, agent: Agent, body: RunAgentInput) -> None:
-        """Refuse tools of the front end: no agent calls them, and the model would not learn of them."""
-        known = self._container.registry.tools_of(agent)
-        for place, tool in enumerate(body.tools):
-            if tool.name not in known:
-                detail = (
-                    f"agent {agent.name!r} has no tool {tool.name!r}, and calls none of its front end: leave it out"
-                )
-                raise ApiError(422, detail, [(f"tools.{place}.name", detail)])
 
-    async def _begun(self, principal: Principal, agent: Agent, body: RunAgentInput) -> Job:
-        """Start the job that answers the last message, or return the existing one for a repeated request."""
-        tenant, thread = principal.tenant, body.thread_id
-        job_id = named_job_id("run", tenant, thread, body.run_id)
-        earlier = await newest_messages(self._container, tenant, thread)
-        known = next((one for one in earlier if one.job.id == job_id), None)
-        if known is None:
-            _refuse_while_asked(thread, earlier)
-        replaced = None if known else _answer_to(body.asked.id, earlier)
-        replaces = replaced_by(known.task) if known else replaced.job.id if replaced else ""
-        files = await self._files.read(tenant, thread, body.file_parts)
-        named = [file for file, _ in files]
-        must_take(self._container, agent, named)
-        job, task = self._new_job(agent, body, job_id, tenant, named)
-        task["chat"] |= {"replaces": replaces} if replaces else {}
-        attached = self._files.attached(job, files)
-        accepted = await self._sessions.submit(job, task, may_exist=True, attached=attached)
-        if replaced is not None and not replaced.job.ended:
-            await self._sessions.stop([replaced.job], f"job {job.id}, which replaces its answer")
-        if not is_same_request(accepted.job, job):
-            detail = f"run {body.run_id!r} was started with another message before: a new run needs a new id"
-            raise ApiError(422, detail, [("runId", detail)])
-        return accepted.job
+def _check_tools(context: Context, agent: Agent, body: RunAgentInput) -> None:
+    """Refuse tools of the front end: no agent calls them, and the model would not learn of them."""
+    known = context.container.registry.tools_of(agent)
+    for place, tool in enumerate(body.tools):
+        if tool.name not in known:
+            detail = f"agent {agent.name!r} has no tool {tool.name!r}, and calls none of its front end: leave it out"
+            raise ApiError(422, detail, [(f"tools.{place}.name", detail)])
 
-    def _new_job(
-        self, agent: Agent, body: RunAgentInput, job_id: str, tenant: str, files: list[Named]
-    ) -> tuple[Job, dict[str, Any]]:
-        fields = {"jobType": agent.name, "taskDescription": body.text, "sessionId": body.thread_id}
-        job = new_job(
-            SubmitBody.model_validate(fields),
-            self._container.registry,
-            job_id=job_id,
-            session_id=body.thread_id,
-            tenant=tenant,
-            now_ms=self._container.ports.clock.now_ms(),
-        )
-        # A front end that repeats the request may have another state by then: the first one counts.
-        job = structs.replace(job, request_digest=digest(job.request_digest, body.asked.id, files))
-        task: dict[str, Any] = {"text": body.text, "chat": {"messageId": body.asked.id}}
-        return job, task | ({"data": body.data} if body.data else {}) | ({"files": files} if files else {})
 
-    async def _resumed(self, principal: Principal, agent: Agent, body: RunAgentInput) -> Job:
-        """Return the job that asked, once its questions are decided."""
-        job_ids = {job_of_call(call_of_operation(entry.interrupt_id)) for entry in body.resume}
-        snapshot = await self._jobs.snapshot(principal, job_ids.pop()) if len(job_ids) == 1 and all(job_ids) else None
-        asked = approvals_of(snapshot, self._container.ports.clock.now_ms()) if snapshot else []
-        status = {view["id"]: view["status"] for view in asked}
-        of_thread = snapshot and (snapshot.job.session_id, snapshot.job.agent) == (body.thread_id, agent.name)
-        for place, entry in enumerate(body.resume):
-            if not of_thread or entry.interrupt_id not in status:
-                detail = f"{entry.interrupt_id!r} is no interrupt of thread {body.thread_id!r}, or not of its last run"
-                raise ApiError(422, detail, [(f"resume.{place}.interruptId", detail)])
-        answers = {entry.interrupt_id: answer_of(entry) for entry in body.resume}
-        for asked_id, at in status.items():
-            if at == "pending" and asked_id not in answers:
-                detail = f"`resume` must answer all open interrupts, and has no answer to {asked_id!r}"
-                raise ApiError(422, detail, [("resume", detail)])
-        pending = {one: answer for one, answer in answers.items() if status[one] == "pending"}
-        await decide(self._container, principal, pending)
-        assert snapshot is not None, "an interrupt is one of a job"
-        return snapshot.job
+async def _begun(context: Context, principal: Principal, agent: Agent, body: RunAgentInput) -> Job:
+    """Start the job that answers the last message, or return the existing one for a repeated request."""
+    tenant, thread = principal.tenant, body.thread_id
+    job_id = named_job_id("run", tenant, thread, body.run_id)
+    earlier = await newest_messages(context.container, tenant, thread)
+    known = next((one for one in earlier if one.job.id == job_id), None)
+    if known is None:
+        _refuse_while_asked(thread, earlier)
+    replaced = None if known else _answer_to(body.asked.id, earlier)
+    replaces = replaced_by(known.task) if known else replaced.job.id if replaced else ""
+    files = await ChatFiles(context.container).read(tenant, thread, body.file_parts)
+    named = [file for file, _ in files]
+    must_take(context.container, agent, named)
+    job, task = _new_job(context, agent, body, job_id, tenant, named)
+    task["chat"] |= {"replaces": replaces} if replaces else {}
+    attached = ChatFiles(context.container).attached(job, files)
+    accepted = await Sessions(context.container).submit(job, task, may_exist=True, attached=attached)
+    if replaced is not None and not replaced.job.ended:
+        await Sessions(context.container).stop([replaced.job], f"job {job.id}, which replaces its answer")
+    if not is_same_request(accepted.job, job):
+        detail = f"run {body.run_id!r} was started with another message before: a new run needs a new id"
+        raise ApiError(422, detail, [("runId", detail)])
+    return accepted.job
+
+
+def _new_job(
+    context: Context, agent: Agent, body: RunAgentInput, job_id: str, tenant: str, files: list[Named]
+) -> tuple[Job, dict[str, Any]]:
+    fields = {"jobType": agent.name, "taskDescription": body.text, "sessionId": body.thread_id}
+    job = new_job(
+        SubmitBody.model_validate(fields),
+        context.container.registry,
+        job_id=job_id,
+        session_id=body.thread_id,
+        tenant=tenant,
+        now_ms=context.container.ports.clock.now_ms(),
+    )
+    # A front end that repeats the request may have another state by then: the first one counts.
+    job = structs.replace(job, request_digest=digest(job.request_digest, body.asked.id, files))
+    task: dict[str, Any] = {"text": body.text, "chat": {"messageId": body.asked.id}}
+    return job, task | ({"data": body.data} if body.data else {}) | ({"files": files} if files else {})
+
+
+async def _resumed(context: Context, principal: Principal, agent: Agent, body: RunAgentInput) -> Job:
+    """Return the job that asked, once its questions are decided."""
+    job_ids = {job_of_call(call_of_operation(entry.interrupt_id)) for entry in body.resume}
+    snapshot = await context.jobs.snapshot(principal, job_ids.pop()) if len(job_ids) == 1 and all(job_ids) else None
+    asked = approvals_of(snapshot, context.container.ports.clock.now_ms()) if snapshot else []
+    status = {view["id"]: view["status"] for view in asked}
+    of_thread = snapshot and (snapshot.job.session_id, snapshot.job.agent) == (body.thread_id, agent.name)
+    for place, entry in enumerate(body.resume):
+        if not of_thread or entry.interrupt_id not in status:
+            detail = f"{entry.interrupt_id!r} is no interrupt of thread {body.thread_id!r}, or not of its last run"
+            raise ApiError(422, detail, [(f"resume.{place}.interruptId", detail)])
+    answers = {entry.interrupt_id: answer_of(entry) for entry in body.resume}
+    for asked_id, at in status.items():
+        if at == "pending" and asked_id not in answers:
+            detail = f"`resume` must answer all open interrupts, and has no answer to {asked_id!r}"
+            raise ApiError(422, detail, [("resume", detail)])
+    pending = {one: answer for one, answer in answers.items() if status[one] == "pending"}
+    await decide(context.container, principal, pending)
+    assert snapshot is not None, "an interrupt is one of a job"
+    return snapshot.job
 
 
 def _run_of(body: RunAgentInput) -> Run:

@@ -13,13 +13,12 @@ from starlette.responses import JSONResponse, Response
 
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
-from baton.server.api.auth import Keys
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.problem import ApiError, Code, limited_body, parsed, parsed_query
 from baton.server.api.route import ApiRoute
-from baton.server.api.sessions.chat import ChatApi, ChatBody, requested_job
-from baton.server.api.sessions.sessions import SessionsApi, session_of
+from baton.server.api.sessions.chat import ChatBody, answered, requested_job, resume_chat
+from baton.server.api.sessions.sessions import cancel_session, delete_session, must_exist, session_of, show_session
 from baton.server.api.stream import show_stream
 from baton.server.api.stream_token import check_capacity
 from baton.server.protocols.chat_aliases.bodies import (
@@ -30,7 +29,6 @@ from baton.server.protocols.chat_aliases.bodies import (
 )
 from baton.settings.limits import TASK_BYTES
 from baton.worker.commands.signal import UnknownOperationError, operations_of
-from baton.worker.container import Container
 from baton.worker.executors.continuing import completed
 from baton_events.ids import call_of_operation, job_of_call
 from baton_events.timestamps import rfc3339
@@ -40,81 +38,76 @@ _ID = re.compile(r"session_([0-9]{1,15})_\w+")
 CHAT_TOOL = "chat"
 
 
-class ChatSessionsApi:
-    """Endpoints of sessions."""
+async def create(context: Context, request: Request) -> Response:
+    """Answer `POST /api/chat/sessions` with 200 and the new session; its id contains its creation time."""
+    principal = await context.keys.authenticate(request)
+    now_ms = context.container.ports.clock.now_ms()
+    session_id = f"session_{now_ms}_{context.container.ports.randomness.token()}"
+    await context.container.ports.chats.note_session(principal.tenant, session_id, now_ms)
+    return JSONResponse({"id": session_id, "user_id": principal.tenant, "created_at": rfc3339(now_ms)})
 
-    def __init__(self, container: Container, keys: Keys, sessions: SessionsApi, chats: ChatApi) -> None:
-        self._container = container
-        self._keys = keys
-        self._sessions = sessions
-        self._chats = chats
-        self._noted, self._clock = container.ports.chats, container.ports.clock
 
-    async def create(self, request: Request) -> Response:
-        """Answer `POST /api/chat/sessions` with 200 and the new session; its id contains its creation time."""
-        principal = await self._keys.authenticate(request)
-        now_ms = self._clock.now_ms()
-        session_id = f"session_{now_ms}_{self._container.ports.randomness.token()}"
-        await self._noted.note_session(principal.tenant, session_id, now_ms)
-        return JSONResponse({"id": session_id, "user_id": principal.tenant, "created_at": rfc3339(now_ms)})
+async def listed(context: Context, request: Request) -> Response:
+    """Answer `GET /api/chat/sessions` with 200 and the sessions that were created here, the last used first."""
+    principal, query = await context.keys.authenticate(request), parsed_query(SessionsQuery, request.query_params)
+    until_ms, skipped = query.place
+    most_ms = context.container.ports.clock.now_ms() if until_ms is None else until_ms
+    rows = await context.container.ports.chats.newest_sessions(principal.tenant, most_ms, skipped, query.limit + 1)
+    shown = rows[: query.limit]
+    view: dict[str, Any] = {"sessions": [_row(session_id, used_ms) for session_id, used_ms in shown]}
+    if len(rows) > len(shown):
+        last_ms = shown[-1][1]
+        before = sum(used_ms == last_ms for _, used_ms in shown) + (skipped if last_ms == most_ms else 0)
+        view["cursor"] = f"{last_ms}-{before}"
+    return JSONResponse(view)
 
-    async def listed(self, request: Request) -> Response:
-        """Answer `GET /api/chat/sessions` with 200 and the sessions that were created here, the last used first."""
-        principal, query = await self._keys.authenticate(request), parsed_query(SessionsQuery, request.query_params)
-        until_ms, skipped = query.place
-        most_ms = self._clock.now_ms() if until_ms is None else until_ms
-        rows = await self._noted.newest_sessions(principal.tenant, most_ms, skipped, query.limit + 1)
-        shown = rows[: query.limit]
-        view: dict[str, Any] = {"sessions": [_row(session_id, used_ms) for session_id, used_ms in shown]}
-        if len(rows) > len(shown):
-            last_ms = shown[-1][1]
-            before = sum(used_ms == last_ms for _, used_ms in shown) + (skipped if last_ms == most_ms else 0)
-            view["cursor"] = f"{last_ms}-{before}"
-        return JSONResponse(view)
 
-    async def show(self, request: Request) -> Response:
-        """Answer `GET /api/chat/sessions/{id}` with 200: its messages, and its running stream (`active_stream`)."""
-        tenant, session_id = session_of(request, await self._keys.authenticate(request))
-        found = _json_of(await self._sessions.show(request))
-        used_ms = await self._noted.session_used_ms(tenant, session_id)
-        times = [rfc3339(used_ms)] if used_ms is not None else []
-        times += [one["metadata"]["createdAt"] for one in found["messages"] if "createdAt" in one["metadata"]]
-        view = {
-            "id": session_id,
-            "user_id": tenant,
-            "created_at": _made_at(session_id) or min(times, default=None),
-            "updated_at": max(times, default=None),
-            "messages": [each for message in found["messages"] for each in _messages(message)],
-            "active_stream": _active(found),
-        }
-        return JSONResponse(view | ({"cursor": found["cursor"]} if "cursor" in found else {}))
+async def show(context: Context, request: Request) -> Response:
+    """Answer `GET /api/chat/sessions/{id}` with 200: its messages, and its running stream (`active_stream`)."""
+    tenant, session_id = session_of(request, await context.keys.authenticate(request))
+    found = _json_of(await show_session(context, request))
+    used_ms = await context.container.ports.chats.session_used_ms(tenant, session_id)
+    times = [rfc3339(used_ms)] if used_ms is not None else []
+    times += [one["metadata"]["createdAt"] for one in found["messages"] if "createdAt" in one["metadata"]]
+    view = {
+        "id": session_id,
+        "user_id": tenant,
+        "created_at": _made_at(session_id) or min(times, default=None),
+        "updated_at": max(times, default=None),
+        "messages": [each for message in found["messages"] for each in _messages(message)],
+        "active_stream": _active(found),
+    }
+    return JSONResponse(view | ({"cursor": found["cursor"]} if "cursor" in found else {}))
 
-    async def assign(self, request: Request) -> Response:
-        """Answer `PATCH …/{id}/assign-user` with 200: a session belongs to its key's tenant from the beginning."""
-        await self._sessions.must_exist(*session_of(request, await self._keys.authenticate(request)))
-        return JSONResponse({"status": "ok"})
 
-    async def cancel(self, request: Request) -> Response:
-        """Answer `POST /api/chat/sessions/{id}/cancel` with 200: the task that was stopped."""
-        found = _json_of(await self._sessions.cancel(request))
-        return JSONResponse({"cancelled": found["cancelled"], "task_id": found["jobId"], "reason": found["reason"]})
+async def assign(context: Context, request: Request) -> Response:
+    """Answer `PATCH …/{id}/assign-user` with 200: a session belongs to its key's tenant from the beginning."""
+    await must_exist(context, *session_of(request, await context.keys.authenticate(request)))
+    return JSONResponse({"status": "ok"})
 
-    async def send(self, request: Request) -> Response:
-        """Answer `POST …/{id}/stream` with 200 and the answer's stream; its `start` has the task's id."""
-        principal = await self._keys.authenticate(request)
-        tenant, session_id = session_of(request, principal)
-        body = parsed(StreamChatBody, await limited_body(request))
-        await self._sessions.must_exist(tenant, session_id)
-        check_capacity(self._container, principal)
-        name = idempotency_key_of(request) or self._container.ports.randomness.token()
-        message = {"id": name[:200], "role": "user", "parts": [{"type": "text", "text": body.message}]}
-        chat = ChatBody.model_validate({"id": session_id, "messages": [message]})
-        requested = await requested_job(self._container, tenant, chat)
-        requested.task["data"] = body.context or {}
-        if not body.is_user_message:
-            requested.task["chat"]["role"] = "assistant"
-        await self._noted.note_session(tenant, session_id, self._clock.now_ms())
-        return await self._chats.answered(request, principal, requested, chat)
+
+async def cancel(context: Context, request: Request) -> Response:
+    """Answer `POST /api/chat/sessions/{id}/cancel` with 200: the task that was stopped."""
+    found = _json_of(await cancel_session(context, request))
+    return JSONResponse({"cancelled": found["cancelled"], "task_id": found["jobId"], "reason": found["reason"]})
+
+
+async def send(context: Context, request: Request) -> Response:
+    """Answer `POST …/{id}/stream` with 200 and the answer's stream; its `start` has the task's id."""
+    principal = await context.keys.authenticate(request)
+    tenant, session_id = session_of(request, principal)
+    body = parsed(StreamChatBody, await limited_body(request))
+    await must_exist(context, tenant, session_id)
+    check_capacity(context.container, principal)
+    name = idempotency_key_of(request) or context.container.ports.randomness.token()
+    message = {"id": name[:200], "role": "user", "parts": [{"type": "text", "text": body.message}]}
+    chat = ChatBody.model_validate({"id": session_id, "messages": [message]})
+    requested = await requested_job(context.container, tenant, chat)
+    requested.task["data"] = body.context or {}
+    if not body.is_user_message:
+        requested.task["chat"]["role"] = "assistant"
+    await context.container.ports.chats.note_session(tenant, session_id, context.container.ports.clock.now_ms())
+    return await answered(context, request, principal, requested, chat)
 
 
 def _json_of(response: Response) -> dict[str, Any]:
@@ -221,10 +214,9 @@ def task_status(job: Job) -> str:
     return "completed" if job.status is JobStatus.COMPLETED else "failed"
 
 
-def chat_alias_routes(context: Context, native: SessionsApi) -> list[ApiRoute]:
+def chat_alias_routes(context: Context) -> list[ApiRoute]:
     """Build the routes; they come before the routes of chats, one of which takes any path."""
-    to, chats = context.serves, ChatApi(context.container, context.keys)
-    sessions = ChatSessionsApi(context.container, context.keys, native, chats)
+    to = context.serves
     every, limit = "/api/chat/sessions", (context.container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
     one = f"{every}/{{session_id:any}}"
     sends = '`{"message", "is_user_message", "context"}`: a message of the session; 200 and the answer\'s stream'
@@ -238,14 +230,14 @@ def chat_alias_routes(context: Context, native: SessionsApi) -> list[ApiRoute]:
     schema = "what tools of seed 003's chats answer, as JSON Schema"
     completion = "/api/chat/operations/{operation_id}/complete"
     return [
-        ApiRoute("POST", every, "client", sessions.create, "create a session"),
-        ApiRoute("GET", every, "client", sessions.listed, lists),
-        ApiRoute("POST", f"{one}/stream", "client", sessions.send, sends, TASK_BYTES),
-        ApiRoute("GET", f"{one}/stream", "stream", chats.resume, resumes),
-        ApiRoute("POST", f"{one}/cancel", "client", sessions.cancel, cancels),
-        ApiRoute("PATCH", f"{one}/assign-user", "client", sessions.assign, "200 for a session of the key's tenant"),
-        ApiRoute("GET", one, "client", sessions.show, shows),
-        ApiRoute("DELETE", one, "client", native.delete, "as `DELETE /api/sessions/{session_id}`"),
+        ApiRoute("POST", every, "client", to(create), "create a session"),
+        ApiRoute("GET", every, "client", to(listed), lists),
+        ApiRoute("POST", f"{one}/stream", "client", to(send), sends, TASK_BYTES),
+        ApiRoute("GET", f"{one}/stream", "stream", to(resume_chat), resumes),
+        ApiRoute("POST", f"{one}/cancel", "client", to(cancel), cancels),
+        ApiRoute("PATCH", f"{one}/assign-user", "client", to(assign), "200 for a session of the key's tenant"),
+        ApiRoute("GET", one, "client", to(show), shows),
+        ApiRoute("DELETE", one, "client", to(delete_session), "as `DELETE /api/sessions/{session_id}`"),
         ApiRoute("GET", "/api/chat/tasks/{task_id}", "client", to(show_task), reads),
         ApiRoute("GET", "/api/chat/tasks/{job_id}/stream", "stream", to(show_stream), follows),
         ApiRoute("POST", completion, "operations", to(complete_task_operation), completes, *limit),

@@ -23,27 +23,31 @@ from baton.engine.state import Job
 from baton.sdk.agents.agent import Agent
 from baton.sdk.distribution import DISTRIBUTION
 from baton.sdk.records.stream_part import StreamPart
-from baton.server.api.auth import Keys, Principal
+from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import SeenJob
-from baton.server.api.jobs.job import JobsApi, idempotency_key_of
+from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.jobs.open_calls import OpenCalls
-from baton.server.api.stream import StreamReader, Streams, is_live
+from baton.server.api.stream import StreamReader, is_live, streamed
 from baton.server.api.stream_form import HEADERS
 from baton.server.api.stream_token import Permit, check_capacity
 from baton.server.protocols.mcp.body import Call, RpcError, missing_capability
 from baton.server.protocols.mcp.tasks import (
-    Tasks,
+    accepted,
     created_task,
+    look_up,
     question_of,
     related,
     requests_of,
+    resumed,
+    state_of,
+    take_answers,
     task_of,
     text_result,
     tool_result,
 )
 from baton.server.protocols.mcp.tools import ArgumentsError, tool_named
 from baton.store.records.jobs import StoredParts
-from baton.worker.container import Container
 from baton_events.ids import canonical_json
 
 Part = dict[str, Any]
@@ -158,97 +162,97 @@ class _Wait:
     arguments: Any = None
 
 
-class Calls:
-    """Calls of tools, and waits for their answers."""
-
-    def __init__(self, container: Container, keys: Keys, jobs: JobsApi) -> None:
-        self._container, self._keys = container, keys
-        self.tasks, self._streams = Tasks(container, jobs), Streams(container, keys)
-
-    async def call(self, asked: Asked) -> Part | Response:
-        """Answer `tools/call` with a task, or with the tool's result."""
-        call, principal = asked.call, asked.principal
-        agent, arguments = tool_named(self._container.registry, call.text("name")), call.params.get("arguments")
-        state = call.params.get("requestState")
-        check_capacity(self._container, principal)  # before there is a job
-        if state is not None:
-            found = await self.tasks.resumed(principal, agent, arguments, state)
-            if await self.tasks.take_answers(principal, found, call.params.get("inputResponses") or {}):
-                return text_result(f"nobody has decided: {_goes_on(found.snapshot.job)}", is_error=True)
-            found = await self.tasks.look_up(principal, found.snapshot.job.id)
-        else:
-            try:
-                found = await self.tasks.accepted(principal, agent, arguments, idempotency_key_of(asked.request))
-            except ArgumentsError as error:
-                return text_result(str(error), is_error=True)
-        if call.takes_tasks:
-            return created_task(self.view(found, call), modern=call.modern)
-        return await self._answered(_Wait(asked, found, agent, arguments))
-
-    async def result(self, asked: Asked) -> Part | Response:
-        """Answer `tasks/result` of revision 2025-11-25 with the call's own answer, once the call has ended."""
-        found = await self.tasks.look_up(asked.principal, asked.call.text("taskId"))
-        return await self._answered(_Wait(asked, found))
-
-    def view(self, found: SeenJob, call: Call) -> Part:
-        """Return the task in the client's revision."""
-        retention_ms = self._container.settings.job_retention_seconds * 1000
-        asked = found.asked if call.takes_questions else ()
-        return task_of(found.snapshot, found.now_ms, asked, retention_ms, modern=call.modern)
-
-    async def _answered(self, wait: _Wait) -> Part | Response:
-        """Return the answer once there is one; a stream if one is wanted, or if an older client has waited long."""
-        request, principal, call = wait.asked.request, wait.asked.principal, wait.asked.call
-        job, can_stream = wait.found.snapshot.job, _can_stream(request)
-        streams = can_stream and call.meta.get("progressToken") is not None
-        if not streams and not job.ended:
-            await self._settled(wait)
-            wait = replace(wait, found=await self.tasks.look_up(principal, job.id))
-            job, streams = wait.found.snapshot.job, can_stream and not call.modern
-        if job.ended or not streams:
-            return self._result(wait, job, wait.found.asked)
-        stored = await self._container.ports.reader.parts(job.id, 0)
-        first, form = stored if stored.job is not None else StoredParts(job), self._form(wait)
-        response = self._streams.respond(request, principal, first, form=form)
-        response.body_iterator = _closed(response.body_iterator, form)
-        return response
-
-    async def _settled(self, wait: _Wait) -> None:
-        """Wait until the job ends, or waits for people, or the time is up: as a reader of its stream does."""
-        asked, job = wait.asked, wait.found.snapshot.job
-        permit, form = Permit(self._container, self._keys, asked.request, asked.principal), self._form(wait)
-        reader = StreamReader(self._container, permit, job.id, 0, form)
-        with suppress(TimeoutError), reader.reading():
-            async with asyncio.timeout(ANSWER_SECONDS):
-                async for _ in reader.events(await self._container.ports.reader.parts(job.id, 0)):
-                    if form.waits_for_people:
-                        return
-
-    def _form(self, wait: _Wait) -> CallForm:
-        found = wait.found
-        return CallForm(wait.asked.call, found.snapshot.job, partial(self._message, wait), found.decided)
-
-    def _message(self, wait: _Wait, job: Job, asked: Sequence[Part]) -> Part:
+async def call_tool(context: Context, asked: Asked) -> Part | Response:
+    """Answer `tools/call` with a task, or with the tool's result."""
+    call, principal = asked.call, asked.principal
+    agent, arguments = tool_named(context.container.registry, call.text("name")), call.params.get("arguments")
+    state = call.params.get("requestState")
+    check_capacity(context.container, principal)  # before there is a job
+    if state is not None:
+        found = await resumed(context, principal, agent, arguments, state)
+        if await take_answers(context, principal, found, call.params.get("inputResponses") or {}):
+            return text_result(f"nobody has decided: {_goes_on(found.snapshot.job)}", is_error=True)
+        found = await look_up(context, principal, found.snapshot.job.id)
+    else:
         try:
-            return done(wait.asked.call, self._result(wait, job, asked))
-        except RpcError as error:
-            return failed(wait.asked.call.id, error)
+            found = await accepted(context, principal, agent, arguments, idempotency_key_of(asked.request))
+        except ArgumentsError as error:
+            return text_result(str(error), is_error=True)
+    if call.takes_tasks:
+        return created_task(shown_task(context, found, call), modern=call.modern)
+    return await _answered(context, _Wait(asked, found, agent, arguments))
 
-    def _result(self, wait: _Wait, job: Job, asked: Sequence[Part]) -> Part:
-        """Return the answer for the job's current state; `asked`: the decisions that it waits for."""
-        call = wait.asked.call
-        if job.ended:
-            return tool_result(job) if call.modern else related(tool_result(job), job)
-        if not call.modern or wait.agent is None:
-            return related(text_result(f"there is no answer yet: {_goes_on(job)}", is_error=True), job)
-        if asked and not call.takes_questions:
-            titles = "; ".join(str(view["title"]) for view in asked)
-            detail = f"{_goes_on(job)} once people have decided: {titles}. A client that declares elicitation is asked"
-            raise missing_capability({"elicitation": {"form": {}}}, detail)
-        state = self.tasks.state_of(job.id, wait.agent, wait.arguments, asked)
-        return {"resultType": "input_required", "requestState": state} | (
-            {"inputRequests": requests_of(asked)} if asked else {}
-        )
+
+async def result_of_task(context: Context, asked: Asked) -> Part | Response:
+    """Answer `tasks/result` of revision 2025-11-25 with the call's own answer, once the call has ended."""
+    found = await look_up(context, asked.principal, asked.call.text("taskId"))
+    return await _answered(context, _Wait(asked, found))
+
+
+def shown_task(context: Context, found: SeenJob, call: Call) -> Part:
+    """Return the task in the client's revision."""
+    retention_ms = context.container.settings.job_retention_seconds * 1000
+    asked = found.asked if call.takes_questions else ()
+    return task_of(found.snapshot, found.now_ms, asked, retention_ms, modern=call.modern)
+
+
+async def _answered(context: Context, wait: _Wait) -> Part | Response:
+    """Return the answer once there is one; a stream if one is wanted, or if an older client has waited long."""
+    request, principal, call = wait.asked.request, wait.asked.principal, wait.asked.call
+    job, can_stream = wait.found.snapshot.job, _can_stream(request)
+    streams = can_stream and call.meta.get("progressToken") is not None
+    if not streams and not job.ended:
+        await _settled(context, wait)
+        wait = replace(wait, found=await look_up(context, principal, job.id))
+        job, streams = wait.found.snapshot.job, can_stream and not call.modern
+    if job.ended or not streams:
+        return _result(context, wait, job, wait.found.asked)
+    stored = await context.container.ports.reader.parts(job.id, 0)
+    first, form = stored if stored.job is not None else StoredParts(job), _form(context, wait)
+    response = streamed(context, request, principal, first, form=form)
+    response.body_iterator = _closed(response.body_iterator, form)
+    return response
+
+
+async def _settled(context: Context, wait: _Wait) -> None:
+    """Wait until the job ends, or waits for people, or the time is up: as a reader of its stream does."""
+    asked, job = wait.asked, wait.found.snapshot.job
+    permit, form = Permit(context.container, context.keys, asked.request, asked.principal), _form(context, wait)
+    reader = StreamReader(context.container, permit, job.id, 0, form)
+    with suppress(TimeoutError), reader.reading():
+        async with asyncio.timeout(ANSWER_SECONDS):
+            async for _ in reader.events(await context.container.ports.reader.parts(job.id, 0)):
+                if form.waits_for_people:
+                    return
+
+
+def _form(context: Context, wait: _Wait) -> CallForm:
+    found = wait.found
+    return CallForm(wait.asked.call, found.snapshot.job, partial(_message, context, wait), found.decided)
+
+
+def _message(context: Context, wait: _Wait, job: Job, asked: Sequence[Part]) -> Part:
+    try:
+        return done(wait.asked.call, _result(context, wait, job, asked))
+    except RpcError as error:
+        return failed(wait.asked.call.id, error)
+
+
+def _result(context: Context, wait: _Wait, job: Job, asked: Sequence[Part]) -> Part:
+    """Return the answer for the job's current state; `asked`: the decisions that it waits for."""
+    call = wait.asked.call
+    if job.ended:
+        return tool_result(job) if call.modern else related(tool_result(job), job)
+    if not call.modern or wait.agent is None:
+        return related(text_result(f"there is no answer yet: {_goes_on(job)}", is_error=True), job)
+    if asked and not call.takes_questions:
+        titles = "; ".join(str(view["title"]) for view in asked)
+        detail = f"{_goes_on(job)} once people have decided: {titles}. A client that declares elicitation is asked"
+        raise missing_capability({"elicitation": {"form": {}}}, detail)
+    state = state_of(context, job.id, wait.agent, wait.arguments, asked)
+    return {"resultType": "input_required", "requestState": state} | (
+        {"inputRequests": requests_of(asked)} if asked else {}
+    )
 
 
 async def _closed(events: AsyncIterable[Any], form: CallForm) -> AsyncIterator[Any]:
