@@ -137,59 +137,43 @@ def _redis(plan: StackPlan) -> Part:
 
 
 def _redis_rest(plan: StackPlan) -> Part:
-    port = plan.ports["redis_rest"]
-    return Part(
-        name="redis_rest",
-        command=(
-            *PYTHON,
-            *("-m", "baton_local.redis.bridge"),
-            *("--server", f"unix:{_redis_data(plan).socket_path}"),
-            *("--host", LOOPBACK),
-            *("--port", str(port)),
-        ),
-        environment=plan.environment(LOCAL_REDIS_TOKEN=plan.secrets.redis_token),
-        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
-        listener=plan.listeners.get("redis_rest"),
-        needs=("redis",),
-    )
+    options = ("--server", f"unix:{_redis_data(plan).socket_path}")
+    environment = plan.environment(LOCAL_REDIS_TOKEN=plan.secrets.redis_token)
+    return _stand_in(plan, "redis_rest", "redis.bridge", options, environment, needs=("redis",))
 
 
 def _vector(plan: StackPlan) -> Part:
-    port = plan.ports["vector"]
-    return Part(
-        name="vector",
-        command=(
-            *PYTHON,
-            *("-m", "baton_local.vector"),
-            *("--host", LOOPBACK),
-            *("--port", str(port)),
-            *("--data", str(plan.folder / "vector")),
-        ),
-        environment=plan.environment(LOCAL_VECTOR_TOKEN=plan.secrets.vector_token),
-        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
-        listener=plan.listeners.get("vector"),
-    )
+    environment = plan.environment(LOCAL_VECTOR_TOKEN=plan.secrets.vector_token)
+    return _stand_in(plan, "vector", "vector", ("--data", str(plan.folder / "vector")), environment)
 
 
 def _qstash(plan: StackPlan) -> Part:
-    port = plan.ports["qstash"]
+    # As its Redis, which syncs every second: safe from kill -9, not from power cuts.
+    options = ("--data", str(plan.folder / "qstash"), "--no-sync")
+    environment = plan.environment(
+        LOCAL_QSTASH_TOKEN=plan.secrets.qstash_token,
+        LOCAL_QSTASH_CURRENT_SIGNING_KEY=plan.secrets.qstash_current_signing_key,
+        LOCAL_QSTASH_NEXT_SIGNING_KEY=plan.secrets.qstash_next_signing_key,
+    )
+    return _stand_in(plan, "qstash", "qstash", options, environment)
+
+
+def _stand_in(
+    plan: StackPlan,
+    name: str,
+    module: str,
+    options: tuple[str, ...],
+    environment: Mapping[str, str],
+    needs: tuple[str, ...] = (),
+) -> Part:
+    port = plan.ports[name]
     return Part(
-        name="qstash",
-        command=(
-            *PYTHON,
-            *("-m", "baton_local.qstash"),
-            *("--host", LOOPBACK),
-            *("--port", str(port)),
-            *("--data", str(plan.folder / "qstash")),
-            "--no-sync",  # as its Redis, which syncs every second: safe from kill -9, not from power cuts
-        ),
-        environment=plan.environment(
-            LOCAL_QSTASH_TOKEN=plan.secrets.qstash_token,
-            LOCAL_QSTASH_CURRENT_SIGNING_KEY=plan.secrets.qstash_current_signing_key,
-            LOCAL_QSTASH_NEXT_SIGNING_KEY=plan.secrets.qstash_next_signing_key,
-        ),
+        name=name,
+        command=(*PYTHON, "-m", f"baton_local.{module}", "--host", LOOPBACK, "--port", str(port), *options),
+        environment=environment,
         is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
-        listener=plan.listeners.get("qstash"),
+        listener=plan.listeners.get(name),
+        needs=needs,
     )
 
 

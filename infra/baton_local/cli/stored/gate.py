@@ -68,11 +68,6 @@ def score_name(text: str) -> str:
     return _NOT_IN_NAMES.sub("-", text)[:_NAME_CHARS] or "-"
 
 
-def score_comment(text: str) -> str:
-    """Return a text as the comment of a score."""
-    return text[:_COMMENT_CHARS]
-
-
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @naming_deployment
@@ -93,7 +88,7 @@ def gate(
     api = cache(lambda: deployment(url, key, data))
     found = list(scores(spec, api, cache(lambda: registry_named(app))))
     for score in found if record else ():
-        send_score(api(), score.job_id, score_name(score.scorer), score.value, score_comment(score.why))
+        send_score(api(), score.job_id, score_name(score.scorer), score.value, score.why[:_COMMENT_CHARS])
     _print(found)
     if junit is not None:
         junit_of(str(file), found).write(junit, encoding="utf-8", xml_declaration=True)

@@ -22,7 +22,7 @@ def test_every_fixture_is_on_the_page_and_no_other() -> None:
 
 @pytest.mark.parametrize("faults", [QStashFaults, RedisFaults, VectorFaults])
 def test_every_fault_is_on_the_page(faults: type) -> None:
-    methods = {name for name in vars(faults) if not name.startswith("_")} - {"clear", "left"}
+    methods = {name for name in dir(faults) if not name.startswith("_")} - {"clear", "left"}
     assert sorted(name for name in methods if f"`{name}()`" not in WRITTEN) == []
 
 

@@ -54,15 +54,6 @@ class ChangeBody(BaseModel):
         return self
 
 
-def read_change_body(body: bytes) -> ChangeBody:
-    """Parse the body of a change.
-
-    Raises:
-        ApiError: 400 not JSON, 422 with every fault otherwise.
-    """
-    return parsed(ChangeBody, body)
-
-
 async def no_job(archive: Archive, principal: Principal, job_id: str) -> ApiError:
     """Return the error for a request about a job that the store does not have."""
     kept = await archive.tombstone(job_id)
@@ -204,7 +195,7 @@ class JobsApi:
     async def change(self, request: Request) -> Response:
         """Answer `PATCH /api/agent-jobs/{id}` with 200 and the job; 409 where its state does not allow the change."""
         principal = await self._keys.authenticate(request)
-        body = read_change_body(await limited_body(request))
+        body = parsed(ChangeBody, await limited_body(request))
         return JSONResponse(await self.changed(principal, request.path_params["job_id"], body))
 
     async def changed(self, principal: Principal, job_id: str, body: ChangeBody) -> dict[str, Any]:
