@@ -44,7 +44,7 @@ def _text_bytes(text: str) -> int:
 Command = Sequence[str | int]
 _Requests = Batcher[list[bytes], tuple[list[Any], bool]]
 
-# Two of a kind at once keep server and wire busy; more would only make each smaller (tests/bench/transport.py).
+# Two of a kind at once keep server and wire busy; more would only make each smaller.
 # On the free plan the store refuses requests above 10 MB (redis-rest.md 11).
 _REQUESTS, _ENTRIES, _SIZE_BYTES = 2, 64, 1_000_000
 # Plain JSON: all that we keep is UTF-8, so base64 would protect nothing, and make each answer a third larger.
