@@ -26,7 +26,6 @@ from baton_local.docs.python_reference import (
     baton_testing_names,
     baton_tools_names,
     client_calls,
-    fixture_table,
 )
 from baton_local.docs.reference_tables import (
     command_reference,
@@ -64,7 +63,6 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "baton": baton_names,
         "baton-tools": baton_tools_names,
         "baton-testing": baton_testing_names,
-        "fixtures": fixture_table,
     },
     "docs/clients.md": {"client-calls": client_calls},
     "docs/reference/http.md": {

@@ -49,6 +49,7 @@ _REF = re.compile(r"^#/components/schemas/(\w+)$")
 _CODES = "a code of a problem"
 # What has no fields of its own to show; what a protocol has defined, which its own pages have.
 _OF_PROTOCOLS = ("ResumeEntry", "RpcMessage", "RunAgentInput", "RunContext", "RunMessage", "RunTool")
+_FEW = 4  # so many fields stand in one line
 _SHAPELESS = {"Object", "Submitted", *_OF_PROTOCOLS}
 
 
@@ -112,7 +113,8 @@ def _section(name: str, schema: dict[str, Any]) -> str:
     text = " ".join(schema.get("description", "").split())
     needed = schema.get("required", [])
     lines = [_line(field, of, needed=field in needed) for field, of in schema.get("properties", {}).items()]
-    block = "\n".join(["```text", *lines, "```"]) if lines else ""
+    few = ", ".join(f"`{line}`" for line in lines)
+    block = few if len(lines) <= _FEW else "\n".join(["```text", *lines, "```"])
     return "\n\n".join(part for part in (f"### {name}", text, block) if part)
 
 

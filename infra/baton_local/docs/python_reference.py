@@ -1,4 +1,4 @@
-"""The reference of what users' code imports: `baton`, `baton.tools`, `baton.testing`, and the fixtures of the plugin.
+"""The reference of what users' code imports: `baton`, `baton.tools`, `baton.testing`, and the calls of the client.
 
 Invariant: every name of the documented surface is there, with its signature and docstring as the code has them; a name
 without a docstring fails the making. Docstrings are Google's style: a section is a line such as `Args:`, and its
@@ -81,14 +81,6 @@ def baton_testing_names() -> str:
 def client_calls() -> str:
     """Return the calls of `BatonClient`; those of `AsyncBatonClient` are the same."""
     return _methods(BatonClient, but=("close", "request"))
-
-
-def fixture_table() -> str:
-    """Return the fixtures and functions of the pytest plugin."""
-    plugin = importlib.import_module("baton_local.pytest_plugin")
-    found = ((name, value) for name, value in vars(plugin).items() if not name.startswith("_"))
-    fixtures = ((name, value) for name, value in found if type(value).__name__ == "FixtureFunctionDefinition")
-    return markdown_list(sorted((name, _first_paragraph(value)) for name, value in fixtures))
 
 
 def _entries(name: str) -> str:

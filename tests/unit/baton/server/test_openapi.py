@@ -1,5 +1,7 @@
 """The OpenAPI document says what the API does."""
 
+import re
+
 import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -12,6 +14,7 @@ from tests.unit.baton.server.test_routes import OPERATIONS_KEY, TABLE, WITH_OPER
 
 DOCUMENT = document_of(TABLE, SETTINGS.worker_base_url)
 
+NAMED = re.compile(r"`([a-z]+_[a-z_]+)`").findall
 CHANGES = [route for route in TABLE if route.method != "GET" and route.access != "open"]
 
 
@@ -27,6 +30,14 @@ def test_every_route_of_the_table_is_in_it_and_nothing_else() -> None:
     there = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert there == {(route.method, route.path.replace(":any", "")) for route in TABLE}
     assert set(DESCRIBED) <= {route_name(route) for route in TABLE}
+
+
+def test_descriptions_name_fields_as_bodies_have_them() -> None:
+    schemas = DOCUMENT["components"]["schemas"].values()
+    named = {
+        (name, tuple(each.get("properties", ()))) for each in schemas for name in NAMED(each.get("description", ""))
+    }
+    assert [name for name, fields in named if name not in fields] == []
 
 
 @pytest.mark.parametrize("route", CHANGES, ids=route_name)

@@ -32,7 +32,7 @@ _MEANT: dict[str, frozenset[JobStatus]] = {
 
 
 class BulkBody(BaseModel):
-    """An operator's request. `dry_run`: count the jobs that match, and change none."""
+    """An operator's request. `dryRun`: count the jobs that match, and change none."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 

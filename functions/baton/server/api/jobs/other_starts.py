@@ -26,7 +26,7 @@ from baton.worker.runtime.job_view import job_view
 
 
 class StartBody(BaseModel):
-    """The start of a workflow; `conversation_id` is the session, a new one without it."""
+    """The start of a workflow; `conversationId` is the session, a new one without it."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 

@@ -58,8 +58,8 @@ class JobQuery(BaseModel):
 class JobFilter(BaseModel):
     """The jobs that match; a missing field matches all.
 
-    `status`: one, or several with commas between them. `created_after`: then or later; `created_before`: before then.
-    `parent_job_id`: the jobs that this one started, which no other list has. `tenant`: for admin keys. `tag`: one or
+    `status`: one, or several with commas between them. `createdAfter`: then or later; `createdBefore`: before then.
+    `parentJobId`: the jobs that this one started, which no other list has. `tenant`: for admin keys. `tag`: one or
     several, all of which a job must have. `q`: words, and phrases in quotes, that task, answer and error must have.
     """
 
