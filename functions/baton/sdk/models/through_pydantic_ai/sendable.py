@@ -1,8 +1,8 @@
 """A conversation in the form that every provider takes: some refuse a request, and with it the job, for one word in it.
 
-Claude refuses texts without a visible character, and all refuse names of tools that a model has made up, as in
-`functions.add`. Invariant: nothing that is recorded changes, and what is well is the same object. Must not: leave out
-anything that says something.
+Claude refuses texts without a visible character, and thoughts that another server of its protocol has signed. All
+refuse names of tools that a model has made up, as in `functions.add`. Invariant: nothing that is recorded changes, and
+what is well is the same object. Must not: leave out anything that says something.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
+    ModelResponse,
     RetryPromptPart,
     TextPart,
     ToolCallPart,
@@ -22,6 +23,7 @@ from pydantic_ai.messages import (
     is_multi_modal_content,
 )
 
+_OF_ITS_SERVER = ("provider_name", "provider_details", "signature", "id")
 _OTHER_CHARS, _NAME_CHARS = re.compile(r"[^A-Za-z0-9_-]"), 64
 
 
@@ -30,13 +32,23 @@ def tool_name(name: str) -> str:
     return _OTHER_CHARS.sub("_", name)[:_NAME_CHARS]
 
 
-def sendable(messages: Iterable[ModelMessage], known: Collection[str]) -> list[ModelMessage]:
-    """Return the messages as they can be sent. `known`: the names of the tools that are sent with them."""
-    return [_message(one, known) for one in messages]
+def sendable(
+    messages: Iterable[ModelMessage], known: Collection[str], servers: Collection[str] = ()
+) -> list[ModelMessage]:
+    """Return the messages as they can be sent.
+
+    Args:
+        messages: the conversation.
+        known: the names of the tools that are sent with it.
+        servers: where it may go.
+    """
+    return [_message(one, known, servers) for one in messages]
 
 
-def _message(message: ModelMessage, known: Collection[str]) -> ModelMessage:
+def _message(message: ModelMessage, known: Collection[str], servers: Collection[str]) -> ModelMessage:
     parts: Any = [sent for part in message.parts if (sent := _part(part, known)) is not None]
+    if isinstance(message, ModelResponse) and message.provider_url and servers and message.provider_url not in servers:
+        parts = list(map(_of_nobody, parts))
     same = len(parts) == len(message.parts) and all(part is old for part, old in zip(parts, message.parts, strict=True))
     if same or (isinstance(message, ModelRequest) and not parts):
         return message
@@ -61,6 +73,12 @@ def _part(part: Any, known: Collection[str]) -> Any:
         if name and name not in known and (sent := tool_name(name)) != name:
             return replace(part, tool_name=sent)
     return part
+
+
+def _of_nobody(part: Any) -> Any:
+    """Return a part without what only the server that made it can read: signatures, ids of items."""
+    known = {name: None for name in _OF_ITS_SERVER if getattr(part, name, None) is not None}
+    return replace(part, **known) if known else part
 
 
 def _items(content: Any) -> Iterable[Any]:

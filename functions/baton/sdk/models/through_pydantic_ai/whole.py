@@ -135,8 +135,10 @@ class WholeModel(WrapperModel):
 
     def _sendable(self, messages: list[ModelMessage], parameters: ModelRequestParameters) -> list[ModelMessage]:
         """Return the messages as providers take them; a function of a user's gets them as they are."""
+        if not self._is_sent():
+            return messages
         known = {tool.name for tool in (*parameters.function_tools, *parameters.output_tools)}
-        return sendable(messages, known) if self._is_sent() else messages
+        return sendable(messages, known, {leaf.base_url or "" for leaf in leaves_of(self.wrapped)})
 
     def _is_sent(self) -> bool:
         return all(_is_of_library(leaf) and leaf.base_url for leaf in leaves_of(self.wrapped))

@@ -5,6 +5,7 @@ from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from baton.sdk.models.model import File, ModelAnswer, ModelMessage, PastCall, ToolMessage, UserMessage
 from tests.unit.baton.sdk.models.through_pydantic_ai import openai_bodies as openai
@@ -175,6 +176,28 @@ async def test_what_one_provider_kept_is_not_given_to_another() -> None:
         sent = json.dumps(requested.sent())
     assert "EqQB" not in sent
     assert "I add." in sent
+
+
+@pytest.mark.parametrize("case", [ANTHROPIC, OPENAI, GOOGLE], ids=lambda case: case.model)
+async def test_what_one_server_kept_is_not_given_to_another_of_its_protocol(case: ProviderCase) -> None:
+    """A gateway's signature of a thought is none to Claude, which refuses the whole conversation for it."""
+    items = openai.reasoning_item("EqQB"), openai.call_item(0, *CALLS[0]), openai.call_item(1, *CALLS[1])
+    bodies = {
+        ANTHROPIC.model: other.message_calls("I add.", CALLS, other.thinking_block("I should add.", "EqQB")),
+        OPENAI.model: openai.response(*items),
+        GOOGLE.model: other.gemini_calls("I add.", CALLS, "EqQB"),
+    }
+    with requesting(case) as requested:
+        requested.answers(bodies[case.model], case.plain("x"), case.plain("x"))
+        turn = shown(await requested.answer())
+        await requested.answer(QUESTION, turn, *RESULTS)
+        own = json.dumps(requested.sent())
+        assert turn.provider is not None
+        elsewhere = {**turn.provider, "response": {**turn.provider["response"], "provider_url": "https://b.example"}}
+        await requested.answer(QUESTION, replace(turn, provider=elsewhere), *RESULTS)
+        sent = json.dumps(requested.sent())
+    assert ("EqQB" in own, "EqQB" in sent) == (True, False)
+    assert sent.count('"add"') == own.count('"add"')
 
 
 async def test_a_text_that_was_no_answer_is_answered_with_its_fault() -> None:
