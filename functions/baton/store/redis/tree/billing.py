@@ -132,12 +132,12 @@ class HeldCounts:
         self._held = held
 
     def beside(self, answers: Iterable[Any], counts: Sequence[Counts]) -> Sequence[Counts]:
-        """Return the counts that travel with these answers: all held ones, or none where every invocation goes on."""
+        """Return the counts that travel with these answers: all held ones, or none where an invocation goes on."""
         commits = [answer for answer in answers if isinstance(answer, Committed)]
         if not commits:
             return counts
         self._held += counts
-        if all(answer.claimed for answer in commits):
+        if any(answer.claimed for answer in commits):
             return ()
         counts = self._held[:]
         self._held.clear()
