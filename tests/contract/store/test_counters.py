@@ -47,6 +47,17 @@ async def test_what_a_commit_and_others_count_adds_up_by_name(side: Side) -> Non
     assert await side.counters.sums() == {"a": 5, "b:x": 1}
 
 
+@pytest.mark.bridge
+async def test_many_counts_add_up_as_few_do_in_three_commands(real: Side, redis_process: RedisProcess) -> None:
+    many = {f"name:{number}": 10**number for number in range(16)}
+    for times in (1, 2, 3):
+        before = redis_process.counted()
+        await real.counters.add(many)
+        spent = redis_process.counted().since(before)
+        assert (spent.requests, spent.commands) == (1, 3)
+        assert await real.counters.sums() == {name: times * much for name, much in many.items()}
+
+
 async def test_a_checkpoint_in_mid_work_is_counted(side: Side) -> None:
     """What a tool says goes past COMMIT; other parts are not counted."""
     (item,) = await fan_out(side, 1)

@@ -198,6 +198,17 @@ async def test_accepting_a_job_costs_two_requests_and_at_most_fifteen_commands(
     assert spent.commands <= 15
 
 
+async def test_a_backup_message_of_a_known_job_reads_its_tree_once(redis_process: RedisProcess) -> None:
+    """The script and what it reads: it does not try to create the job."""
+    async with several(redis_process, 2, RedisConnection) as connections:
+        one, other = map(side_over, connections)
+        await one.store.create(creation(a_job()), "m1", NOW_MS)
+        before = redis_process.counted()
+        created = await other.store.create(creation(a_job()), "m2", NOW_MS, known=True)
+        spent = redis_process.counted().since(before)
+    assert (created.new, spent.requests, spent.commands) == (False, 1, 2)
+
+
 async def test_a_batch_of_a_text_costs_one_request_of_four_commands(real: Side, redis_process: RedisProcess) -> None:
     """However long the text is by then; the turn's COMMIT puts them in the job's usage ledger."""
     await job_with(real, LOOP, None, turns=0, reads_history=False)

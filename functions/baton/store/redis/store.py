@@ -67,10 +67,13 @@ class Store:
             connection, Kept(retention_ms, stream_length), prompt_limit_bytes, known_chars
         )
 
-    def create(self, changes: Changes, message_id: str, now_ms: int, counted_bytes: int = 0) -> Coming[Created]:
+    def create(
+        self, changes: Changes, message_id: str, now_ms: int, counted_bytes: int = 0, *, known: bool = False
+    ) -> Coming[Created]:
         """Write a new job with its backup message as relay, unless it is there.
 
-        `counted_bytes`: of what it stores, the bytes that its tenant's quota has counted already.
+        `counted_bytes`: of what it stores, the bytes that its tenant's quota has counted already. `known`: it was there
+        a moment ago.
 
         Raises:
             JobGoneError: it was there, and its data is gone.
@@ -81,7 +84,7 @@ class Store:
             make=lambda draft: operations.create(draft, changes, message_id, now_ms, counted_bytes),
             messages=(message_id,),
             jobs=_only(job_id),
-            guesses=True,
+            guesses=not known,
         )
         return self._transactions.run(root_of(job_id), transition)
 

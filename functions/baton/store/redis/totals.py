@@ -40,6 +40,7 @@ from baton_events.errors import StoreError, StoreFullError
 from baton_events.ids import canonical_json
 
 _log = logging.getLogger("baton.store")
+_SCRIPT_COMMANDS = 3  # the script, what it reads, what it writes
 Counts = Mapping[tuple[str, str], int]  # a hash and its field: how much is added
 
 
@@ -75,8 +76,14 @@ class Counters:
         self._redis = connection
 
     async def add(self, counts: Mapping[str, int]) -> None:
-        """Add to the sums, by name."""
-        if counts:
+        """Add to the sums, by name; many in a script, which reads and writes all of them at once."""
+        if len(counts) > _SCRIPT_COMMANDS:
+            patch, texts = Patch(0), [text for name in counts for text in (name, "0")]
+            patch.equal(keys.COUNTERS, {}, list(counts))
+            sums = [(name, 2 * number + 1, "", much) for number, (name, much) in enumerate(counts.items())]
+            patch.write("HSET", keys.COUNTERS, texts, sums)
+            await self._redis.written(patch)
+        elif counts:
             await self._redis.pipeline(*adding([of_deployment(counts)]))
 
     async def sums(self) -> dict[str, int]:

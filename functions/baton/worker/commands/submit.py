@@ -249,7 +249,7 @@ class SubmitJob(BeginsRun):
         try:
             await self._store_task(job, content)
             changes = _changes(job, task, now_ms, slot=slot)
-            created = await self._store.create(changes, relay_id, now_ms, _counted(stored))
+            created = await self._store.create(changes, relay_id, now_ms, _counted(stored), known=known)
         except (JobGoneError, ObjectStoreError):
             await self._leave(job, slot_state, relay_id)
             raise
