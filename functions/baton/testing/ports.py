@@ -7,7 +7,7 @@ ends. Likeness in long-term memory is shared words: no meaning, as with the loca
 import math
 import re
 from collections import Counter
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -21,10 +21,9 @@ from baton.store.redis.in_process.data import Version
 from baton.store.redis.in_process.server import InProcessConnection
 from baton.store.redis.reader import Reader
 from baton.testing.dice import Dice
+from baton.testing.process import Surroundings
 from baton.testing.queue import SimulatedQueue
-from baton.testing.queue import Surroundings as AroundQueue
 from baton.testing.store import SimulatedBudgets, SimulatedObjects, SimulatedRedis, SimulatedStore
-from baton.testing.store import Surroundings as AroundStore
 from baton.testing.virtual_clock import in_virtual_thread
 from baton.worker.container import Ports
 from baton.worker.wiring import real_ports
@@ -92,10 +91,6 @@ EPOCH_MS = 1_800_000_000_000
 BASE_URL = "https://simulation.invalid"
 _TOKEN = 31
 _APART = Settings().object_from_bytes
-
-
-class Surroundings(AroundQueue, AroundStore, Protocol):
-    """The ports' view of their world."""
 
 
 class Left(Struct):

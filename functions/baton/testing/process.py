@@ -12,12 +12,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from types import AsyncGeneratorType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 from weakref import WeakKeyDictionary, ref
 
 from msgspec import Struct
 from starlette.types import ASGIApp
 
+from baton.testing.dice import Dice
+from baton.testing.virtual_clock import VirtualClock
 from baton.testing.virtual_loop import VirtualLoop
 from baton.worker.container import Container
 
@@ -186,3 +188,33 @@ def _close(coroutine: Any) -> None:
             except BaseException:  # noqa: BLE001, S110 - code of a process that is dead
                 pass
             break
+
+
+class Surroundings(Protocol):
+    """The view that ports have of their world."""
+
+    loop: SimulationLoop
+    dice: Dice
+    faults: frozenset[str]
+    clock: VirtualClock
+    job_id: str
+
+    def now_ms(self) -> int:
+        """Return the time."""
+        ...
+
+    def process(self) -> Process:
+        """Return the process that takes the next delivery."""
+        ...
+
+    async def point(self, what: str) -> None:
+        """Mark a point at which the process can die."""
+        ...
+
+    def delivered(self) -> None:
+        """Record that a delivery is over."""
+        ...
+
+    def record(self, what: str) -> None:
+        """Add to the story."""
+        ...

@@ -13,15 +13,13 @@ import math
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.testing import asgi
 from baton.testing.asgi import Answer
-from baton.testing.dice import Dice
-from baton.testing.process import PROCESS, Process, SimulationLoop
+from baton.testing.process import PROCESS, Surroundings
 from baton.testing.virtual_loop import Crashed
 from baton_events.messages import CALLBACK_SECONDS, CALLBACK_WAITS, Outgoing
 from baton_events.schema import function_of
@@ -84,30 +82,6 @@ _NO_PROVIDER = (
     "an agent with offload has its model asked over the network, which a simulation has not: play one with a model for"
     " tests, as in dataclasses.replace(agent, model=…, offload='')"
 )
-
-
-class Surroundings(Protocol):
-    """The queue's view of its world."""
-
-    loop: SimulationLoop
-    dice: Dice
-    faults: frozenset[str]
-
-    def now_ms(self) -> int:
-        """Return the time."""
-        ...
-
-    def process(self) -> Process:
-        """Return the process that takes the next delivery."""
-        ...
-
-    async def point(self, what: str) -> None:
-        """Mark a point at which the process can die."""
-        ...
-
-    def delivered(self) -> None:
-        """Record that a delivery is over."""
-        ...
 
 
 @dataclass(eq=False)

@@ -9,7 +9,7 @@ are lost once, as after a failover. A process has a connection of its own; what 
 
 from collections.abc import AsyncIterator, Sequence
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed
 from baton.engine.commit.codec import load_call
@@ -26,8 +26,7 @@ from baton.store.redis.connection import RedisConnection
 from baton.store.redis.in_process.data import Version
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.store.redis.store import Store
-from baton.testing.dice import Dice
-from baton.testing.virtual_clock import VirtualClock
+from baton.testing.process import Surroundings
 
 _FORGETS, _WHEN, _HOW_MUCH = "forgetful_store", 21, 22
 _WORDS = {
@@ -40,23 +39,6 @@ _WORDS = {
     ItemKind.NOTIFY: "that its end is sent out",
     ItemKind.RELEASE: "the release of its workspace",
 }
-
-
-class Surroundings(Protocol):
-    """The store's view of its world."""
-
-    dice: Dice
-    faults: frozenset[str]
-    clock: VirtualClock
-    job_id: str
-
-    async def point(self, what: str) -> None:
-        """Mark a point at which the process can die."""
-        ...
-
-    def record(self, what: str) -> None:
-        """Add to the story."""
-        ...
 
 
 class SimulatedRedis(InProcessRedis):

@@ -1,7 +1,6 @@
-"""The only place where time, randomness and ids come from outside; for tests, a clock that only moves when told to.
+"""The only place where time and randomness come from outside; for tests, a clock that only moves when told to.
 
-Everything else takes them as values. Invariants: ids are unique across runs as long as run names differ, and increase
-within one run, so indexes grow at their end. `advance` rings every wake-up on its way at its own time, in order.
+Everything else takes them as values. Invariant: `advance` rings every wake-up on its way at its own time, in order.
 """
 
 import asyncio
@@ -51,19 +50,6 @@ class SystemClock:
 def random_text(length: int) -> str:
     """Return letters and digits that cannot be guessed."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-class RunIds:
-    """Ids of one run of the server."""
-
-    def __init__(self, run_name: str) -> None:
-        self._run_name = run_name
-        self._count = 0
-
-    def next(self, prefix: str) -> str:
-        """Return a new id such as `msg_<run><number>`."""
-        self._count += 1
-        return f"{prefix}_{self._run_name}{self._count:08x}"
 
 
 class _WakeUp:

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 
 import uvloop
 
-from baton_local.qstash.clock import Clock, RunIds, SystemClock, random_text
+from baton_local.qstash.clock import Clock, SystemClock, random_text
+from baton_local.qstash.core.state import RunIds
 from baton_local.qstash.core.tenant import SigningKeys
 from baton_local.qstash.delivery.http_delivery import HttpDelivery
 from baton_local.qstash.engine import Engine, Send

@@ -5,7 +5,7 @@ Invariant: `Transition` is the only way to change the state, so whatever changes
 
 import heapq
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from baton_local.qstash.core.answer import not_found
 from baton_local.qstash.core.limits import Limits
@@ -109,12 +109,17 @@ Change = (
 )
 
 
-class Ids(Protocol):
-    """Source of ids: unique across restarts, increasing within one run."""
+class RunIds:
+    """RunIds of one run of the server: unique across runs as long as run names differ, and increasing within one."""
+
+    def __init__(self, run_name: str) -> None:
+        self._run_name = run_name
+        self._count = 0
 
     def next(self, prefix: str) -> str:
-        """Return a new id such as `msg_...`."""
-        ...
+        """Return a new id such as `msg_<run><number>`."""
+        self._count += 1
+        return f"{prefix}_{self._run_name}{self._count:08x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ class State:
     """Tenants, timers and slots."""
 
     limits: Limits
-    ids: Ids
+    ids: RunIds
     tenants: dict[str, Tenant]
     capacity: Capacity
     timers: list[Timer] = field(default_factory=list)

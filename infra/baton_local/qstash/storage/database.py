@@ -21,7 +21,7 @@ from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.machine import Outcome
 from baton_local.qstash.core.message import AttemptResult, DlqEntry, Live
 from baton_local.qstash.core.queues import Capacity
-from baton_local.qstash.core.state import Change, Ids, State, Transition
+from baton_local.qstash.core.state import Change, RunIds, State, Transition
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 from baton_local.qstash.settings import User
 from baton_local.qstash.storage import codec
@@ -199,12 +199,12 @@ class Database:
         finally:
             os.close(self._lock)
 
-    def load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
+    def load(self, users: Iterable[User], limits: Limits, ids: RunIds, now_ms: int) -> tuple[State, Outcome]:
         """Return the state of the last run, and what follows from taking it up again."""
         with _no_garbage_collection():
             return self._load(users, limits, ids, now_ms)
 
-    def _load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
+    def _load(self, users: Iterable[User], limits: Limits, ids: RunIds, now_ms: int) -> tuple[State, Outcome]:
         tenants = {user.id: Tenant(user.id, self._keys(user)) for user in users}
         for tenant in tenants.values():
             load_tenant(self._connection, tenant, now_ms)

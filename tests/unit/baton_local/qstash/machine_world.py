@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from baton_local.qstash.clock import RunIds
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.commands.publishing import Publish, publish
 from baton_local.qstash.core.destinations import parse_destination
@@ -13,7 +12,7 @@ from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.machine import Command, Outcome, P, apply, end_attempt, tick
 from baton_local.qstash.core.message import AttemptResult, Event
 from baton_local.qstash.core.queues import Capacity
-from baton_local.qstash.core.state import Change, Deliver, State
+from baton_local.qstash.core.state import Change, Deliver, RunIds, State
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 from baton_local.stand_in.api_error import ApiError
 

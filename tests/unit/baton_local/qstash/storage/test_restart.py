@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.qstash.clock import RunIds, VirtualClock
+from baton_local.qstash.clock import VirtualClock
 from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.message import AttemptResult
+from baton_local.qstash.core.state import RunIds
 from baton_local.qstash.settings import DEVELOPMENT_USERS, User
 from baton_local.qstash.storage.database import Database
 from tests.unit.baton_local.qstash.served import serving
