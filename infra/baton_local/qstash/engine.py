@@ -105,7 +105,7 @@ class Engine:
             effect.retried,
             effect.signing_key,
             now_seconds=self._wall_clock.now_ms() // 1_000,
-            jwt_id=self.state.ids.next("jwt"),
+            jwt_id=self.state.ids.new_id("jwt"),
             default_timeout_ms=self.state.limits.max_timeout_ms,
         )
         try:

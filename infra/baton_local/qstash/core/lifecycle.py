@@ -207,7 +207,7 @@ def make_message(
     not_before_ms = step.now_ms + options.delay_ms if options.not_before_ms is None else options.not_before_ms
     return Message(
         seq=step.state.next_seq(),
-        id=step.state.ids.next("msg"),
+        id=step.state.ids.new_id("msg"),
         user=tenant.user,
         url=url,
         created_at_ms=step.now_ms,

@@ -116,7 +116,7 @@ class RunIds:
         self._run_name = run_name
         self._count = 0
 
-    def next(self, prefix: str) -> str:
+    def new_id(self, prefix: str) -> str:
         """Return a new id such as `msg_<run><number>`."""
         self._count += 1
         return f"{prefix}_{self._run_name}{self._count:08x}"

@@ -131,7 +131,7 @@ def _retry(step: Transition, tenant: Tenant, entry: DlqEntry) -> dict[str, str]:
     message = replace(
         entry.message,
         seq=step.state.next_seq(),
-        id=step.state.ids.next("msg"),
+        id=step.state.ids.new_id("msg"),
         created_at_ms=step.now_ms,
         not_before_ms=step.now_ms,
         holds_queue=None,

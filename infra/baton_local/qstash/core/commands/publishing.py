@@ -171,7 +171,7 @@ def create_schedule(step: Transition, tenant: Tenant, command: Publish) -> Answe
         raise bad_request("Upstash-Not-Before: has no meaning for a schedule; use Upstash-Delay")
     if len(command.body or b"") > limits.max_message_bytes:
         raise bad_request(f"body: is over the limit of {limits.max_message_bytes} bytes")
-    schedule_id = options.schedule_id or step.state.ids.next("scd")
+    schedule_id = options.schedule_id or step.state.ids.new_id("scd")
     if schedule_id not in tenant.schedules and len(tenant.schedules) >= limits.max_schedules:
         raise over_quota(f"schedule: there are {limits.max_schedules} already, the limit; delete one first")
     schedule = Schedule(
