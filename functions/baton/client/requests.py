@@ -59,7 +59,7 @@ class Pauses:
         """Forget earlier failures."""
         self._left_seconds, self._next_seconds = self._most_seconds, _FIRST_PAUSE_SECONDS
 
-    def next(self, error: ApiError) -> float:
+    def pause_seconds(self, error: ApiError) -> float:
         """Return the seconds before the next try.
 
         Raises:
@@ -139,7 +139,7 @@ class Requests:
             except ApiError as error:
                 if error.status and error.status != _TOO_MANY and error.status < _SERVER_ERROR:
                     raise
-                seconds = pauses.next(error)
+                seconds = pauses.pause_seconds(error)
             await self.exchange.sleep(seconds)
 
     async def parts(self, call: Call, after: str | None = None) -> AsyncGenerator[Part, None]:
@@ -172,7 +172,7 @@ class Requests:
                         yield part
                 seconds = max(events.retry_seconds, _COME_BACK_SECONDS)
             except httpx.TransportError as error:
-                seconds = pauses.next(self._unreachable(call, error))
+                seconds = pauses.pause_seconds(self._unreachable(call, error))
             finally:
                 await self.exchange.hang_up(response)
             await self.exchange.sleep(seconds)
