@@ -167,7 +167,7 @@ class PartKeeper:
                 await self._until_free()
                 continue
             if code == os.EX_CONFIG and self._served_since is None:
-                if self._changes is None or not self._has_served:
+                if self._changes is None or not (self._has_served or self.part.joins):
                     raise self._broken(f"{self.part.name} cannot start.")
                 await self._until_changed(self._changes)
                 continue

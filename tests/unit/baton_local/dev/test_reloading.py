@@ -138,6 +138,21 @@ async def test_a_stack_whose_code_cannot_be_loaded_does_not_start(project: Path,
             pass
 
 
+async def test_one_that_joins_waits_for_its_code_also_where_it_has_never_run(project: Path, tmp_path: Path) -> None:
+    """The code was whole when the stack got ready, and is saved with an error before this one has loaded it."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (whole / "code.py").write_text("VALUE = 1\n")
+    (project / "code.py").write_text("import no_such_module\n")
+    joining = replace(runner(project), name="app-2", needs=("app",), joins=True)
+    stage = Stage(tmp_path, runner(whole), joining)
+    async with stage.started() as supervisor:
+        await until(lambda: bool(supervisor.fault()))
+        assert list(supervisor.process_ids()) == ["app"]
+        (project / "code.py").write_text("VALUE = 2\n")
+        await until(lambda: list(supervisor.process_ids()) == ["app", "app-2"] and not supervisor.fault())
+
+
 async def test_a_stack_stops_while_it_waits_for_code(project: Path, tmp_path: Path) -> None:
     stage = Stage(tmp_path, runner(project))
     async with stage.started() as supervisor:
