@@ -27,7 +27,7 @@ _BUCKETS = len(DURATION_BOUNDS_SECONDS) + 1
 # Amounts of a job's usage ledger that add up over jobs.
 COUNTED = ("messages", "deliveries", "redis_requests", "redis_commands", "redis_bytes", "function_ms", "mb_ms")
 # The cost of the slot request that reports the end, with the COMMIT after it (tests/e2e/test_ledger.py).
-LAST_UPDATE = {"redis_requests": 2, "redis_commands": 11}
+LAST_UPDATE = {"redis_requests": 2, "redis_commands": 10}
 _UNKNOWN = Usage()
 
 
@@ -105,9 +105,9 @@ def run_ms(job: Job) -> int:
 
 def _counts_since_retry(job: Job, usage: Usage) -> dict[str, int]:
     counts = {name: getattr(usage, name) + LAST_UPDATE.get(name, 0) for name in COUNTED}
-    # Rows in the lists: three commands, one for a job below another; a later run writes all four of them, and replaces
+    # Rows in the lists: two commands, one for a job below another; a later run writes all three of them, and replaces
     # the text of the one before.
-    counts["redis_commands"] += -2 if is_child(job.id) else 2 * (job.run > 1)
+    counts["redis_commands"] += -1 if is_child(job.id) else 2 * (job.run > 1)
     return {name: much - usage.before.get(name, 0) for name, much in counts.items()}
 
 
