@@ -303,16 +303,18 @@ def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> Wor
     )
 
 
-def ok_record(result_json: str, kept_json: str = "", apart_bytes: int = 0) -> str:
-    """Return what is recorded of a call's result, as JSON text.
+def ok_record(result_json: str, kept_json: str = "", apart_bytes: int = 0, edited_json: str = "") -> str:
+    """Return what is recorded of a call's result, as JSON text. `edited_json`: the arguments, where a person gave them.
 
     `apart` is the record's own mark: what a tool returns cannot have it, so no ref in a result is followed.
     """
     kept = f',"kept":{kept_json}' if kept_json else ""
     apart = ',"apart":true' if apart_bytes else ""
-    return f'{{"ok":{result_json}{kept}{apart}}}'
+    edited = f',"edited":{edited_json}' if edited_json else ""
+    return f'{{"ok":{result_json}{kept}{apart}{edited}}}'
 
 
-def error_record(failure: Failure) -> str:
-    """Return what is recorded of a call's failure, as JSON text."""
-    return canonical_json({"error": {"type": failure.type, "message": failure.message}})
+def error_record(failure: Failure, edited: dict[str, Any] | None = None) -> str:
+    """Return what is recorded of a call's failure, as JSON text. `edited`: as with a result."""
+    error = {"error": {"type": failure.type, "message": failure.message}}
+    return canonical_json(error if edited is None else {**error, "edited": edited})

@@ -46,11 +46,14 @@ def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
     begun = _begun(state.the_call, item, Step.RETURN)
     operation = step_result.operation_id
     record = _closed(state.the_call, **begun, error=None, finished_at_ms=now_ms, operation_id=operation)
+    edited = _edited(state.the_call)
+    edited_json = "" if edited is None else canonical_json(edited)
+    result = ok_record(step_result.result_json, step_result.kept_json, step_result.apart_bytes, edited_json)
     return Decision(
         Changes(
             calls=(record,),
             items=(following(item, ItemKind.COMPLETE, now_ms),),
-            results={record.id: ok_record(step_result.result_json, step_result.kept_json, step_result.apart_bytes)},
+            results={record.id: result},
             parts=(
                 *(
                     stream_parts.operation_started(record, step_result.result_json)
@@ -199,7 +202,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
     item, record = state.item, state.the_call
     status = next_call_status(record.status, Step.GIVE_UP)
     failed = _closed(record, status=status, error=failure, finished_at_ms=now_ms)
-    text = error_record(failure)
+    text = error_record(failure, _edited(record))
     parts = (
         stream_parts.tool_error(record.id, failure),
         *((stream_parts.operation(failed, item),) if item.kind is ItemKind.WAIT and not item.approval_of_call else ()),
@@ -232,6 +235,11 @@ def _used(item: WorkItem, now_ms: int, *, failed: bool = False) -> ToolUse:
 def _closed(record: CallRecord, **changes: Any) -> CallRecord:
     """Return the record of a tool that does not run again, without its memo and the secrets in its arguments."""
     return replace(record, **changes, arguments=redacted(record.arguments), memo={})
+
+
+def _edited(record: CallRecord) -> dict[str, Any] | None:
+    """Return the arguments that a person has put in the place of the model's; None: nobody has."""
+    return redacted(record.arguments) if record.idempotency_key != record.id else None
 
 
 def _run(record: CallRecord, item: WorkItem) -> dict[str, Any]:

@@ -52,6 +52,7 @@ from baton.worker.executors.history import build_prompt, kinds_of, prompt_again
 from baton.worker.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed, runner_turn
 from baton.worker.executors.runner_work import recorded
 from baton.worker.executors.text_stream import TextStream, TextStreams
+from baton_events.ids import canonical_json
 from baton_events.values.text import text_of
 
 if TYPE_CHECKING:
@@ -332,7 +333,9 @@ def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) ->
         else:
             error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
             prompt.append(ToolMessage(wanted_call["id"], wanted_call["tool"], error, is_error=True))
-    return prompt
+    ran = ((one["tool"], results.get(one["id"], {}).get("edited")) for one in wanted_calls)
+    notes = [f"[A person changed a call of {tool}: it ran with {canonical_json(args)}]" for tool, args in ran if args]
+    return [*prompt, *(UserMessage(note, note=True) for note in notes)]
 
 
 def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
