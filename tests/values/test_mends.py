@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from baton.sdk.models.model import NOTHING_SPENT, ModelAnswer
-from baton.sdk.models.through_pydantic_ai import chat_chunks, client, whole
+from baton.sdk.models.through_pydantic_ai import call_pieces, chat_chunks, client, whole
 from baton.server.api import audit, problem
 from baton.store.transport import bodies
 from baton.worker.executors import executor, model_call, tool_run
@@ -38,6 +38,7 @@ MENDS: list[Mend] = [
     ("no answer is cut", ModelAnswer, "is_cut", False, an_answer_of_a_server),
     ("halves of a text stay apart", whole, "_clean", _as_it_is, an_answer_of_a_server),
     ("two calls keep one id", whole, "_another_id", lambda taken, _: taken, an_answer_to_a_library),
+    ("calls are joined by their index", call_pieces._Begun, "is_followed_by", lambda *_: False, an_answer_of_a_server),
     ("no arguments are a fault", whole, "_NONE", frozenset(), an_answer_of_a_server),
     ("tokens of refused answers do not count", client, "_spent", lambda _: NOTHING_SPENT, an_answer_of_a_server),
     ("a coded body is read", (bodies, problem), "check_announced", _as_it_is, a_body),

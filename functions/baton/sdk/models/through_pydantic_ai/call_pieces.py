@@ -21,7 +21,7 @@ class _Begun(Struct):
 
     def is_followed_by(self, call_id: str, name: str, arguments: Any) -> bool:
         """Return whether a piece with a name begins another call."""
-        has_other_id, sent = bool(call_id and self.id and call_id != self.id), "".join(self.pieces)
+        has_other_id, sent = bool(call_id and self.id and call_id != self.id), "".join(self.pieces).strip()
         if not sent:
             return has_other_id
         return _is_whole(sent) and (has_other_id or name != self.name or bool(arguments))
@@ -53,6 +53,7 @@ class CallPieces:
 
 def _is_whole(arguments: str) -> bool:
     try:
-        return isinstance(json.loads(arguments), dict)
+        json.loads(arguments)
     except ValueError:
         return False
+    return True
