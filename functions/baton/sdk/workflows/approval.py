@@ -32,7 +32,7 @@ async def approval(
     title: Annotated[str, Field(min_length=1, max_length=500)],
     data: JsonObject | None = None,
     *,
-    timeout_seconds: Annotated[float, Field(gt=0, le=_YEAR_SECONDS)] = WEEK_SECONDS,
+    timeout_seconds: Annotated[float, Field(le=_YEAR_SECONDS)] = WEEK_SECONDS,
     context: ToolContext | None = None,
 ) -> Any:
     """Ask a person to approve something, and wait for the answer.
@@ -40,7 +40,7 @@ async def approval(
     Args:
         title: the question.
         data: what is asked about, which the person may edit.
-        timeout_seconds: how long to wait at most.
+        timeout_seconds: how long to wait at most; 0 or less: nobody is asked.
         context: the call.
     """
     memo, asked = (context.memo if context else None) or {}, data or {}
@@ -50,4 +50,6 @@ async def approval(
         timed_out = memo["refused"] == "expired"
         reason = "" if timed_out else memo.get("reason", "")
         return {"approved": False, "data": asked, "reason": reason, "timed_out": timed_out}
+    if timeout_seconds <= 0:  # nobody is asked once the time is over
+        return {"approved": False, "data": asked, "reason": "", "timed_out": True}
     return RunAgain(memo={}, form=_ANY_OBJECT, title=title, begins_with=asked, timeout_seconds=timeout_seconds)

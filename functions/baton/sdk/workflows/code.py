@@ -5,6 +5,7 @@ followed. All faults are found in one reading, each with file and line. Must not
 """
 
 import ast
+import asyncio
 import builtins
 import importlib
 import inspect
@@ -155,7 +156,7 @@ class Code:
                 case ast.Attribute() if self._is_bound_method(node, scope, called, known):
                     what = f".{node.attr} is no value in a workflow"
                     self._fault(f"{what}; call it, or write a lambda that does", file, node.lineno)
-                case ast.Attribute() | ast.Call() | ast.MatchClass():
+                case ast.Attribute() | ast.Call() | ast.MatchClass() | ast.Expr():
                     self._check_class(node, scope, bare, file)
                 case _:
                     pass
@@ -171,7 +172,7 @@ class Code:
 
     def _check_class(
         self,
-        node: ast.Attribute | ast.Call | ast.MatchClass,
+        node: ast.Attribute | ast.Call | ast.MatchClass | ast.Expr,
         scope: Mapping[str, Any],
         bare: list[type],
         file: SourceFile,
@@ -184,6 +185,9 @@ class Code:
                     text = f"a member of {name} has a name and a value in a workflow; write .value.{own}"
             case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)]) if is_plain_enum(scope.get(name)):
                 text = f"len({name}) is not possible in a workflow; write len(list({name}))"
+            case ast.Expr(value=ast.Call(func=called)) if _is_awaited(self._called(called, scope)):
+                shown = f"{ast.unparse(called)}(…)"
+                text = f"{shown} is not awaited, so it does not run; write await {shown}"
             case ast.Call(func=ast.Name(id=name)) if (model := scope.get(name)) in bare and is_made_by_code(model):
                 text = unheard(name, "__post_init__")
             case (
@@ -198,6 +202,16 @@ class Code:
                 pass
         if text:
             self._fault(text, file, node.lineno)
+
+    def _called(self, function: ast.expr, scope: Mapping[str, Any]) -> Any:
+        """Return what is called by a name, or by a module's attribute; None: that is not known."""
+        match function:
+            case ast.Name(id=name) if not any(name in subset.bound_in(piece) for _, piece, _ in self._pieces):
+                return scope.get(name)
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if isinstance(scope.get(name), ModuleType):
+                return getattr(scope[name], attr, None)
+            case _:
+                return None
 
     def is_sourced(self, model: type) -> bool:
         """Return whether a model has its own source in the program."""
@@ -217,7 +231,7 @@ class Code:
                 self.files[path] = SourceFile(_shown(path, value.__module__), lines, tree)
         except (OSError, TypeError, SyntaxError, ValueError):
             return None, None
-        return self.files[path], _node_of(self.files[path].tree, value)
+        return self.files[path], subset.node_of(self.files[path].tree, value)
 
     def _define(self, value: Any, asked: str, *, is_top: bool = False) -> str:
         """Take a function or class into the program; return its name there."""
@@ -230,7 +244,7 @@ class Code:
         for line, text in subset.faults_of(node, is_top=is_top):
             self._fault(text, file, line)
         file.take(node, node.col_offset)
-        scope = _scope_of(value)
+        scope = subset.scope_of(value)
         self._pieces.append((file, node, scope))
         for found, line in subset.free_names(node).items():
             self._resolve(found, line, scope, file, node)
@@ -371,27 +385,8 @@ def _is_users(module: ModuleType | None) -> bool:
     return not installed and module.__name__.partition(".")[0] not in ("baton", "baton_events", "baton_local")
 
 
-def _scope_of(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, FunctionType):
-        module = inspect.getmodule(value)
-        return vars(module) if module else {}
-    inner = inspect.getclosurevars(value).nonlocals
-    return {**value.__globals__, **inner} if inner else value.__globals__
-
-
-def _node_of(tree: ast.Module, value: Any) -> ast.stmt | None:
-    """Return the syntax of a function, found by its first line, or of a class, by its qualified name."""
-    name = value.__name__
-    if isinstance(value, FunctionType):
-        first = value.__code__.co_firstlineno
-        found = [each for each in ast.walk(tree) if isinstance(each, subset.Function) and each.name == name]
-        return next(
-            (each for each in found if min((one.lineno for one in each.decorator_list), default=each.lineno) == first),
-            None,
-        )
-    return next(
-        (each for each in reversed(list(ast.walk(tree))) if isinstance(each, ast.ClassDef) and each.name == name), None
-    )
+def _is_awaited(value: Any) -> bool:
+    return isinstance(value, Tool | Agent | CodeAgent) or value is asyncio.gather or inspect.iscoroutinefunction(value)
 
 
 def _shown(path: str, module: str) -> str:

@@ -35,6 +35,7 @@ _WAYS = {
     "input": "use await approval(…), or wait_for_event(…)",
     "staticmethod": "write a function beside the class",
     "super": "a class may not inherit here",
+    ".utcnow": "write datetime.now(timezone.utc)",
     "collections.OrderedDict": "use a dict, which keeps its order",
     "dataclasses.asdict": "build it from the fields",
     "dataclasses.replace": "build it from the fields",
@@ -118,6 +119,11 @@ def way_around(name: str) -> str:
     if name in _EXCEPTIONS:
         return f"use {base_of(name)}, which it is one of"
     return _WAYS.get(name, TOOL) if name in _FUNCTIONS else ""
+
+
+def way_without(attribute: str) -> str:
+    """Return what to do without a method that no value has there."""
+    return _WAYS.get(f".{attribute}", TOOL)
 
 
 def base_of(exception: str) -> str:

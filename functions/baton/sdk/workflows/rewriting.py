@@ -71,8 +71,8 @@ def _edits(lines: Sequence[str], node: ast.AST, *, has_groups: bool) -> Iterator
     match node:
         case ast.AsyncWith() if is_task_group(node):
             yield from _group(lines, node)
-        case ast.Call(func=function) if _is_gather(node, has_groups=has_groups):
-            yield _edit(function, "_baton_gather")
+        case ast.Call(func=function) if name := _substitute(node, has_groups=has_groups):
+            yield _edit(function, name)
         case ast.Call(args=[argument]) if _is_failure(node):
             yield from _around(argument, "_baton_text(")
         case ast.Await(value=work) if has_groups and _is_maybe_task(work):
@@ -103,9 +103,12 @@ def _as_a_whole(node: ast.AST, *, has_groups: bool) -> list[Edit] | None:
             return None
 
 
-def _is_gather(node: ast.Call, *, has_groups: bool) -> bool:
-    is_named = isinstance(node.func, ast.Name | ast.Attribute) and _named(node.func) == "gather"
-    return is_named and bool(node.keywords or has_groups)
+def _substitute(node: ast.Call, *, has_groups: bool) -> str:
+    """Return the name of what is called in the place of a function; empty: the function itself."""
+    name = _named(node.func)
+    if name == "timedelta":  # the interpreter's takes whole numbers alone
+        return "_baton_span"
+    return "_baton_gather" if name == "gather" and (node.keywords or has_groups) else ""
 
 
 def _is_failure(node: ast.Call) -> bool:
@@ -191,8 +194,8 @@ class _Rewriter(ast.NodeTransformer):
                 return self._changed(_call(_OWNED[name], owner, *node.args, keywords=node.keywords))
             case ast.Call(func=ast.Name() as function, args=[argument]) if _is_failure(node):
                 return self._changed(_call(function.id, _call("_baton_text", argument)))
-            case ast.Call() if _is_gather(node, has_groups=self._has_groups):
-                return self._changed(_call("_baton_gather", *node.args, keywords=node.keywords))
+            case ast.Call() if other := _substitute(node, has_groups=self._has_groups):
+                return self._changed(_call(other, *node.args, keywords=node.keywords))
             case _:
                 return node
 

@@ -17,9 +17,9 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import to_jsonable_python
 
 from baton.sdk.agents.runner import CallReturned, CodeRunner, Recorded, RunFailedError, RunnerAnswer, RunnerCall
-from baton.sdk.models.model import Call, Listener, ModelAnswer, ModelError
+from baton.sdk.models.model import ANSWER_LIMIT_BYTES, Call, Listener, ModelAnswer, ModelError
 from baton.sdk.records.own_threads import in_own_thread
-from baton.sdk.tools.arguments import InvalidArguments
+from baton.sdk.tools.arguments import InvalidArguments, shortened
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows.program import Program
 from baton.sdk.workflows.substitutes import OF_GROUP
@@ -170,6 +170,9 @@ class WorkflowRunner(CodeRunner):
         if stretch is None or stretch["code_digest"] == self._digest:  # another code had another annotation
             output = _checked(self._returns, value)
         text = output if isinstance(output, str) else "" if output is None else canonical_json(output)
+        if (size_bytes := len(text.encode())) > ANSWER_LIMIT_BYTES:
+            what = f"the result has {size_bytes} bytes, over the limit of {ANSWER_LIMIT_BYTES}"
+            raise RunFailedError("result_too_large", f"{what}: keep large data in files, in a store, or behind an id")
         return RunnerAnswer(ModelAnswer(text=text), output=output, asked=False)
 
     def _fail(self, raised: Any, recorded: Recorded, stretch: Mapping[str, Any] | None) -> NoReturn:
@@ -262,5 +265,8 @@ def _checked(returns: Any, value: Any) -> Any:
     try:
         return to_jsonable_python(adapter.validate_json(canonical_json(value)))
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'result'}: {one['msg']}" for one in error.errors())
+        faults = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'result'}: {one['msg']}, got {shortened(one['input'])}"
+            for one in error.errors()
+        )
         raise RunFailedError("invalid_result", f"the result does not fit the return annotation: {faults}") from error

@@ -6,8 +6,10 @@ and what to do instead. Must not: follow names, which `code` does.
 
 import ast
 import builtins
-from collections.abc import Iterator
-from typing import TypeAlias
+import inspect
+from collections.abc import Iterator, Mapping
+from types import FunctionType
+from typing import Any, TypeAlias
 
 from baton.sdk.records.limits import MODULES
 from baton.sdk.workflows.lacking import (
@@ -19,6 +21,7 @@ from baton.sdk.workflows.lacking import (
     is_method,
     is_no_value,
     way_around,
+    way_without,
 )
 from baton.sdk.workflows.rewriting import is_task_group
 
@@ -37,6 +40,8 @@ _ASYNCIO = {
     "ensure_future": "use await asyncio.gather(…); a branch that runs on alone is a @workflow",
     "wait": "use await asyncio.gather(…)",
     "as_completed": "use await asyncio.gather(…)",
+    "TimeoutError": "write TimeoutError, which is the same",
+    "CancelledError": "leave it out: a cancelled job ends at once, and its code does not go on",
 }
 _ASYNCIO_WORKS = ("gather", "sleep")
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -45,7 +50,7 @@ Fault: TypeAlias = tuple[int, str]
 
 def faults_of(node: ast.AST, *, is_top: bool = False) -> Iterator[Fault]:
     """Yield the faults of a function or class with their lines. `is_top`: its decorator makes it a workflow."""
-    bound, groups = _bound_in(node), _task_groups(node)
+    bound, groups = bound_in(node), _task_groups(node)
     for each in _parts(node):
         line = getattr(each, "lineno", 0)
         if each in groups:
@@ -76,7 +81,7 @@ def _expression_faults(node: ast.AST, line: int) -> Iterator[Fault]:
         case ast.Compare(left=ast.Call(func=ast.Name(id="type")), comparators=[kind]) if _is_exception(kind):
             yield line, "type(…) is no exception's class in a workflow; ask isinstance(…)"
         case ast.Attribute(attr=name) if name in LACKING_ATTRIBUTES:
-            yield line, f".{name} is not possible in a workflow; {TOOL}"
+            yield line, f".{name} is not possible in a workflow; {way_without(name)}"
         case _:
             pass
 
@@ -133,10 +138,11 @@ def _is_exception(function: ast.expr) -> bool:
     return isinstance(known, type) and issubclass(known, BaseException)
 
 
-def _bound_in(node: ast.AST) -> set[str]:
+def bound_in(node: ast.AST) -> set[str]:
     """Return the names of parameters and variables: theirs are no attributes of a module or of a type."""
     names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)}
-    return names | {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
+    functions = {each.name for each in ast.walk(node) if isinstance(each, Function) and each is not node}
+    return names | functions | {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
 
 
 def _class_faults(node: ast.ClassDef) -> Iterator[Fault]:
@@ -208,6 +214,30 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, ast.AST):
                 yield from _parts(each)
+
+
+def node_of(tree: ast.Module, value: Any) -> ast.stmt | None:
+    """Return the syntax of a function, found by its first line, or of a class, by its qualified name."""
+    name = value.__name__
+    if isinstance(value, FunctionType):
+        first = value.__code__.co_firstlineno
+        found = [each for each in ast.walk(tree) if isinstance(each, Function) and each.name == name]
+        return next(
+            (each for each in found if min((one.lineno for one in each.decorator_list), default=each.lineno) == first),
+            None,
+        )
+    return next(
+        (each for each in reversed(list(ast.walk(tree))) if isinstance(each, ast.ClassDef) and each.name == name), None
+    )
+
+
+def scope_of(value: Any) -> Mapping[str, Any]:
+    """Return the names of modules and of functions around that a function or class sees."""
+    if not isinstance(value, FunctionType):
+        module = inspect.getmodule(value)
+        return vars(module) if module else {}
+    inner = inspect.getclosurevars(value).nonlocals
+    return {**value.__globals__, **inner} if inner else value.__globals__
 
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)

@@ -55,6 +55,17 @@ def _baton_lazy_reversed(items):
     return _baton_lazy(lambda each: [each], _baton_reversed(items))
 
 
+def _baton_span(days=0, seconds=0, microseconds=0, milliseconds=0, minutes=0, hours=0, weeks=0):
+    units = [86_400_000_000, 1_000_000, 1, 1_000, 60_000_000, 3_600_000_000, 604_800_000_000]
+    given = [days, seconds, microseconds, milliseconds, minutes, hours, weeks]
+    whole = sum([int(value) * unit for value, unit in _baton_zip(given, units)])
+    rest = sum([(value - int(value)) * unit for value, unit in _baton_zip(given, units)])
+    odd = whole % 2  # half a microsecond goes to the even neighbour of the whole sum
+    all_seconds, left = divmod(whole - odd + round(rest + odd), 1_000_000)
+    whole_days, left_seconds = divmod(all_seconds, 86_400)
+    return _baton_timedelta(whole_days, left_seconds, left)
+
+
 def _baton_del(owner, key):
     if isinstance(owner, dict):
         owner.pop(key)

@@ -4,9 +4,10 @@ Invariant: nothing runs during a wait, which may last seconds or months, and the
 beyond the job's tenant; the context decides that.
 """
 
+from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import LONGEST_SECONDS, Pending
@@ -98,7 +99,8 @@ async def check_operation_status(
     }
 
 
-Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
+# A time that is over is no wait: a deadline may have passed by the time that its rest is computed.
+Seconds = Annotated[float, Field(le=LONGEST_SECONDS), AfterValidator(partial(max, 0.0))]
 
 
 @tool(capabilities={"waiting"}, retries=0)

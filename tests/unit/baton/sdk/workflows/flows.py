@@ -284,11 +284,19 @@ async def wrong(kind: str) -> int:
 
 
 @workflow
+async def large(size_bytes: int, inside: bool = False) -> Any:
+    """Return a large text, or a list of it."""
+    text = "x" * size_bytes
+    return [text] if inside else text
+
+
+@workflow
 async def nothing() -> None:
     """Do nothing."""
 
 
 ALL: list[CodeAgent] = [
+    large,
     fulfil,
     breaks,
     uncaught,

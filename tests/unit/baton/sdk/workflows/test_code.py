@@ -30,8 +30,25 @@ REFUSED = [
     ("    return missing", "name 'missing' is not defined"),
     ("    return thing", "'thing' is a object, and no tool"),
     ("    return broken()", "yield is not possible"),
+    ("    try:\n        pass\n    except asyncio.TimeoutError:\n        pass", "write TimeoutError, which is the same"),
+    ("    try:\n        pass\n    except asyncio.CancelledError:\n        pass", "a cancelled job ends at once"),
+    ("    import datetime\n    return datetime.datetime.utcnow()", "write datetime.now(timezone.utc)"),
+    *(
+        (f"    {call}", f"{call.partition('(')[0]}(…) is not awaited, so it does not run; write await")
+        for call in (
+            "add(1, 2)",
+            "sleep(3)",
+            "asyncio.sleep(3)",
+            "asyncio.gather(add(1, 2))",
+            "helper(4)",
+            "baton.sleep(5)",
+        )
+    ),
+    ("    if True:\n        for _ in range(2):\n            add(1, 2)", "add(…) is not awaited"),
 ]
-BESIDE = "thing = object()\n\n\ndef broken():\n    yield 1\n\n\n"
+BESIDE = (
+    "import baton\n\n\nasync def helper(x):\n    return x\n\n\nthing = object()\n\n\ndef broken():\n    yield 1\n\n\n"
+)
 
 
 @pytest.mark.parametrize(("body", "fault"), REFUSED, ids=[fault[:20] for _, fault in REFUSED])
@@ -41,6 +58,20 @@ def test_code_outside_of_the_subset_is_refused_with_its_line(load: Load, body: s
     assert fault in str(refused.value)
     if isinstance(refused.value, RegistryError):
         assert "workflow 'main': flow" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    later = add(1, 2)\n    await later",
+        "    async with asyncio.TaskGroup() as group:\n        group.create_task(add(1, 2))",
+        "    def add(a, b):\n        return a\n\n    add(1, 2)",
+        "    add = lambda a: a\n    add(1)",
+        "    for add in (len, str):\n        add('a')",
+    ],
+)
+def test_what_is_awaited_elsewhere_or_is_no_step_is_not_refused(load: Load, body: str) -> None:
+    Registry(workflows=[load(f"@workflow\nasync def main():\n{body}\n").main])
 
 
 def test_a_workflow_that_is_called_must_be_registered(load: Load) -> None:

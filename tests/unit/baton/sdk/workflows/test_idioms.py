@@ -46,6 +46,38 @@ async def test_what_people_write_is_as_ordinary_python(load: Load, body: str) ->
     assert await _as_job(module) == await _ordinary(module)
 
 
+SPANS = (
+    *(
+        "",
+        "1",
+        "1, 2, 3, 4, 5, 6, 7",
+        "hours=1.5",
+        "seconds=0.1",
+        "days=-0.5",
+        "weeks=0.3, days=-0.1",
+        "minutes=2**0.5",
+    ),
+    *("microseconds=0.5", "microseconds=1.5", "milliseconds=0.0005", "seconds=1e9", "days=999999999", "hours=True"),
+    *(
+        "days=10**10",
+        "seconds=float('nan')",
+        "seconds='1'",
+        "years=1",
+        "seconds=-1e-7",
+        "**{'hours': 0.25}",
+        "*[0, 0.75]",
+    ),
+)
+
+
+@pytest.mark.parametrize("given", SPANS)
+async def test_a_span_of_time_is_as_ordinary_python(load: Load, given: str) -> None:
+    made = f"timedelta({given})"
+    shown = f'[str({made}), {made}.days, {made}.microseconds, isinstance({made}, timedelta), f"{{{made}}}"]'
+    module = _module(load, f"import datetime\nfrom datetime import timedelta\nreturn {shown}, datetime.{made}")
+    assert await _as_job(module) == await _ordinary(module)
+
+
 @pytest.mark.parametrize(("body", "fault"), REFUSED)
 def test_what_is_not_possible_is_refused_by_its_name(load: Load, body: str, fault: str) -> None:
     with pytest.raises(RegistryError) as refused:

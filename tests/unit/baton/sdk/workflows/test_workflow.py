@@ -200,6 +200,7 @@ NO_DATA = "function '_summed', which is no data: call it, await it, or give its 
 MISFIT = (
     "the result does not fit the return annotation: result: Input should be a valid integer, unable to parse string"
 )
+LARGE = "the result has {} bytes, over the limit of 1000000: keep large data in files, in a store, or behind an id"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,9 @@ MISFIT = (
                 *_frames(("    return await add(1)  # type: ignore[call-arg]", "wrong")),
             ],
         ),
-        ("wrong", {"kind": "result"}, "invalid_result", [f"{MISFIT} as an integer"]),
+        ("wrong", {"kind": "result"}, "invalid_result", [f"{MISFIT} as an integer, got 'text'"]),
+        ("large", {"size_bytes": 1_000_001}, "result_too_large", [LARGE.format(1_000_001)]),
+        ("large", {"size_bytes": 2_000_000, "inside": True}, "result_too_large", [LARGE.format(2_000_004)]),
         ("wrong", {"kind": "function"}, "invalid_result", [f"the result has {NO_DATA}"]),
         (
             *("wrong", {"kind": "argument"}, "TypeError"),
@@ -227,7 +230,7 @@ MISFIT = (
             ],
         ),
     ],
-    ids=["helper", "step", "call", "result", "function", "argument"],
+    ids=["helper", "step", "call", "result", "large", "large inside", "function", "argument"],
 )
 async def test_an_uncaught_exception_fails_the_job_with_the_users_lines(
     name: str, given: dict[str, Any], kind: str, lines: list[str]
