@@ -194,11 +194,11 @@ def params_as(kind: type[_Params], params: Mapping[str, Any]) -> _Params:
         raise RpcError(INVALID_PARAMS, str(invalid(error, "params"))) from error
 
 
-def read_call(request: Request, body: bytes) -> RpcRequest:
+def read_call(body: bytes) -> RpcRequest:
     """Parse the call in a request's body.
 
     Raises:
-        RpcError: it is not a call, or is of another version of the protocol. TooLargeError: it has too many values.
+        RpcError: it is not a call. TooLargeError: it has too many values.
     """
     check_values(body)
     try:
@@ -206,8 +206,16 @@ def read_call(request: Request, body: bytes) -> RpcRequest:
     except ValidationError as error:
         kind = NOT_JSON if is_no_json(error) else INVALID_REQUEST
         raise RpcError(kind, str(invalid(error, "request"))) from error
+    return call
+
+
+def check_version(request: Request) -> None:
+    """Refuse a call of another version of the protocol.
+
+    Raises:
+        RpcError: it is one.
+    """
     version = request.headers.get("a2a-version") or request.query_params.get("A2A-Version") or "0.3"
     if version.split(".")[:2] != VERSION.split("."):
         detail = f"this server speaks A2A {VERSION}, not {version[:20]}: send the header `A2A-Version: {VERSION}`"
         raise RpcError("VERSION_NOT_SUPPORTED", detail)
-    return call

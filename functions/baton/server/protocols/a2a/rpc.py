@@ -27,6 +27,7 @@ from baton.server.protocols.a2a.body import (
     RpcRequest,
     SendParams,
     TaskParams,
+    check_version,
     params_as,
     read_call,
     rpc_error,
@@ -47,8 +48,9 @@ async def call_agent(context: Context, request: Request) -> Response:
     principal, request_id = await context.keys.authenticate(request), None
     agent = exposed_agent(context.container, request.path_params["agent"])
     try:
-        call = read_call(request, await limited_body(request))
+        call = read_call(await limited_body(request))
         request_id = call.id
+        check_version(request)
         method = _method(call.method)
         return await method(context, request, principal, agent, call)
     except RpcError as error:
