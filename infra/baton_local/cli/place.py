@@ -100,7 +100,14 @@ def with_place(command: Callable[..., None]) -> Callable[..., None]:
 def _file(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise StackError(f"there is no file {path}: copy .env.example, or leave --env-file out")
-    return {name: value or "" for name, value in dotenv_values(path).items()}
+    return {name: value or "" for name, value in _values(path).items()}
+
+
+def _values(path: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(path)
+    except UnicodeDecodeError as error:  # what `>` of PowerShell writes, for one
+        raise StackError(f"{path} is not UTF-8 ({error.reason}): save it as UTF-8") from error
 
 
 def _stack(data: Path) -> dict[str, str]:
@@ -123,7 +130,7 @@ def put_line(path: Path, name: str, value: str) -> str:
         StackError: the file cannot be written.
     """
     try:
-        before = dotenv_values(path).get(name) or ""
+        before = _values(path).get(name) or ""
         if before != value:
             set_key(path, name, value, quote_mode="never")
     except OSError as error:

@@ -90,7 +90,10 @@ class Account:
 
     async def _put_schedule(self, change: PutSchedule) -> None:
         schedule = change.schedule
-        await self._schedules.put(schedule.id, schedule.cron, schedule.message)
+        try:
+            await self._schedules.put(schedule.id, schedule.cron, schedule.message)
+        except QueueRefusedError as error:
+            raise QueueRefusedError(f"schedule {schedule.id} ({schedule.cron!r}): {error}") from error
         await self._schedules.pause(schedule.id, paused=change.paused)
 
     async def close(self) -> None:

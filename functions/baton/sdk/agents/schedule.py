@@ -15,6 +15,13 @@ Overlap = Literal["queue", "skip", "replace"]
 MOST_BACKFILL = 100
 _NAME = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 _NAME_LIMIT_CHARS, _CRON_LIMIT_CHARS, _CRON_FIELDS = 64, 200, 5
+# It is sent as a header: a dash of a word processor would fail there, and be asked for again.
+CRON_CHARACTERS = r"[ \t0-9A-Za-z*?,/#-]+"
+_CRON = re.compile(CRON_CHARACTERS)
+NO_CRON = (
+    "no cron expression that the queue takes: five fields of plain characters, such as '0 9 * * 1-5', each within its "
+    "bounds, ranges upwards, on a day that exists"
+)
 
 
 def zone_fault(name: str) -> str:
@@ -74,8 +81,8 @@ class Schedule:
 
     def _fault(self) -> str:
         parts = self.cron.split() if isinstance(self.cron, str) else []
-        if len(parts) != _CRON_FIELDS or len(self.cron) > _CRON_LIMIT_CHARS or "=" in self.cron:
-            return f"{self.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5'"
+        if len(parts) != _CRON_FIELDS or len(self.cron) > _CRON_LIMIT_CHARS or not _CRON.fullmatch(self.cron):
+            return f"{self.cron!r} is {NO_CRON}"
         if self.overlap not in get_args(Overlap):
             return f"overlap={self.overlap!r}: one of {', '.join(get_args(Overlap))}"
         if not is_whole(self.backfill) or not 0 <= self.backfill <= MOST_BACKFILL:

@@ -3,6 +3,7 @@
 The queue alone keeps them, so no second copy can disagree with it.
 """
 
+import re
 from typing import Annotated, Any
 
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.engine.commit.codec import job_from
 from baton.queue.ports import QueueSchedule
-from baton.sdk.agents.schedule import zone_fault
+from baton.sdk.agents.schedule import CRON_CHARACTERS, NO_CRON, zone_fault
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job, subject_of
@@ -30,8 +31,15 @@ PREFIX = "sch_"
 class ScheduleBody(JobBody):
     """A job, and when there is one."""
 
-    cron: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^=\r\n]+$")]
+    cron: Annotated[str, Field(min_length=1, max_length=200)]
     time_zone: str = "UTC"
+
+    @field_validator("cron")
+    @classmethod
+    def _plain_cron(cls, cron: str) -> str:
+        if not re.fullmatch(CRON_CHARACTERS, cron):
+            raise ValueError(f"{cron!r} is {NO_CRON}")
+        return cron
 
     @field_validator("time_zone")
     @classmethod
@@ -132,7 +140,7 @@ async def made_schedule(context: Context, principal: Principal, body: ScheduleBo
     except QueueRefusedError as error:
         if "cron" not in str(error).lower():
             raise ApiError(422, f"the queue refuses this schedule: {error}") from error
-        why = f"{body.cron!r} is not a cron expression of five fields, such as '0 9 * * 1-5'"
+        why = f"{body.cron!r} is {NO_CRON}"
         raise ApiError(422, "the queue does not take the schedule's cron", [("cron", why)]) from error
     return schedule_view(*await _found(context, principal, schedule_id))
 

@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from baton_local.cli.main import main
+from baton_local.cli.place import put_line
+from baton_local.dev.stack_error import StackError
 from baton_local.fixtures.servers import QStashServer
 from tests.contract.objects.s3 import s3
 
@@ -102,6 +104,22 @@ def test_settings_come_from_a_file_too(qstash_server: QStashServer, tmp_path: Pa
     assert qstash_server.url in done.output
     assert ".env and the environment" in done.output
     assert "there is no file other.env" in setup("--env-file", "other.env").output
+    for encoding in ("utf-16", "latin-1"):
+        (tmp_path / "odd.env").write_text("TENANT=Jos\u00e9", encoding=encoding)
+        done = setup("--env-file", "odd.env")
+        assert (done.exit_code, "odd.env is not UTF-8" in done.output) == (1, True)
+    with pytest.raises(StackError, match="is not UTF-8"):
+        put_line(tmp_path / "odd.env", "TENANT", "x")
+
+
+def test_a_schedule_that_the_queue_refuses_is_named(qstash_server: QStashServer, tmp_path: Path) -> None:
+    text = "from baton import Agent, Registry, Schedule\na = Agent('a', model='demo')\n"
+    text += "registry = Registry([a], schedules=[Schedule('late', '60 * * * *', agent=a)])\n"
+    (tmp_path / "odd_times.py").write_text(text)
+    (tmp_path / ".env").write_text("BATON_APP=odd_times:registry\n")
+    done = setup("--env-file", ".env")
+    assert done.exit_code == 1
+    assert "schedule sch_agent.late ('CRON_TZ=UTC 60 * * * *'): the queue" in done.output
 
 
 def test_an_object_store_is_made_tried_and_left_empty(

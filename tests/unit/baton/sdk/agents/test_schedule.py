@@ -17,6 +17,8 @@ CLERK = Agent("clerk", ScriptedModel(["done"]))
         ({"name": ""}, "a name has"),
         ({"cron": "0 2 * *"}, "five fields"),
         ({"cron": "CRON_TZ=UTC 0 2 * *"}, "five fields"),
+        ({"cron": "0 9 * * 1\u20135"}, "five fields of plain characters"),
+        ({"cron": "\uff10 9 * * *"}, "five fields of plain characters"),
         ({"time_zone": "Moon/Base"}, "time zone"),
         ({"overlap": "stop"}, "queue, skip, replace"),
         ({"backfill": True}, "from 0 to"),
