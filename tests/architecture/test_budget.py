@@ -246,7 +246,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 211, "forks in line, options with a help of their own, secrets of scripts, less time of all tests"),
     ("lines of sdk", 14, "a call is judged beside its tool, for models and scripts alike; worker has as many less"),
     ("test lines", 835, "odd values over the real stack: bodies, answers, outcomes, cut streams, mutants"),
-    ("test lines", 92, "jobs and events of a key beside their event; people on call; steps after a crash"),
+    ("test lines", 124, "jobs and events of a key; people on call; steps after a crash; a read while a job ends"),
     ("docs words", 850, "an application of invoices from an empty folder, which runs as a test"),
     ("docs words", 400, "the console beside six products, point by point: what an operator sees without a click"),
     *_raises("what waits for approval on the console's first page", "lines 20, lines of server 15"),

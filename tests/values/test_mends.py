@@ -1,5 +1,6 @@
 """Each door's mends, one at a time removed: the generators notice, not the case alone that each was mended for."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from baton.server.api import audit, problem
 from baton.store.transport import bodies
 from baton.worker.executors import executor, model_call, tool_run
 from baton_events.values import json_value
+from tests.values import clients, steps
 from tests.values.clients import a_body
 from tests.values.doors import Door
 from tests.values.odd import Drawn
@@ -50,6 +52,14 @@ MENDS: list[Mend] = [
 async def _played(door: Door) -> None:
     for seed in range(_SEEDS):
         await door(Drawn(seed))
+
+
+@pytest.fixture(autouse=True)
+def _worlds_of_its_own() -> Iterator[None]:
+    """What a removed mend has let in is in no world that another test plays."""
+    yield
+    for world in (clients._odd_outcomes, clients._odd_requests, steps._odd_tool, steps._odd_model):
+        world.cache_clear()
 
 
 @pytest.mark.long

@@ -210,19 +210,18 @@ class Reader:
         texts = TreeTexts(self._redis.sealing, job_id)
         if known is None:
             text = await self._redis.execute(*own)
-            job = known = load_job(text, texts) if text else None
-            if known is None:
+            if not text:
                 return StoredParts(None)
-            page = await self._redis.execute(*_reading(known, after))
-        else:
-            text, page = await self._redis.pipeline(own, _reading(known, after))
-            job = load_job(text, texts) if text else None
-        found = _numbered(known, page, after, texts)
-        while len(page) == PAGE_ENTRIES and after >= 0:
+            known = load_job(text, texts)
+        found, last = StoredParts(None), after
+        while True:
+            # The job after its parts: whoever reads the last of them finds the result, too.
+            page, text = await self._redis.pipeline(_reading(known, last), own)
+            more = _numbered(known, page, last, texts)
+            found = replace(more, first=found.first, parts=(*found.parts, *more.parts)) if found.parts else more
             last = found.first + len(found.parts) - 1
-            page = await self._redis.execute(*_reading(known, last))
-            found = replace(found, parts=(*found.parts, *_numbered(known, page, last, texts).parts))
-        return replace(found, job=job) if job else StoredParts(None)
+            if len(page) < PAGE_ENTRIES or after < 0:
+                return replace(found, job=load_job(text, texts)) if text else StoredParts(None)
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
         """Return one tool call of a job, and its stored result; None and nothing where there is none."""

@@ -3,9 +3,11 @@
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from baton.engine.commit.codec import dump
 from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import PAGE_ENTRIES, Reader
 from baton.store.redis.tree.snapshot import TreeSnapshot
@@ -54,6 +56,32 @@ async def test_a_long_stream_is_read_in_pages_and_a_short_one_in_one_request(cou
     assert list(found.parts) == [f"part {number}" for number in range(after + 1, count + 1)]
     assert store.longest <= PAGE_ENTRIES
     assert store.requests == 1 + max(0, count - after) // PAGE_ENTRIES
+
+
+class Ending(OneStream):
+    """The job ends after so many commands, which adds its last part."""
+
+    def __init__(self, count: int, commands: int) -> None:
+        super().__init__(count)
+        self.commands = commands
+
+    def _answer(self, name: str, _key: str, *arguments: Any) -> Any:
+        if self.commands == 0:
+            self.entries.append((len(self.entries) + 1, ["the end"]))
+        self.commands -= 1
+        if name == "HGET" and self.commands < 0:
+            return dump(replace(JOB, status=JobStatus.COMPLETED, result={"answer": "done"}))
+        return super()._answer(name, _key, *arguments)
+
+
+@pytest.mark.parametrize("known", [None, JOB])
+@pytest.mark.parametrize("count", [0, 1, PAGE_ENTRIES - 1, PAGE_ENTRIES, PAGE_ENTRIES + 1])
+async def test_who_reads_the_end_of_a_stream_finds_the_result_whenever_it_comes(count: int, known: Job | None) -> None:
+    """A reader's last event has the job's result; read before the parts, the job has none yet."""
+    for commands in range(6):
+        found = await Reader(cast("RedisConnection", Ending(count, commands))).parts("job_1", 0, known)
+        assert found.job is not None
+        assert found.job.ended or "the end" not in found.parts
 
 
 @pytest.mark.parametrize(("after", "first"), [(0, 7), (5, 7), (6, 7), (7, 8), (8, 9), (10, 11)])
