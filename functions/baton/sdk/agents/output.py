@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
-from pydantic_core import SchemaError
 
 from baton.sdk.models.model import ToolSpec
 from baton_events.values.json_value import plain
@@ -38,14 +36,13 @@ class OutputType:
             raise TypeError(
                 f"agent {agent!r}: output_type must be a class such as a pydantic model, got {output_type!r}"
             )
-        from baton.sdk.tools.argument_schema import finite  # noqa: PLC0415 - of agents with such an answer
+        from baton.sdk.tools.argument_schema import SCHEMA_ERRORS, finite, words_of  # noqa: PLC0415 - few agents
 
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(output_type)
             schema = finite(self._adapter.json_schema(mode="validation"))
-        except (PydanticUserError, SchemaError) as error:
-            fault = " ".join(str(getattr(error, "message", error)).split())
-            raise TypeError(f"agent {agent!r}: output_type cannot be read from JSON: {fault}") from error
+        except SCHEMA_ERRORS as error:
+            raise TypeError(f"agent {agent!r}: output_type cannot be read from JSON: {words_of(error)}") from error
         if "properties" not in schema and "$ref" not in schema:
             raise TypeError(
                 f"agent {agent!r}: output_type must be an object with named fields, got {output_type.__name__};"

@@ -4,20 +4,20 @@ Invariant: a name that models would refuse is changed to one that they accept, a
 Must not: connect before a call runs.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from baton.sdk.mcp.client import McpError, called
 from baton.sdk.mcp.mcp_server import McpContext, McpServer
+from baton.sdk.models.model import NAME_CHARS, accepted_name
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.foreign_schema import JsonSchema
 from baton.sdk.tools.return_type import ResultSchema
 from baton.sdk.tools.tool import Tool
 from baton_events.ids import digest
 
-_OTHER_CHARS, _NAME_CHARS, _MARK_CHARS = re.compile(r"[^A-Za-z0-9_-]"), 64, 6
+_MARK_CHARS = 6
 _ANYTHING: dict[str, Any] = {"type": "object"}
 
 
@@ -42,12 +42,12 @@ def server_tools(server: McpServer, context: McpContext, listing: list[dict[str,
 
 def _accepted(names: Sequence[str]) -> list[str]:
     """Return the names as models accept them; those that became the same by that get a mark of their own."""
-    changed = [_OTHER_CHARS.sub("_", name)[:_NAME_CHARS] for name in names]
+    changed = list(map(accepted_name, names))
     counts = Counter(changed)
     return [
         new
         if new == name or counts[new] == 1
-        else f"{new[: _NAME_CHARS - _MARK_CHARS - 1]}_{digest(name)[:_MARK_CHARS]}"
+        else f"{new[: NAME_CHARS - _MARK_CHARS - 1]}_{digest(name)[:_MARK_CHARS]}"
         for name, new in zip(names, changed, strict=True)
     ]
 

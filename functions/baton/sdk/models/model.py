@@ -5,6 +5,7 @@ turns, because the next turn may run in another process. A call carries no id: i
 the position and the digest of tool and arguments. Must not: import a provider's library, or know of tools' code.
 """
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Protocol, runtime_checkable
@@ -35,6 +36,15 @@ class Call(Record, frozen=True):
                 f"Call({self.tool!r}, arguments) must be a dict with text keys, got {self.arguments!r};"
                 " write Call('read_file', {'path': 'a.txt'})"
             )
+
+
+# Every provider accepts such a name of a function, as `TOOL_NAME` of sdk/tools has it.
+NAME_CHARS, _NOT_IN_NAMES = 64, re.compile(r"[^A-Za-z0-9_-]")
+
+
+def accepted_name(name: str) -> str:
+    """Return the name of a tool in the form that every provider takes."""
+    return _NOT_IN_NAMES.sub("_", name)[:NAME_CHARS]
 
 
 class ToolSpec(Record, frozen=True):

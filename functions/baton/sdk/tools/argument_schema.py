@@ -5,7 +5,6 @@ trace in that JSON, whatever a type's validators do. Unknown arguments are refus
 must learn of it. Must not: run the tool, or convert the JSON that is stored.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -18,8 +17,11 @@ from pydantic_core import PydanticUndefined, SchemaError
 from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.arguments import InvalidArguments, misfit, shortened
 from baton.sdk.tools.signature import Argument, ToolSignature
+from baton_events.ids import canonical_json
 from baton_events.values.text import text_of
 
+# How pydantic refuses a type.
+SCHEMA_ERRORS = (PydanticUserError, SchemaError)
 # The words of a schema whose values are numbers, or any value.
 _NUMBERS = frozenset(
     {"default", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "examples"}
@@ -44,9 +46,8 @@ class ArgumentSchema:
         try:
             self._model = _build_model(tool, signature, descriptions, list(self._fields))
             self.json_schema = _json_schema(self._model)
-        except (PydanticUserError, SchemaError) as error:
-            fault = " ".join(str(getattr(error, "message", error)).split())
-            raise TypeError(f"tool {tool!r}: an argument's type cannot be read from JSON: {fault}") from error
+        except SCHEMA_ERRORS as error:
+            raise TypeError(f"tool {tool!r}: an argument's type cannot be read from JSON: {words_of(error)}") from error
         known = zip(signature.arguments, self._model.model_fields.items(), strict=True)
         # Every name at the top of what is sent that is read.
         self.names = {_first_of(choice) for info in self._model.model_fields.values() for choice in _choices(info)}
@@ -123,6 +124,11 @@ def _first_of(choice: str | AliasPath) -> str:
     return choice if isinstance(choice, str) else str(choice.path[0])
 
 
+def words_of(error: Exception) -> str:
+    """Return why pydantic makes no schema, in one line."""
+    return " ".join(str(getattr(error, "message", error)).split())
+
+
 def finite(schema: Any) -> Any:
     """Return the schema without the bounds and defaults that JSON cannot hold (`lt=math.inf`): no provider reads it."""
     if isinstance(schema, dict):
@@ -133,7 +139,7 @@ def finite(schema: Any) -> Any:
 
 def _is_odd(value: Any) -> bool:
     try:
-        json.dumps(value, allow_nan=False)
+        canonical_json(value)
     except ValueError:
         return True
     return False

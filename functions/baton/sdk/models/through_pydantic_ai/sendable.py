@@ -6,7 +6,6 @@ what is well is the same object. Must not: leave out anything that says somethin
 """
 
 import json
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
@@ -23,13 +22,9 @@ from pydantic_ai.messages import (
     is_multi_modal_content,
 )
 
+from baton.sdk.models.model import accepted_name
+
 _OF_ITS_SERVER = ("provider_name", "provider_details", "signature", "id")
-_OTHER_CHARS, _NAME_CHARS = re.compile(r"[^A-Za-z0-9_-]"), 64
-
-
-def tool_name(name: str) -> str:
-    """Return the name of a tool in the form that every provider takes."""
-    return _OTHER_CHARS.sub("_", name)[:_NAME_CHARS]
 
 
 def sendable(
@@ -70,7 +65,7 @@ def _part(part: Any, known: Collection[str]) -> Any:
             pass
     if isinstance(part, ToolCallPart | ToolReturnPart | RetryPromptPart):
         name = part.tool_name
-        if name and name not in known and (sent := tool_name(name)) != name:
+        if name and name not in known and (sent := accepted_name(name)) != name:
             return replace(part, tool_name=sent)
     return part
 
