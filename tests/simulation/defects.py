@@ -100,7 +100,9 @@ def looked_through(defect: Defect, seed: int, most: int) -> Iterator[_Story]:
     if first in (0, WAITING_SEEDS, BACKGROUND_SEEDS + WAITING_SEEDS):
         by_hand = directed(waits=first > 0)
     elif first == LIMITED_SEEDS:
-        by_hand = {name: plan for name, plan in directed().items() if name.startswith("a_long_chain")}
+        by_hand = {
+            name: plan for name, plan in directed().items() if name.startswith(("a_long_chain", "a_chat_follows"))
+        }
     seeds = chain(old, range(first + seed, first + seed + most))
     return chain(by_hand.items(), ((str(seed), make_plan(seed)) for seed in seeds))
 

@@ -132,6 +132,16 @@ def a_message_is_rolled_back_whose_operation_waits() -> Iterator[Plan]:
         yield Plan(seed, (chat, next_one), inline=seed % 2 == 1, waits=True, waits_seconds=20_000.0)
 
 
+def a_chat_follows_one_that_was_too_long() -> Iterator[Plan]:
+    """Chats fail since their calls are too much to be told at once; the next one's first turn is told of them."""
+    turns = [TurnPlan(calls=tuple(CallPlan("work", 100 * turn + at) for at in range(8))) for turn in (1, 2, 3, 4)]
+    for seed in (14, 25, 34, 45):  # of the smallest limits
+        jobs = [_job(0, 0.0, *turns), _job(1, 60.0, *turns), _job(2, 120.0)]
+        reading = (replace(job, script=replace(job.script, reads_history=True)) for job in jobs)
+        chats = tuple(replace(job, session="shared", chats=True) for job in reading)
+        yield Plan(seed, chats, inline=seed % 2 == 1, limited=True)
+
+
 def sweeps_go_page_by_page() -> Iterator[Plan]:
     """Two jobs are a page of a sweep, and the store fails often: pages come again, and request the next ones."""
     for seed in range(6):
@@ -169,6 +179,7 @@ _PLAIN = (
     a_long_chain_meets_its_host_s_limit,
     an_attempt_comes_after_its_slot,
     a_turn_is_forgotten_and_decided_otherwise,
+    a_chat_follows_one_that_was_too_long,
 )
 _WAITING = (
     an_outcome_is_forgotten,

@@ -18,7 +18,7 @@ from baton.server.api.jobs import job as jobs_api
 from baton.worker import container
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.backup import Backup
-from baton.worker.executors import bounded
+from baton.worker.executors import bounded, remembering
 from baton.worker.recovery import redelivery
 from baton.worker.recovery.outage import StoreAway
 from baton.worker.runtime.policy import Suspects
@@ -28,6 +28,7 @@ from baton_events.messages import Flow
 from baton_events.schema import Submission
 from tests.simulation import plan
 from tests.simulation.blocking import Threads
+from tests.simulation.constants import USUAL_PROMPT_LIMIT_BYTES
 from tests.simulation.kept import Kept
 from tests.simulation.planting import around, constant, defects, idle, replaced
 
@@ -162,7 +163,10 @@ DEFECTS = (
     ),
     *defects(
         plan.LIMITED_SEEDS,
-        no_turn_is_given_too_much={"a turn is told whatever there is": constant(bounded, "prompt_too_large", None)},
+        no_turn_is_given_too_much={
+            "a turn is told whatever there is": constant(bounded, "prompt_too_large", None),
+            "a first turn is told its whole session": replaced(remembering, "_SHARE", 1 / USUAL_PROMPT_LIMIT_BYTES),
+        },
         only_a_long_job_is_too_long_to_send={
             "little is too much to tell": around(
                 bounded, "prompt_too_large", lambda judge, size_bytes, most: judge(size_bytes, most // 4)

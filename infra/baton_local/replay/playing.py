@@ -103,7 +103,9 @@ async def nothing_follows(_effects: Sequence[Effect]) -> None:
 
 def _executors(registry: Registry, store: Store, slot_client: SlotClient, play: Play) -> dict[type[Effect], Executor]:
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
-    turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
+    most_bytes, asked = SETTINGS.prompt_limit_bytes, ModelTurn(registry, limit_seconds)
+    conversing = Conversing(asked, registry, RecordedEarlier(play), most_bytes)
+    turn = Recalling(conversing, registry, memory, most_bytes)
     calls = RunningCalls(limit_seconds)
     run = ToolRun(registry, store, memory, play.clock, calls, ResultLimit(_RESULT_LIMIT_BYTES), secrets)
     return {

@@ -46,16 +46,20 @@ class Recollection(Struct, frozen=True):
     entries: tuple[Recalled, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def recorded(self) -> dict[str, Any]:
-        """Return the transcript's entry."""
-        entries = [_recorded(recalled) for recalled in self.entries]
-        warnings = list(self.warnings)
+    def recorded(self, limit_bytes: int) -> dict[str, Any]:
+        """Return the transcript's entry, of what fits: first what was found by meaning, then the newest."""
+        left_bytes, entries = limit_bytes, [_recorded(recalled) for recalled in self.entries]
+        fit = list[dict[str, Any]]()
+        newest_first = (one for one in reversed(entries) if "score" not in one)
+        for entry in (*(one for one in entries if "score" in one), *newest_first):
+            left_bytes -= len(canonical_json(entry).encode("utf-8", "replace"))
+            fit += [entry] if left_bytes >= 0 else []
         return {
             "role": MEMORY_ROLE,
             "v": ENTRY_VERSION,
             "sessionId": self.session_id,
-            "entries": entries,
-            "warnings": warnings,
+            "entries": [entry for entry in entries if entry in fit],
+            "warnings": list(self.warnings),
         }
 
 

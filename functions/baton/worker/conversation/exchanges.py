@@ -29,6 +29,7 @@ from baton_events.ids import canonical_json
 _ARGUMENTS_BYTES, _RESULT_BYTES = 1_000, 4_000
 # A line is never cut below this: the tool's name and the beginning of its arguments.
 _LEAST_LINE_BYTES = 200
+_LEFT_OUT_BYTES = 60
 # Jobs below are read one by one; of more of them only the call that started each is told.
 _MOST_BELOW = 20
 _OVER = (CallStatus.COMPLETED, CallStatus.FAILED)
@@ -85,16 +86,18 @@ def _shown(value: Any, limit_bytes: int) -> str:
     return cut(canonical_json(value), limit_bytes)
 
 
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace")) + 1
+
+
 def fitting(lines: tuple[str, ...], limit_bytes: int) -> tuple[str, ...]:
     """Return as many of the newest lines as fit, with a line that counts those left out; none if nothing fits."""
-    kept, left_bytes = list[str](), limit_bytes
+    if sum(map(_size, lines)) <= limit_bytes:
+        return lines
+    kept, left_bytes = list[str](), limit_bytes - _LEFT_OUT_BYTES
     for at, line in enumerate(reversed(lines)):
-        short = (
-            line
-            if len(line.encode("utf-8", "replace")) <= left_bytes
-            else cut(line, max(left_bytes, _LEAST_LINE_BYTES))
-        )
-        left_bytes -= len(short.encode("utf-8", "replace"))
+        short = line if _size(line) <= left_bytes else cut(line, max(left_bytes, _LEAST_LINE_BYTES))
+        left_bytes -= _size(short)
         if left_bytes < 0:
             return (f"- {len(lines) - at} calls before these are left out here.", *kept)
         kept.insert(0, short)
@@ -106,6 +109,8 @@ EXCHANGES = 20
 _SIDE_BYTES = 6_000
 # The question of one whose calls leave no room for it.
 _SHORT_BYTES = 200
+# What is said of an exchange beside its texts: how it ended, that its calls are not undone, that it was cut off.
+_NOTES_BYTES = 150
 TOTAL_BYTES = 48_000
 # Whole messages are JSON, about four times as large as the texts in them.
 WHOLE_BYTES = 4 * TOTAL_BYTES
@@ -132,9 +137,9 @@ class Exchange(Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """The size of what is sent."""
+        """The size of what is sent, at most."""
         texts = (self.messages,) if self.messages else (self.question, self.answered or "", *self.calls)
-        return sum(len(text.encode("utf-8", "replace")) for text in texts)
+        return _NOTES_BYTES + sum(map(_size, texts))
 
     def within(self, limit_bytes: int) -> "Exchange":
         """Return it as large as there is room for: without its whole messages, then with fewer of its calls."""

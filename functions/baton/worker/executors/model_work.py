@@ -37,7 +37,8 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
 
     def asked_of(registry: Registry) -> Executing:
         model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded, ports.reader)
-        return Recalling(Conversing(model_turn, registry, earlier), registry, memory)
+        conversing = Conversing(model_turn, registry, earlier, settings.prompt_limit_bytes)
+        return Recalling(conversing, registry, memory, settings.prompt_limit_bytes)
 
     def turn_with(registry: Registry) -> Executing:
         if not has_servers(registry):

@@ -1,13 +1,15 @@
 """Earlier jobs: a first turn gets the session's exchanges and its memory; an ended job is remembered itself.
 
 Invariant: retrieved data is recorded with the turn and never retrieved again: later attempts and turns find it in the
-transcript. An index that does not answer is a warning, and fails nothing unless the agent requires its memory. An
-outage of the store is raised, for the queue to repeat. Remembering a job twice stores one entry.
+transcript. Memory and exchanges take at most half each of what the turn may still read. An index that does not answer
+is a warning, and fails nothing unless the agent requires its memory. An outage of the store is raised, for the queue to
+repeat. Remembering a job twice stores one entry.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from msgspec.structs import replace as struct_replace
 
@@ -27,17 +29,28 @@ from baton.worker.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, is_cha
 from baton.worker.executors.executor import Executing, with_entries
 from baton.worker.executors.memory_entries import exchange_of
 from baton_events.errors import MemoryUnavailableError
+from baton_events.ids import canonical_json
 
 _Executor = Callable[[Work, History, Claim], Awaitable[StepResult | None]]
 
 
-class Recalling:
-    """Performs CallModel: `turn`, with memory before it where the agent has one."""
+# What was retrieved takes this part of a limit, as a divisor; the rest is for the task and the turns after it.
+_SHARE = 2
 
-    def __init__(self, turn: _Executor, registry: Registry, keeper: MemoryKeeper) -> None:
+
+def _with(history: History, entry: dict[str, Any]) -> History:
+    size_bytes = history.size_bytes + len(canonical_json(entry).encode("utf-8", "replace"))
+    return replace(history, transcript=(*history.transcript, entry), size_bytes=size_bytes)
+
+
+class Recalling:
+    """Performs CallModel: `turn`, with memory before it where the agent has one. `limit_bytes`: that a turn reads."""
+
+    def __init__(self, turn: _Executor, registry: Registry, keeper: MemoryKeeper, limit_bytes: int) -> None:
         self._turn = turn
         self._registry = registry
         self._keeper = keeper
+        self._limit_bytes = limit_bytes
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Retrieve memory, unless that was done before, and call the model."""
@@ -50,8 +63,8 @@ class Recalling:
         if policy.required and found.warnings:
             message = f"{'; '.join(found.warnings)}, and agent {job.agent!r} requires its memory"
             return ModelFailed(Failure("memory_unavailable", message, retryable=True))
-        entry = found.recorded()
-        step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
+        entry = found.recorded((self._limit_bytes - history.size_bytes) // _SHARE)
+        step_result = await self._turn(effect, _with(history, entry), claim)
         return with_entries(step_result, (entry,))
 
     def _policy_of(self, agent: str) -> Memory | None:
@@ -61,17 +74,14 @@ class Recalling:
             return None  # the turn reports it
 
 
-# The part of a policy's limit, as a divisor; the rest is for the task and the turns after it.
-_SHARE = 2
-
-
 class Conversing:
     """Performs CallModel: `turn`, with the session's conversation before it where the job is part of a chat."""
 
-    def __init__(self, turn: Executing, registry: Registry, earlier: Earlier) -> None:
+    def __init__(self, turn: Executing, registry: Registry, earlier: Earlier, limit_bytes: int) -> None:
         self._turn = turn
         self._registry = registry
         self._earlier = earlier
+        self._limit_bytes = limit_bytes
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Retrieve the session's exchanges, unless that was done before, and call the model."""
@@ -85,10 +95,10 @@ class Conversing:
             return await self._turn(effect, history, claim)  # the turn reports it
         messages_of = agent.runner.messages if agent.runner else None
         earlier = await self._earlier.before(effect.job, history.transcript[0], messages_of)
-        entry = recorded(earlier, _limit_bytes(agent))
+        entry = recorded(earlier, min(_limit_bytes(agent), (self._limit_bytes - history.size_bytes) // _SHARE))
         if not entry["exchanges"]:
             return await self._turn(effect, history, claim)
-        step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
+        step_result = await self._turn(effect, _with(history, entry), claim)
         return with_entries(step_result, (entry,))
 
 

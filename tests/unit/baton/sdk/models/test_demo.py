@@ -141,7 +141,7 @@ async def test_it_recalls_only_what_it_was_not_given() -> None:
     """Of an earlier question its answer, without the sources that it names."""
     task, said = UserMessage("When does the tide turn?"), "On this coast the tide turns at six."
     entry = MemoryEntry("e", "note", f"Asked: When?\nAnswered: {said} [a.md]", "s1", "a", "j", DAY_MS)
-    note = UserMessage(as_prompt(Recollection("s1", (Recalled(entry),)).recorded()), note=True)
+    note = UserMessage(as_prompt(Recollection("s1", (Recalled(entry),)).recorded(100_000)), note=True)
     given = await request(note, task, tools=MEMORY)
     assert (given.text, given.calls) == (f"{said} [this conversation, 2026-01-01]", ())
     assert [name for name, _ in calls_of(await request(task, tools=MEMORY))] == ["recall"]

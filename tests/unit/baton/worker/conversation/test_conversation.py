@@ -188,7 +188,7 @@ def test_the_newest_exchanges_are_recorded() -> None:
     assert entry["leftOut"] == 2
     exact = sum(one.size_bytes for one in exchanges(5, 100))
     assert [len(recorded(exchanges(5, 100), size)["exchanges"]) for size in (exact - 1, exact)] == [4, 5]
-    small = recorded(exchanges(5, 100), 450)
+    small = recorded(exchanges(5, 100), exact // 2)
     assert [shown["jobId"] for shown in small["exchanges"]] == ["job_3", "job_4"]
     assert "leftOut" not in recorded(exchanges(5), TOTAL_BYTES)
     assert recorded([], TOTAL_BYTES)["exchanges"] == []

@@ -82,8 +82,8 @@ def test_whatever_the_sizes_calls_and_results_stay_together_and_the_limit_is_hel
 
 def test_of_told_calls_the_newest_stay_and_the_others_are_counted() -> None:
     lines = tuple(f"- call {number} {'x' * 90}" for number in range(10))
-    assert fitting(lines, 990) == lines
-    assert fitting(lines, 250) == ("- 8 calls before these are left out here.", *lines[-2:])
+    assert fitting(lines, 1_000) == lines
+    assert fitting(lines, 260) == ("- 8 calls before these are left out here.", *lines[-2:])
 
 
 def turn_of(**results: object) -> Turn:

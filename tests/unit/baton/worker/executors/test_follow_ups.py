@@ -116,7 +116,7 @@ async def test_the_turn_itself_says_that_its_agent_is_gone() -> None:
     asked, unread = CallModel(JOB, 1, 1), cast("Any", None)
     for registry in (Registry([]), Registry([Agent("gone", ScriptedModel(["x"]))])):
         assert await WithServers(registry, lambda _: turn, None)(asked, TALKING, CLAIM) is failed
-    assert await Conversing(turn, Registry([]), unread)(asked, TALKING, CLAIM) is failed
+    assert await Conversing(turn, Registry([]), unread, 100_000)(asked, TALKING, CLAIM) is failed
 
 
 @pytest.mark.parametrize(("error", "is_logged"), [(ValueError("odd"), True), (Unrecordable("result", "NaN"), False)])

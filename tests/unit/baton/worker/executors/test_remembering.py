@@ -32,7 +32,7 @@ class Scene:
         self.model, self.session = model or Listening(), FakeSessionMemory()
         registry = Registry([Agent("keeper", self.model, memory=memory)])
         turn = ModelTurn(registry, 5, None)
-        self.executor = Recalling(turn, registry, MemoryKeeper(self.session, None))
+        self.executor = Recalling(turn, registry, MemoryKeeper(self.session, None), 100_000)
 
     async def turn(self, number: int = 1, history: History = REQUESTED, agent: str = "keeper") -> StepResult:
         if self.session.connection.down is None:
