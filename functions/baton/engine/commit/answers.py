@@ -83,19 +83,19 @@ class History:
         `more`: returns what was made, with what these further entries add to it.
         """
         entries, (seen, made) = self.transcript, self.memo.get(name, (0, start))
-        if seen != len(entries):
+        if seen != (count := len(entries)):
             # A step that began earlier may go on later: it has fewer entries than were read.
-            made = more(made, entries[seen:]) if seen < len(entries) else more(start, entries)
-            self.memo[name] = len(entries), made
+            made = more(made, entries[seen:]) if seen < count else more(start, entries)
+            self.memo[name] = count, made
         return cast("_T", made)
 
     def of_results(self, name: str, start: _T, more: Callable[[_T, Sequence[tuple[str, dict[str, Any]]]], _T]) -> _T:
         """Return what is made of the results by call, as `of_entries` does."""
         results, (seen, made) = self.results, self.memo.get(name, (0, start))
-        if seen != len(results):
-            rest = tuple(results.items())[seen:] if seen < len(results) else tuple(results.items())
-            made = more(made if seen < len(results) else start, rest)
-            self.memo[name] = len(results), made
+        if seen != (count := len(results)):
+            rest = tuple(results.items())
+            made = more(made, rest[seen:]) if seen < count else more(start, rest)
+            self.memo[name] = count, made
         return cast("_T", made)
 
 

@@ -43,7 +43,7 @@ class _Sent(Struct):
     def go_on(self, messages: tuple[Message, ...], render: Rendering) -> None:
         """Digest the messages that were added since."""
         values = render(messages[len(self.messages) :], self.numbers)
-        text = ",".join([canonical_json(each) for each in values]).encode("utf-8", "surrogatepass")
+        text = canonical_json(values)[1:-1].encode("utf-8", "surrogatepass")
         self.hashed.update(b"," + text if self.messages and text else text)
         self.messages, self.size_bytes = messages, self.size_bytes + len(text)
 
@@ -106,7 +106,8 @@ def request_digests(request: ModelRequest, *, reads_history: bool = True, job_id
     """
     try:
         digests = {"instructions": _of_text(request.instructions), "tools": _of_tools(request.tools)}
-        digests |= {name: fingerprint(value) for name, value in _own_parts(request).items()}
+        for name, value in _own_parts(request).items():
+            digests[name] = fingerprint(value)
         if reads_history:
             digest_of_all = _DIGESTS.of(job_id, request.messages)
             digests["messages"] = f"{len(request.messages)}-{digest_of_all[:DIGEST_CHARS]}"

@@ -103,11 +103,15 @@ def secrets_in(value: Any) -> tuple[str, ...]:
     """Return the texts under a secret's name, for use as known secrets."""
     match value:
         case dict() | Mapping():
-            own = [item for name, item in value.items() if isinstance(item, str) and is_secret_name(str(name))]
-            inner = [item for item in value.values() if item.__class__ not in LEAVES]
-            return (*own, *(found for item in inner for found in secrets_in(item))) if inner else tuple(own)
+            own, inner = list[str](), list[str]()
+            for name, item in value.items():
+                if isinstance(item, str):
+                    own += [item] if is_secret_name(str(name)) else []
+                elif item.__class__ not in _BARE:
+                    inner += secrets_in(item)
+            return (*own, *inner)
         case list() | tuple():
-            return tuple(found for item in value for found in secrets_in(item))
+            return tuple(one for item in value for one in secrets_in(item))
         case _:
             return ()
 

@@ -43,7 +43,10 @@ class ChatFiles:
             FileGoneError: one of the task's own is `needed`, and gone. StoreError.
         """
         returned = _returned(history, takes) if takes else {}
-        own = named_files(history.transcript) if _NAMING & kinds_of(history) else ()
+        names_some = not _NAMING.isdisjoint(kinds_of(history))
+        if not names_some and not returned:
+            return history
+        own = named_files(history.transcript) if names_some else ()
         named = [*own, *[file for files in returned.values() for file in files]]
         if not named:
             return history
@@ -73,15 +76,18 @@ async def read_files(chats: Chats, job: Job, named: Sequence[Mapping[str, Any]],
 
 def _returned(history: History, takes: Callable[[str], bool]) -> dict[str, list[dict[str, Any]]]:
     """Return the files that calls have returned, by the calls' ids, the newest first."""
-    from baton.sdk.records.result_files import files_in_result  # noqa: PLC0415 - few models take files
-
-    def more(known: _Returned, results: Sequence[tuple[str, Mapping[str, Any]]]) -> _Returned:
-        return (*known, *[(call_id, files) for call_id, each in results if (files := files_in_result(each.get("ok")))])
-
     nothing: _Returned = ()
-    returned = history.of_results("returned", nothing, more)
+    returned = history.of_results("returned", nothing, _and_returned)
+    if not returned:
+        return {}
     found = {call_id: [file for file in files if takes(file["mediaType"])] for call_id, files in returned[::-1]}
     return {call_id: files for call_id, files in found.items() if files}
+
+
+def _and_returned(known: _Returned, results: Sequence[tuple[str, Mapping[str, Any]]]) -> _Returned:
+    from baton.sdk.records.result_files import files_in_result  # noqa: PLC0415 - few models take files
+
+    return (*known, *[(call_id, files) for call_id, each in results if (files := files_in_result(each.get("ok")))])
 
 
 def _filled(entry: Mapping[str, Any], read: Mapping[str, str]) -> dict[str, Any]:

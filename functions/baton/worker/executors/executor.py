@@ -129,8 +129,8 @@ def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
     """
     match step_result:
         case ToolReturned():
-            result_json, kept_json = (_json(text, secrets) for text in (step_result.result_json, step_result.kept_json))
-            return replace(step_result, result_json=result_json, kept_json=kept_json)
+            kept_json = step_result.kept_json and _json(step_result.kept_json, secrets)
+            return replace(step_result, result_json=_json(step_result.result_json, secrets), kept_json=kept_json)
         case ToolWaits():
             child = step_result.child
             if child is not None:

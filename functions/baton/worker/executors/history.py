@@ -5,7 +5,7 @@ anything; entries to record are returned (`ExtraUsage`), for the turn's COMMIT.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -47,7 +47,7 @@ class Prompt(Struct, frozen=True):
 
 
 async def build_prompt(
-    agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model
+    agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Callable[[], Model]
 ) -> Prompt:
     """Choose the history to send.
 
@@ -56,7 +56,7 @@ async def build_prompt(
         history: the stored one.
         tools: sent besides, with the agent's instructions.
         calls: the turn's calls of models.
-        writer: the model that writes summaries.
+        writer: gives the model that writes summaries.
     """
     policy = agent.history
     if isinstance(policy, KeepAll):
@@ -65,7 +65,7 @@ async def build_prompt(
     limit_bytes = capacity_bytes(policy.max_tokens, history, fixed)
     conversation, extra_usage = conversation_of(history), NO_EXTRA_USAGE
     if isinstance(policy, Summarize):
-        conversation, extra_usage = await _with_summary(policy, conversation, limit_bytes, calls, writer)
+        conversation, extra_usage = await _with_summary(policy, conversation, limit_bytes, calls, writer())
         if extra_usage.entries:
             extra_usage = replace(extra_usage, compacted=compacted(history, extra_usage.entries[0]["upTo"]))
     fitted = fit(conversation, limit_bytes)

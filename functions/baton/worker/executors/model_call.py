@@ -6,7 +6,7 @@ gives a step result, never an error. Must not: run a tool.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,7 +15,7 @@ from msgspec.structs import replace as replace_struct
 
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
-from baton.engine.step_results import ExtraUsage, ModelAnswered, ModelFailed
+from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.output import FINAL_TOOL, InvalidOutput, OutputType
 from baton.sdk.agents.runner import CodeRunner, Recorded, RunFailedError, Runner, RunnerAnswer
@@ -24,6 +24,7 @@ from baton.sdk.models.model import (
     ANSWER_CUT,
     ANSWER_LIMIT_BYTES,
     CUT_CAUSE,
+    NOTHING_SPENT,
     Call,
     Listener,
     Model,
@@ -54,15 +55,18 @@ _RETRIES = 2
 
 
 def answered(
-    answer: ModelAnswer, tools: Mapping[str, Tool], output: OutputType | None = None, *, keeps_cut: bool = False
+    answer: ModelAnswer,
+    tools: Mapping[str, Tool],
+    output: OutputType | None = None,
+    keeps_cut: Callable[[], bool] = bool,
 ) -> ModelAnswered | ModelFailed:
     """Return what follows from the answer; calls that cannot run carry their fault back to the model.
 
-    `keeps_cut`: a text that was cut off is an answer, too.
+    `keeps_cut`: asked of a text that was cut off: whether it is an answer, too.
     """
     try:
         if answer.is_cut:
-            return cut_off(answer, output, keeps_cut=keeps_cut)
+            return cut_off(answer, output, keeps_cut=keeps_cut())
         text = whole_text(answer.text)
         wanted = tuple([wanted_of(call, tools) for call in answer.calls])
         if output is None:
@@ -291,6 +295,8 @@ def usage_of_spent(spent: Spent) -> ExtraUsage:
     Raises:
         Unrecordable: a count of it is no such number.
     """
+    if spent is NOTHING_SPENT:
+        return NO_EXTRA_USAGE
     return ExtraUsage(
         model_calls=count(spent.model_calls, "spent.model_calls"),
         input_tokens=count(spent.input_tokens, "spent.input_tokens"),
@@ -317,8 +323,8 @@ def count(value: Any, place: str) -> int:
     Raises:
         Unrecordable: it is no such number.
     """
-    if value is None:
-        return 0
+    if value is None or (value.__class__ is int and 0 <= value <= MOST):
+        return value or 0
     if not (_is_number(value) and 0 <= value <= MOST and value == int(value)):
         raise Unrecordable(place, f"{_shown(value)}: give a whole number from 0 to 2**53, or None")
     return int(value)
@@ -376,7 +382,8 @@ class ModelCalls(Struct, frozen=True):
             async with asyncio.timeout_at(now + limit_seconds):
                 limited = replace_struct(request, time_limit_seconds=limit_seconds)
                 answer = await contained(lambda: model.answer(limited))
-            answered_with(answer)
+            if answered_with:
+                answered_with(answer)
         if self.cache:
             await self.cache.keep(model, request, answer)
         return answer

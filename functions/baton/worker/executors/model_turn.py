@@ -36,6 +36,7 @@ from baton.sdk.models.model import (
     ModelRequest,
     PastCall,
     ToolMessage,
+    ToolSpec,
     UserMessage,
     files_of,
 )
@@ -139,32 +140,33 @@ class ModelTurn:
         if agent.mode == "plan":
             planner = _planner_turn(self._registry, agent, effect.job, history)
         prompt_specs = planner.prompt_specs if planner else specs
-        prompt = await build_prompt(agent, history, prompt_specs, calls, self._registry.summarizer_of(agent))
+        summarizer = partial(self._registry.summarizer_of, agent)
+        prompt = await build_prompt(agent, history, prompt_specs, calls, summarizer)
         try:
             prompt_history = await self._with_files(effect, prompt.history, agent)
         except FileGoneError as error:
             return structs.replace(_file_gone(error), extra_usage=prompt.extra_usage)
-        request = _request(self._registry, agent, prompt_history, effect.turn, text_stream)
+        request = _request(agent, specs, prompt_history, effect.turn, text_stream)
         asking = (
             _offloaded(self._offloaded(), agent, effect, claim, calls)
             if self._offloaded and (agent.offload or effect.offloaded or claim.answer)
             else calls.call
         )
-        taken = (
-            planner.answered
-            if planner
-            else partial(_answered, self._registry, agent, keeps_cut(agent, effect.job, history))
-        )
+        taken = planner.answered if planner else partial(_answered, self._registry, agent, effect.job, history)
         step_result, digests = await self._answer(
             agent, request, asking, calls.limit_seconds, planner, taken, effect.job.id
         )
-        step_result = structs.replace(step_result, extra_usage=prompt.extra_usage + step_result.extra_usage)
+        extra_usage = prompt.extra_usage + step_result.extra_usage
         if not isinstance(step_result, ModelAnswered):
-            return step_result
+            return structs.replace(step_result, extra_usage=extra_usage)
         streamed_text = await text_stream.streamed_text() if text_stream else None
         estimated = prompt.estimated_tokens
         return structs.replace(
-            step_result, request_digests=digests, estimated_tokens=estimated, streamed_text=streamed_text
+            step_result,
+            request_digests=digests,
+            estimated_tokens=estimated,
+            streamed_text=streamed_text,
+            extra_usage=extra_usage,
         )
 
     async def _with_files(self, effect: CallModel, history: History, agent: Agent | None = None) -> History:
@@ -248,8 +250,10 @@ def _is_cut(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get("cut"))
 
 
-def _answered(registry: Registry, agent: Agent, keeps: bool, answer: ModelAnswer) -> ModelAnswered | ModelFailed:  # noqa: FBT001 - bound
-    return answered(answer, offered_by(registry, agent), agent.output, keeps_cut=keeps)
+def _answered(
+    registry: Registry, agent: Agent, job: Job, history: History, answer: ModelAnswer
+) -> ModelAnswered | ModelFailed:
+    return answered(answer, offered_by(registry, agent), agent.output, partial(keeps_cut, agent, job, history))
 
 
 def _offloaded(offloaded: "OffloadedCalls", agent: Agent, effect: CallModel, claim: Claim, calls: ModelCalls) -> Asking:
@@ -257,12 +261,12 @@ def _offloaded(offloaded: "OffloadedCalls", agent: Agent, effect: CallModel, cla
 
 
 def _request(
-    registry: Registry, agent: Agent, history: History, turn: int, listener: TextStream | None = None
+    agent: Agent, specs: tuple[ToolSpec, ...], history: History, turn: int, listener: TextStream | None = None
 ) -> ModelRequest:
     return ModelRequest(
         agent.instructions,
         messages(history),
-        registry.specs_of(agent),
+        specs,
         turn,
         settings=agent.request_settings,
         output=agent.output.spec if agent.output else None,
@@ -282,7 +286,7 @@ def request_again(registry: Registry, agent: Agent, job: Job, history: History) 
     specs = registry.specs_of(agent)
     planner = _planner_turn(registry, agent, job, history) if agent.mode == "plan" else None
     sent = prompt_again(agent, history, planner.prompt_specs if planner else specs)
-    request = _request(registry, agent, sent, job.turn)
+    request = _request(agent, specs, sent, job.turn)
     return planner.request(request) if planner else request
 
 
@@ -296,35 +300,32 @@ def messages(history: History) -> tuple[Message, ...]:
     if seen > len(history.transcript) or (seen and any(entry["role"] in _BEFORE_THE_TASK for entry in entries)):
         known, entries = (), history.transcript
     prompt: list[Message] = list(known)
+    stays = True  # nothing that the entries ask for is still to come
     for entry in _once(entries):
         if entry["role"] != "model":
             at = _place(entry, prompt)
             prompt[at:at] = _besides(entry)
         elif is_plan(entry):
             prompt += plan_prompt(entry, history.results)
+            stays = False
         else:
-            prompt += _turn(entry, history.results)
+            stays = _turn(prompt, entry, history.results) and stays
     sent = tuple(prompt)
-    if all(_is_over(entry, history.results) for entry in entries):
+    if stays:
         history.memo["messages"] = len(history.transcript), sent
     return sent
 
 
-def _is_over(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Return whether what is sent of an entry stays: nothing that it asks for is still to come."""
-    calls = entry.get("calls", ())
-    return not is_plan(entry) and all(call["id"] in results or "error" in call for call in calls)
-
-
-def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> list[Message]:
-    """Return the model's answer of a turn, and the results of its calls."""
+def _turn(prompt: list[Message], entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Add the model's answer of a turn, and the results of its calls; return whether all of them are there."""
     wanted_calls: Sequence[Mapping[str, Any]] = entry["calls"]
     calls = tuple(
         [PastCall(wanted_call["id"], wanted_call["tool"], wanted_call["arguments"]) for wanted_call in wanted_calls]
     )
-    prompt: list[Message] = [ModelMessage(entry["text"], calls, entry.get("provider"))]
+    prompt.append(ModelMessage(entry["text"], calls, entry.get("provider")))
     if entry.get("cut") and not calls:
         prompt.append(UserMessage(CUT_NOTE, note=True))
+    notes, is_over = list[str](), True
     for wanted_call in wanted_calls:
         stored = results.get(wanted_call["id"]) or wanted_call
         if "ok" in stored:
@@ -333,9 +334,12 @@ def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) ->
         else:
             error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
             prompt.append(ToolMessage(wanted_call["id"], wanted_call["tool"], error, is_error=True))
-    ran = ((one["tool"], results.get(one["id"], {}).get("edited")) for one in wanted_calls)
-    notes = [f"[A person changed a call of {tool}: it ran with {canonical_json(args)}]" for tool, args in ran if args]
-    return [*prompt, *(UserMessage(note, note=True) for note in notes)]
+            is_over = is_over and "error" in stored
+        if "edited" in stored and (edited := stored["edited"]):
+            shown = f"[A person changed a call of {wanted_call['tool']}: it ran with {canonical_json(edited)}]"
+            notes.append(shown)
+    prompt += [UserMessage(note, note=True) for note in notes]
+    return is_over
 
 
 def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

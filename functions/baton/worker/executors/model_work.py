@@ -37,8 +37,9 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
 
     def asked_of(registry: Registry) -> Executing:
         model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded, ports.reader)
-        conversing = Conversing(model_turn, registry, earlier, settings.prompt_limit_bytes)
-        return Recalling(conversing, registry, memory, settings.prompt_limit_bytes)
+        turn = Conversing(model_turn, registry, earlier, settings.prompt_limit_bytes)
+        remembers = any(agent.memory_policy for agent in registry.agents)
+        return Recalling(turn, registry, memory, settings.prompt_limit_bytes) if remembers else turn
 
     def turn_with(registry: Registry) -> Executing:
         if not has_servers(registry):

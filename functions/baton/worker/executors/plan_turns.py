@@ -7,8 +7,9 @@ as it is recorded, which may be of an older version of the code.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, structs
@@ -43,7 +44,7 @@ class PlannerTurn(Struct, frozen=True):
     specs: tuple[ToolSpec, ...]
     rounds_made: int
     max_steps: int
-    keeps_cut: bool = False
+    keeps_cut: Callable[[], bool] = bool
 
     @property
     def prompt_specs(self) -> tuple[ToolSpec, ...]:
@@ -72,7 +73,7 @@ class PlannerTurn(Struct, frozen=True):
                 return _all_refused(answer)
         except Exception as error:  # noqa: BLE001 - a model is foreign code, and so is all that it returns
             return unusable(answer, error)
-        step_result = answered(answer, {}, self.agent.output, keeps_cut=self.keeps_cut)
+        step_result = answered(answer, {}, self.agent.output, self.keeps_cut)
         if isinstance(step_result, ModelAnswered) and self.rounds_made:
             return structs.replace(step_result, reflection=storable(answer.text))
         return step_result
@@ -106,7 +107,7 @@ def planner_turn(
     """Return the turn that follows this history, all of it."""
     left = max(0, job.limits.tool_calls - since(job.used, job.before).tool_calls)
     rounds_made = len(plans_in(history.transcript))
-    return PlannerTurn(agent, tools, specs, rounds_made, left, keeps_cut(agent, job, history))
+    return PlannerTurn(agent, tools, specs, rounds_made, left, partial(keeps_cut, agent, job, history))
 
 
 def _plan_in(answer: ModelAnswer) -> Call | None:

@@ -78,9 +78,9 @@ class Claims:
     def _is_late(self, claim: Claim, pause_seconds: float) -> bool:
         return self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
 
-    def holding(self, claim: Claim) -> "Holding":
+    def holding(self, claim: Claim, kind: ItemKind) -> "Holding":
         """Hold a claim for the time of the block, or until it is `done`; if the block raises, give the claim back."""
-        return Holding(self, claim)
+        return Holding(self, claim, kind)
 
     def hold(self, claim: Claim) -> None:
         """Prolong the claim from now on. CLAIM's answer may have been slow, and the lease is no longer for that."""
@@ -174,10 +174,10 @@ class Holding:
 
     __slots__ = ("_claim", "_claims", "_is_held")
 
-    def __init__(self, claims: Claims, claim: Claim) -> None:
+    def __init__(self, claims: Claims, claim: Claim, kind: ItemKind) -> None:
         self._claims = claims
         self._claim = claim
-        self._is_held = kind_of(claim.item_key) is not ItemKind.SLOT_REQUEST  # a slot request is not held
+        self._is_held = kind is not ItemKind.SLOT_REQUEST  # a slot request is not held
 
     async def __aenter__(self) -> None:
         """Hold the claim."""

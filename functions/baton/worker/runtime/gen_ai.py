@@ -5,7 +5,7 @@ decide anything, or raise.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +48,7 @@ PROVIDERS = {
 _OWN_PROVIDER = "baton"
 _REAL = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _WHOLE = ("max_tokens", "seed")
+_UNTRACED = nullcontext()
 
 
 def model_attributes(name: str, provider: str = "") -> Attributes:
@@ -98,16 +99,19 @@ def score_attributes(score: Score, hide: Callable[[str], str]) -> Attributes:
     return shown | ({"gen_ai.evaluation.explanation": hide(score.comment)} if score.comment else {})
 
 
-@contextmanager
-def chat_span(name: str, request: ModelRequest | None = None) -> Iterator[Callable[[ModelAnswer], None]]:
-    """Trace a request to the model of this name, and yield a function that takes its answer.
+def chat_span(
+    name: str, request: ModelRequest | None = None
+) -> AbstractContextManager[Callable[[ModelAnswer], None] | None]:
+    """Trace a request to the model of this name, and give a function that takes its answer; None: nothing is traced.
 
     `request`: None: an agent's runner sends it, and may answer without a model, from no origin.
     """
     item = open_item()
-    if item is None:
-        yield lambda _: None
-        return
+    return _UNTRACED if item is None else _chat_span(item, name, request)
+
+
+@contextmanager
+def _chat_span(item: OpenItem, name: str, request: ModelRequest | None) -> Iterator[Callable[[ModelAnswer], None]]:
     # An offloaded request has been under way since its turn waits.
     since_ms = item.item.memo.get("sinceMs", item.item.since_ms)
     start_ms = since_ms if item.item.offloaded else item.clock.now_ms()

@@ -169,7 +169,7 @@ class Pipeline:
         state = claim_result.state
         assert state is not None, "a granted CLAIM comes with a state"
         try:
-            async with invocation.claims.holding(claim):
+            async with invocation.claims.holding(claim, state.item.kind):
                 with self._policy.suspects.turn_of(state.item) as wait_ms:
                     wait = Wait(wait_ms) if wait_ms else await self._do(invocation, step, claim, claim_result, state)
                     if wait is None:

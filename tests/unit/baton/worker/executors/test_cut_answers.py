@@ -51,16 +51,16 @@ def test_a_text_that_was_cut_off_fails_the_job_with_its_text_and_its_usage() -> 
 
 
 def test_it_is_kept_with_a_mark_where_the_agent_says_so() -> None:
-    found = answered(cut("Three things: first"), {}, keeps_cut=True)
+    found = answered(cut("Three things: first"), {}, keeps_cut=lambda: True)
     assert isinstance(found, ModelAnswered)
     assert (found.text, found.cut, found.wanted) == ("Three things: first", True, ())
-    assert isinstance(answered(cut(), {}, keeps_cut=True), ModelFailed)  # nothing is no answer
+    assert isinstance(answered(cut(), {}, keeps_cut=lambda: True), ModelFailed)  # nothing is no answer
 
 
 @pytest.mark.parametrize("keeps", [True, False])
 def test_no_call_of_a_cut_answer_runs(keeps: bool) -> None:
     found = answered(
-        cut("I purge", Call("purge"), Call("purge", {"older_than_days": 9})), {"purge": purge}, keeps_cut=keeps
+        cut("I purge", Call("purge"), Call("purge", {"older_than_days": 9})), {"purge": purge}, keeps_cut=lambda: keeps
     )
     assert isinstance(found, ModelAnswered)
     assert [one.fault.type if one.fault else "" for one in found.wanted] == ["answer_cut", "answer_cut"]
@@ -69,7 +69,7 @@ def test_no_call_of_a_cut_answer_runs(keeps: bool) -> None:
 
 @pytest.mark.parametrize("answer", [cut("", Call("final_result", {})), cut('{"name": "Berlin"}'), cut()])
 def test_no_half_output_is_kept(answer: ModelAnswer) -> None:
-    found = answered(answer, {}, OutputType("a", Options), keeps_cut=True)
+    found = answered(answer, {}, OutputType("a", Options), keeps_cut=lambda: True)
     assert isinstance(found, ModelAnswered)
     assert [(one.tool, one.fault and one.fault.type) for one in found.wanted] == [("final_result", "answer_cut")]
     assert found.output is None

@@ -39,7 +39,7 @@ def writing(reply: ModelAnswer | Exception = SHORT) -> Listening:
 async def prompt(policy: HistoryPolicy, history: History, writer: Listening | None = None) -> Prompt:
     """What an agent with that policy is told."""
     agent = Agent("a", model="demo", history=policy)
-    return await build_prompt(agent, history, (), calls_of(agent, "acme", 10, None), writer or writing())
+    return await build_prompt(agent, history, (), calls_of(agent, "acme", 10, None), lambda: writer or writing())
 
 
 async def summed_up(reply: ModelAnswer | Exception) -> Prompt:

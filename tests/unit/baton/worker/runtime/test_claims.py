@@ -33,7 +33,7 @@ from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
 STEP_SECONDS = 0.02
-POLICY = Policy({ItemKind.CALL: 60_000})
+POLICY, CALL = Policy({ItemKind.CALL: 60_000}), ItemKind.CALL
 
 
 class Observed(FakeStore):
@@ -113,11 +113,11 @@ async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.M
     store, clock, armed = Observed(), FakeClock(), timers_of(monkeypatch)
     claims, claim = Claims(store, clock, POLICY), claim_of(1, clock.now_ms())
     for _ in range(5):
-        async with claims.holding(claim):
+        async with claims.holding(claim, CALL):
             await asyncio.sleep(0)
     assert len(armed) == 1
     await asyncio.sleep(7 * STEP_SECONDS)
-    async with claims.holding(claim):
+    async with claims.holding(claim, CALL):
         await asyncio.sleep(7 * STEP_SECONDS)  # past the first one's time
         assert store.renewed == []
         async with asyncio.timeout(5):
@@ -133,7 +133,7 @@ async def test_a_claim_whose_answer_took_long_is_prolonged_sooner(monkeypatch: p
     claim = claim_of(1, clock.now_ms())
     clock.ms += 3_000
     claims = Claims(Observed(), clock, POLICY)
-    async with claims.holding(claim):
+    async with claims.holding(claim, CALL):
         left_seconds = armed[0] - asyncio.get_running_loop().time()
     claims.rest()
     assert left_seconds <= RENEW_SECONDS - 3.0 + TOGETHER_SECONDS
@@ -235,8 +235,8 @@ async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.Mo
     monkeypatch.setattr(claims_module, "RENEW_SECONDS", 0.4)
     store, loop, clock = Observed(), asyncio.get_running_loop(), FakeClock()
     async with contextlib.AsyncExitStack() as stack:
-        for number in range(20):
-            await stack.enter_async_context(Claims(store, clock, POLICY).holding(claim_of(number, clock.now_ms())))
+        for n in range(20):
+            await stack.enter_async_context(Claims(store, clock, POLICY).holding(claim_of(n, clock.now_ms()), CALL))
             await asyncio.sleep(0.005)
         began, rounds = loop.time(), 0
         while len(store.renewed) < 20:
@@ -252,7 +252,7 @@ async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeyp
     monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
     store, clock = Observed(), FakeClock()
     claims, one, other = Claims(store, clock, POLICY), claim_of(1, clock.now_ms()), claim_of(2, clock.now_ms())
-    async with claims.holding(one), claims.holding(other):
+    async with claims.holding(one, CALL), claims.holding(other, CALL):
         claims.done(one)
         await asyncio.wait_for(store.requested.wait(), 30)
     assert store.renewed[0] == [other.item_key]
