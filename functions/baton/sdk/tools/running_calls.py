@@ -140,7 +140,7 @@ class RunningCalls:
         now_seconds = asyncio.get_running_loop().time
         end_seconds = now_seconds() + limit_seconds
         try:
-            await asyncio.wait({task}, timeout=limit_seconds)
+            await _until(end_seconds, task)
         except asyncio.CancelledError:
             if running.waiting == 1:
                 await self._stop(running, task)
@@ -182,7 +182,7 @@ class RunningCalls:
     ) -> tuple[_Running, asyncio.Task[Outcome]]:
         running, key = _Running(arguments), context.idempotency_key
 
-        async def in_thread(function: Callable[..., Any], *given: Any) -> Any:
+        async def in_thread(function: "Callable[..., Any]", *given: Any) -> Any:
             running.blocking = True
             try:
                 return await self._in_thread(function, *given)
@@ -209,4 +209,22 @@ class RunningCalls:
         if not running.blocking:
             running.stopped = True
             task.cancel()
-            await asyncio.wait({task}, timeout=self._grace_seconds)
+            await _until(asyncio.get_running_loop().time() + self._grace_seconds, task)
+
+
+async def _until(end_seconds: float, task: asyncio.Task[Outcome]) -> None:
+    """Wait for a task until this time of the event loop, as `asyncio.wait` does for many, with half of its calls."""
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    timer = loop.call_at(end_seconds, wake)
+    task.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        timer.cancel()
+        task.remove_done_callback(wake)
