@@ -8,7 +8,7 @@ not: cut a value to make it fit.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from itertools import islice
 from math import isfinite
@@ -27,7 +27,9 @@ DIGITS_LIMIT = 4_300
 _NUMBER_LIMIT = 10**DIGITS_LIMIT
 _SHOWN_CHARS = 200
 _ITEMS_LIMIT = 1_000_000
-_WRITER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+# An encoder for each text, as `json` makes it: its marks find a circle, at whatever depth this process allows.
+_encoder: Callable[..., Callable[[Any, int], Sequence[str]]] = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+_FORM = (json.JSONEncoder().default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
 # Around a text these stop a reader of 200 levels where the text has more than DEPTH_LIMIT.
 _BEFORE, _AFTER = b"[" * (200 - DEPTH_LIMIT), b"]" * (200 - DEPTH_LIMIT)
 # How pydantic writes what is no number in JSON; a text may hold such a word, too.
@@ -68,7 +70,7 @@ def recorded_json(value: Any, at: str, limit_bytes: int | None = None) -> str:
         Unrecordable: JSON cannot hold it. TooLarge: its text has over `limit_bytes` in UTF-8.
     """
     text = _faithful_text(value)
-    text = _WRITER.encode(_Walk(at).plain(value)) if text is None else text
+    text = "".join(_encoder({}, *_FORM)(_Walk(at).plain(value), 0)) if text is None else text
     if limit_bytes is not None and (len(text) > limit_bytes or len(text.encode()) > limit_bytes):
         raise TooLarge(at, len(text.encode()), limit_bytes)
     return text
@@ -83,7 +85,7 @@ def plain(value: Any, at: str) -> Any:
     if value.__class__ in _BARE:
         return value
     found = _faithful(value)
-    return _Walk(at).plain(value) if found is None else found[1]
+    return _Walk(at).plain(value) if found is None else found[0]
 
 
 def read_value(value: Any, at: str) -> Any:
@@ -104,22 +106,21 @@ def read_value(value: Any, at: str) -> Any:
     return plain(value, at)
 
 
-def _faithful(value: Any) -> tuple[str, Any] | None:
-    """Return the JSON text of a value that equals what is read of it, and that; None: it is no such value."""
+def _faithful(value: Any) -> tuple[Any] | None:
+    """Return what is read of a value's JSON text; None: it does not equal the value."""
     try:
-        text = _WRITER.encode(value)
-        body = text.encode()
+        body = "".join(_encoder({}, *_FORM)(value, 0)).encode()
         read = from_json(body, allow_inf_nan=False)
         _refuse_deep(body)
     except _ERRORS:
         return None
-    return (text, read) if read == value else None
+    return (read,) if read == value else None
 
 
 def _faithful_text(value: Any) -> str | None:
     """Return the text alone. Of a large value, two copies are in memory at a time."""
     try:
-        body = _WRITER.encode(value).encode()
+        body = "".join(_encoder({}, *_FORM)(value, 0)).encode()
         if from_json(body, allow_inf_nan=False) != value:
             return None
         _refuse_deep(body)

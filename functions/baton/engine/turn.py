@@ -256,11 +256,12 @@ def under_way(job: Job, item: WorkItem) -> dict[str, Any]:
 
 def _call_tools(job: Job, item: WorkItem, step_result: ModelAnswered, now_ms: int, parts: tuple[str, ...]) -> Decision:
     records = records_of(job.id, item, step_result.wanted, now_ms)
-    pairs = zip(records, step_result.wanted, strict=True)
+    pairs = tuple(zip(records, step_result.wanted, strict=True))
     scripts = tuple([RunningScript(record, call.script) for record, call in pairs if call.script])
-    calls = [record for record, call in zip(records, step_result.wanted, strict=True) if not call.script]
-    items, shown = requested(job.id, item, calls if scripts else records, now_ms)
-    shown = [*(stream_parts.tool_input(one.call) for one in scripts), *shown]
+    calls = [record for record, call in pairs if not call.script] if scripts else records
+    items, shown = requested(job.id, item, calls, now_ms)
+    if scripts:
+        shown = [*(stream_parts.tool_input(one.call) for one in scripts), *shown]
     outcome = f"asks for {len(records)} tool call{'s' * (len(records) > 1)}"
     return Decision(
         Changes(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -82,21 +82,23 @@ class History:
 
         `more`: returns what was made, with what these further entries add to it.
         """
+        made: _T
         entries, (seen, made) = self.transcript, self.memo.get(name, (0, start))
         if seen != (count := len(entries)):
             # A step that began earlier may go on later: it has fewer entries than were read.
             made = more(made, entries[seen:]) if seen < count else more(start, entries)
             self.memo[name] = count, made
-        return cast("_T", made)
+        return made
 
     def of_results(self, name: str, start: _T, more: Callable[[_T, Sequence[tuple[str, dict[str, Any]]]], _T]) -> _T:
         """Return what is made of the results by call, as `of_entries` does."""
+        made: _T
         results, (seen, made) = self.results, self.memo.get(name, (0, start))
         if seen != (count := len(results)):
             rest = tuple(results.items())
             made = more(made, rest[seen:]) if seen < count else more(start, rest)
             self.memo[name] = count, made
-        return cast("_T", made)
+        return made
 
 
 class ClaimResult(Struct, frozen=True):

@@ -170,16 +170,16 @@ class Registry:
 
     def model_of(self, agent: Agent | str) -> Model:
         """Return the agent's model, made on first use and kept. Several models are a chain."""
-        name = _name_of(agent)
+        name = self._known(agent)
         if name not in self._model_of:
-            models = [self._made(model) for model in chosen_models(self.agent(name).model)]
+            models = [self._made(model) for model in chosen_models(self._agents[name].model)]
             assert models, "the constructor refuses agents without a model"
             self._model_of[name] = models[0] if len(models) == 1 else ModelChain(models)
         return self._model_of[name]
 
     def model_name_of(self, agent: Agent | str) -> str:
         """Return the name of an agent's model in traces."""
-        runner = self.agent(_name_of(agent)).runner
+        runner = self._agents[self._known(agent)].runner
         return runner.name if runner is not None else self.model_of(agent).name
 
     def summarizer_of(self, agent: Agent | str) -> Model:
@@ -197,7 +197,7 @@ class Registry:
             self._tools_of[TRIAL_AGENT] = self._offered[TRIAL_AGENT] = tools
 
     def _known(self, agent: Agent | str) -> str:
-        name = _name_of(agent)
+        name = agent if isinstance(agent, str) else agent.name
         return name if name in self._agents else self.agent(name).name
 
     def _made(self, model: Model | str) -> Model:
@@ -270,10 +270,6 @@ def _made_of(written: Sequence[CodeAgent]) -> tuple[tuple[Agent, ...], tuple[str
         if other not in written
     ]
     return tuple(agent for agent, _ in made if agent), (*(fault for _, faults in made for fault in faults), *missing)
-
-
-def _name_of(agent: Agent | str) -> str:
-    return agent if isinstance(agent, str) else agent.name
 
 
 def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> Mapping[str, Tool]:

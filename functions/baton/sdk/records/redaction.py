@@ -103,7 +103,8 @@ def secrets_in(value: Any) -> tuple[str, ...]:
     """Return the texts under a secret's name, for use as known secrets."""
     match value:
         case dict() | Mapping():
-            own, inner = list[str](), list[str]()
+            own: list[str] = []
+            inner: list[str] = []
             for name, item in value.items():
                 if isinstance(item, str):
                     own += [item] if is_secret_name(str(name)) else []

@@ -325,7 +325,8 @@ def _turn(prompt: list[Message], entry: Mapping[str, Any], results: Mapping[str,
     prompt.append(ModelMessage(entry["text"], calls, entry.get("provider")))
     if entry.get("cut") and not calls:
         prompt.append(UserMessage(CUT_NOTE, note=True))
-    notes, is_over = list[str](), True
+    notes: list[Message] = []
+    is_over = True
     for wanted_call in wanted_calls:
         stored = results.get(wanted_call["id"]) or wanted_call
         if "ok" in stored:
@@ -337,8 +338,8 @@ def _turn(prompt: list[Message], entry: Mapping[str, Any], results: Mapping[str,
             is_over = is_over and "error" in stored
         if "edited" in stored and (edited := stored["edited"]):
             shown = f"[A person changed a call of {wanted_call['tool']}: it ran with {canonical_json(edited)}]"
-            notes.append(shown)
-    prompt += [UserMessage(note, note=True) for note in notes]
+            notes.append(UserMessage(shown, note=True))
+    prompt += notes
     return is_over
 
 

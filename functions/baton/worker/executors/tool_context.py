@@ -9,7 +9,6 @@ agent, for a job), and how many the attempt has sent before. So another attempt,
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -237,7 +236,7 @@ class CallOutlet:
     def __init__(self, outside: Outside, registry: Registry, job: Job, call_id: str, secrets: KnownSecrets) -> None:
         self._outside, self._registry = outside, registry
         self._job, self._call_id, self._secrets = job, call_id, secrets
-        self._sent: Counter[tuple[str, ...]] = Counter()
+        self._sent: dict[tuple[str, ...], int] = {}
         self._loop = asyncio.get_running_loop()
 
     async def keep_file(self, data: bytes, media_type: str, filename: str) -> dict[str, Any]:
@@ -354,5 +353,5 @@ class CallOutlet:
         return sent
 
     def _nth(self, *what: str) -> int:
-        self._sent[what] += 1
-        return self._sent[what]
+        self._sent[what] = number = self._sent.get(what, 0) + 1
+        return number

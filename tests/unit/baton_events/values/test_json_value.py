@@ -16,6 +16,8 @@ from pydantic_core import from_json
 from baton_events.values.json_value import DEPTH_LIMIT, TooLarge, Unrecordable, plain, read_value, recorded_json
 from tests.values.odd import Box, Broken
 
+CIRCLE: list[Any] = []
+CIRCLE.append(CIRCLE)
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -44,10 +46,7 @@ class Silent:
 
 
 def nested(levels: int) -> Any:
-    value: Any = "end"
-    for _ in range(levels):
-        value = [value]
-    return value
+    return json.loads(f'{"[" * levels}"end"{"]" * levels}')
 
 
 @given(JSON_VALUES)
@@ -91,6 +90,7 @@ def test_values_of_python_become_json(value: Any, text: str) -> None:
         pytest.param(10**4_300, "result", "more than 4300 digits", id="4301-digits"),
         (nested(DEPTH_LIMIT + 1), "result[0]", f"nested deeper than {DEPTH_LIMIT}"),
         ({f"k{at}": [1] for at in range(99)} | {"deep": nested(DEPTH_LIMIT)}, "result.deep", "nested deeper"),
+        (CIRCLE, "result[0]", "nested deeper"),
         ((1 / 0 for _ in "a"), "result", "its items cannot be read: ZeroDivisionError"),
         (int, "result", "a type that JSON cannot hold"),
     ],
