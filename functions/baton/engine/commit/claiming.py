@@ -65,8 +65,7 @@ def grant(draft: Draft, claim: Claim, item: WorkItem) -> ClaimResult:
     record = calls.get(item.call_id)
     fails = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
     dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
-    usage = draft.usage.get(job.id, NOTHING_USED) if item.kind is ItemKind.SLOT_REQUEST else NOTHING_USED
-    state = State(job, item, record, outcome, dependants, draft.budget_scopes(item, claim.now_ms), usage)
+    state = State(job, item, record, outcome, dependants, draft.budget_scopes(item, claim.now_ms))
     return ClaimResult(Verdict.GRANTED, state=state)
 
 

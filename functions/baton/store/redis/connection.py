@@ -202,17 +202,18 @@ class RedisConnection:
         rest = (len(keys), *keys, *args)
         known: Command = ("EVALSHA", sha, *rest) if sha in self._loaded else ("EVAL", text, *rest)
         answer, *others = await self._send((known, *beside))
-        if known[0] == "EVALSHA" and _is_forgotten(answer):
-            charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
-            answer = (await self._send([("EVAL", text, *rest)]))[0]
-        if _is_full(answer) and (frees or (text == self._text(_applying()) and plan_frees(args))):
-            answer = (await self._send([("EVAL", _freeing(text), *rest)]))[0]
         for other in others:
             if isinstance(other, UpstashError):
                 _log.warning("counting failed: %s", self._store_error(other))
-        value = self._value(answer)
+        if isinstance(answer, UpstashError):
+            if known[0] == "EVALSHA" and _is_forgotten(answer):
+                charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
+                answer = (await self._send([("EVAL", text, *rest)]))[0]
+            if _is_full(answer) and (frees or (text == self._text(_applying()) and plan_frees(args))):
+                answer = (await self._send([("EVAL", _freeing(text), *rest)]))[0]
+            answer = self._value(answer)
         self._loaded.add(sha)
-        return value
+        return answer
 
     async def execute(self, *command: str | int) -> Any:
         """Run one command."""

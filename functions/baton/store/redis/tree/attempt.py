@@ -85,8 +85,8 @@ class Attempt:
         self._results, self._sealing, self._is_stamp_appended = results, sealing, False
         draft = self.draft = self._made(transitions)
         self._ledgers = {job_id: (f"usage:{job_id}", used) for job_id, used in draft.usage.items()}
-        texts = TreeTexts(sealing, root_id, draft.jobs.values())
-        self._writes = Writes(root_id, snapshot.tree, draft, snapshot.state, texts)
+        self.texts = TreeTexts(sealing, root_id, draft.jobs.values())
+        self._writes = Writes(root_id, snapshot.tree, draft, snapshot.state, self.texts)
         self._siblings = (
             siblings(snapshot.tree, draft, [each.item_key for each in transitions], self._writes) if apart else None
         )

@@ -13,7 +13,7 @@ from baton.engine.commit.answers import ClaimResult, Committed, History
 from baton.engine.commit.codec import load_call, load_results, load_values, require_open, require_readable
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.patch import Command, Patch
-from baton.engine.state import NOTHING_USED, CallRecord, Job, Usage, reads_history, results_needed
+from baton.engine.state import NOTHING_USED, CallRecord, Job, State, Usage, reads_history, results_needed
 from baton.engine.transcript import calls_in, uncompacted
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
@@ -26,7 +26,7 @@ from baton_events.errors import StoreError, UnreadablePayloadError
 
 
 class Details:
-    """Reads that complete the answers of one patch. `draft`: of the tree after it.
+    """Reads that complete the answers of one patch. `draft`: of the tree after it; `texts`: of the tree.
 
     `transcripts`: the known ones, by job; `earlier`: those that were known at some time.
     """
@@ -36,21 +36,19 @@ class Details:
         answers: Sequence[Any],
         transcripts: Mapping[str, Transcript],
         draft: Draft,
+        texts: TreeTexts,
         earlier: Mapping[str, Transcript],
     ) -> None:
         self.transcripts, self._earlier = dict(transcripts), earlier
-        self._usage, self._items = draft.usage, draft.items
+        self._draft, self._texts = draft, texts
         self.reads: list[Command] = []
         self._found: dict[tuple[str, ...], int] = {}
-        self._begun = dict[int, ClaimResult | UnreadablePayloadError]()
         for answer in answers:
-            for claim_result in _claim_result_of(answer):
-                self._begun[id(claim_result)] = claim_result
-                self._request_details(claim_result)
+            for claim_result in answer.claimed if isinstance(answer, Committed) else (answer,):
+                if isinstance(claim_result, ClaimResult) and claim_result.state is not None:
+                    self._request_details(claim_result.state)
 
-    def _request_details(self, claim_result: ClaimResult) -> None:
-        state = claim_result.state
-        assert state is not None
+    def _request_details(self, state: State) -> None:
         item, job = state.item, state.job
         if item.call_id and state.call is None:
             self._read("call", item.call_id, ["HMGET", keys.calls_key(job.id), item.call_id])
@@ -73,35 +71,30 @@ class Details:
             self._found[name, of] = len(self.reads)
             self.reads.append(command)
 
-    async def complete(
-        self, answers: list[Any], found: Sequence[Any], redis: RedisConnection, most_bytes: int
-    ) -> list[Any]:
-        """Return the answers with complete claims. `found`: the values read for them, each in a list.
+    async def complete(self, answer: Any, found: Sequence[Any], redis: RedisConnection, most_bytes: int) -> Any:
+        """Return an answer with complete claims. `found`: the values read for all of them, each in a list.
 
         A claim of what cannot be opened here is answered by that error; one that a COMMIT made is left to who can.
         """
-        if not self._begun:
-            return answers
         self._answers, self._redis, self._most_bytes = found, redis, most_bytes
-        for number, claim_result in self._begun.items():
-            assert isinstance(claim_result, ClaimResult)
-            try:
-                self._begun[number] = await self._complete(claim_result)
-            except UnreadablePayloadError as error:
-                self._begun[number] = error
-        return [self._completed(answer) for answer in answers]
-
-    def _completed(self, answer: Any) -> Any:
-        if not isinstance(answer, Committed) or not answer.claimed:
-            return self._begun.get(id(answer), answer)
+        if not isinstance(answer, Committed):
+            return await self._completed(answer) if isinstance(answer, ClaimResult) else answer
+        if not answer.claimed:
+            return answer
         claimed, left = list[ClaimResult](), list[WorkItem]()
         for each in answer.claimed:
-            claim_result = self._begun[id(each)]
+            claim_result = await self._completed(each)
             if isinstance(claim_result, ClaimResult):
                 claimed.append(claim_result)
             elif each.state is not None:
                 left.append(each.state.item)
         return replace(answer, claimed=tuple(claimed), pending=(*answer.pending, *left))
+
+    async def _completed(self, claim_result: ClaimResult) -> ClaimResult | UnreadablePayloadError:
+        try:
+            return await self._complete(claim_result, claim_result.state) if claim_result.state else claim_result
+        except UnreadablePayloadError as error:
+            return error
 
     async def _answer(self, name: str, of: str) -> tuple[Any, int]:
         """Return the value read, and 0, or None and its size; a value without room among others is read by itself."""
@@ -111,20 +104,17 @@ class Details:
             return await self._later(*map(str, self.reads[number]))
         return value, int(too_much[0]) if too_much else 0
 
-    async def _complete(self, claim_result: ClaimResult) -> ClaimResult:
-        state = claim_result.state
-        assert state is not None
+    async def _complete(self, claim_result: ClaimResult, state: State) -> ClaimResult:
         item, job, record = state.item, state.job, state.call
-        self._texts = TreeTexts(self._redis.sealing, job.id)
         require_open(state.outcome)
         require_readable(job, item, record, *state.dependants)
         if ("call", item.call_id) in self._found:
             record = await self._record(item.call_id)
+        if item.kind is ItemKind.SLOT_REQUEST:  # the admission is told the ledger with the bill of this request
+            return replace(claim_result, state=replace(state, usage=self._used(job)))
         dependants = state.dependants
         needed = bool(results_needed(item, job)) or reads_history(item, job)
-        if record is state.call and (
-            item.kind in (ItemKind.COMPLETE, ItemKind.SLOT_REQUEST) or (item.kind is ItemKind.CALL and not needed)
-        ):
+        if record is state.call and (item.kind is ItemKind.COMPLETE or (item.kind is ItemKind.CALL and not needed)):
             return claim_result
         ends = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
         if record is not None and ends and len(dependants) < len(record.dependants):
@@ -178,22 +168,25 @@ class Details:
         known = self.transcripts[job.id] = Transcript(entries, results, size_bytes, stamp=self._stamp_of(job))
         return _history(known, job)
 
+    def _used(self, job: Job) -> Usage:
+        return self._draft.usage.get(job.id, NOTHING_USED)
+
     def _stamp_of(self, job: Job) -> str:
-        return self._usage.get(job.id, NOTHING_USED).stamp.rpartition(",")[2]
+        return self._used(job).stamp.rpartition(",")[2]
 
     def _beginning(self, job: Job) -> Transcript | None:
         """Return what this process knows of the history's beginning."""
         known = self._earlier.get(job.id)
-        return known if known is not None and known.begins(self._usage.get(job.id, NOTHING_USED)) else None
+        return known if known is not None and known.begins(self._used(job)) else None
 
     def _rest_of(self, beginning: Transcript, job: Job) -> tuple[list[str], list[str]]:
         """Return the fields of the entries that follow, and the calls that may have a result by now."""
-        entries = range(len(beginning.entries), self._usage[job.id].entries)
+        entries = range(len(beginning.entries), self._used(job).entries)
         return [f"{keys.ENTRY}{number}" for number in entries], self._ended_calls(beginning)
 
     def _ended_calls(self, known: Transcript) -> list[str]:
         """Return the calls of a history without a result there that do not wait for a run."""
-        waiting = {item.call_id for item in self._items.values() if item.kind is ItemKind.CALL}
+        waiting = {item.call_id for item in self._draft.items.values() if item.kind is ItemKind.CALL}
         return [name for name in known.open_calls() if name not in waiting]
 
     async def _continued_history(self, job: Job, known: Transcript) -> History:
@@ -217,7 +210,7 @@ class Details:
     def _entry_fields(self, job: Job) -> list[str]:
         """Return the fields of the transcript's entries that a history has."""
         first, last = job.compacted
-        used = self._usage.get(job.id, NOTHING_USED)
+        used = self._used(job)
         return [f"{keys.ENTRY}{number}" for number in (*range(first), *range(last, used.entries))]
 
     async def _uncompacted_history(self, job: Job) -> History:
@@ -276,28 +269,9 @@ def entries_in(calls: Mapping[str, str]) -> tuple[str, ...]:
     return tuple([calls[f"{keys.ENTRY}{number}"] for number in range(count)])
 
 
-def with_ledger(answer: Any, usage: Mapping[str, Usage]) -> Any:
-    """Return the answer to a charged step: a slot request that continues inline gets the ledger, too."""
-    if not isinstance(answer, Committed) or not answer.claimed:
-        return answer
-    claimed = [
-        replace(claim_result, state=replace(claim_result.state, usage=usage[claim_result.state.job.id]))
-        if claim_result.state is not None and claim_result.state.item.kind is ItemKind.SLOT_REQUEST
-        else claim_result
-        for claim_result in answer.claimed
-    ]
-    return replace(answer, claimed=tuple(claimed))
-
-
 def as_dict(answer: Any) -> dict[str, str]:
     """Return the fields of a hash: a script answers them flat, the SDK makes a dict of its answer."""
     return dict(answer) if isinstance(answer, Mapping) else dict(zip(answer[::2], answer[1::2], strict=True))
-
-
-def _claim_result_of(answer: Any) -> Sequence[ClaimResult]:
-    if isinstance(answer, Committed):
-        return answer.claimed
-    return (answer,) if isinstance(answer, ClaimResult) and answer.state is not None else ()
 
 
 def _reads_every_result(job: Job) -> bool:

@@ -18,7 +18,7 @@ from baton.store.redis.texts import TreeTexts
 from baton.store.redis.totals import Counts, adding
 from baton.store.redis.tree.attempt import Attempt, Transition
 from baton.store.redis.tree.billing import HeldCounts
-from baton.store.redis.tree.details import Details, with_ledger
+from baton.store.redis.tree.details import Details
 from baton.store.redis.tree.reading import known_results, read_again, reads_of
 from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot
 from baton.store.redis.tree.writes import Kept
@@ -206,7 +206,9 @@ class Transactions:
                 for attempt in self._attempts(root_id, snapshot, transitions, results):
                     if attempts:
                         attempts[-1].bill.refund()
-                    details = Details(attempt.answers, attempt.transcripts(), attempt.draft, queue.earlier)
+                    details = Details(
+                        attempt.answers, attempt.transcripts(), attempt.draft, attempt.texts, queue.earlier
+                    )
                     beside = adding(self._held.beside(attempt.answers, counts))
                     commands, written, found = await self._requested(attempt, details, beside)
                     if commands:
@@ -265,12 +267,12 @@ class Transactions:
 
     async def _known(self, queue: _Queue, attempt: Attempt, details: Details, found: Sequence[Any]) -> list[Any]:
         """Return the complete answers after the write, and keep the new snapshot of the tree."""
-        answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
+        answers = [await details.complete(each, found, self._redis, self._most_bytes) for each in attempt.answers]
         snapshot = attempt.after(details.transcripts)
         self._keep(queue, snapshot)
         if snapshot is None:  # nothing is open
             self._keep_transcripts(queue, {})
-        return [with_ledger(answer, attempt.draft.usage) for answer in answers]
+        return answers
 
     def _fail(self, queue: _Queue, batch: list[_Waiting], error: Exception) -> None:
         self._keep(queue, None)
