@@ -39,8 +39,8 @@ def _staying(take: Callable[[Meter], Spent], meter: Meter) -> Spent:
     return taken
 
 
-def _without_request(with_used: Callable[[str, Usage], str], text: str, used: Usage) -> str:
-    return with_used(text, replace(used, redis_requests=used.redis_requests - 1))
+def _without_request(with_used: Callable[[str, Usage, Usage], str], text: str, used: Usage, was: Usage) -> str:
+    return with_used(text, replace(used, redis_requests=used.redis_requests - 1), was)
 
 
 def _kept() -> dict[str, WorkItem]:

@@ -123,9 +123,10 @@ def event_end(parts: Sequence[str]) -> str:
     return ""
 
 
-def with_used(text: str, used: Usage) -> str:
-    """Return a part that ends an event, with this usage of it."""
-    amounts = {name: amount for name, amount in zip(_SHOWN_AS, _amounts(used), strict=True) if amount}
+def with_used(text: str, used: Usage, was: Usage) -> str:
+    """Return a part that ends an event, with its usage: the job's `was` less before it."""
+    pairs = zip(_SHOWN_AS, _amounts(used), _amounts(was), strict=True)
+    amounts = {name: amount - before for name, amount, before in pairs if amount != before}
     return f'{text[:_END]},"used":{_encode(amounts).decode()}{_EVENT_END}'
 
 

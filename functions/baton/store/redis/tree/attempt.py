@@ -10,8 +10,8 @@ from baton.engine.commit.draft import Draft
 from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, turns_of
 from baton.engine.commit.patch import STAMP, Command, Patch, appended, chained, replacing
 from baton.engine.commit.tree import Tree
-from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, more, usage_in
-from baton.engine.state import NOTHING_USED
+from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, usage_in
+from baton.engine.state import NOTHING_USED, Usage
 from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
 from baton.store.redis.totals import Counts
@@ -84,7 +84,7 @@ class Attempt:
         self.bill = Bill()
         self._results, self._sealing, self._is_stamp_appended = results, sealing, False
         draft = self.draft = self._made(transitions)
-        self._ledgers = {job_id: (f"usage:{job_id}", used) for job_id, used in draft.usage.items()}
+        self._apart = dict[str, tuple[str, Usage | None]]()
         self.texts = TreeTexts(sealing, root_id, draft.jobs.values())
         self._writes = Writes(root_id, snapshot.tree, draft, snapshot.state, self.texts)
         self._siblings = (
@@ -128,11 +128,11 @@ class Attempt:
     def _write_apart(self, stamp: str) -> None:
         """Write the usage in a field apart from that of others."""
         state, before = self._writes.state, self._snapshot.tree.usage
-        for job_id, (field_name, used) in self._ledgers.items():
-            if state.pop(field_name, None) is not None:
-                apart, added = f"{USED_APART}{job_id}:{stamp}", less(used, before.get(job_id, NOTHING_USED))
-                state[apart] = ledger_text(job_id, apart, added)
-                self._ledgers[job_id] = (apart, added)
+        for job_id, used in self.draft.usage.items():
+            if state.pop(f"usage:{job_id}", None) is not None:
+                apart, was = f"{USED_APART}{job_id}:{stamp}", before.get(job_id, NOTHING_USED)
+                state[apart] = ledger_text(job_id, apart, less(used, was))
+                self._apart[job_id] = (apart, was)
 
     @property
     def is_apart(self) -> bool:
@@ -209,8 +209,8 @@ class Attempt:
 
     def settle(self, patch: Patch, beside: Sequence[Command]) -> None:
         """Finish the patch: add the bill."""
-        owed, usage = self.bill.settle(patch, beside, self._ledgers, self._writes.state), self.draft.usage
-        self.draft.usage = {**usage, **{job_id: more(usage[job_id], spent) for job_id, spent in owed.items()}}
+        usage = self.draft.usage
+        self.draft.usage = {**usage, **self.bill.settle(patch, beside, usage, self._apart, self._writes.state)}
 
     def is_in(self, snapshot: TreeSnapshot) -> bool:
         """Return whether this newer tree has what the refused attempt wrote: its request came twice.

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from baton.engine.commit.answers import Committed
 from baton.engine.commit.patch import Patch
@@ -26,15 +27,17 @@ from baton.store.transport.redis_rest import Command, answer_bytes, command_byte
 _UNKNOWN, _DIGITS = 10**15, 16
 # A field of the state, or none; a text that is written, another one that tells of usage, and the bytes in that.
 _Billed = tuple[str, str, str, int]
-Ledgers = Mapping[str, tuple[str, Usage]]  # by job: the field for its usage, and what the steps have added there
+# By job: a field for what the steps of a request add to its usage, and the usage before them.
+Apart = Mapping[str, tuple[str, Usage | None]]
 
 
 class _Paying(Struct, frozen=True):
-    """A paying step: its job and meter, what it did itself, and the part that ends its event, if there is one."""
+    """A paying step: its job and meter, the usage before and after it, and the part that ends its event, if any."""
 
     job_id: str
     meter: Meter | None
-    used: Usage
+    was: Usage
+    now: Usage
     part: str
 
 
@@ -50,14 +53,19 @@ class Bill:
     def add(self, job_id: str, meter: Meter | None, was: Usage, now: Usage, parts: Sequence[str]) -> None:
         """Note a step with the new parts of its stream; where it wrote its job's usage, it pays."""
         if now is not was:
-            self._steps.append(_Paying(job_id, meter, less(now, was), event_end(parts)))
+            self._steps.append(_Paying(job_id, meter, was, now, event_end(parts)))
 
     def settle(
-        self, patch: Patch, beside: Sequence[Command], ledgers: Ledgers, state: dict[str, str]
-    ) -> dict[str, Spent]:
+        self,
+        patch: Patch,
+        beside: Sequence[Command],
+        usage: Mapping[str, Usage],
+        apart: Apart,
+        state: dict[str, str],
+    ) -> dict[str, Usage]:
         """Write the bill into the finished patch, and into the fields of the `state` that it writes.
 
-        Returns what each job pays.
+        Returns the usage of each paying job.
         """
         self._size_bytes = patch.size_bytes() + sum([command_bytes(each) for each in beside])
         if not self._steps:
@@ -68,19 +76,23 @@ class Bill:
         for step, bill in zip(self._steps, bills, strict=True):
             owed[step.job_id] = owed[step.job_id] + bill if step.job_id in owed else bill
             if step.part:
-                used = more(step.used, bill)
-                billed.append(("", step.part, with_used(step.part, used), used.redis_bytes))
-        for job_id, spent in owed.items():
-            field, used = ledgers[job_id][0], more(ledgers[job_id][1], spent)
-            billed.append((field, state[field], ledger_text(job_id, field, used), used.redis_bytes))
+                used = more(step.now, bill)
+                text = with_used(step.part, used, step.was)
+                billed.append(("", step.part, text, used.redis_bytes - step.was.redis_bytes))
+        paid = {job_id: more(usage[job_id], spent) for job_id, spent in owed.items()}
+        for job_id, used in paid.items():
+            field, was = apart.get(job_id, (f"usage:{job_id}", None))
+            added = used if was is None else less(used, was)
+            billed.append((field, state[field], ledger_text(job_id, field, added), added.redis_bytes))
         self._size_bytes = _size_with(self._size_bytes, billed)
         for field, old, text, used_bytes in billed:
             new = _with_size(text, used_bytes, self._size_bytes)
             patch.exchange(old, new)
             if field:
                 self._written[field] = state[field] = new
-        payer, own_bytes = self._steps[-1].job_id, self._size_bytes - _UNKNOWN
-        return {**owed, payer: owed[payer] + Spent(size_bytes=own_bytes)}
+        payer = self._steps[-1].job_id
+        known_bytes = paid[payer].redis_bytes - _UNKNOWN + self._size_bytes
+        return {**paid, payer: replace(paid[payer], redis_bytes=known_bytes)}
 
     def sent(self, commands: int, found: Sequence[Any], *, written: bool) -> None:
         """Charge this invocation for what no ledger has: the answer, or where it was refused the whole request."""
