@@ -6,6 +6,7 @@ the same invocation would get by a CLAIM at once; the claim needs no request of 
 
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -26,6 +27,7 @@ from baton_events.schema import (
 )
 from baton_events.timestamps import moment
 
+_KNOWN_OWNERS = 1024  # a COMMIT names its own, and those of what is at work beside it, several times
 # Payload fields of a turn's event, by the kind of its work item.
 _LOOPS: Mapping[ItemKind, Mapping[str, Any]] = {
     ItemKind.LOOP: {},
@@ -106,6 +108,7 @@ class Continuation(Struct, frozen=True):
     but: frozenset[str] = frozenset()
 
 
+@lru_cache(_KNOWN_OWNERS)
 def invocation_of(owner: str) -> str:
     """Return the name of an owner's invocation: the part before the dot."""
     return owner.partition(".")[0]

@@ -142,8 +142,7 @@ def _at_work_beside(tree: Tree, claim: Claim, continuation: Continuation) -> fro
     name, now_ms, items = invocation_of(claim.owner), claim.now_ms, tree.items
     known = [items[key] for key in continuation.but if key in items]
     held = [each for each in known if each.lease_until_ms > now_ms and each.owner != continuation.owner]
-    owners = {owner for owner in {each.owner for each in held} if invocation_of(owner) == name}
-    return frozenset([each.key for each in held if each.owner in owners])
+    return frozenset([each.key for each in held if invocation_of(each.owner) == name])
 
 
 def _continues(claim: Claim, tree: Tree, item: WorkItem, continuation: Continuation) -> bool:

@@ -44,18 +44,21 @@ class Patch:
 
         `summed`: fields that are not compared: `write` adds to them.
         """
-        absent = [field for field, text in texts.items() if text is None]
-        known = {field: text for field, text in texts.items() if text is not None} if absent else texts
-        if known or summed:
-            there = [*known, *summed]
-            first = self._add([*there, *[text or "" for text in known.values()], *[""] * len(summed)])
+        known = {field: text for field, text in texts.items() if text is not None}
+        if there := [*known, *summed]:
+            first = self._add([*there, *known.values(), *[""] * len(summed)])
             self._conditions.append(["equal", self._key(key), first, len(there)])
             for number, field in enumerate(summed, first + len(known)):
                 self._summed[field] = f"{number}"
-            self.commands += 1 if len(there) <= _SLICE else -(-len(there) // _SLICE)
-        if absent:
+            self.commands -= -len(there) // _SLICE
+        if absent := [field for field in texts if field not in known]:
             self._conditions.append(["absent", self._key(key), self._add(absent), len(absent)])
             self.commands -= -len(absent) // _SLICE
+
+    @property
+    def sums_up(self) -> bool:
+        """Whether fields are summed."""
+        return bool(self._summed)
 
     def any(self, key: str, fields: Sequence[str]) -> None:
         """Require at least one of these fields."""

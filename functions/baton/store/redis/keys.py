@@ -88,6 +88,7 @@ def parts_key(job_id: str) -> str:
     return f"baton:{{{root_of(job_id)}}}:parts:{job_id}"
 
 
+@lru_cache(_KNOWN_KEYS)
 def part_count(job_id: str) -> str:
     """Return the field of the state with the number of parts of a job's stream."""
     return f"parts:{job_id}"

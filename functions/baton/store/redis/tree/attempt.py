@@ -90,7 +90,8 @@ class Attempt:
         self._siblings = (
             siblings(snapshot.tree, draft, [each.item_key for each in transitions], self._writes) if apart else None
         )
-        if self._siblings is not None:
+        self.is_apart = self._siblings is not None  # others may write at the same time
+        if self.is_apart:
             self._write_apart(stamp)
         elif snapshot.apart:
             written = self._writes.state
@@ -117,6 +118,7 @@ class Attempt:
             if used is not None:
                 chain = "" if job_id in draft.new_results and self._replaces(draft, job_id) else used.stamp
                 draft.put_usage(job_id, replace(used, stamp=chained(chain, self._stamp), entries=used.entries + more))
+        draft.fields |= self.bill.places
         return draft
 
     def _replaces(self, draft: Draft, job_id: str) -> bool:
@@ -133,11 +135,6 @@ class Attempt:
                 apart, was = f"{USED_APART}{job_id}:{stamp}", before.get(job_id, NOTHING_USED)
                 state[apart] = ledger_text(job_id, apart, less(used, was))
                 self._apart[job_id] = (apart, was)
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether others may write at the same time."""
-        return self._siblings is not None
 
     def fill(self, patch: Patch, kept: Kept) -> None:
         """Add the conditions and the writes to the patch."""
@@ -156,13 +153,12 @@ class Attempt:
         state, key, names = self._snapshot.state, keys.state_key(self._root_id), set[str]()
         for transition in self._transitions:
             names.update(transition.jobs(self._snapshot.tree))
-        if self._siblings is None and not state:
+        if not self.is_apart and not state:
             patch.missing(key, keys.tombstone_key(self._root_id))
-        elif self._siblings is None and names >= self._snapshot.tree.jobs.keys():
+        elif not self.is_apart and names >= self._snapshot.tree.jobs.keys():
             patch.equal(key, {STAMP: state.get(STAMP)})
         else:
-            apart = self._siblings is not None
-            compared = self._compared_apart(patch, key) if apart else self._compared_of(names, patch, key)
+            compared = self._compared_apart(patch, key) if self.is_apart else self._compared_of(names, patch, key)
             compared |= self._guaranteed(patch, key)
             # Others may write meanwhile: the script numbers parts, and appends to the stamp.
             self._is_stamp_appended = not self.is_nothing
@@ -228,9 +224,9 @@ class Attempt:
         known, draft = dict(self._snapshot.transcripts), self.draft
         for job_id in {**draft.transcript, **draft.new_results}:
             before = known.pop(job_id, None if job_id in self._snapshot.tree.jobs else Transcript())
-            if before is not None and not self.is_apart and not self._writes.forgets(job_id):
-                results = results_of_calls(draft.new_results.get(job_id, {}))
-                known[job_id] = before.more(draft.transcript.get(job_id, ()), results, self._stamp)
+            new = draft.new_results.get(job_id, {})
+            if before is not None and not self.is_apart and None not in new.values():  # else results are forgotten
+                known[job_id] = before.more(draft.transcript.get(job_id, ()), results_of_calls(new), self._stamp)
         return known
 
     def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:

@@ -45,6 +45,7 @@ class Bill:
     """The bill of one request."""
 
     def __init__(self) -> None:
+        self.places: dict[str, str] = {}  # of ledgers that are billed, each with a text of its own until then
         self._steps: list[_Paying] = []
         self._taken: list[Spent] = []
         self._written: dict[str, str] = {}
@@ -53,6 +54,7 @@ class Bill:
     def add(self, job_id: str, meter: Meter | None, was: Usage, now: Usage, parts: Sequence[str]) -> None:
         """Note a step with the new parts of its stream; where it wrote its job's usage, it pays."""
         if now is not was:
+            self.places[f"usage:{job_id}"] = f"bill {len(self._steps)}"
             self._steps.append(_Paying(job_id, meter, was, now, event_end(parts)))
 
     def settle(

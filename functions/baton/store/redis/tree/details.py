@@ -77,24 +77,21 @@ class Details:
         A claim of what cannot be opened here is answered by that error; one that a COMMIT made is left to who can.
         """
         self._answers, self._redis, self._most_bytes = found, redis, most_bytes
-        if not isinstance(answer, Committed):
-            return await self._completed(answer) if isinstance(answer, ClaimResult) else answer
-        if not answer.claimed:
+        if isinstance(answer, ClaimResult) and answer.state is not None:
+            try:
+                return await self._complete(answer, answer.state)
+            except UnreadablePayloadError as error:
+                return error
+        if not isinstance(answer, Committed) or not answer.claimed:
             return answer
         claimed, left = list[ClaimResult](), list[WorkItem]()
         for each in answer.claimed:
-            claim_result = await self._completed(each)
-            if isinstance(claim_result, ClaimResult):
-                claimed.append(claim_result)
-            elif each.state is not None:
+            assert each.state is not None
+            try:
+                claimed.append(await self._complete(each, each.state))
+            except UnreadablePayloadError:
                 left.append(each.state.item)
         return replace(answer, claimed=tuple(claimed), pending=(*answer.pending, *left))
-
-    async def _completed(self, claim_result: ClaimResult) -> ClaimResult | UnreadablePayloadError:
-        try:
-            return await self._complete(claim_result, claim_result.state) if claim_result.state else claim_result
-        except UnreadablePayloadError as error:
-            return error
 
     async def _answer(self, name: str, of: str) -> tuple[Any, int]:
         """Return the value read, and 0, or None and its size; a value without room among others is read by itself."""
@@ -113,8 +110,8 @@ class Details:
         if item.kind is ItemKind.SLOT_REQUEST:  # the admission is told the ledger with the bill of this request
             return replace(claim_result, state=replace(state, usage=self._used(job)))
         dependants = state.dependants
-        needed = bool(results_needed(item, job)) or reads_history(item, job)
-        if record is state.call and (item.kind is ItemKind.COMPLETE or (item.kind is ItemKind.CALL and not needed)):
+        is_needed = item.kind is ItemKind.CALL and (results_needed(item, job) or reads_history(item, job))
+        if record is state.call and item.kind in (ItemKind.COMPLETE, ItemKind.CALL) and not is_needed:
             return claim_result
         ends = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
         if record is not None and ends and len(dependants) < len(record.dependants):

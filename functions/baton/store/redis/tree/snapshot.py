@@ -43,7 +43,8 @@ def results_of_calls(results: Mapping[str, str | None]) -> dict[str, str]:
 
 def weight_of(texts: Iterable[str]) -> int:
     """Return the size in an answer: as JSON in JSON, a quotation mark or a backslash takes two bytes."""
-    return sum([len(text) + text.count('"') + text.count("\\") for text in texts])
+    text = "".join(texts)
+    return len(text) + text.count('"') + text.count("\\")
 
 
 class Transcript(Struct, frozen=True):

@@ -35,14 +35,14 @@ _READ_AT_ONCE = 300
 _NOTHING = TreeSnapshot()
 
 
-class _Waiting:
+class _Waiting(Struct, eq=False):
     """A transition, and its answer once it was made."""
 
-    def __init__(self, transition: Transition) -> None:
-        self.transition = transition
-        self.answer: Any = None
-        self.error: Exception | None = None
-        self.is_done = self.is_given_up = False
+    transition: Transition
+    answer: Any = None
+    error: Exception | None = None
+    is_done: bool = False
+    is_given_up: bool = False
 
     def end(self, answer: Any) -> None:
         """Note the answer, or the error."""

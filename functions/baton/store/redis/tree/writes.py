@@ -14,7 +14,7 @@ from baton.engine.commit.answers import LEAST_TOMBSTONE_MS
 from baton.engine.commit.codec import dump
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.layout import field_of, written
-from baton.engine.commit.patch import STAMP, Patch
+from baton.engine.commit.patch import STAMP, Patch, Sum
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import ends_event
 from baton.engine.stream_parts import TEXTLESS, start
@@ -68,14 +68,11 @@ class Writes:
         of_state = self.state or self.gone or self.expires
         return not (of_state or draft.transcript or draft.new_calls or draft.new_results)
 
-    def forgets(self, job_id: str) -> bool:
-        """Return whether results of a job are forgotten."""
-        return None in self._draft.new_results.get(job_id, _NONE).values()
-
     @property
     def are_additions(self) -> bool:
         """Whether no order matters: no transcript gets longer, and no result is forgotten."""
-        return not (self.expires or self._draft.transcript or any(map(self.forgets, self._draft.new_results)))
+        forgets = any(None in new.values() for new in self._draft.new_results.values())
+        return not (self.expires or self._draft.transcript or forgets)
 
     def add_to(self, patch: Patch, kept: Kept, *, persists: bool) -> None:
         """Write all of it. `persists`: an ended tree begins again."""
@@ -83,10 +80,7 @@ class Writes:
         if self.gone:
             patch.write("HDEL", key, self.gone)
         if self.state:
-            more = ((keys.part_count(job_id), len(self._draft.parts[job_id])) for job_id in self.part_counts)
-            at = {name: 2 * number + 1 for number, name in enumerate(self.state)}
-            sums = [(name, at[name], "", count) for name, count in more]
-            patch.write("HSET", key, flat(self.state), [*sums, (STAMP, at[STAMP])])
+            patch.write("HSET", key, flat(self.state), self._sums() if patch.sums_up else ())
         self._add_calls(patch)
         for job_id, count in self.part_counts.items():
             self._stream(patch, job_id, count, kept.stream_length)
@@ -95,6 +89,11 @@ class Writes:
         elif self.expires:
             ended_ms = self._draft.jobs[self._root_id].finished_at_ms or 0
             self._expire(patch, self._draft.kept_ms(ended_ms, kept.retention_ms))
+
+    def _sums(self) -> list[Sum]:
+        at = {name: 2 * number + 1 for number, name in enumerate(self.state)}
+        more = {keys.part_count(job_id): len(self._draft.parts[job_id]) for job_id in self.part_counts}
+        return [(STAMP, at[STAMP]), *[(name, at[name], "", count) for name, count in more.items()]]
 
     def _stream(self, patch: Patch, job_id: str, count: int, length: int) -> None:
         """Add parts to a stream that has `count`, as one entry or a few, each with the number of its last part.
