@@ -271,7 +271,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "sdk 77, classes of sdk 5, lines of client 113, functions of client 9, functions of testing 1, docs words "
         "225, functions of worker 2, functions of engine 3, lines of engine 25",
     ),
-    ("test lines", 250, "generated sequences of calls with a budget beside the rule in Python, and what they find"),
+    ("test lines", 278, "generated sequences of calls beside a budget's rule; a request that came twice, billed once"),
     *_raises(
         "one typed union of stream parts: where a kind is added, mypy names each reader that lacks it",
         "lines 160, modules 1, functions 3, classes 11, test lines 18, lines of server 28, functions of server 1, "
