@@ -11,10 +11,8 @@ import importlib
 import inspect
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache, cached_property, lru_cache
-from pathlib import Path
+from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -25,59 +23,14 @@ from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset
 from baton.sdk.workflows.approval import Decision
 from baton.sdk.workflows.lacking import TOOL, is_common, is_method
-from baton.sdk.workflows.rewriting import is_task_group, rewritten
 from baton.sdk.workflows.shapes import NoLiteralError, Shapes, is_made_by_code, is_model, is_plain_enum, methods_of
+from baton.sdk.workflows.source_file import SourceFile, parsed, shown_as
 from baton.sdk.workflows.subset import unheard
 from baton.sdk.workflows.substitutes import STANDARD, SUBSTITUTED
 
 # What is there under a name of the program's own.
 _OWN = {id(ToolError): "_baton_ToolError", id(Decision): "_baton_Decision"}
 _KEPT_OPTIONS, _KEPT_FIELD_OPTIONS = frozenset({"frozen", "eq"}), frozenset({"default", "default_factory"})
-
-
-@dataclass
-class SourceFile:
-    """A file of the user, and the lines of it that belong to the program."""
-
-    shown: str
-    lines: list[str]
-    tree: ast.Module
-    kept: dict[int, str] = field(default_factory=dict[int, str])
-
-    @cached_property
-    def has_groups(self) -> bool:
-        """Whether a task group stands in it, so that names may be tasks."""
-        return any(map(is_task_group, ast.walk(self.tree)))
-
-    def take(self, node: ast.stmt, indent: int) -> None:
-        """Keep a statement's lines, rewritten, at the left margin."""
-        for number, text in rewritten(self.lines, node, has_groups=self.has_groups).items():
-            lines = [line[indent:] if line[:indent].isspace() else line for line in text.split("\n")]
-            self.kept[number] = "\n".join(lines)
-
-    @property
-    def text(self) -> str:
-        """The kept lines on their own numbers, and everything else blank."""
-        return "\n".join(self._all_lines) + "\n"
-
-    @property
-    def added(self) -> tuple[int, ...]:
-        """The numbers of lines in the text that are not in the file."""
-        found, at = list[int](), 0
-        for line in self._all_lines:
-            found += range(at + 2, at + 2 + line.count("\n"))
-            at += 1 + line.count("\n")
-        return tuple(found)
-
-    @property
-    def _all_lines(self) -> list[str]:
-        return [self.kept.get(number, "") for number in range(1, max(self.kept, default=0) + 1)]
-
-
-@lru_cache(256)
-def _parsed(path: str) -> tuple[list[str], ast.Module]:
-    text = Path(path).read_text(encoding="utf-8")
-    return text.splitlines(), ast.parse(text)
 
 
 class Code:
@@ -227,8 +180,8 @@ class Code:
         try:
             path = inspect.getsourcefile(value) or ""
             if path not in self.files:
-                lines, tree = _parsed(path)
-                self.files[path] = SourceFile(_shown(path, value.__module__), lines, tree)
+                lines, tree = parsed(path)
+                self.files[path] = SourceFile(shown_as(path, value.__module__), lines, tree)
         except (OSError, TypeError, SyntaxError, ValueError):
             return None, None
         return self.files[path], subset.node_of(self.files[path].tree, value)
@@ -387,9 +340,3 @@ def _is_users(module: ModuleType | None) -> bool:
 
 def _is_awaited(value: Any) -> bool:
     return isinstance(value, Tool | Agent | CodeAgent) or value is asyncio.gather or inspect.iscoroutinefunction(value)
-
-
-def _shown(path: str, module: str) -> str:
-    """Return the file's path as people know it, from the top of its package on."""
-    parts = Path(path).parts
-    return "/".join(parts[-(module.count(".") + 1 + (parts[-1] == "__init__.py")) :])
