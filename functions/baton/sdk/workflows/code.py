@@ -23,7 +23,15 @@ from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset
 from baton.sdk.workflows.approval import Decision
 from baton.sdk.workflows.lacking import TOOL, is_common, is_method
-from baton.sdk.workflows.shapes import NoLiteralError, Shapes, is_made_by_code, is_model, is_plain_enum, methods_of
+from baton.sdk.workflows.shapes import (
+    NoLiteralError,
+    Shapes,
+    is_made_by_code,
+    is_model,
+    is_plain_enum,
+    methods_of,
+    no_plain,
+)
 from baton.sdk.workflows.source_file import SourceFile, parsed, shown_as
 from baton.sdk.workflows.subset import unheard
 from baton.sdk.workflows.substitutes import STANDARD, SUBSTITUTED
@@ -77,7 +85,10 @@ class Code:
             self._define(model, model.__name__)
 
     def check_models(self) -> None:
-        """Note what the code asks of models that are their fields alone inside."""
+        """Note what the code asks of models that are their fields alone inside, and enums that values have."""
+        for kind in self.shapes.enums.values():
+            if not is_plain_enum(kind):
+                self._fault_of(kind, no_plain(kind))
         bare = [model for model in self.shapes.models.values() if not self.is_sourced(model)]
         own = {name: model for model in bare for name in methods_of(model)}
         fields = {
@@ -175,6 +186,11 @@ class Code:
         if (fault := f"workflow {self.name!r}: {at}{text}") not in self.faults:
             self.faults.append(fault)
 
+    def _fault_of(self, value: Any, text: str) -> None:
+        """Note a fault of a function or class where it stands."""
+        file, node = self._found(value)
+        self._fault(text, file, subset.first_line(node) if node else 0)
+
     def _found(self, value: Any) -> tuple[SourceFile | None, ast.stmt | None]:
         """Return the file and the syntax of a function or class."""
         try:
@@ -191,6 +207,9 @@ class Code:
         name: str = value.__name__
         self._note(value, name)
         file, node = self._found(value)
+        if node is None and (inner := inspect.unwrap(value)) is not value:
+            self._fault_of(inner, f"a decorated function ({asked}) is not possible in a workflow; {TOOL}")
+            return name
         if file is None or node is None:
             self._fault(f"the source of {asked!r} cannot be read; keep it in a file of its own")
             return name
@@ -275,11 +294,13 @@ class Code:
         if is_plain_enum(value):
             return self._note(value, f"_baton_ENUMS[{self.shapes.enum(value)!r}]")
         if issubclass(value, Enum):
-            what = f"enum {value.__name__} is more than names for values, which is not possible in a workflow"
-            self._fault(f"{what}; write its values as constants, and what it does as functions", file, line)
+            self._fault(no_plain(value), file, line)
             return ""
         if is_model(value):
             known = self.shapes.known(value)
+            if subset.is_decorated(self._found(value)[1]):
+                what = f"class {name} has a decorator beside @dataclass, which does not run in a workflow"
+                self._fault_of(value, f"{what}; write a function beside the class")
             return self._define(value, name) if self._keeps_source(value) else known
         if not _is_users(inspect.getmodule(value)) or issubclass(value, BaseException):
             way = "raise a built-in exception, such as ValueError" if issubclass(value, BaseException) else TOOL

@@ -57,6 +57,12 @@ def is_plain_enum(value: object) -> TypeGuard[type[Enum]]:
     return not has_own and all(type(one.value) in (str, int, float, bool) for one in value)
 
 
+def no_plain(kind: type[Enum]) -> str:
+    """Return the fault of an enum that is more than that."""
+    what = f"enum {kind.__name__} is more than names for values, which is not possible in a workflow"
+    return f"{what}; write its values as constants, and what it does as functions"
+
+
 class Shapes:
     """The shapes of a program; `models`: the classes that occur in them, by name."""
 
@@ -79,7 +85,8 @@ class Shapes:
             return _SIMPLE[hint]
         if is_model(hint):
             return ("model", self.known(hint))
-        return ("enum", self.enum(hint)) if is_plain_enum(hint) else self._container(origin or hint, arguments)
+        is_enum = isinstance(hint, type) and issubclass(hint, Enum)
+        return ("enum", self.enum(hint)) if is_enum else self._container(origin or hint, arguments)
 
     def enum(self, kind: type[Enum]) -> str:
         """Note an enum; return its name."""
@@ -103,9 +110,16 @@ class Shapes:
         inner = self.of(arguments[issubclass(origin, Mapping)]) if arguments else None
         kind = next((kind for kind, base in _CONTAINERS if issubclass(origin, base)), None)
         if kind == "dict":
-            name = _NAMES.get(arguments[0]) if arguments else None
+            name = self._name(arguments[0]) if arguments else None
             return (kind, inner, name) if (inner, name) != (None, None) else None
         return (kind, inner) if kind in _OWN_KINDS or (kind and inner is not None) else None
+
+    def _name(self, hint: Any) -> Shape:
+        """Return the shape of an object's names, which are texts in JSON."""
+        if not isinstance(hint, type) or not issubclass(hint, Enum):
+            return _NAMES.get(hint)
+        found = self.of(hint)
+        return found if all(isinstance(each.value, str) for each in hint) else None
 
     def known(self, model: type) -> str:
         """Note a model, and those in its fields; return its name."""

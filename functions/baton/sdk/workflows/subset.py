@@ -74,6 +74,10 @@ def _expression_faults(node: ast.AST, line: int) -> Iterator[Fault]:
     match node:
         case ast.Delete():
             yield from _delete_faults(node)
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp() if any(
+            each.is_async for each in node.generators
+        ):
+            yield line, f"an async comprehension is not possible in a workflow; {TOOL}"
         case ast.GeneratorExp() if any(isinstance(each, ast.NamedExpr) for each in ast.walk(node)):
             yield line, "a := in a generator expression is not possible in a workflow; write a loop"
         case ast.Call() if text := _call_fault(node):
@@ -229,6 +233,18 @@ def node_of(tree: ast.Module, value: Any) -> ast.stmt | None:
     return next(
         (each for each in reversed(list(ast.walk(tree))) if isinstance(each, ast.ClassDef) and each.name == name), None
     )
+
+
+def first_line(node: ast.stmt) -> int:
+    """Return the line where a function or class begins, with its decorators."""
+    first: int = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+    return first
+
+
+def is_decorated(node: ast.stmt | None) -> bool:
+    """Return whether a data class or model has a decorator that does more than make it one."""
+    named = (ast.unparse(each).partition("(")[0] for each in getattr(node, "decorator_list", ()))
+    return any(not name.endswith("dataclass") for name in named)
 
 
 def scope_of(value: Any) -> Mapping[str, Any]:

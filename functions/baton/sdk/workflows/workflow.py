@@ -106,6 +106,8 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
 
     def __init__(self, function: Callable[_P, _R_co], name: str | None, options: dict[str, Any]) -> None:
         if not inspect.iscoroutinefunction(function) or not isinstance(function, FunctionType):
+            if inspect.isasyncgenfunction(function):
+                raise TypeError(f"@workflow needs an async def without yield: {function!r} has one; return a list")
             raise TypeError(f"@workflow needs an async def, got {function!r}; options are named: @workflow(name='…')")
         self.function: Any = function
         self.name = function.__name__ if name is None else name

@@ -16,7 +16,7 @@ from tests.unit.baton.sdk.workflows.played_jobs import Job, runner_of
 
 REFUSED = [
     ("    async with asyncio.timeout(3):\n        pass", "async with is not possible"),
-    ("    yield 1", "needs an async def"),
+    ("    yield 1", "needs an async def without yield"),
     ("    x = 1\n    del x", "del of a name is not possible"),
     ("    class E(Exception):\n        pass", "class E inherits"),
     ("    await asyncio.create_task(add(1, 2))", "asyncio.create_task is not possible in a workflow; use await"),
