@@ -4,6 +4,7 @@ Invariant: a subcommand's code is imported when it is used, never before, so tha
 start quickly. Errors made for people are printed as one line with exit code 1, without a traceback.
 """
 
+import errno
 import importlib
 import sys
 from dataclasses import dataclass
@@ -55,6 +56,10 @@ SUBCOMMANDS = {
 }
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR)
+
+
 class Commands(click.Group):
     """A group that imports a subcommand only to run it or to show its own help."""
 
@@ -88,6 +93,18 @@ class Commands(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, SUBCOMMANDS[name].summary) for name in sorted(SUBCOMMANDS)])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Turn what the disk refuses into one clear line, whatever a command writes or shows."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            way = "free some" if error.errno in _FULL else "use another place, or ask who may change this one"
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"baton: {where}{error.strerror}: {way}", file=sys.stderr, flush=True)
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Turn an error made for people into one clear line; this machine is reached without a proxy."""

@@ -87,11 +87,11 @@ def _import(module_name: str, reference: str) -> ModuleType:
                 " put that folder on PYTHONPATH, or correct the name"
             ) from error
         raise _failed(module_name, reference, error) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(module_name, reference, error) from error
 
 
-def _failed(module_name: str, reference: str, error: Exception) -> RegistryNotLoadedError:
+def _failed(module_name: str, reference: str, error: BaseException) -> RegistryNotLoadedError:
     return RegistryNotLoadedError(
         f"importing {module_name!r} (wanted by {reference!r}) raised {type(error).__name__}: {error};"
         f" for its traceback: python -c 'import {module_name}'"
@@ -103,7 +103,9 @@ def _attribute_of(module: ModuleType, attribute: str, reference: str) -> object:
         return reduce(getattr, attribute.split("."), module)
     except AttributeError as error:
         registries = [name for name, value in vars(module).items() if isinstance(value, Registry)]
-        hint = f"it has {', '.join(registries)}" if registries else "it has no Registry: add one"
+        # The name may be that of a module of Python's own, which hides the user's file.
+        file = getattr(module, "__file__", None) or f"a file of another name: Python has a module {module.__name__!r}"
+        hint = f"it has {', '.join(registries)}" if registries else f"it has no Registry: add one to {file}"
         raise RegistryNotLoadedError(
             f"module {module.__name__!r} has no attribute {attribute!r} (wanted by {reference!r}); {hint}"
         ) from error

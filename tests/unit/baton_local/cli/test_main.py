@@ -51,6 +51,18 @@ def test_every_command_reaches_this_machine_without_a_proxy_and_keeps_the_users_
         assert proxy_for("http://far.example.com") is not None
 
 
+def test_a_disk_that_refuses_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever a command writes: its file is named, and no traceback is shown."""
+    monkeypatch.chdir(tmp_path)
+    name = "a" * 300
+    refused = CliRunner().invoke(main, ["init", name])
+    assert refused.exit_code == 1
+    assert refused.output.startswith(f"baton: {name}: File name too long")
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run([BATON, "--help"], stdout=full, stderr=-1, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "baton: No space left on device: free some")
+
+
 def test_the_version_is_reported() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert result.exit_code == 0

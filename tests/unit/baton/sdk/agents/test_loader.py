@@ -55,6 +55,22 @@ def test_a_reference_without_both_halves_is_refused(reference: str) -> None:
         load_registry(reference)
 
 
+def test_a_module_that_ends_the_process_is_named(package: str) -> None:
+    write(package, "import sys\nsys.exit(3)\n")
+    with pytest.raises(RegistryNotLoadedError, match=r"importing 'user_package_\d+.agents' .* raised SystemExit: 3"):
+        load_registry(f"{package}.agents:registry")
+
+
+def test_a_module_of_another_place_is_shown_by_its_file(package: str) -> None:
+    """A file of the user's may have the name of a module of Python's own, which hides it."""
+    write(package, "")
+    for name, file in (("asyncio", "asyncio/__init__.py"), (f"{package}.agents", f"{package}/agents.py")):
+        with pytest.raises(RegistryNotLoadedError, match=rf"it has no Registry: add one to .*{file}"):
+            load_registry(f"{name}:registry")
+    with pytest.raises(RegistryNotLoadedError, match="add one to a file of another name: Python has a module 'sys'"):
+        load_registry("sys:registry")
+
+
 @pytest.mark.parametrize("module", ["nowhere_at_all", "nowhere_at_all.agents", "functions.nowhere"])
 def test_a_missing_module_is_named_with_the_way_out(module: str) -> None:
     with pytest.raises(RegistryNotLoadedError, match=r"there is no module '.*nowhere.*PYTHONPATH"):
