@@ -138,11 +138,14 @@ def is_no_json(error: ValidationError) -> bool:
 
 def _message(fault: ErrorDetails) -> str:
     """Return the fault's message, with the offending value where it is short and was given."""
-    given = fault["input"]
+    given, text = fault["input"], fault["msg"].removeprefix("Value error, ")
     shown = (
-        isinstance(given, str | int | float | bool) and fault["type"] != "missing" and len(repr(given)) <= _SHOWN_CHARS
+        isinstance(given, str | int | float | bool)
+        and fault["type"] != "missing"
+        and len(repr(given)) <= _SHOWN_CHARS
+        and repr(given) not in text
     )
-    return f"{fault['msg']}, got {given!r}" if shown else fault["msg"]
+    return f"{text}, got {given!r}" if shown else text
 
 
 async def on_error(request: Request, error: Exception) -> Response:

@@ -19,6 +19,7 @@ from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job, subject_of
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.worker.commands.schedule import put_schedule
+from baton.worker.container import Container
 from baton_events.errors import MalformedEventError, QueueRefusedError
 from baton_events.ids import digest, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Recurrence, parse_event
@@ -104,6 +105,15 @@ def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any
     }
 
 
+async def schedule_shown(container: Container, schedule: QueueSchedule, command: Recurrence) -> dict[str, Any]:
+    """Return the view without the jobs of ticks that were skipped, which there never were."""
+    view = schedule_view(schedule, command)
+    if command.schedule.get("overlap") != "skip" or not view["lastJobs"]:
+        return view
+    known = await container.ports.reader.jobs(view["lastJobs"])
+    return view | {"lastJobs": [job_id for job_id in view["lastJobs"] if job_id in known]}
+
+
 async def create_schedule(context: Context, request: Request) -> Response:
     """Answer `POST /api/agent-schedules` with 201 and the schedule."""
     principal = await context.keys.authenticate(request)
@@ -142,7 +152,7 @@ async def made_schedule(context: Context, principal: Principal, body: ScheduleBo
             raise ApiError(422, f"the queue refuses this schedule: {error}") from error
         why = f"{body.cron!r} is {NO_CRON}"
         raise ApiError(422, "the queue does not take the schedule's cron", [("cron", why)]) from error
-    return schedule_view(*await _found(context, principal, schedule_id))
+    return await _shown(context, principal, schedule_id)
 
 
 async def show_schedules(context: Context, request: Request) -> Response:
@@ -158,14 +168,16 @@ async def schedules_of(context: Context, principal: Principal) -> list[dict[str,
         for schedule in await context.container.ports.schedules.all()
     ]
     return [
-        schedule_view(each, command) for each, command in found if command and principal.may_see(command.job["tenant"])
+        await schedule_shown(context.container, each, command)
+        for each, command in found
+        if command and principal.may_see(command.job["tenant"])
     ]
 
 
 async def read_schedule(context: Context, request: Request) -> Response:
     """Answer `GET /api/agent-schedules/{id}` with 200 and the schedule."""
     principal = await context.keys.authenticate(request)
-    return JSONResponse(schedule_view(*await _found(context, principal, request.path_params["schedule_id"])))
+    return JSONResponse(await _shown(context, principal, request.path_params["schedule_id"]))
 
 
 async def pause_schedule(context: Context, request: Request) -> Response:
@@ -174,7 +186,7 @@ async def pause_schedule(context: Context, request: Request) -> Response:
     body = parsed(PauseBody, await limited_body(request))
     schedule, _ = await _found(context, principal, request.path_params["schedule_id"])
     await context.container.ports.schedules.pause(schedule.id, paused=body.paused)
-    return JSONResponse(schedule_view(*await _found(context, principal, schedule.id)))
+    return JSONResponse(await _shown(context, principal, schedule.id))
 
 
 async def delete_schedule(context: Context, request: Request) -> Response:
@@ -185,6 +197,10 @@ async def delete_schedule(context: Context, request: Request) -> Response:
         raise ApiError(409, fault)
     await context.container.ports.schedules.delete(schedule.id)
     return Response(status_code=204)
+
+
+async def _shown(context: Context, principal: Principal, schedule_id: str) -> dict[str, Any]:
+    return await schedule_shown(context.container, *await _found(context, principal, schedule_id))
 
 
 async def _found(context: Context, principal: Principal, schedule_id: str) -> tuple[QueueSchedule, Recurrence]:

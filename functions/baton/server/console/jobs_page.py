@@ -53,7 +53,9 @@ def _moment(text: str, days: int) -> str:
     """Convert a plain date to a time; any other text is left to the API."""
     try:
         day = date.fromisoformat(text) + timedelta(days) if _DATE.fullmatch(text) else None
-    except (ValueError, OverflowError):
+    except OverflowError:  # the last day that there is
+        return f"{text}T23:59:59Z"
+    except ValueError:
         return text
     return f"{day}T00:00:00Z" if day else text
 

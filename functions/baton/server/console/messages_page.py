@@ -145,7 +145,7 @@ def died_ms(letter: DeadLetter) -> int:
 
 
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
-_ENTRIES, _MOST_TICKED, _AT_ONCE = 120, 100, 8
+_ENTRIES, _AT_ONCE = 120, 8
 _NOTICES = {
     MessageState.DUE: "was sent again",
     MessageState.SIGNALLED: "was sent again: a repeated signal changes nothing",
@@ -207,8 +207,8 @@ async def replay(visit: Visit) -> Response:
     ids = list(dict.fromkeys(visit.form.get("message", [])))
     if not ids:
         return visit.go("/console/messages", "No message was ticked.")
-    if len(ids) > _MOST_TICKED:
-        raise ApiError(422, f"{len(ids)} messages are ticked; at most {_MOST_TICKED} are sent at once")
+    if len(ids) > _ENTRIES:
+        raise ApiError(422, f"{len(ids)} messages are ticked; at most {_ENTRIES} are sent at once")
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def send(message_id: str) -> MessageCheck:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from baton.server.api.problem import ApiError, invalid
-from baton.server.api.schedules import PREFIX, ScheduleBody, coded_fault, made_schedule, recurrence_in, schedule_view
+from baton.server.api.schedules import PREFIX, ScheduleBody, coded_fault, made_schedule, recurrence_in, schedule_shown
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.job_actions import body_of, job_form
@@ -21,7 +21,8 @@ async def show(visit: Visit) -> Response:
     found = [
         (each, recurrence_in(each, visit.container.sealing)) for each in await visit.container.ports.schedules.all()
     ]
-    rows = [(each, schedule_view(each, command) if command else None) for each, command in found]
+    shown = [await schedule_shown(visit.container, each, command) if command else None for each, command in found]
+    rows = [(each, view) for (each, _), view in zip(found, shown, strict=True)]
     return visit.page("schedules.html", rows=rows)
 
 

@@ -1,9 +1,12 @@
 """`/api/agent-schedules`: jobs that recur."""
 
+import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from baton_events.ids import scheduled_job_id
 from baton_events.schema import parse_event
 from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, assert_problem
 
@@ -63,6 +66,20 @@ async def test_a_schedule_is_paused_goes_on_and_is_deleted(api: Api) -> None:
     assert (await api.request("PATCH", path, ACME, json={"paused": False})).json()["paused"] is False
     assert (await api.request("DELETE", path, ACME)).status_code == 204
     assert "there is no schedule" in assert_problem(await api.request("GET", path, ACME), 404)
+
+
+async def test_a_tick_that_was_skipped_names_no_job(api: Api) -> None:
+    """Its job was never made, so a link to it would lead nowhere."""
+    schedule_id = (await made(api))["id"]
+    known = api.stage.schedules.known[schedule_id]
+    event = json.loads(known.body)
+    event["payload"]["command"]["schedule"]["overlap"] = "skip"
+    ticks = {"tick-1": "DELIVERED", "tick-2": "DELIVERED"}
+    api.stage.schedules.known[schedule_id] = replace(known, body=json.dumps(event), last=ticks)
+    await api.stage.deliver(parse_event(known.body.encode()), "tick-1")
+    shown = (await api.request("GET", f"{PATH}/{schedule_id}", ACME)).json()
+    assert shown["lastJobs"] == [scheduled_job_id(schedule_id, "tick-1")]
+    assert (await api.request("GET", PATH, ACME)).json() == {"schedules": [shown]}
 
 
 NO_CRONS = (

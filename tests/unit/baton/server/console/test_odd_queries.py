@@ -16,7 +16,7 @@ _ARABIC = str.maketrans("0123456789", "".join(map(chr, range(0x660, 0x66A))))
 ODD = [*TEXTS, "0-0", "0-9", "9" * 15 + "-0", "1795165405120:job_1:", "2026-01-01", "2026-01", "3-3"]
 ODD += [text.translate(_ARABIC) for text in ODD[len(TEXTS) :]]
 PAGES = {
-    "/console/jobs": "cursor status jobType tenant q tag from to sessionId",
+    "/console/jobs": "cursor status jobType tenant q tag createdAfter createdBefore sessionId parentJobId open id",
     "/console/messages": "cursor state job",
     "/console/sessions": "cursor tenant q",
     "/console/audit": "cursor",
@@ -52,6 +52,28 @@ async def test_a_cursor_of_no_list_is_named(operator: Operator) -> None:
     answer = await operator.http.get("/console/messages?cursor=-1")
     assert answer.status_code == 422
     assert "&#39;-1&#39; is not one of this list" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("cursor=zzz", "cursor: &#39;zzz&#39; is no cursor of a list<"),
+        ("status=odd", ">&#39;odd&#39; is no status: one or more of"),
+        ("createdAfter=2026-13-01", ">Input should be a valid datetime or date, month value is outside expected range"),
+    ],
+)
+async def test_a_fault_is_told_once_and_without_the_librarys_own_words(
+    operator: Operator, query: str, message: str
+) -> None:
+    answer = await operator.http.get(f"/console/jobs?{query}")
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert "Value error" not in answer.text
+
+
+async def test_the_last_day_that_there_is_has_an_end(operator: Operator) -> None:
+    answer = await operator.http.get("/console/jobs?createdAfter=9999-12-31&createdBefore=9999-12-31")
+    assert answer.status_code == 200
 
 
 async def test_a_login_leads_back_by_an_address_of_usual_length_alone(stranger: Operator) -> None:

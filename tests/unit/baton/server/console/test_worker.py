@@ -241,6 +241,17 @@ async def test_many_are_replayed_and_counted(operator: Operator) -> None:
     assert "No message was ticked" in await operator.done("/console/messages/replay")
 
 
+async def test_all_of_a_page_are_ticked_and_replayed(operator: Operator) -> None:
+    """`Tick all` of a full page is never more than is sent at once."""
+    for number in range(130):
+        await operator.stage.submit("answers", f"job_{number}")
+    ids = re.findall(r'name="message" value="([^"]+)"', await operator.see("/console/messages"))
+    assert len(ids) == 120
+    data = {"csrf": await operator.token(), "message": ids}
+    response = await operator.http.post("/console/messages/replay", data=data)
+    assert "Of 120 messages: 120 sent again" in await operator.see(response.headers["location"])
+
+
 async def test_dead_letters_are_grouped_by_error_and_a_group_is_retried(operator: Operator) -> None:
     """Ids and numbers do not tell errors apart, the largest group comes first; what was applied already stays."""
     stage = operator.stage
