@@ -155,3 +155,25 @@ def test_a_model_that_would_be_another_one_inside_is_refused(load: Load, text: s
     module = load(f"{MODELS}\nclass {text}\n\n\n@workflow\nasync def main(n: int, value: Names):\n    return n\n")
     with pytest.raises(RegistryError, match=fault):
         Registry(workflows=[module.main])
+
+
+NAMED = """
+from enum import Enum, StrEnum
+
+class Color(Enum):
+    RED = "r"
+
+class Size(StrEnum):
+    BIG = "b"
+
+@workflow
+async def main(colors: dict[Color, int], sizes: dict[Size, list[Color]]) -> list[Any]:
+    return [colors[Color.RED], Color.RED in colors, sizes[Size.BIG][0] is Color.RED, list(colors)[0].name]
+"""
+
+
+async def test_an_enums_members_are_the_names_of_an_object(load: Load) -> None:
+    module, data = load(MODELS + NAMED), {"colors": {"r": 3}, "sizes": {"b": ["r"]}}
+    run = await Simulation(Registry(workflows=[module.main])).run("main", "", input_data=data)
+    assert run.result is not None, run.error
+    assert run.result["output"] == [3, True, True, "RED"]
