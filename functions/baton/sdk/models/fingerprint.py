@@ -36,10 +36,6 @@ class _Sent(Struct):
     hashed: "_Hash" = field(default_factory=lambda: hashlib.sha256(b"[["))
     size_bytes: int = 0
 
-    def begins(self, messages: tuple[Message, ...]) -> bool:
-        """Return whether these messages begin with the digested ones."""
-        return self.messages == messages[: len(self.messages)]
-
     def go_on(self, messages: tuple[Message, ...], render: Rendering) -> None:
         """Digest the messages that were added since."""
         values = render(messages[len(self.messages) :], self.numbers)
@@ -71,7 +67,7 @@ class PromptDigests:
         """
         sent = self._jobs.pop(job_id, None)
         self._size_bytes -= sent.size_bytes if sent else 0
-        if sent is None or not sent.begins(messages):
+        if sent is None or sent.messages != messages[: len(sent.messages)]:
             sent = _Sent()
         sent.go_on(messages, self._render)
         if sent.size_bytes <= self._limit_bytes:  # a larger one would displace all others

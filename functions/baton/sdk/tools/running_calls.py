@@ -189,7 +189,8 @@ class RunningCalls:
             finally:
                 running.blocking = False
 
-        task = asyncio.create_task(outcome_of(lambda: tool.run(arguments, context, in_thread)))
+        work = outcome_of(lambda: tool.run(arguments, context, in_thread))
+        task = asyncio.get_running_loop().create_task(work)
         self._running[key] = running, task
         task.add_done_callback(lambda _: self._running.pop(key))
         return running, task
