@@ -1,6 +1,6 @@
 """Foreign code in a task of its own: even an exit or a cancellation of its own becomes an error.
 
-Invariant: the caller is cancelled only from outside, never by the foreign code. Must not: limit the time of the code.
+Invariant: the caller is cancelled only from outside, never by the foreign code. Late code is cancelled and awaited.
 """
 
 import asyncio
@@ -63,21 +63,30 @@ async def outcome_of(work: Callable[[], Awaitable[Any]]) -> Outcome:
         return Outcome(error=CutShortError(error))
 
 
-async def contained(work: Callable[[], Awaitable[_T]]) -> _T:
-    """Run foreign code and return its result.
+async def contained(work: Callable[[], Awaitable[_T]], limit_seconds: float) -> _T:
+    """Run foreign code within its time, and return its result; without any time it does not begin.
 
     Raises:
+        TimeoutError: it did not return in time.
         Exception: what it raised; `CutShortError` for what is none.
     """
     caller = asyncio.current_task()
     assert caller is not None, "a coroutine runs in a task"
-    before = caller.cancelling()
+    if limit_seconds <= 0:
+        raise TimeoutError
+    before, loop = caller.cancelling(), asyncio.get_running_loop()
+    task = loop.create_task(outcome_of(work))
+    late = loop.call_later(limit_seconds, task.cancel)
     try:
-        outcome = await asyncio.create_task(outcome_of(work))
+        outcome = await task
     except asyncio.CancelledError as error:
         if caller.cancelling() > before:
             raise
+        if loop.time() >= late.when():
+            raise TimeoutError from error
         raise CutShortError(error) from error  # it cancelled its own task
+    finally:
+        late.cancel()
     result: _T = outcome.result()
     return result
 

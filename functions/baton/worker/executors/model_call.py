@@ -210,8 +210,7 @@ async def runner_turn(
     listener: Listener | None = text_stream
     try:
         with nullcontext() if isinstance(runner, CodeRunner) else chat_span(runner.name) as answered_with:
-            async with asyncio.timeout(limit_seconds):
-                turn = await contained(lambda: runner.turn(record, listener))
+            turn = await contained(lambda: runner.turn(record, listener), limit_seconds)
             if answered_with:
                 answered_with(turn.answer)
         return _runner_answered(turn, await text_stream.streamed_text() if text_stream else None, tools)
@@ -376,12 +375,11 @@ class ModelCalls(Struct, frozen=True):
         found = await self.cache.lookup(model, request) if self.cache else None
         if found is not None:
             return found
-        now = asyncio.get_running_loop().time()
-        limit_seconds = min(self.limit_seconds, max(0.0, self.deadline - now) * share)
+        left_seconds = self.deadline - asyncio.get_running_loop().time()
+        limit_seconds = min(self.limit_seconds, max(0.0, left_seconds) * share)
         with chat_span(model.name, request) as answered_with:
-            async with asyncio.timeout_at(now + limit_seconds):
-                limited = replace_struct(request, time_limit_seconds=limit_seconds)
-                answer = await contained(lambda: model.answer(limited))
+            limited = replace_struct(request, time_limit_seconds=limit_seconds)
+            answer = await contained(lambda: model.answer(limited), limit_seconds)
             if answered_with:
                 answered_with(answer)
         if self.cache:

@@ -3,7 +3,6 @@
 Invariant: every failure is a step result, as for Baton's own agents. Must not: know a runner's library.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -152,8 +151,7 @@ class StopProvider:
             return FollowedUp()
         history = History(uncompacted(transcript, job.compacted), snapshot.results)
         try:
-            async with asyncio.timeout(self._limit_seconds):
-                await contained(lambda: runner.abandon(recorded(job, history)))
+            await contained(lambda: runner.abandon(recorded(job, history)), self._limit_seconds)
         except Exception as error:  # noqa: BLE001 - foreign code
             retryable = error.retryable if isinstance(error, ModelError) else isinstance(error, TimeoutError)
             message = text_of(error) or "no answer in time"
@@ -185,8 +183,8 @@ class ReleaseWorkspace:
             runner = self._registry.agent(job.agent).runner
             workspaces, info = None if runner is None else runner.workspaces, _info(job, transcript[0])
             if workspaces is not None:
-                async with asyncio.timeout(self._limit_seconds):
-                    await contained(lambda: workspaces.destroy(info, effect.workspace, runs_again=job.run > effect.run))
+                runs_again, seconds = job.run > effect.run, self._limit_seconds
+                await contained(lambda: workspaces.destroy(info, effect.workspace, runs_again=runs_again), seconds)
         except Exception as error:  # noqa: BLE001 - foreign code
             return NotFollowedUp(Failure("not_released", text_of(error) or "no answer in time", retryable=True))
         return FollowedUp()

@@ -212,7 +212,31 @@ async def test_what_cancels_its_own_task_has_failed() -> None:
     with pytest.raises(CutShortError):
         await RunningCalls(60).result(tool(cancels), {}, CONTEXT)
     with pytest.raises(CutShortError):
-        await contained(cancels)
+        await contained(cancels, 60)
+
+
+async def test_contained_code_that_is_late_is_cancelled_and_awaited() -> None:
+    said: list[str] = []
+
+    async def late() -> None:
+        said.append("begins")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            said.append("ends")
+
+    with pytest.raises(TimeoutError):
+        await contained(late, 0.01)
+    with pytest.raises(TimeoutError):
+        await contained(late, 0)
+    assert said == ["begins", "ends"], "without time it does not begin"
+    caller = asyncio.create_task(contained(late, 60))
+    await asyncio.sleep(0.01)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert said[2:] == ["begins", "ends"]
 
 
 _HANGS = """
