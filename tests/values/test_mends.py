@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from baton.sdk.agents import code_mode
 from baton.sdk.models.model import NOTHING_SPENT, ModelAnswer
 from baton.sdk.models.through_pydantic_ai import call_pieces, chat_chunks, client, whole
 from baton.server.api import audit, problem
@@ -16,6 +17,7 @@ from tests.values.clients import a_body
 from tests.values.doors import Door
 from tests.values.odd import Drawn
 from tests.values.providers import an_answer_of_a_server, an_answer_to_a_library
+from tests.values.scripts import a_script
 from tests.values.steps import a_result, a_tool_error, a_wait, an_answer_of_a_runner, an_error
 
 _SEEDS = 4_000
@@ -45,6 +47,7 @@ MENDS: list[Mend] = [
     ("tokens of refused answers do not count", client, "_spent", lambda _: NOTHING_SPENT, an_answer_of_a_server),
     ("a coded body is read", (bodies, problem), "check_announced", _as_it_is, a_body),
     ("all faults are listed", problem, "FAULTS", 1_000_000, a_body),
+    ("words around a script stay", code_mode, "blocks_of", lambda *_: [], a_script),
     ("operators' bodies are kept as they are", audit, "plain", _as_it_is, a_body),
 ]
 

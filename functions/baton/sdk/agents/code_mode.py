@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from baton.sdk.models.fences import block_around, blocks_of
 from baton.sdk.records.limits import CODE_LIMIT_BYTES, MODULES, RUN_CODE, CodeMode
 from baton.sdk.records.redaction import REDACTED, KnownSecrets, is_secret_name
 from baton.sdk.records.transcript import Failure, Script, Wanted
@@ -30,6 +31,7 @@ There are no files, no network, no sleep and no other packages. Of asyncio there
 {", ".join(MODULES)}.
 Classes cannot inherit; generators do not work.
 """
+_PYTHON = ("python", "py", "python3", "py3", "tool_code")
 _SECRET = re.compile(r"""(\w+)["']?\]?\s*[=:]\s*(["'])(.*?)\2""")
 
 
@@ -53,20 +55,36 @@ def script_tool(tools: Mapping[str, Tool], limits: CodeMode) -> Tool:
     functions = functions_of(tools)
 
     def script_of(code: str) -> Wanted:
-        code = _bare(code)
+        code, fault = _bare(code)
         shown, _ = without_secrets(code, functions)
         if (size_bytes := len(code.encode())) > CODE_LIMIT_BYTES:
-            message = f"the script has {size_bytes} bytes, over the limit of {CODE_LIMIT_BYTES}: write a shorter one"
-            return Wanted(RUN_CODE, {"code": f"{shown[:1000]}\n…"}, Failure("script_error", message))
+            shown = f"{shown[:1000]}\n…"
+            fault = f"the script has {size_bytes} bytes, over the limit of {CODE_LIMIT_BYTES}: write a shorter one"
+        if fault:
+            return Wanted(RUN_CODE, {"code": shown}, Failure("script_error", fault))
         return Wanted(RUN_CODE, {"code": shown}, script=Script(limits, functions, code))
 
     return dataclasses.replace(_run_code, description=f"{_ABOUT}\n{stubs_of(tools)}", script_of=script_of)
 
 
-def _bare(code: str) -> str:
-    """Return a script without the fence of Markdown that models put around it."""
-    fenced = re.fullmatch(r"\s*(`{3,}|~{3,})[\w+-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*\1\s*", code, re.DOTALL)
-    return fenced[2] if fenced else code
+def _bare(code: str) -> tuple[str, str]:
+    """Return a script without the fence and the words that models put around it, and why it is none."""
+    for whole in (code, block_around(code), code.rstrip("`~ \t\r\n")):
+        if whole.strip() and _is_python(whole):
+            return whole, ""
+    blocks = blocks_of(code, _PYTHON)
+    if len(blocks) > 1:
+        return code, f"the script was not run: its text has {len(blocks)} blocks of code. Send one script alone"
+    return blocks[0] if blocks else code, ""
+
+
+def _is_python(code: str) -> bool:
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    lines = code.split("\n") if "~~~" in code else [""]  # a fence that Python reads, too
+    return lines == [""] or not any(lines[each.lineno - 1].startswith("~~~") for each in tree.body)
 
 
 def code_mode_faults(agent: "Agent", tools: Mapping[str, Tool]) -> Iterator[str]:

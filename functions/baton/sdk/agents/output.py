@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from baton.sdk.models.fences import json_in
 from baton.sdk.models.model import ToolSpec
 from baton_events.values.json_value import plain
 from baton_events.values.text import text_of
@@ -65,12 +66,9 @@ class OutputType:
         return output
 
     def read(self, text: str) -> dict[str, Any]:
-        """Parse an answer that was given as text: JSON, maybe in a code block."""
-        body = text.strip()
-        if body.startswith("```") and body.endswith("```"):
-            body = body.removeprefix("```").removesuffix("```").removeprefix("json")
+        """Parse an answer that was given as text: JSON, maybe in a code block with words around it."""
         try:
-            arguments = json.loads(body)
+            arguments = json.loads(json_in(text))
         except ValueError as error:
             raise InvalidOutput(
                 f"the answer is text and must be a call of {FINAL_TOOL!r} with the answer as its arguments"

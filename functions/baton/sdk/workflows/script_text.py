@@ -204,8 +204,10 @@ def _around(node: ast.expr, before: str, after: str, depth: int) -> list[_Insert
 
 def misfits(error: Any) -> list[str]:
     """Return the faults of a script that would come true: the checker does not know all that works."""
-    found = json.loads(error.display())
-    return [f"script.py, line {one['location']['row']}: {one['message']}" for one in found if _is_misfit(one)]
+    found = [one for one in json.loads(error.display()) if _is_misfit(one)]
+    is_python = not any(one["name"] == "invalid-syntax" for one in found)
+    faults = [f"script.py, line {one['location']['row']}: {one['message']}" for one in found]
+    return faults if is_python else [*faults, "Send Python alone: no words and no fences around it."]
 
 
 def _is_misfit(fault: Mapping[str, Any]) -> bool:

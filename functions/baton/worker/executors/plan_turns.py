@@ -20,6 +20,7 @@ from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.output import FINAL_TOOL
+from baton.sdk.models.fences import json_in
 from baton.sdk.models.model import Call, ModelAnswer, ModelRequest, ToolSpec
 from baton.sdk.planning.checking import plan_faults
 from baton.sdk.planning.plan import PLAN_TOOL, PlannedStep, answer_of, plans_in, wanted_of
@@ -116,10 +117,8 @@ def _plan_in(answer: ModelAnswer) -> Call | None:
         return answer.calls[0]
     if answer.calls:
         return None
-    body = answer.text.strip()
-    if body.startswith("```") and body.endswith("```"):
-        body = body.removeprefix("```").removesuffix("```").removeprefix("json")
-    if not body.lstrip().startswith("{"):
+    body = json_in(answer.text)
+    if not body.startswith("{"):
         return None
     try:
         found = json.loads(body)

@@ -193,7 +193,37 @@ def test_a_fence_around_a_script_is_none_of_it(fence: str, end: str) -> None:
     assert (wanted.script.code, wanted.arguments["code"]) == ("x = '``` in a text'\n\nx",) * 2
 
 
-@pytest.mark.parametrize("code", ["x = '```'", "```python\nx", "x\n```", "Here it is:\n```\nx\n```", "```x```", ""])
+ADDED = "x = 1\nx"
+_INDENTED = ADDED.replace("\n", "\n   ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"Here is the script:\n```python\n{ADDED}\n```\nHope this helps", f"Sure!\n\n```\n{ADDED}\n```"),
+        *(f"```python\n{ADDED}", f"{ADDED}\n```", f"Here:\n~~~py\n{ADDED}\n~~~\nDone.", f"```python\n{ADDED}``` Hope"),
+        f"```bash\npip install x\n```\nThen:\n```python\n{ADDED}\n```\nIt says:\n```\n1\n```",
+        f"1. Run:\n   ```Python3\n   {_INDENTED}\n   ```\n2. Done.",
+        f"```python\n{ADDED}\n```\nAgain:\n```python\n{ADDED}\n```",
+    ],
+)
+def test_words_around_a_script_are_none_of_it(text: str) -> None:
+    script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
+    assert script_of is not None
+    wanted = script_of(text)
+    assert wanted.script is not None
+    assert (wanted.script.code.strip(), wanted.arguments["code"].strip()) == (ADDED, ADDED)
+
+
+def test_of_several_scripts_none_is_chosen() -> None:
+    script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
+    assert script_of is not None
+    wanted = script_of("First:\n```python\nx = 1\n```\nThen:\n```python\nx\n```")
+    assert (wanted.script, wanted.fault and wanted.fault.type) == (None, "script_error")
+    assert "2 blocks of code. Send one script alone" in str(wanted.fault)
+
+
+@pytest.mark.parametrize("code", ["x = '```'", "Here it is: x", 'x = """\n```python\ny\n```"""', "`x`", "```", ""])
 def test_other_marks_stay(code: str) -> None:
     script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
     assert script_of is not None

@@ -72,7 +72,10 @@ def test_all_faults_reach_the_model() -> None:
             CITY.check(arguments)
 
 
-@pytest.mark.parametrize("text", ['{"name": "Troy", "people": 3}', '```json\n{"name": "Troy", "people": 3}\n```'])
+TROY = '{"name": "Troy", "people": 3}'
+
+
+@pytest.mark.parametrize("text", [TROY, f"```json\n{TROY}\n```", f"Here it is:\n```json\n{TROY}\n```\nGood luck!"])
 def test_json_as_text_is_read(text: str) -> None:
     assert CITY.read(text)["people"] == 3
     with pytest.raises(InvalidOutput, match="must be a call of 'final_result'"):

@@ -218,6 +218,7 @@ async def test_another_tool_is_unknown_and_the_message_names_run_code() -> None:
         ("for b in list_bills():\n    pass", ["line 1: Object of type `CoroutineType[Any"], 0),
         ("import requests", ["line 1: Cannot resolve imported module `requests`"], 0),
         ("if True\n    pass", ["script.py, line 1"], 0),
+        ("Here it is:\nx = 1", ["script.py, line 1", "Send Python alone: no words and no fences around it."], 0),
         ("class A(Exception): pass", ["does not yet support class inheritance"], 0),
         ("a = price('b0')\n\nb = price('b2')\n1",
          ["never awaited, and have not run: price() in line 1, price() in line 3"], 0),
