@@ -11,7 +11,14 @@ from tests.values.odd import Drawn
 Door = Callable[[Drawn], Awaitable[None]]
 DOORS: tuple[Door, ...] = (
     *(steps.a_result, steps.an_error, steps.a_tool_error, steps.a_wait, steps.a_report),
-    *(steps.an_answer, steps.an_answer_of_a_runner, steps.an_output, steps.a_model_error, steps.an_event),
+    *(
+        steps.an_answer,
+        steps.an_answer_of_a_runner,
+        steps.an_output,
+        steps.a_usage,
+        steps.a_model_error,
+        steps.an_event,
+    ),
     *(providers.an_answer_of_a_server, providers.an_answer_to_a_library, clients.an_outcome, clients.a_body),
     *(scripts.a_script, scripts.an_answer_in_words),
 )

@@ -16,11 +16,12 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.decide import decide
 from baton.engine.effects import CallModel, RunTool
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import StepResult, ToolFailed, ToolReturned
+from baton.engine.step_results import ModelAnswered, StepResult, ToolFailed, ToolReturned
 from baton.engine.work_items import ItemKind
 from baton.sdk.agents.runner import JobInfo, Recorded, Runner, RunnerAnswer
 from baton.sdk.memory.keeper import MemoryKeeper
-from baton.sdk.models.model import ModelAnswer, ModelError
+from baton.sdk.models.model import ModelAnswer, ModelError, Spent
+from baton.sdk.records.limits import MOST, MOST_USD
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.tools.pending import RunAgain
 from baton.sdk.tools.running_calls import RunningCalls
@@ -247,6 +248,17 @@ async def an_answer(drawn: Drawn) -> None:
         return pick(ModelAnswer(text=pick("done"), calls=pick((call, pick(call))), provider=pick(None)))
 
     await model_turn(make)
+
+
+async def a_usage(drawn: Drawn) -> None:
+    """A model says that its answer, and those before it, have used it: the answer is taken, and odd counts are none."""
+    counts = drawn.any(), drawn.any(), drawn.any()
+    answer = ModelAnswer("done", (), *counts, cached_input_tokens=drawn.any(), spent_before=Spent(drawn.any(), *counts))
+    step_result = await model_turn(lambda: answer)
+    assert isinstance(step_result, ModelAnswered), step_result
+    for used in (step_result, step_result.extra_usage):
+        assert all(type(each) is int and 0 <= each <= MOST for each in (used.input_tokens, used.output_tokens)), counts
+        assert 0 <= used.cost_usd <= MOST_USD, counts
 
 
 async def an_output(drawn: Drawn) -> None:

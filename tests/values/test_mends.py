@@ -18,7 +18,7 @@ from tests.values.doors import Door
 from tests.values.odd import Drawn
 from tests.values.providers import an_answer_of_a_server, an_answer_to_a_library
 from tests.values.scripts import a_script
-from tests.values.steps import a_result, a_tool_error, a_wait, an_answer_of_a_runner, an_error
+from tests.values.steps import a_result, a_tool_error, a_usage, a_wait, an_answer_of_a_runner, an_error
 
 _SEEDS = 4_000
 
@@ -33,6 +33,7 @@ MENDS: list[Mend] = [
     ("an error's text is read as it is", tool_run, "text_of", str, an_error),
     ("what a model answers is not made JSON", model_call, "plain", _as_it_is, an_answer_of_a_runner),
     ("what a tool waits for is not made JSON", executor, "plain", _as_it_is, a_wait),
+    ("a count is taken as it is", model_call, "count", _as_it_is, a_usage),
     ("a wait is taken as it is", executor, "wait_seconds", _as_it_is, a_tool_error),
     ("half a character stays", json_value, "storable", _as_it_is, a_result),
     ("numbers that JSON has not stay", json_value._Walk, "_number", lambda _, value, __: value, a_result),

@@ -6,8 +6,10 @@ gives a step result, never an error. Must not: run a tool.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from math import ceil, inf, isnan, nan
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +18,7 @@ from msgspec.structs import replace as replace_struct
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed
+from baton.observability.logs import ForeignText
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.output import FINAL_TOOL, InvalidOutput, OutputType
 from baton.sdk.agents.runner import CodeRunner, Recorded, RunFailedError, Runner, RunnerAnswer
@@ -34,7 +37,7 @@ from baton.sdk.models.model import (
     Spent,
     answer_too_large,
 )
-from baton.sdk.records.limits import MOST
+from baton.sdk.records.limits import MOST, MOST_USD
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES
@@ -45,11 +48,10 @@ from baton.worker.executors.text_stream import TextStream
 from baton.worker.runtime.gen_ai import chat_span
 from baton_events.ids import canonical_json
 from baton_events.values.json_value import Unrecordable, plain
-from baton_events.values.text import cut, storable, text_of
+from baton_events.values.text import storable, text_of
 
+_log = logging.getLogger("baton.models")
 CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make fewer calls at once, or shorter ones")
-_NUMBERS = frozenset({int, float})
-_SHOWN_CHARS = 80
 # Of a call that a runner runs. A failure of the tool is final: retries are for attempts that died, or took too long.
 _RETRIES = 2
 
@@ -121,11 +123,7 @@ def cut_off(answer: ModelAnswer, output: OutputType | None, *, keeps_cut: bool) 
 def step_result(
     answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], output: dict[str, Any] | None = None
 ) -> ModelAnswered:
-    """Return the answer with these calls, or with this output, and with its cost.
-
-    Raises:
-        Unrecordable: a count of its usage is no such number.
-    """
+    """Return the answer with these calls, or with this output, and with its cost."""
     return ModelAnswered(
         text,
         wanted,
@@ -289,11 +287,7 @@ def model_failed(error: ModelError) -> ModelFailed:
 
 
 def usage_of_spent(spent: Spent) -> ExtraUsage:
-    """Return the usage of answers that were not taken.
-
-    Raises:
-        Unrecordable: a count of it is no such number.
-    """
+    """Return the usage of answers that were not taken."""
     if spent is NOTHING_SPENT:
         return NO_EXTRA_USAGE
     return ExtraUsage(
@@ -317,40 +311,32 @@ def usage_of(answer: object) -> ExtraUsage:
 
 
 def count(value: Any, place: str) -> int:
-    """Return a count of tokens; a missing one is zero.
-
-    Raises:
-        Unrecordable: it is no such number.
-    """
+    """Return a count of tokens, rounded up, up to `MOST`; a missing one is zero, and so is what is no number."""
     if value is None or (value.__class__ is int and 0 <= value <= MOST):
         return value or 0
-    if not (_is_number(value) and 0 <= value <= MOST and value == int(value)):
-        raise Unrecordable(place, f"{_shown(value)}: give a whole number from 0 to 2**53, or None")
-    return int(value)
+    return ceil(_taken(value, place, MOST))
 
 
 def cost(value: Any, place: str) -> float:
-    """Return a cost in US dollars; a missing one is zero.
+    """Return a cost in US dollars, up to `MOST_USD`; a missing one is zero, and so is what is no number."""
+    return float(_taken(value, place, MOST_USD))
 
-    Raises:
-        Unrecordable: it is no such number.
-    """
+
+def _taken(value: Any, place: str, most: int) -> float:
+    """Return the number that is counted; one that differs from what the model gave is named in the log."""
     if value is None:
-        return 0.0
-    if not (_is_number(value) and 0 <= value <= MOST):
-        raise Unrecordable(place, f"{_shown(value)}: give a number of dollars from 0, or None")
-    return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return value.__class__ in _NUMBERS or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _shown(value: Any) -> str:
+        return 0
     try:
-        return cut(repr(value), _SHOWN_CHARS)
-    except Exception:  # noqa: BLE001 - foreign code; a number of many digits, too
-        return f"a {type(value).__name__}"
+        number = nan if isinstance(value, bool) else float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = inf if value > 0 else -inf
+    except Exception:  # noqa: BLE001 - foreign code
+        number = nan
+    kept = 0.0 if isnan(number) else min(max(number, 0.0), most)
+    if kept != number:
+        shown = ForeignText(text_of(value) if isinstance(value, float | str) else type(value).__name__)
+        _log.warning("a model gave %s=%s: %s is counted, of 0 to %d", place, shown, kept, most)
+    return kept
 
 
 class ModelCalls(Struct, frozen=True):

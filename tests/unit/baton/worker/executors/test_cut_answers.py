@@ -1,5 +1,7 @@
-"""What follows from an answer that its length limit cut off, and from one whose usage cannot be recorded."""
+"""What follows from an answer that its length limit cut off, and of one whose usage is odd."""
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -128,26 +130,37 @@ async def test_a_cut_summary_is_never_kept_but_counted() -> None:
     assert told.extra_usage == ExtraUsage(model_calls=1, input_tokens=10, output_tokens=5, cost_usd=0.5)
 
 
+NAN, INF = float("nan"), float("inf")
+
+
 @pytest.mark.parametrize(
-    ("counts", "place"),
+    ("counts", "kept", "named"),
     [
-        ((7.5, 3, 0.0), "answer.input_tokens: 7.5"),
-        ((7, -1, 0.0), "answer.output_tokens: -1"),
-        ((7, float("nan"), 0.0), "answer.output_tokens: nan"),
-        ((10**5000, 3, 0.0), "answer.input_tokens: a int"),
-        ((2**53 + 1, 3, 0.0), "answer.input_tokens"),
-        (("7", 3, 0.0), "answer.input_tokens: '7'"),
-        ((True, 3, 0.0), "answer.input_tokens: True"),
-        ((7, 3, float("nan")), "answer.cost_usd: nan"),
-        ((7, 3, float("inf")), "answer.cost_usd: inf"),
-        ((7, 3, -0.5), "answer.cost_usd: -0.5"),
+        ((7.5, Decimal("3.1"), 0.0), (8, 4, 0.0), ""),
+        (("7", "3.2", "0.5"), (7, 4, 0.5), ""),
+        ((Fraction(7, 2), 3, Decimal("0.5")), (4, 3, 0.5), ""),
+        ((7, -1, 0.0), (7, 0, 0.0), "answer.output_tokens=int: 0.0 is counted"),
+        ((7, NAN, 0.0), (7, 0, 0.0), "answer.output_tokens=nan: 0.0 is counted"),
+        ((10**5000, 3, 0.0), (2**53, 3, 0.0), "answer.input_tokens=int: 9007199254740992"),
+        ((INF, -(10**5000), 0.0), (2**53, 0, 0.0), "answer.output_tokens=int: 0.0 is counted"),
+        ((2**53 + 2, 3, 0.0), (2**53, 3, 0.0), "answer.input_tokens=int"),
+        (("seven", 3, 0.0), (0, 3, 0.0), "answer.input_tokens=seven: 0.0 is counted"),
+        ((True, [3], 0.0), (0, 0, 0.0), "answer.input_tokens=bool"),
+        ((7, 3, NAN), (7, 3, 0.0), "answer.cost_usd=nan"),
+        ((7, 3, INF), (7, 3, 1e9), "answer.cost_usd=inf"),
+        ((7, 3, -0.5), (7, 3, 0.0), "answer.cost_usd=-0.5"),
     ],
 )
-def test_usage_that_cannot_be_recorded_is_a_failed_attempt(counts: tuple[Any, Any, Any], place: str) -> None:
+def test_odd_usage_is_counted_as_far_as_it_can_be_read_and_named(
+    counts: tuple[Any, Any, Any], kept: tuple[int, int, float], named: str, caplog: pytest.LogCaptureFixture
+) -> None:
     found = answered(ModelAnswer("ok", (), *counts), {})
-    assert isinstance(found, ModelFailed)
-    assert (found.failure.type, found.failure.retryable) == ("unrecordable", True)
-    assert found.failure.message.startswith(place)
+    assert isinstance(found, ModelAnswered)
+    assert (found.input_tokens, found.output_tokens, found.cost_usd) == kept
+    assert named in caplog.text
+    assert bool(named) == bool(caplog.text)
+    failed = model_failed(ModelError("busy", retryable=True, spent=Spent(1, *counts))).extra_usage
+    assert (failed.input_tokens, failed.output_tokens, failed.cost_usd) == kept
 
 
 def test_a_missing_count_is_zero_and_a_whole_float_is_a_count() -> None:
