@@ -20,7 +20,7 @@ DOORS: tuple[Door, ...] = (
         steps.an_event,
     ),
     *(providers.an_answer_of_a_server, providers.an_answer_to_a_library, clients.an_outcome, clients.a_body),
-    *(scripts.a_script, scripts.an_answer_in_words),
+    *(scripts.a_script, scripts.an_answer_in_words, servers.an_odd_result_of_mcp),
 )
 # Each value takes a connection.
 SERVERS: tuple[Door, ...] = (servers.a_result_of_mcp, servers.a_list_of_mcp, servers.a_page)

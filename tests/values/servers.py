@@ -5,10 +5,14 @@ Invariant: a server's answer is a tool's result or its failure, which is recorde
 
 from typing import Any
 
+from mcp_types import CallToolResult
+from pydantic_core import from_json
+
 from baton.mcp import McpServer
 from baton.sdk.mcp.client import McpError
 from baton.sdk.mcp.client import listed as tools_listed
 from baton.sdk.mcp.mcp_server import McpContext
+from baton.sdk.mcp.odd_results import mended
 from baton.sdk.mcp.server_tools import server_tools
 from baton.sdk.tools.builtin.http_fetch import http_fetch
 from baton.sdk.tools.context import ToolContext
@@ -24,18 +28,19 @@ _KIND = {"enum": ["text", "image", "audio", "resource", "resource_link"]}
 _BLOCK = {
     "type": "object",
     "properties": {"type": _KIND, "text": _TEXT, "data": _TEXT, "mimeType": _TEXT, "uri": _TEXT, "name": _TEXT},
-    "required": ["type", "text", "data", "mimeType", "uri", "name"],
+    "required": ["type"],
 }
 _RESULT = BySchema(
     {
         "type": "object",
         "properties": {
-            "content": {"type": "array", "items": _BLOCK},
+            "content": {"anyOf": [{"type": "array", "items": _BLOCK}] * 4 + [{"type": "null"}, _TEXT, _BLOCK]},
             "structuredContent": True,
-            "isError": {"type": "boolean"},
+            "toolResult": True,
+            "isError": {"anyOf": [{"type": "boolean"}, {"type": "null"}, {"enum": ["true", "false"]}]},
             "_meta": True,
         },
-        "required": ["content"],
+        "required": [],
     },
     {"data": ('"aGk="', '"!"'), "mimeType": ('"image/png"', '"text/plain"'), "structuredContent": ('{"a": 1}',)},
 )
@@ -100,6 +105,21 @@ async def a_result_of_mcp(drawn: Drawn) -> None:
             return await made.run({}, ToolContext.for_test())
 
     await tool_run(body)
+
+
+async def an_odd_result_of_mcp(drawn: Drawn) -> None:
+    """An MCP server answers a call with it: the SDK reads what it becomes, unless its content is no list."""
+    try:
+        sent = from_json(_RESULT.text(drawn).encode(errors="surrogatepass"))
+    except ValueError:
+        return
+    if isinstance(sent, dict):
+        result = mended("tools/call", sent, "2025-11-25")
+        if isinstance(result.get("content"), list):
+            CallToolResult.model_validate(result, by_name=False)
+        says = sent.get("content", sent.get("structuredContent", sent.get("toolResult")))
+        if isinstance(says, list | str | dict) and sent.get("resultType") is None:
+            assert isinstance(result.get("content"), list), sent
 
 
 async def a_list_of_mcp(drawn: Drawn) -> None:

@@ -136,15 +136,28 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
         program, *arguments = server.command
         started = StdioServerParameters(command=program, args=arguments, encoding=ENCODING)
         async with Client(started, **declared) as client:
-            client.session.validate_tool_result = _by_ourselves  # type: ignore[method-assign,assignment]
-            yield client
+            yield _ours(client)
         return
     issuers = (host_of(server.auth.issuer), *server.auth.hosts) if server.auth else ()
     http = guarded_client(server.headers_for(context), _auth(server), (host_of(server.url), *issuers))
     transport = streamable_http_client(server.url, http_client=http, max_sse_event_size=ANSWER_LIMIT_BYTES)
     async with http, Client(transport, **declared) as client:
-        client.session.validate_tool_result = _by_ourselves  # type: ignore[method-assign,assignment]
-        yield client
+        yield _ours(client)
+
+
+def _ours(client: "Client") -> "Client":
+    """Let results be checked by us, and odd ones come in the protocol's form."""
+    from baton.sdk.mcp.odd_results import mended  # noqa: PLC0415 - it imports the SDK
+
+    session: Any = client.session
+    requests = session._dispatcher  # noqa: SLF001 - no other place has a result as it was sent
+    send = requests.send_raw_request
+
+    async def send_raw_request(method: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return mended(method, await send(method, *args, **kwargs), session.protocol_version or "")
+
+    requests.send_raw_request, session.validate_tool_result = send_raw_request, _by_ourselves
+    return client
 
 
 async def _by_ourselves(_name: str, _result: Any) -> None:

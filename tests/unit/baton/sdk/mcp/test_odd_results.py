@@ -1,0 +1,78 @@
+"""Results of tools as older and careless servers send them: what stands in them comes, or the model reads why not."""
+
+from typing import Any
+
+import pytest
+
+from baton.mcp import McpServer
+from baton.sdk.mcp.odd_results import mended
+from baton.sdk.mcp.server_tools import server_tools
+from baton.sdk.tools.context import ToolContext
+from baton.sdk.tools.tool_error import ToolError
+from tests.unit.baton.sdk.mcp.test_servers_without_bounds import ACME, TOOL, found, raw
+
+HI = {"type": "text", "text": "hi"}
+LINK = {"type": "resource_link", "uri": "a:b"}
+PNG = "iVBORw0KGgo="
+
+
+async def result_of(sent: Any) -> Any:
+    async with raw(tools_call=lambda request_id: found(request_id, sent)) as served:
+        [tool] = server_tools(McpServer(served.url), ACME, [TOOL])
+        return await tool.run({}, ToolContext.for_test())
+
+
+@pytest.mark.parametrize(
+    ("sent", "result"),
+    [
+        *(({"structuredContent": {"a": 1}, **more}, {"a": 1}) for more in ({}, {"content": None}, {"isError": None})),
+        *(({"toolResult": {"a": 1}}, {"a": 1}), ({"toolResult": "x"}, "x"), ({"toolResult": [1, 2]}, "[1,2]")),
+        *(({}, ""), ({"content": None}, ""), ({"content": [], "_meta": []}, ""), ({"structuredContent": None}, "")),
+        *(({"content": "hi"}, "hi"), ({"content": HI}, "hi"), ({"content": [None, HI, "a", 5]}, "hi\na\n5")),
+        *(({"content": [HI], "isError": says}, "hi") for says in (None, False, "false", "no", "", 0, [0][1:])),
+        *(({"content": [{"type": "text", **text}]}, "") for text in ({}, {"text": None}, {"text": ""})),
+        *(({"content": [{"type": "text", "text": 5}]}, "5"), ({"content": [{"text": "hi"}]}, "hi")),
+        ({"content": [{"type": "widget", "x": 1}]}, '{"type":"widget","x":1}'),
+        ({"content": [{**HI, "annotations": "x"}]}, "hi"),
+        ({"content": [{"type": "image", "data": None}]}, '{"data":null,"type":"image"}'),
+        ({"content": [LINK]}, [{**LINK, "name": "a:b"}]),
+        ({"content": [{"type": "resource", "resource": None}]}, '{"resource":null,"type":"resource"}'),
+        ({"content": [HI], "structuredContent": [1]}, "hi"),
+        ({"structuredContent": [1]}, "[1]"),
+    ],
+)  # fmt: skip
+async def test_what_stands_in_an_odd_result_comes(sent: Any, result: Any) -> None:
+    assert await result_of(sent) == result
+
+
+async def test_a_picture_without_a_type_has_that_of_its_data() -> None:
+    for data, kind in ((PNG, "image/png"), ("aGk=", "application/octet-stream")):
+        [kept] = await result_of({"content": [{"type": "image", "data": data}]})
+        assert (kept["type"], kept["mediaType"]) == ("file", kind)
+
+
+@pytest.mark.parametrize("given", [True, "true", "True ", "yes", 1])
+async def test_an_error_that_is_said_oddly_is_one(given: Any) -> None:
+    for content in ({"content": [HI]}, {}):
+        with pytest.raises(ToolError, match="hi" if content else "the tool failed and said nothing") as caught:
+            await result_of({**content, "isError": given})
+        assert (caught.value.type, caught.value.retryable) == ("mcp_tool_error", False)
+
+
+@pytest.mark.parametrize("sent", [None, "hi", [1], {"result": 5}, {"output": "x"}, {"content": 5}])
+async def test_what_is_no_result_is_a_failure_that_is_not_repeated(sent: Any) -> None:
+    with pytest.raises(ToolError) as caught:
+        await result_of(sent)
+    assert (caught.value.type, caught.value.retryable) == ("mcp_invalid_result", False)
+
+
+def test_a_right_result_and_other_answers_stay() -> None:
+    for sent in ({"content": [HI], "structuredContent": [1], "isError": False}, {"content": [HI, HI], "isError": True}):
+        assert mended("tools/call", sent, "2026-07-28") == {**sent, "resultType": "complete"}
+    for other in ({"resultType": "task", "taskId": "t"}, {"resultType": "input_required", "content": None}):
+        assert mended("tools/call", other, "2026-07-28") is other
+    assert mended("tools/list", {"content": None}, "2025-11-25") == {"content": None}
+    of_task = mended("tasks/get", {"status": "completed", "result": {"structuredContent": {"a": 1}}}, "2026-07-28")
+    assert of_task["result"] == {
+        "content": [], "structuredContent": {"a": 1}, "resultType": "complete", "isError": False
+    }  # fmt: skip
