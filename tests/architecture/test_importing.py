@@ -20,7 +20,10 @@ MODELS_EXTRA = (
 )  # all of these need it, nothing else does
 REDIS_EXTRA = ("baton.store.transport.redis_resp", "baton.store.transport.redis_node")  # likewise
 SITE_EXTRA = ("baton.server.api.admin.metrics",)  # likewise
-MCP_EXTRA = ("baton.sdk.mcp.http_client", "baton.sdk.mcp.tasks", "baton.sdk.tools.schema_steps")  # likewise
+MCP_EXTRA = (  # likewise
+    *("baton.sdk.mcp.http_client", "baton.sdk.mcp.odd_results", "baton.sdk.mcp.tasks"),
+    "baton.sdk.tools.schema_steps",
+)
 PATHS = [str(ROOT), *(str((ROOT / place).parent) for place in PACKAGES.values())]
 PROBE = Path(__file__).with_name("import_probe.py")
 
