@@ -48,8 +48,8 @@ def _of_tool(raw: dict[str, Any], version: str) -> dict[str, Any]:
     given |= {"content": blocks} | ({} if structured is None else {"structuredContent": structured})
     if not isinstance(raw.get("_meta", {}), dict):
         del given["_meta"]
-    says = is_error.strip().lower() not in _FALSE if isinstance(is_error, str) else bool(is_error)
-    return {**given, "resultType": "complete", "isError": says}
+    failed = is_error.strip().lower() not in _FALSE if isinstance(is_error, str) else bool(is_error)
+    return {**given, "resultType": "complete", "isError": failed}
 
 
 def _block(given: Any) -> dict[str, Any]:
