@@ -69,11 +69,11 @@ def recorded_json(value: Any, at: str, limit_bytes: int | None = None) -> str:
     Raises:
         Unrecordable: JSON cannot hold it. TooLarge: its text has over `limit_bytes` in UTF-8.
     """
-    text = _faithful_text(value)
-    text = "".join(_encoder({}, *_FORM)(_Walk(at).plain(value), 0)) if text is None else text
-    if limit_bytes is not None and (len(text) > limit_bytes or len(text.encode()) > limit_bytes):
-        raise TooLarge(at, len(text.encode()), limit_bytes)
-    return text
+    body = _faithful_body(value)
+    body = "".join(_encoder({}, *_FORM)(_Walk(at).plain(value), 0)).encode() if body is None else body
+    if limit_bytes is not None and len(body) > limit_bytes:
+        raise TooLarge(at, len(body), limit_bytes)
+    return body.decode()
 
 
 def plain(value: Any, at: str) -> Any:
@@ -117,8 +117,8 @@ def _faithful(value: Any) -> tuple[Any] | None:
     return (read,) if read == value else None
 
 
-def _faithful_text(value: Any) -> str | None:
-    """Return the text alone. Of a large value, two copies are in memory at a time."""
+def _faithful_body(value: Any) -> bytes | None:
+    """Return the text alone, in UTF-8. Of a large value, two copies are in memory at a time."""
     try:
         body = "".join(_encoder({}, *_FORM)(value, 0)).encode()
         if from_json(body, allow_inf_nan=False) != value:
@@ -126,7 +126,7 @@ def _faithful_text(value: Any) -> str | None:
         _refuse_deep(body)
     except _ERRORS:
         return None
-    return body.decode()
+    return body
 
 
 def _refuse_deep(body: bytes) -> None:

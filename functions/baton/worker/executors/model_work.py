@@ -34,11 +34,11 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     text_streams = TextStreams(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
     files, offloaded = ChatFiles(ports.chats, settings.files_limit_bytes), _offloaded_calls(container)
     earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
+    remembers = any(agent.memory_policy for agent in registry.agents)
 
     def asked_of(registry: Registry) -> Executing:
         model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded, ports.reader)
         turn = Conversing(model_turn, registry, earlier, settings.prompt_limit_bytes)
-        remembers = any(agent.memory_policy for agent in registry.agents)
         return Recalling(turn, registry, memory, settings.prompt_limit_bytes) if remembers else turn
 
     def turn_with(registry: Registry) -> Executing:
