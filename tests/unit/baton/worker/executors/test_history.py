@@ -106,13 +106,18 @@ async def test_a_recorded_summary_is_not_written_again() -> None:
         (ValueError("bug"), ExtraUsage()),
         (TimeoutError(), ExtraUsage()),
         pytest.param(ModelAnswer(" \n", (), 9, 1), ExtraUsage((), 1, 0, 9, 1), id="an empty one was paid"),
-        pytest.param(ModelAnswer("in short", (), -9, 1), ExtraUsage((), 1), id="one whose tokens are no number"),
     ],
 )
 async def test_a_turn_can_do_without_its_summary(reply: ModelAnswer | Exception, usage: ExtraUsage) -> None:
     told = await summed_up(reply)
     assert roles(told)[:2] == ["user", "omitted"]
     assert told.extra_usage == usage
+
+
+async def test_a_summary_stays_whose_tokens_are_no_number() -> None:
+    told = await summed_up(ModelAnswer("in short", (), -9, 1))
+    usage = told.extra_usage
+    assert (roles(told)[1], usage.model_calls, usage.input_tokens, usage.output_tokens) == ("summary", 1, 0, 1)
 
 
 async def test_a_summary_that_no_store_can_hold_is_mended() -> None:
