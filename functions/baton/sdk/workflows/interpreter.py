@@ -2,7 +2,8 @@
 
 Such a stretch begins from a program, or from a state with the outcomes of the calls that it waits for. Invariant:
 nothing of a run stays in this process between two stretches. The code reaches nothing but those calls, the time of its
-stretch, and chance that is seeded. Must not: be imported before a stretch runs; it alone imports the interpreter.
+stretch, and chance that is seeded. Must not: be imported before a stretch runs; it and `host_values` alone import the
+interpreter.
 """
 
 import atexit
@@ -10,13 +11,14 @@ import re
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, get_args
 
 import pydantic_monty as monty
 from msgspec import Struct
 
+from baton.sdk.workflows.host_values import json_of
 from baton.sdk.workflows.lacking import raised_inside
 from baton.sdk.workflows.program import INPUT, JOB, STEP, Program
 from baton.sdk.workflows.script_text import (
@@ -31,7 +33,6 @@ from baton.sdk.workflows.script_text import (
     unawaited,
     unmarked,
 )
-from baton.sdk.workflows.substitutes import MEMBER
 from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import text_of
 
@@ -42,8 +43,6 @@ _KNOWN = {name: name for name in get_args(monty.ExcType)}
 # A loop that asks for the time for ever never waits, so no other limit meets it.
 _MOST_ASKED, _MOST_ASKED_OF_SCRIPT = 1_000_000, 10_000
 _CHECKOUTS = 500
-# The text of a function or class, as it leaves the interpreter in an instance's field.
-_FUNCTION = re.compile(r"<(function|class|coroutine object) .*>")
 _NO_SYNTAX = "The monty syntax parser does not"
 
 
@@ -260,7 +259,7 @@ class Stretch:
             kwargs = dict(snapshot.kwargs)
             line = kwargs.pop(LINE, None)
             tool, arguments = self._asked(name, snapshot.args, kwargs)
-            self._calls.append((snapshot.call_id, tool, plain(_json(arguments), "arguments")))
+            self._calls.append((snapshot.call_id, tool, plain(json_of(arguments), "arguments")))
             if self._tools:
                 self._places.append((name, line or self._marked.count("\n", 0, snapshot.position.start) + 1))
         except NameError as error:
@@ -298,7 +297,7 @@ class Stretch:
         if never := self._never_awaited(session):
             return self._failed("not_awaited", "\n".join(never))
         try:
-            return Ended(plain(_json(snapshot.output), "result"), "".join(self._printed))
+            return Ended(plain(json_of(snapshot.output), "result"), "".join(self._printed))
         except (Unrecordable, TypeError, ValueError, RecursionError) as error:
             return self._failed("invalid_result", text_of(error))
 
@@ -362,37 +361,3 @@ def settled(outcome: Mapping[str, Any]) -> Any:
     if kind in _KNOWN:
         return {"exc_type": kind, "message": message}
     return {"exc_type": "RuntimeError", "message": message if kind == "ToolError" else f"{kind}: {message}"}
-
-
-def _json(value: Any) -> Any:
-    """Return a value of the interpreter for JSON. Raises TypeError for a function, a class or bytes."""
-    if isinstance(value, monty.MontyClassProxy):
-        return _of_instance(value)
-    if isinstance(value, dict):
-        return {name: _json(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, set | frozenset):
-        return sorted((_json(item) for item in value), key=repr)
-    if value is None or isinstance(value, bool | int | float | str | date):
-        return value.isoformat() if isinstance(value, date) else value
-    return _text(value)
-
-
-def _of_instance(value: Any) -> Any:
-    """Return an instance of a data class as an object, and a member of an enum as its value. Raises TypeError."""
-    if value.name == MEMBER:
-        return _json(value.attributes["value"])
-    for name, text in value.attributes.items():
-        if isinstance(text, str) and _FUNCTION.fullmatch(text):
-            raise TypeError(f"the field {name} {text} is no data; leave it out")
-    return {name: _json(item) for name, item in value.attributes.items()}
-
-
-def _text(value: Any) -> Any:
-    """Return the text of what JSON has none for, as a tool's result has it. Raises TypeError, as above."""
-    if type(value).__name__ in ("Decimal", "time"):
-        return str(value)
-    if isinstance(value, bytes | timedelta):
-        return plain(value, "value")
-    raise TypeError(f"a {getattr(value, 'kind', '') or type(value).__name__} has no JSON; return its data")
