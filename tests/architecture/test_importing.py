@@ -183,7 +183,14 @@ def test_production_works_without_the_local_stack() -> None:
     So does what asks a provider, speaks RESP, looks at tasks of MCP or writes metrics, once the extra of each is.
     """
     ours = _modules_of("baton", "baton_events")
-    extras = (*MODELS_EXTRA, *REDIS_EXTRA, *MCP_EXTRA, *SITE_EXTRA, "baton.sdk.workflows.interpreter")
+    extras = (
+        *MODELS_EXTRA,
+        *REDIS_EXTRA,
+        *MCP_EXTRA,
+        *SITE_EXTRA,
+        "baton.sdk.workflows.interpreter",
+        "baton.sdk.workflows.host_values",
+    )
     modules = [name for name in ours if not name.startswith(extras)]
     report = _probe(modules, [*not_in_production(), "baton_local"])
     assert not {"baton_local", "pydantic_ai", "redis", "hiredis", "jinja2", "upstash_vector"} & set(report["loaded"])

@@ -4,11 +4,18 @@ Must not: be imported before a stretch runs, as the interpreter.
 """
 
 import re
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pydantic_monty as monty
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
+from baton.sdk.tools.arguments import shortened
+from baton.sdk.workflows.shapes import names_of
 from baton.sdk.workflows.substitutes import MEMBER
 from baton_events.values.json_value import plain
 
@@ -48,3 +55,71 @@ def _text(value: Any) -> Any:
     if isinstance(value, bytes | timedelta):
         return plain(value, "value")
     raise TypeError(f"a {getattr(value, 'kind', '') or type(value).__name__} has no JSON; return its data")
+
+
+def made_of(
+    classes: Mapping[str, type], kind: str, args: Sequence[Any], given: Mapping[str, Any]
+) -> dict[str, tuple[str, Any]] | None:
+    """Make a model as ordinary Python does; return its fields: the name of what was given and stayed, or new JSON.
+
+    None: this code has no such model any more, so the fields are what was given.
+    """
+    model = classes.get(kind)
+    if model is None or not issubclass(model, BaseModel):
+        return None
+    real = {name: _real(value, classes) for name, value in given.items()}
+    made = model(*[_real(value, classes) for value in args], **real)
+    fields = {name: getattr(made, name) for name in model.model_fields} | (made.model_extra or {})
+    found = dict[str, tuple[str, Any]]()
+    for name, value in fields.items():
+        names = names_of(model, name) if name in model.model_fields else (name,)
+        kept = [each for each in names if each in real and _is_same(real[each], value)]
+        found[name] = (kept[0], None) if kept else ("", to_jsonable_python(value, by_alias=True))
+    return found
+
+
+def misfit_of(kind: str, error: ValidationError) -> str:
+    """Return what is wrong with what a model was made of: a line for each field."""
+    lines = list[str]()
+    for one in error.errors(include_url=False, include_context=False):
+        got = "" if one["type"] == "missing" else f", got {shortened(one['input'])}"
+        text = one["msg"].removeprefix("Value error, ")
+        lines.append(": ".join([kind, *filter(None, [".".join(map(str, one["loc"]))]), text]) + got)
+    return "\n".join(lines)
+
+
+def _is_same(given: Any, value: Any) -> bool:
+    return given is value or (type(given) is type(value) and repr(given) == repr(value))
+
+
+def _real(value: Any, classes: Mapping[str, type]) -> Any:
+    """Return a value as ordinary Python has it; one of a class that is not known stays as it is."""
+    if isinstance(value, monty.MontyClassProxy):
+        return _instance(value, classes)
+    if isinstance(value, dict):
+        return {_real(name, classes): _real(item, classes) for name, item in value.items()}
+    if type(value) in (list, tuple, set, frozenset):
+        return type(value)(_real(item, classes) for item in value)
+    match type(value).__name__:
+        case "Decimal":
+            return Decimal(str(value))
+        case "time":
+            return time.fromisoformat(str(value))
+        case _:
+            return value
+
+
+def _instance(value: Any, classes: Mapping[str, type]) -> Any:
+    attributes = value.attributes
+    if value.name == MEMBER:
+        enum = classes.get(attributes["_baton_kind"])
+        return enum[attributes["name"]] if enum and issubclass(enum, Enum) else value
+    if (kind := classes.get(value.name)) is None:
+        return value
+    fields = {name: _real(item, classes) for name, item in attributes.items()}
+    if issubclass(kind, BaseModel):
+        return kind.model_construct(**fields)  # it was checked as it was made
+    made = object.__new__(kind)
+    for name, item in fields.items():
+        object.__setattr__(made, name, item)
+    return made

@@ -17,10 +17,11 @@ from typing import Any, get_args
 
 import pydantic_monty as monty
 from msgspec import Struct
+from pydantic import ValidationError
 
-from baton.sdk.workflows.host_values import json_of
+from baton.sdk.workflows.host_values import json_of, made_of, misfit_of
 from baton.sdk.workflows.lacking import raised_inside
-from baton.sdk.workflows.program import INPUT, JOB, STEP, Program
+from baton.sdk.workflows.program import INPUT, JOB, MAKE, STEP, Program
 from baton.sdk.workflows.script_text import (
     LINE,
     NEVER_AWAITED,
@@ -149,7 +150,9 @@ class Stretch:
         bounds: Bounds,
         tools: Mapping[str, tuple[str, Sequence[str]]] | None = None,
         code: str = "",
+        classes: Mapping[str, type] | None = None,
     ) -> None:
+        self._classes = classes or {}
         self._seed, self._now_ms, self._bounds, self._tools, self._code = seed, now_ms, bounds, tools or {}, code
         self._calls: list[tuple[int, str, dict[str, Any]]] = []
         self._places: list[tuple[str, int]] = []
@@ -255,6 +258,8 @@ class Stretch:
         name = snapshot.function_name
         if snapshot.is_os_function:
             return self._system(snapshot, name)
+        if name == MAKE and not self._tools:
+            return snapshot.resume(_made(self._classes, *snapshot.args))
         try:
             kwargs = dict(snapshot.kwargs)
             line = kwargs.pop(LINE, None)
@@ -350,6 +355,16 @@ def _function(name: str) -> Any:
 
 def _message(error: BaseException) -> str:
     return text_of(error.args[0]) if len(error.args) == 1 else text_of(error)
+
+
+def _made(classes: Mapping[str, type], kind: str, args: Sequence[Any], given: Mapping[str, Any]) -> Any:
+    """Return the fields of a model that the code makes, or why there is none."""
+    try:
+        return {"return_value": made_of(classes, kind, args, given)}
+    except ValidationError as error:
+        return {"exc_type": "ValueError", "message": misfit_of(kind, error)}
+    except Exception as error:  # noqa: BLE001 - a validator is the user's
+        return settled({"error": {"type": type(error).__name__, "message": text_of(error)}})
 
 
 def settled(outcome: Mapping[str, Any]) -> Any:

@@ -21,6 +21,7 @@ from baton.sdk.workflows.shapes import Shape, Shapes
 from baton.sdk.workflows.substitutes import SUBSTITUTES
 
 STEP = "_baton_step"
+MAKE = "_baton_make"
 INPUT = "_baton_input"
 JOB = "_baton_job"
 # Inside, a class of exceptions of one's own is not possible, so a `ToolError` is a `RuntimeError`.
@@ -36,6 +37,7 @@ _baton_ToolError = RuntimeError
 _baton_MODELS = {}
 _baton_FIELDS = {}
 _baton_OPEN = set()
+_baton_CHECKED = set()
 _baton_has_aliases = False
 
 
@@ -87,6 +89,8 @@ def _baton_as(shape, value):
                 given[name] = _baton_as(inner, value[shown])
             elif name in value:
                 given[name] = _baton_as(inner, value[name])
+        if shape[1] in _baton_CHECKED:
+            given["_baton_read"] = True
         made = _baton_MODELS[shape[1]](**given)
         if shape[1] in _baton_OPEN:
             known = [name for field in fields for name in field[:3]]
@@ -118,8 +122,16 @@ def _baton_out(value, at):
     return made | {name: getattr(value, name) for name in getattr(value, "_baton_more", [])}
 
 
-def _baton_init(made, given, fields, extra):
+def _baton_init(made, args, given, fields, extra):
     kind, left = str(type(made))[8:-2], dict(given)
+    # What the host gives was checked there; what the code makes is made there, too, and comes back where it differs.
+    found = None if left.pop("_baton_read", False) else _baton_make(kind, args, left)
+    if found is not None:
+        shapes = {field[0]: field[3] for field in _baton_FIELDS[kind]}
+        for name, (key, value) in found.items():
+            value = left[key] if key else _baton_as(shapes.get(name), value)
+            setattr(made, name, value.copy() if isinstance(value, (list, dict, set)) else value)
+        return
     for name, keys, default in fields:
         found = [key for key in keys if key in left]
         if not found and default is None:
@@ -233,7 +245,7 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     fields = shapes.fields()
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]
     tables = [f"_baton_FIELDS.update({fields!r})", f"_baton_OPEN.update({shapes.open_models()!r})"]
-    tables += shapes.declared_enums()
+    tables += [f"_baton_CHECKED.update({shapes.checked()!r})", *shapes.declared_enums()]
     if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
         tables.append("_baton_has_aliases = True")
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]

@@ -48,6 +48,7 @@ class WorkflowRunner(CodeRunner):
     ) -> None:
         self._workflow, self._program, self._read, self._returns = workflow, program, read, returns
         self.functions = (function,)
+        self.classes: Mapping[str, type] = {}
 
     @cached_property
     def _digest(self) -> str:
@@ -87,7 +88,7 @@ class WorkflowRunner(CodeRunner):
                 return await self._begin(recorded)
             stretch = _stretch_of(last)
             try:
-                return self._answer(await _resumed(stretch, last, recorded), recorded, stretch)
+                return self._answer(await self._resumed(stretch, last, recorded), recorded, stretch)
             except StateRefusedError as error:
                 return self._answer(await self._made_again(recorded, error), recorded, stretch)
         except WorkerDiedError as error:
@@ -110,7 +111,7 @@ class WorkflowRunner(CodeRunner):
             values = self._read(job.input_data)
         except InvalidArguments as error:
             raise RunFailedError("invalid_input", "\n".join(error.faults)) from error
-        found = await _begun(self._program, values, recorded, recorded.now_ms)
+        found = await self._begun(self._program, values, recorded, recorded.now_ms)
         return self._answer(found, recorded, None, values)
 
     async def _made_again(self, recorded: Recorded, refused: Exception) -> Any:
@@ -121,14 +122,29 @@ class WorkflowRunner(CodeRunner):
         stretches = [_stretch_of(entry) for entry in whole.turns]
         first, times = stretches[0], [*(each["now"] for each in stretches[1:]), recorded.now_ms]
         program = msgspec.json.decode(zlib.decompress(base64.b64decode(first["code"])), type=Program)
-        found = await _begun(program, first["input"], whole, first["now"])
+        found = await self._begun(program, first["input"], whole, first["now"])
         for entry, now_ms in zip(whole.turns, times, strict=True):
             asked = [(call["tool"], call["arguments"]) for call in entry["calls"]]
             if [(tool, arguments) for _, tool, arguments in getattr(found, "calls", ())] != asked:
                 raise RunFailedError("state_lost", f"turn {entry['turn']} cannot be made again from its records")
             numbers = [number for number, _, _ in found.calls]
-            found = await _run(_stretch(whole, now_ms).resume, found.state, _outcomes(numbers, entry, whole))
+            found = await _run(self._stretch(whole, now_ms).resume, found.state, _outcomes(numbers, entry, whole))
         return found
+
+    def _stretch(self, recorded: Recorded, now_ms: int) -> Any:
+        from baton.sdk.workflows.interpreter import Bounds, Stretch  # noqa: PLC0415 - as above
+
+        return Stretch(recorded.job.job_id, now_ms, Bounds(), classes=self.classes)
+
+    async def _begun(self, program: Program, values: dict[str, Any], recorded: Recorded, now_ms: int) -> Any:
+        job = recorded.job
+        info = {"job_id": job.job_id, "session_id": job.session_id, "tenant": job.tenant, "task": job.task}
+        return await _run(self._stretch(recorded, now_ms).run_program, program, values, info)
+
+    async def _resumed(self, stretch: Mapping[str, Any], entry: Mapping[str, Any], recorded: Recorded) -> Any:
+        outcomes = _outcomes(stretch["numbers"], entry, recorded)
+        stretched = self._stretch(recorded, recorded.now_ms)
+        return await _run(stretched.resume, base64.b64decode(stretch["state"]), outcomes)
 
     def _answer(
         self,
@@ -210,25 +226,8 @@ def _stretch_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return stretch
 
 
-def _stretch(recorded: Recorded, now_ms: int) -> Any:
-    from baton.sdk.workflows.interpreter import Bounds, Stretch  # noqa: PLC0415 - as above
-
-    return Stretch(recorded.job.job_id, now_ms, Bounds())
-
-
 async def _run(run: Callable[..., Any], *values: Any) -> Any:
     return await in_own_thread(run, *values)
-
-
-async def _begun(program: Program, values: dict[str, Any], recorded: Recorded, now_ms: int) -> Any:
-    job = recorded.job
-    info = {"job_id": job.job_id, "session_id": job.session_id, "tenant": job.tenant, "task": job.task}
-    return await _run(_stretch(recorded, now_ms).run_program, program, values, info)
-
-
-async def _resumed(stretch: Mapping[str, Any], entry: Mapping[str, Any], recorded: Recorded) -> Any:
-    outcomes = _outcomes(stretch["numbers"], entry, recorded)
-    return await _run(_stretch(recorded, recorded.now_ms).resume, base64.b64decode(stretch["state"]), outcomes)
 
 
 def _outcomes(numbers: Sequence[int], entry: Mapping[str, Any], recorded: Recorded) -> dict[int, Mapping[str, Any]]:

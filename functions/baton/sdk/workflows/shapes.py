@@ -146,6 +146,10 @@ class Shapes:
         found = [(name, getattr(model, "model_config", {})) for name, model in self.models.items()]
         return [name for name, config in found if config.get("extra") == "allow"]
 
+    def checked(self) -> list[str]:
+        """Return the models that are made by their own code, outside."""
+        return [name for name, model in self.models.items() if issubclass(model, BaseModel)]
+
     def literal(self, value: Any) -> str:
         """Return the text that makes this value.
 
@@ -187,9 +191,11 @@ class Shapes:
         for name, default in _defaults_of(model):
             text = "" if default is PydanticUndefined else self._default(default)
             lines.append(f"    {name}: object{' = None' if extra else _assigned(default, text)}")
-            taken.append(f"({name!r}, {_names_of(model, name)!r}, {f'lambda: {text}' if text else None}), ")
+            taken.append(f"({name!r}, {names_of(model, name)!r}, {f'lambda: {text}' if text else None}), ")
         if extra:
-            lines.append(f"    def __init__(self, **given): _baton_init(self, given, ({''.join(taken)}), {extra!r})")
+            lines.append(
+                f"    def __init__(self, *args, **given): _baton_init(self, args, given, ({''.join(taken)}), {extra!r})"
+            )
         return "\n".join([*lines, *_special_methods(model), "    pass", ""])
 
     def _default(self, default: Any) -> str:
@@ -208,7 +214,8 @@ def _assigned(default: Any, text: str) -> str:
     return f" = _baton_field(default_factory=lambda: {text})" if is_made else f" = {text}"
 
 
-def _names_of(model: type, field: str) -> tuple[str, ...]:
+def names_of(model: type, field: str) -> tuple[str, ...]:
+    """Return the names by which a model takes a field."""
     return next(tuple(dict.fromkeys((read, name))) for name, _, read, _ in _fields_of(model) if name == field)
 
 

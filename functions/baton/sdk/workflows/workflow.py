@@ -159,10 +159,11 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         tools = [step.tool if isinstance(step, Workflow) else step for step in steps]
         # `asyncio.sleep` is a step, too, by whatever name.
         tools += [sleep] if any("sleep" in text for _, text, _ in program.files) and sleep not in tools else []
-        return self._agent(program, [each for each in tools if each is not None]), ()
+        return self._agent(code, program, [each for each in tools if each is not None]), ()
 
-    def _agent(self, program: Program, tools: list[Any]) -> Agent:
+    def _agent(self, code: Code, program: Program, tools: list[Any]) -> Agent:
         runner = WorkflowRunner(self.name, self.function, program, self.input.read, self.input.hints.get("return"))
+        runner.classes = {**code.shapes.models, **code.shapes.enums}
         known = {"limits": _LIMITS, "description": (self.__doc__ or "").strip().partition("\n")[0]}
         given = {name: value for name, value in self._options.items() if value}
         return RunAgent(name=self.name, runner=runner, tools=tools, **{**known, **given})
