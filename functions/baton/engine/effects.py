@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.slots import SlotState, Want
@@ -34,7 +34,7 @@ class CallModel(Struct, frozen=True):
     turn: int
     attempt: int
     offloaded: int = 0
-    memo: dict[str, Any] = field(default_factory=dict[str, Any])
+    memo: dict[str, Any] = {}
     again: bool = False
     lost: int = 0
 
@@ -204,7 +204,7 @@ class Changes(Struct, frozen=True):
     skips: tuple[Skip, ...] = ()
     join: Join | None = None
     calls: tuple[CallRecord, ...] = ()
-    results: dict[str, str] = field(default_factory=dict[str, str])
+    results: dict[str, str] = {}
     transcript: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     text_stream: TextStream | None = None
@@ -218,7 +218,7 @@ class Changes(Struct, frozen=True):
     slot_state: SlotState | None = None
     admitted: bool = False
     used: ToolUse | None = None
-    counts: dict[str, int] = field(default_factory=dict[str, int])
+    counts: dict[str, int] = {}
     later_epoch: int = 0
     begins_again: bool = False
     forgets: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.state import Job
@@ -161,7 +161,7 @@ class ModelWaits(Struct, frozen=True):
     until_ms: int
     number: int
     extra_usage: ExtraUsage = NO_EXTRA_USAGE
-    memo: dict[str, Any] = field(default_factory=dict[str, Any])
+    memo: dict[str, Any] = {}
 
 
 class ScriptWaits(Struct, frozen=True):
@@ -247,7 +247,7 @@ class ToolNeedsApproval(Struct, frozen=True):
     escalates_ms: int = 0
     people: int = 1
     form: dict[str, Any] | None = None
-    memo: dict[str, Any] = field(default_factory=dict[str, Any])
+    memo: dict[str, Any] = {}
     data: dict[str, Any] | None = None
 
 

@@ -72,10 +72,10 @@ class History:
     """
 
     transcript: tuple[dict[str, Any], ...] = ()
-    results: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict[str, dict[str, Any]])
+    results: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
     compacted: tuple[int, int] = (0, 0)
     size_bytes: int = dataclass_field(default=0, compare=False)
-    memo: dict[str, Any] = dataclass_field(default_factory=dict[str, Any], compare=False, repr=False)
+    memo: dict[str, Any] = dataclass_field(default_factory=dict, compare=False, repr=False)
 
     def of_entries(self, name: str, start: _T, more: Callable[[_T, Sequence[dict[str, Any]]], _T]) -> _T:
         """Return what is made of the entries: of those that an earlier step has read nothing is made anew.

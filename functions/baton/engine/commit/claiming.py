@@ -116,7 +116,8 @@ def inline_continuation(
 
     `done`: the work item that the COMMIT removed, None where it was not applied.
     """
-    rest, taken = list[WorkItem](), list[ClaimResult]()
+    rest: list[WorkItem] = []
+    taken: list[ClaimResult] = []
     lost = done is not None and continuation is not None and is_released(done, claim.owner)
     at_most = continuation.at_most if continuation and done and not lost else 0
     busy = _at_work_beside(draft, claim, continuation) if continuation else frozenset[str]()

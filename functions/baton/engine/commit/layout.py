@@ -91,7 +91,8 @@ def written(before: Tree, draft: Draft, texts: Texts | None = None) -> tuple[Fie
 
     `texts` seals what is written.
     """
-    new, gone = Fields(), list[str]()
+    new: Fields = {}
+    gone: list[str] = []
     for name, record in draft.fields.items():
         if record is None:
             gone.append(name)
@@ -130,7 +131,7 @@ def _place(before: Tree, draft: Draft) -> None:
     a reader relies on each one's field to be removed with it.
     """
     placed = {job_id: key for job_id, key in before.placed.items() if key in draft.items}
-    is_free = dict[str, bool]()
+    is_free: dict[str, bool] = {}
     for key in draft.touched:
         if key in before.items or key not in draft.items:
             continue

@@ -35,8 +35,11 @@ class Patch:
         self._most_bytes = most_bytes
         self._keys: dict[str, int] = {}
         self._arguments: list[str] = [""]  # the plan
-        self._conditions, self._writes, self._reads = list[list[Any]](), list[list[Any]](), list[list[Any]]()
-        self._sums, self._summed = dict[str, list[Any]](), dict[str, str]()
+        self._conditions: list[list[Any]] = []
+        self._writes: list[list[Any]] = []
+        self._reads: list[list[Any]] = []
+        self._sums: dict[str, list[Any]] = {}
+        self._summed: dict[str, str] = {}
         self._counted: set[int] = set()
 
     def equal(self, key: str, texts: Mapping[str, str | None], summed: Sequence[str] = ()) -> None:
@@ -120,10 +123,8 @@ class Patch:
         return len(text) if text.isascii() else len(text.encode())
 
     def exchange(self, text: str, other: str) -> None:
-        """Send another text in place of this very one."""
-        for at, each in enumerate(self._arguments):
-            if each is text:
-                self._arguments[at] = other
+        """Send another text in place of this one."""
+        self._arguments[self._arguments.index(text)] = other
 
     def request(self) -> tuple[list[str], list[str]]:
         """Return the script's keys and arguments, once it is planned."""

@@ -46,7 +46,7 @@ class TreeTexts:
 
     def __init__(self, sealing: Sealing, job_id: str, jobs: Collection[Job] = ()) -> None:
         self._sealing, self._root_id, self._jobs = sealing, root_of(job_id), jobs
-        self._places = dict[Kind, PayloadContext]()
+        self._places: dict[Kind, PayloadContext] = {}
         self.seals = bool(sealing.first)
         self.unreadable: dict[str, None] = {}  # the keys of what could not be opened
 

@@ -84,7 +84,7 @@ class Attempt:
         self.bill = Bill()
         self._results, self._sealing, self._is_stamp_appended = results, sealing, False
         draft = self.draft = self._made(transitions)
-        self._apart = dict[str, tuple[str, Usage | None]]()
+        self._apart: dict[str, tuple[str, Usage | None]] = {}
         self.texts = TreeTexts(sealing, root_id, draft.jobs.values())
         self._writes = Writes(root_id, snapshot.tree, draft, snapshot.state, self.texts)
         self._siblings = (
@@ -150,7 +150,8 @@ class Attempt:
 
     def _compare_state(self, patch: Patch) -> None:
         """Require the state as it is known: all of it by its stamp, or as much as the transitions read."""
-        state, key, names = self._snapshot.state, keys.state_key(self._root_id), set[str]()
+        state, key = self._snapshot.state, keys.state_key(self._root_id)
+        names: set[str] = set()
         for transition in self._transitions:
             names.update(transition.jobs(self._snapshot.tree))
         if not self.is_apart and not state:

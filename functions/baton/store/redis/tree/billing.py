@@ -74,8 +74,9 @@ class Bill:
             return {}
         self._taken = [step.meter.take() if step.meter else NOTHING for step in self._steps]
         cost = Spent(requests=1, commands=patch.commands + len(beside), size_bytes=_UNKNOWN)
-        bills, owed, billed = [*self._taken[:-1], self._taken[-1] + cost], dict[str, Spent](), list[_Billed]()
-        for step, bill in zip(self._steps, bills, strict=True):
+        owed: dict[str, Spent] = {}
+        billed: list[_Billed] = []
+        for step, bill in zip(self._steps, [*self._taken[:-1], self._taken[-1] + cost], strict=True):
             owed[step.job_id] = owed[step.job_id] + bill if step.job_id in owed else bill
             if step.part:
                 used = more(step.now, bill)
@@ -116,7 +117,7 @@ class Bill:
 
 def _size_with(size_bytes: int, billed: Sequence[_Billed]) -> int:
     """Return the size of a request with the new texts: the digits that tell it count, too."""
-    sums = list[int]()
+    sums: list[int] = []
     for _, old, text, used_bytes in billed:
         size_bytes += len(text) - len(old)
         if used_bytes >= _UNKNOWN:
@@ -147,11 +148,11 @@ class HeldCounts:
 
     def beside(self, answers: Iterable[Any], counts: Sequence[Counts]) -> Sequence[Counts]:
         """Return the counts that travel with these answers: all held ones, or none where an invocation goes on."""
-        commits = [answer for answer in answers if isinstance(answer, Committed)]
-        if not commits:
+        claims = [answer.claimed for answer in answers if isinstance(answer, Committed)]
+        if not claims:
             return counts
         self._held += counts
-        if any(answer.claimed for answer in commits):
+        if any(claims):
             return ()
         counts = self._held[:]
         self._held.clear()

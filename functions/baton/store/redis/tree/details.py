@@ -84,7 +84,8 @@ class Details:
                 return error
         if not isinstance(answer, Committed) or not answer.claimed:
             return answer
-        claimed, left = list[ClaimResult](), list[WorkItem]()
+        claimed: list[ClaimResult] = []
+        left: list[WorkItem] = []
         for each in answer.claimed:
             assert each.state is not None
             try:

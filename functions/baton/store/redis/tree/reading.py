@@ -27,7 +27,7 @@ _NONE: dict[str, CallRecord] = {}
 
 def known_results(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> dict[Place, str | None] | None:
     """Return the results that the transitions read; None where something that they read is not known."""
-    results = dict[Place, str | None]()
+    results: dict[Place, str | None] = {}
     for transition in transitions:
         for place, must in transition.places(snapshot.tree):
             if must and not snapshot.knows_result(place):

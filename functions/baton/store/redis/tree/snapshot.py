@@ -54,9 +54,9 @@ class Transcript(Struct, frozen=True):
     """
 
     entries: tuple[str, ...] = ()
-    results: Mapping[str, str] = field(default_factory=dict[str, str])
+    results: Mapping[str, str] = {}
     size_chars: int = 0
-    memo: dict[str, Any] = field(default_factory=dict[str, Any])
+    memo: dict[str, Any] = {}
     stamp: str = ""
 
     def more(self, entries: Sequence[str], results: Mapping[str, str], stamp: str) -> "Transcript":
@@ -97,9 +97,9 @@ class TreeSnapshot(Struct, frozen=True):
     `apart`: fields of usage that are still to be added to the rest. `is_contended`: others write at the same time.
     """
 
-    state: Mapping[str, str] = field(default_factory=dict[str, str])
+    state: Mapping[str, str] = {}
     tree: Tree = field(default_factory=Tree)
-    transcripts: Mapping[str, Transcript] = field(default_factory=dict[str, Transcript])
+    transcripts: Mapping[str, Transcript] = {}
     no_results: frozenset[Place] = frozenset()
     no_calls: frozenset[Place] = frozenset()
     is_fresh: bool = False

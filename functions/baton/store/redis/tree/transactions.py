@@ -196,7 +196,7 @@ class Transactions:
         """Make these transitions, or fail each of them."""
         transitions = [each.transition for each in batch]
         counts: Sequence[Counts] = [each.counts for each in transitions if each.counts]
-        attempts = list[Attempt]()
+        attempts: list[Attempt] = []
         try:
             for number in range(_ATTEMPTS):
                 snapshot, results = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)

@@ -47,7 +47,7 @@ class Writes:
         if texts.seals:  # a snapshot of this draft knows how its results are kept
             draft.keep_results(texts.sealed)
         # The number of earlier parts, for each job with new parts of a stream.
-        self.part_counts = dict[str, int]()
+        self.part_counts: dict[str, int] = {}
         for job_id, parts in draft.parts.items():
             field = keys.part_count(job_id)
             count = self.part_counts[job_id] = int(state.get(field, 0))
@@ -55,18 +55,13 @@ class Writes:
         self.expires = draft.expires_ms != before.expires_ms
 
     def stamp(self, text: str) -> bool:
-        """Write this stamp with all else, which the script may append; return whether anything is written."""
-        if self.is_nothing:
+        """Write this stamp with all else, if anything has changed; return whether. The script may append it."""
+        draft = self._draft
+        of_state = self.state or self.gone or self.expires
+        if not (of_state or draft.transcript or draft.new_calls or draft.new_results):
             return False
         self.state[STAMP] = text
         return True
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether nothing has changed."""
-        draft = self._draft
-        of_state = self.state or self.gone or self.expires
-        return not (of_state or draft.transcript or draft.new_calls or draft.new_results)
 
     @property
     def are_additions(self) -> bool:
@@ -123,7 +118,8 @@ class Writes:
         new_calls, new_results = draft.new_calls, draft.new_results
         for job_id in {**draft.transcript, **new_calls, **new_results}:
             key, results = keys.calls_key(job_id), new_results.get(job_id, _NONE)
-            gone, texts = list[str](), list[str]()
+            gone: list[str] = []
+            texts: list[str] = []
             for record in new_calls.get(job_id, _NONE).values():
                 texts += (record.id, dump(record, self._texts))
             for name, text in results.items():
