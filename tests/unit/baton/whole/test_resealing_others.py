@@ -85,7 +85,7 @@ async def test_objects_from_before_are_sealed(tmp_path: Path) -> None:
     job = (await stage.snapshot()).job
     await stage.ports.chats.keep_file(job.tenant, job.session_id, name, FILE, stage.clock.ms)
     await resealed(stage, K1)
-    assert not [data for data in there(tmp_path).values() if b"xxxx" in data]
+    assert not [data for data in there(tmp_path).values() if b"x" * 16 in data]  # four of them come by chance
     assert (await read_by(made(tmp_path, K1, stage.redis), name))[1:3] == [[BIG], FILE]
 
 
