@@ -25,6 +25,7 @@ from baton_events.schema import (
     refuse_newer,
 )
 from baton_events.timestamps import moment
+from baton_events.values.durations import Duration, plain_seconds
 from baton_events.values.json_value import TooLarge, Unrecordable, recorded_json
 from baton_events.values.text import cut, storable, text_of
 
@@ -141,16 +142,17 @@ def app_event(
     )
 
 
-def delay_ms(delay_seconds: float) -> int:
+def delay_ms(delay_seconds: Duration) -> int:
     """Return a delay in milliseconds.
 
     Raises:
         AppEventError: it is none, or longer than the queue keeps a message.
     """
-    if type(delay_seconds) not in (int, float) or not 0 <= delay_seconds <= LONGEST_DELAY_SECONDS:
+    seconds = plain_seconds(delay_seconds)
+    if type(seconds) not in (int, float) or not 0 <= seconds <= LONGEST_DELAY_SECONDS:
         limit = f"0 to {LONGEST_DELAY_SECONDS} seconds (7 days)"
         raise AppEventError(f"delay_seconds={delay_seconds!r} is out of range: give {limit}", "delay_seconds")
-    return int(delay_seconds * 1000)
+    return int(seconds * 1000)
 
 
 def parse_app_event(body: bytes) -> AppEvent:

@@ -21,6 +21,7 @@ from baton_events.messages import CALLBACK_WAITS, Flow, Outgoing, Queue, RetryWa
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type, function_of
 from baton_events.sealing import Sealing, sealing_of
 from baton_events.settings import QueueSettings
+from baton_events.values.durations import Duration, plain_seconds
 
 
 class Delivery(Struct, frozen=True):
@@ -235,7 +236,7 @@ class Emit(Protocol):
 OF_CALL: ContextVar[Emit | None] = ContextVar("emit_of_call", default=None)
 
 
-async def emit(name: str, data: Any = None, key: str = "", delay_seconds: float = 0, *, subject_id: str = "") -> str:
+async def emit(name: str, data: Any = None, key: str = "", delay_seconds: Duration = 0, *, subject_id: str = "") -> str:
     """Publish an app event; returns its id.
 
     `asyncio.run(emit("order.created", {"number": "A-7"}, key="A-7"))` in a program that is not async. Many events go
@@ -255,11 +256,11 @@ async def emit(name: str, data: Any = None, key: str = "", delay_seconds: float 
     """
     of_call = OF_CALL.get()
     if of_call is not None:
-        return await of_call(name, data, key, delay_seconds)
+        return await of_call(name, data, key, plain_seconds(delay_seconds))
     return await _emit_by_environment(name, data, key, delay_seconds, subject_id)
 
 
-async def _emit_by_environment(name: str, data: Any, key: str, delay_seconds: float, subject_id: str) -> str:
+async def _emit_by_environment(name: str, data: Any, key: str, delay_seconds: Duration, subject_id: str) -> str:
     """Publish it over a connection of its own, as the environment's tenant."""
     from baton_events.emitter_settings import EmitterSettings  # noqa: PLC0415 - functions have settings of their own
 

@@ -14,10 +14,11 @@ from baton.sdk.models.model import Call, Model, ModelAnswer, ModelError, ModelRe
 from baton.sdk.planning.plan import PLAN_TOOL
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.tools.context import ToolContext
-from baton.sdk.tools.pending import LONGEST_SECONDS, ChildTask, Pending
+from baton.sdk.tools.pending import ChildTask, Pending
 from baton.sdk.tools.runnable import InThread
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
+from baton_events.values.durations import LONGEST_SECONDS
 from baton_local.replay.play import Play
 from baton_local.replay.recorded import RecordedCall, RecordedJob
 

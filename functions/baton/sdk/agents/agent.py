@@ -26,6 +26,7 @@ from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.records.limits import MOST, CodeMode, Limits, code_mode_of, is_whole
 from baton.sdk.tools.tool import Tool, ToolSource
 from baton_events.app_event import name_fault
+from baton_events.values.durations import plain_seconds
 
 if TYPE_CHECKING:
     from baton.sdk.records.budget import Budget
@@ -93,10 +94,11 @@ def checked_settings(agent: str, settings: Mapping[str, Any]) -> Mapping[str, An
     """
     if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
         raise TypeError(f"agent {agent!r}: model_settings must be a dict with text keys, got {settings!r}")
+    settings = {name: plain_seconds(value) if name == "timeout" else value for name, value in settings.items()}
     faults = list(setting_faults(settings))
     if faults:
         raise ValueError(f"agent {agent!r}: {'; '.join(faults)}")
-    return MappingProxyType(dict(settings))
+    return MappingProxyType(settings)
 
 
 def checked_budgets(what: str, budgets: "Sequence[Budget]") -> "tuple[Budget, ...]":
@@ -223,6 +225,7 @@ class Agent:
             )
         object.__setattr__(self, "model", checked_choice(self.name, self.model))
         object.__setattr__(self, "model_settings", checked_settings(self.name, self.model_settings))
+        object.__setattr__(self, "cache_seconds", plain_seconds(self.cache_seconds))
         _ = self.output  # is checked now
         if self.on and (fault := name_fault(self.on)):
             raise ValueError(f"agent {self.name!r}: on={fault}")

@@ -26,6 +26,7 @@ from baton.sdk.tools.tool import TOOL_NAME, Tool, tool
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.app_event import LONGEST_DELAY_SECONDS, name_fault, topic_suffix
 from baton_events.ids import BATCH_PREFIX, digest
+from baton_events.values.durations import Duration, plain_seconds
 from baton_events.values.text import text_of
 
 _T = TypeVar("_T", default=Any)
@@ -67,10 +68,10 @@ class HandlerContext:
         name: str,
         data: Any = None,
         key: str = "",
-        delay_seconds: float = 0,
+        delay_seconds: Duration = 0,
         *,
         once_for: str | None = None,
-        once_for_seconds: float = 86_400,
+        once_for_seconds: Duration = 86_400,
     ) -> str:
         """Publish an app event of the same tenant; return its id. Raises as `emit`. `once_for`: as of `start`."""
         return await self.call.emit(
@@ -85,7 +86,7 @@ class HandlerContext:
         input_data: Mapping[str, Any] | None = None,
         session_id: str = "",
         once_for: str | None = None,
-        once_for_seconds: float = 86_400,
+        once_for_seconds: Duration = 86_400,
     ) -> str:
         """Start a job of an agent without waiting for it; return its id.
 
@@ -98,7 +99,7 @@ class HandlerContext:
                 started.
             once_for_seconds: how long that holds after its end.
         """
-        once = None if once_for is None else (once_for, once_for_seconds)
+        once = None if once_for is None else (once_for, plain_seconds(once_for_seconds))
         return await self.call.outlet.start(agent, task, dict(input_data or {}), session_id, once)
 
 
@@ -217,12 +218,12 @@ def on(  # noqa: PLR0913 - a decorator's settings, each given by its name
     *,
     schema: Any = None,
     retries: int = 3,
-    retry_delay_seconds: float = 1.0,
-    timeout_seconds: float = 30,
+    retry_delay_seconds: Duration = 1.0,
+    timeout_seconds: Duration = 30,
     concurrency: int | None = None,
     key_order: bool = False,
-    debounce_seconds: float = 0,
-    batch: tuple[int, float] | None = None,
+    debounce_seconds: Duration = 0,
+    batch: tuple[int, Duration] | None = None,
 ) -> Callable[[Callable[..., Any]], Handler]:
     """Make a handler of `async def handler(event: Event, ctx: HandlerContext)`: it runs for each event of a name.
 
@@ -243,12 +244,14 @@ def on(  # noqa: PLR0913 - a decorator's settings, each given by its name
         TypeError, ValueError: an argument is invalid; the message names it.
     """
     lanes = 0 if concurrency is None else concurrency
-    _refuse_options(name, concurrency, key_order=key_order, debounce_seconds=debounce_seconds)
-    _refuse_batch(name, batch, key_order=key_order, debounce_seconds=debounce_seconds)
+    pause_seconds: float = plain_seconds(debounce_seconds)
+    events: Any = tuple(map(plain_seconds, batch)) if isinstance(batch, tuple) else batch
+    _refuse_options(name, concurrency, key_order=key_order, debounce_seconds=pause_seconds)
+    _refuse_batch(name, events, key_order=key_order, debounce_seconds=pause_seconds)
 
     def make(function: Callable[..., Any]) -> Handler:
         _refuse_unfit(name, function, schema)
-        if debounce_seconds and not inspect.iscoroutinefunction(function):
+        if pause_seconds and not inspect.iscoroutinefunction(function):
             raise TypeError(f"@on({name!r}): debounce_seconds needs an async function, and {function.__name__} is none")
         step = tool(
             name=function.__name__,
@@ -257,8 +260,8 @@ def on(  # noqa: PLR0913 - a decorator's settings, each given by its name
             timeout_seconds=timeout_seconds,
             retry_on=(Exception,),
         )(_run_of(function, lambda: made))
-        options: dict[str, Any] = {"key_order": key_order, "lanes": lanes, "debounce_seconds": debounce_seconds}
-        made = Handler(name, _agent_of(function, step), schema=schema, function=function, batch=batch, **options)
+        options: dict[str, Any] = {"key_order": key_order, "lanes": lanes, "debounce_seconds": pause_seconds}
+        made = Handler(name, _agent_of(function, step), schema=schema, function=function, batch=events, **options)
         return made
 
     return make

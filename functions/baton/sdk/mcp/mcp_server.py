@@ -6,6 +6,7 @@ Invariant: it is checked when it is made and never changes. Must not: import the
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from baton.sdk.distribution import require_extra
 from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
 from baton.sdk.tools.tool import ToolSource
+from baton_events.values.durations import seconds_of
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,32}")
 _LONGEST_LIST_SECONDS = 86_400
@@ -98,15 +100,10 @@ class McpServer(ToolSource):
                 f"McpServer({self.name!r}): prefix {self.prefix!r} must be up to 32 letters, digits, '_' or '-'"
             )
         check_rule(f"McpServer({self.name!r})", self.requires_approval)
-        if self.timeout_seconds <= 0:
-            raise ValueError(
-                f"McpServer({self.name!r}): timeout_seconds must be more than 0, got {self.timeout_seconds!r}"
-            )
-        if not 0 <= self.list_seconds <= _LONGEST_LIST_SECONDS:
-            raise ValueError(
-                f"McpServer({self.name!r}): list_seconds must be from 0 to {_LONGEST_LIST_SECONDS},"
-                f" got {self.list_seconds!r}"
-            )
+        seconds = seconds_of(self.timeout_seconds, f"McpServer({self.name!r}): timeout_seconds", above=0)
+        object.__setattr__(self, "timeout_seconds", seconds)
+        kept = seconds_of(self.list_seconds, f"McpServer({self.name!r}): list_seconds", _LONGEST_LIST_SECONDS)
+        object.__setattr__(self, "list_seconds", ceil(kept))
         object.__setattr__(
             self, "call_limits", checked_all(f"McpServer({self.name!r}): call_limits", CallLimit, self.call_limits)
         )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from baton.sdk.models.model import Call, Listener, ModelAnswer, ModelError, ModelRequest
+from baton_events.values.durations import Duration, seconds_of
 
 _WORDS = r"\s*\S+\s*"
 
@@ -38,14 +39,14 @@ class ScriptedModel:
     name = "scripted"
     reads_history = False
 
-    def __init__(self, script: Sequence[ScriptEntry], *, pause_seconds: float = 0.0) -> None:
+    def __init__(self, script: Sequence[ScriptEntry], *, pause_seconds: Duration = 0.0) -> None:
         if isinstance(script, str | Call | ModelAnswer) or not isinstance(script, Sequence):
             raise TypeError(f"a script is a list with one entry per turn, got {script!r}; put it into a list: [...]")
         if not script:
             raise ValueError("the script is empty; give at least the final answer, as in ScriptedModel(['done'])")
         self._script = tuple(_read_entry(turn, entry) for turn, entry in enumerate(script, start=1))
         _refuse_unreachable(self._script)
-        self._pause_seconds = pause_seconds
+        self._pause_seconds = seconds_of(pause_seconds, "ScriptedModel(...): pause_seconds")
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Return the entry of this turn."""

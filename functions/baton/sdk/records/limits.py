@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct, structs
 
 from baton.sdk.records.record import Record
+from baton_events.values.durations import plain_seconds
 
 if TYPE_CHECKING:  # it costs a hundred calls at each cold start
     from typing import TypeGuard
@@ -75,7 +76,12 @@ class Limits(Record, frozen=True):
             and self.on_limit in _ON_LIMIT
         )
         if not is_valid:
-            raise ValueError(f"Limits({self._fault()}")
+            self._read_durations()
+            if fault := self._fault():
+                raise ValueError(f"Limits({fault}")
+
+    def _read_durations(self) -> None:
+        structs.force_setattr(self, "wall_seconds", plain_seconds(self.wall_seconds))
 
     def _fault(self) -> str:
         for name in _COUNTS:
@@ -84,7 +90,7 @@ class Limits(Record, frozen=True):
                 return f"{name}={value!r}): a limit is a positive number: {fault}"
         if not is_whole(self.depth) or self.depth < 0:
             return f"depth={self.depth!r}): 0 or more levels of jobs, as a whole number"
-        return f"on_limit={self.on_limit!r}): one of 'stop', 'fail', 'ask'"
+        return "" if self.on_limit in _ON_LIMIT else f"on_limit={self.on_limit!r}): one of 'stop', 'fail', 'ask'"
 
 
 def limit_fault(name: str, value: object, above: float = 0) -> str:
@@ -223,6 +229,7 @@ class CodeMode(Record, frozen=True):
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
+        structs.force_setattr(self, "seconds", plain_seconds(self.seconds))
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if not (is_number(value) if name == "seconds" else is_whole(value)) or not value > 0:

@@ -17,6 +17,7 @@ from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.runnable import InThread, call_in_thread
 from baton.sdk.tools.tool_error import ToolError
+from baton_events.values.durations import Duration
 
 RequiresApproval = bool | Callable[[dict[str, Any], ToolContext], bool | Awaitable[bool]]
 _LONGEST_SECONDS = 10.0
@@ -27,8 +28,8 @@ class ApprovalTerms(TypedDict, total=False):
     """How people are asked: a `title` above the arguments; how long; when another notice is sent if nobody decides."""
 
     title: str
-    seconds: float
-    escalate_after_seconds: float
+    seconds: Duration
+    escalate_after_seconds: Duration
 
 
 def check_terms(whose: str, terms: Any) -> None:
@@ -40,7 +41,8 @@ def check_terms(whose: str, terms: Any) -> None:
     names = ApprovalTerms.__annotations__
     if not isinstance(terms, dict) or not set(terms) <= set(names):
         raise TypeError(f"{whose}: approval must be a dict of {', '.join(names)}, got {terms!r}")
-    seconds, after, title = terms.get("seconds", WEEK_SECONDS), terms.get("escalate_after_seconds"), terms.get("title")
+    seconds: Any = terms.get("seconds", WEEK_SECONDS)
+    after, title = terms.get("escalate_after_seconds"), terms.get("title")
     if not is_number(seconds) or not 0 < seconds <= _YEAR_SECONDS:
         raise TypeError(
             f"{whose}: approval['seconds'] must be more than 0 and at most a year ({_YEAR_SECONDS}), got {seconds!r}"

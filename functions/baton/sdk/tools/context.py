@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from baton.sdk.tools.pending import ChildTask, Pending
 from baton.sdk.tools.tool_error import ToolError
+from baton_events.values.durations import Duration, plain_seconds
 
 if TYPE_CHECKING:
     from baton.sdk.tools.recorded import ToolRecorder
@@ -192,10 +193,10 @@ class ToolContext:
         name: str,
         data: Any = None,
         key: str = "",
-        delay_seconds: float = 0,
+        delay_seconds: Duration = 0,
         *,
         once_for: str | None = None,
-        once_for_seconds: float = 86_400,
+        once_for_seconds: Duration = 86_400,
     ) -> str:
         """Publish an app event of the job's tenant; return its id, which is the same in every attempt of the call.
 
@@ -203,8 +204,8 @@ class ToolContext:
         `once_for` it is the event of this name that was sent under that text, while a job of it lives, and
         `once_for_seconds` after its end.
         """
-        once = None if once_for is None else (once_for, once_for_seconds)
-        return await self.outlet.emit(name, data, key, delay_seconds, once)
+        once = None if once_for is None else (once_for, plain_seconds(once_for_seconds))
+        return await self.outlet.emit(name, data, key, plain_seconds(delay_seconds), once)
 
     def start(self, agent: str, task: str, data: dict[str, Any] | None = None) -> Pending:
         """Give a task to another agent, as a job below this one: `return ctx.start("writer", "…")`.

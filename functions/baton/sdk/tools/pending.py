@@ -13,9 +13,9 @@ from msgspec import field, structs
 from baton.sdk.records.record import Record
 from baton.sdk.records.transcript import FOREVER_MS
 from baton_events.app_event import KEY_LIMIT_CHARS
+from baton_events.values.durations import LONGEST_SECONDS, Duration, plain_seconds, seconds_of
 from baton_events.values.text import storable
 
-LONGEST_SECONDS = 10 * 365 * 86_400
 TIMED_OUT = {"timedOut": True}
 
 
@@ -40,20 +40,22 @@ class RunAgain(Record, frozen=True, kw_only=True):
     """
 
     memo: dict[str, Any]
-    after_seconds: float = 0
+    after_seconds: Duration = 0
     form: dict[str, Any] | None = None
     title: str = ""
     begins_with: dict[str, Any] = field(default_factory=dict[str, Any])
-    timeout_seconds: float | None = None
+    timeout_seconds: Duration | None = None
 
     def __post_init__(self) -> None:
         """Refuse a wait that never ends."""
-        if not 0 <= self.after_seconds <= LONGEST_SECONDS:
-            raise ValueError(f"RunAgain(after_seconds={self.after_seconds!r}): from 0 to {LONGEST_SECONDS} seconds")
+        structs.force_setattr(self, "after_seconds", seconds_of(self.after_seconds, "RunAgain(...): after_seconds"))
+        if self.timeout_seconds is not None:
+            seconds = seconds_of(self.timeout_seconds, "RunAgain(...): timeout_seconds")
+            structs.force_setattr(self, "timeout_seconds", seconds)
 
     def at_ms(self, now_ms: int) -> int:
         """Return when it runs again, in milliseconds since 1970."""
-        return now_ms + round(self.after_seconds * 1000)
+        return now_ms + round(plain_seconds(self.after_seconds) * 1000)
 
 
 class Pending(Record, frozen=True, kw_only=True):
@@ -70,7 +72,7 @@ class Pending(Record, frozen=True, kw_only=True):
             of its own: it ends no later than the job that starts it.
     """
 
-    timeout_seconds: float | None = None
+    timeout_seconds: Duration | None = None
     until: datetime | None = None
     event: str = ""
     key: str | None = None
@@ -92,11 +94,9 @@ class Pending(Record, frozen=True, kw_only=True):
             return
         if (self.timeout_seconds is None) == (self.until is None):
             raise ValueError("Pending(...): give timeout_seconds or until, one of them: a wait has an end")
-        seconds = self.timeout_seconds
-        if seconds is not None and not 0 <= seconds <= LONGEST_SECONDS:
-            raise ValueError(
-                f"Pending(timeout_seconds={seconds!r}): from 0 to {LONGEST_SECONDS} seconds, which is ten years"
-            )
+        if self.timeout_seconds is not None:
+            seconds = seconds_of(self.timeout_seconds, "Pending(...): timeout_seconds")
+            structs.force_setattr(self, "timeout_seconds", seconds)
         if self.until is not None and self.until.tzinfo is None:
             raise ValueError(f"Pending(until={self.until!r}): give the time with its time zone")
 
@@ -116,4 +116,4 @@ class Pending(Record, frozen=True, kw_only=True):
             return FOREVER_MS
         if self.until is not None:
             return max(now_ms, min(int(self.until.timestamp() * 1000), now_ms + LONGEST_SECONDS * 1000))
-        return now_ms + int((self.timeout_seconds or 0) * 1000)
+        return now_ms + int(plain_seconds(self.timeout_seconds or 0) * 1000)

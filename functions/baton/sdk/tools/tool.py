@@ -26,6 +26,7 @@ from baton.sdk.tools.return_type import ResultSchema
 from baton.sdk.tools.runnable import InThread, call_in_thread
 from baton.sdk.tools.signature import read_docstring, read_signature
 from baton_events.ids import canonical_json
+from baton_events.values.durations import Duration, plain_seconds
 
 if TYPE_CHECKING:
     from baton.sdk.tools.argument_schema import ArgumentSchema
@@ -71,9 +72,9 @@ class ToolOptions:
 
     name: str | None = None
     capabilities: Collection[str] = ()
-    timeout_seconds: float = 30
+    timeout_seconds: Duration = 30
     retries: int = 2
-    retry_delay_seconds: float = 1.0
+    retry_delay_seconds: Duration = 1.0
     requires_approval: RequiresApproval = False
     approval: ApprovalTerms = field(default_factory=ApprovalTerms)
     approval_people: int = 1
@@ -88,6 +89,8 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
     """A function that models may call. Called directly it is the original function, so it can be unit-tested as one."""
 
     name: str = ""
+    timeout_seconds: float = 30
+    retry_delay_seconds: float = 1.0
     capabilities: frozenset[str] = frozenset()
     retry_on: tuple[type[Exception], ...] = ()
     description: str
@@ -105,6 +108,11 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
             raise TypeError(
                 f"tool name {self.name!r} must be 1 to 64 letters, digits, '_' or '-'; give one with @tool(name=...)"
             )
+        terms = self.approval
+        if isinstance(terms, dict):
+            object.__setattr__(self, "approval", {name: plain_seconds(value) for name, value in terms.items()})
+        for name in ("timeout_seconds", "retry_delay_seconds"):
+            object.__setattr__(self, name, plain_seconds(getattr(self, name)))
         seconds, retries, delay_seconds = self.timeout_seconds, self.retries, self.retry_delay_seconds
         for name, given, fits, span in (
             ("timeout_seconds", seconds, is_number(seconds) and seconds > 0, "more than 0"),

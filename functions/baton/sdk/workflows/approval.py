@@ -3,9 +3,9 @@
 Invariant: the question has a deadline, and its end is an answer of its own, not a failure. Must not: know a workflow.
 """
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from baton.sdk.records.any_json import JsonObject
 from baton.sdk.records.record import Record
@@ -13,8 +13,13 @@ from baton.sdk.tools.approval_rule import WEEK_SECONDS
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import RunAgain
 from baton.sdk.tools.tool import tool
+from baton_events.values.durations import Duration, plain_seconds, seconds_in_json
 
 _YEAR_SECONDS = 366 * 86_400
+if TYPE_CHECKING:
+    Seconds = Duration
+else:
+    Seconds = Annotated[float, BeforeValidator(seconds_in_json), Field(le=_YEAR_SECONDS)]
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
 
@@ -32,7 +37,7 @@ async def approval(
     title: Annotated[str, Field(min_length=1, max_length=500)],
     data: JsonObject | None = None,
     *,
-    timeout_seconds: Annotated[float, Field(le=_YEAR_SECONDS)] = WEEK_SECONDS,
+    timeout_seconds: Seconds = WEEK_SECONDS,
     context: ToolContext | None = None,
 ) -> Any:
     """Ask a person to approve something, and wait for the answer.
@@ -50,6 +55,6 @@ async def approval(
         timed_out = memo["refused"] == "expired"
         reason = "" if timed_out else memo.get("reason", "")
         return {"approved": False, "data": asked, "reason": reason, "timed_out": timed_out}
-    if timeout_seconds <= 0:  # nobody is asked once the time is over
+    if plain_seconds(timeout_seconds) <= 0:  # nobody is asked once the time is over
         return {"approved": False, "data": asked, "reason": "", "timed_out": True}
     return RunAgain(memo={}, form=_ANY_OBJECT, title=title, begins_with=asked, timeout_seconds=timeout_seconds)

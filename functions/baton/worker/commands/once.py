@@ -6,18 +6,19 @@ Must not: start or publish anything.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from baton.engine.state import Job
 from baton.sdk.records.transcript import FOREVER_MS
-from baton.sdk.tools.pending import LONGEST_SECONDS
 from baton.store.redis.app_events import AppEvents
 from baton.worker.commands.submit import SubmitJob
 from baton_events.app_event import parse_app_event
 from baton_events.ids import event_job_id, once_event_id, once_job_id, once_name
 from baton_events.timestamps import milliseconds
+from baton_events.values.durations import LONGEST_SECONDS, seconds_of
 
 ONCE_LIMIT_CHARS, ONCE_SECONDS = 200, 86_400
 
@@ -26,14 +27,13 @@ class OnceFor(Struct, frozen=True):
     """A key, and for how long it counts after the end of its job."""
 
     key: str
-    seconds: float = ONCE_SECONDS
+    seconds: Any = ONCE_SECONDS
 
     def __post_init__(self) -> None:
         """Refuse a key that is none, and a time that is none."""
         if not isinstance(self.key, str) or not 1 <= len(self.key) <= ONCE_LIMIT_CHARS:
             raise ValueError(f"once_for={self.key!r}: a text of 1 to {ONCE_LIMIT_CHARS} characters")
-        if isinstance(self.seconds, bool) or not 0 <= self.seconds <= LONGEST_SECONDS:
-            raise ValueError(f"once_for_seconds={self.seconds!r}: from 0 to {LONGEST_SECONDS} seconds")
+        structs.force_setattr(self, "seconds", seconds_of(self.seconds, "once_for_seconds"))
 
     def is_held_by(self, job: Job, now_ms: int) -> bool:
         """Return whether the job answers another start of the key."""

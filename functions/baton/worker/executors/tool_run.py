@@ -43,6 +43,7 @@ from baton_events.app_event import occurrence_name
 from baton_events.emitter import OF_CALL
 from baton_events.errors import StoreError
 from baton_events.ids import awaited_name, call_of_operation, operation_id
+from baton_events.values.durations import plain_seconds
 from baton_events.values.json_value import TooLarge, Unrecordable, recorded_json
 from baton_events.values.text import storable, text_of
 
@@ -297,8 +298,8 @@ def _is_approved(call: CallRecord) -> bool:
 
 def question_of(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeedsApproval:
     """Return the question whether the tool may run with these arguments."""
-    until_ms = now_ms + round(tool.approval.get("seconds", WEEK_SECONDS) * 1000)
-    escalates = tool.approval.get("escalate_after_seconds")
+    until_ms = now_ms + round(plain_seconds(tool.approval.get("seconds", WEEK_SECONDS)) * 1000)
+    escalates = plain_seconds(tool.approval.get("escalate_after_seconds", 0))
     escalates_ms = now_ms + round(escalates * 1000) if escalates else 0
     title = tool.approval.get("title") or f"run tool {tool.name}"
     return ToolNeedsApproval(arguments, title, until_ms, escalates_ms, tool.approval_people)
@@ -308,7 +309,7 @@ def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: 
     """Return the step result of a call that runs later: after an approval or answer, or after some time."""
     until_ms = now_ms + WEEK_SECONDS * 1000
     if isinstance(result, RunAgain) and result.timeout_seconds is not None:
-        until_ms = now_ms + round(result.timeout_seconds * 1000)
+        until_ms = now_ms + round(plain_seconds(result.timeout_seconds) * 1000)
     if isinstance(result, NeedsApproval):
         return ToolNeedsApproval(arguments, result.title, until_ms, data=result.metadata)
     if result.form is None:

@@ -14,8 +14,9 @@ from baton.engine.commit.answers import SignalResult
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import status_and_wait
 from baton.engine.work_items import ItemKind
-from baton.sdk.tools.pending import LONGEST_SECONDS, ChildTask
+from baton.sdk.tools.pending import ChildTask
 from baton_events.schema import Completion, ToolPayload
+from baton_events.values.durations import LONGEST_SECONDS
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 from tests.unit.baton.server.api.client import ACME, OTHER, Api, api_of, with_keys
 

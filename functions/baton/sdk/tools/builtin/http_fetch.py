@@ -24,6 +24,7 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool, tool
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.bounded import charset_of
+from baton_events.values.durations import Duration, seconds_of
 from baton_events.values.waits import requested_wait_seconds
 
 _ANY_ZLIB_HEADER, _ANNOUNCED_DIGITS = 32 + zlib.MAX_WBITS, 20
@@ -117,7 +118,7 @@ def http_fetch(  # noqa: PLR0913 - the public factory; every option has a name
     headers: Mapping[str, str] | None = None,
     allow_private: bool = False,
     max_bytes: int = 500_000,
-    timeout_seconds: float = 20,
+    timeout_seconds: Duration = 20,
     max_redirects: int = 5,
     retries: int = 2,
     resolver: Resolver = system_resolver,
@@ -151,7 +152,7 @@ def http_fetch(  # noqa: PLR0913 - the public factory; every option has a name
         tuple(methods),
         allow_private,
         max_bytes,
-        timeout_seconds,
+        seconds_of(timeout_seconds, "http_fetch(...): timeout_seconds", above=0),
         max_redirects,
         {key.lower(): value for key, value in (headers or {}).items()},
         resolver,

@@ -5,14 +5,15 @@ beyond the job's tenant; the context decides that.
 """
 
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from baton.sdk.tools.context import ToolContext
-from baton.sdk.tools.pending import LONGEST_SECONDS, Pending
+from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool import tool
 from baton_events.ids import call_of_operation, job_of_call
+from baton_events.values.durations import LONGEST_SECONDS, Duration, plain_seconds, seconds_in_json
 
 Note = Annotated[str, Field(min_length=1, max_length=4_000)]
 Query = Annotated[str, Field(min_length=1, max_length=2_000)]
@@ -100,7 +101,12 @@ async def check_operation_status(
 
 
 # A time that is over is no wait: a deadline may have passed by the time that its rest is computed.
-Seconds = Annotated[float, Field(le=LONGEST_SECONDS), AfterValidator(partial(max, 0.0))]
+if TYPE_CHECKING:
+    Seconds = Duration
+else:
+    Seconds = Annotated[
+        float, BeforeValidator(seconds_in_json), Field(le=LONGEST_SECONDS), AfterValidator(partial(max, 0.0))
+    ]
 
 
 @tool(capabilities={"waiting"}, retries=0)
@@ -110,6 +116,7 @@ def sleep(seconds: Seconds) -> Pending:
     Args:
         seconds: how long, up to ten years.
     """
+    seconds = plain_seconds(seconds)
     return Pending(timeout_seconds=seconds, otherwise={"sleptSeconds": seconds}, operation=False)
 
 

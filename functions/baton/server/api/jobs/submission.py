@@ -11,7 +11,6 @@ from baton.engine.state import Job
 from baton.sdk.agents.registry import Registry, UnknownAgentError, check_input
 from baton.sdk.records.any_json import JsonObject
 from baton.sdk.tools.arguments import InvalidArguments
-from baton.sdk.tools.pending import LONGEST_SECONDS
 from baton.server.api.problem import ApiError, parsed
 from baton.server.api.session_line import WhenBusy
 from baton.worker.commands.once import ONCE_LIMIT_CHARS, ONCE_SECONDS, OnceFor
@@ -20,6 +19,7 @@ from baton.worker.runtime.new_jobs import job_of
 from baton_events.ids import digest, subject_digest
 from baton_events.sealing import Sealing
 from baton_events.timestamps import milliseconds
+from baton_events.values.durations import LONGEST_SECONDS
 
 LONGEST_DELAY_SECONDS = 7 * 86_400  # the queue's longest delay on its smallest plan (qstash.md 20)
 MOST_TAGS, LONGEST_TAG_CHARS = 10, 64

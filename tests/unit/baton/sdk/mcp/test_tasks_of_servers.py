@@ -157,7 +157,7 @@ async def test_a_state_that_is_none_ends_the_call(
 
 def test_a_server_that_is_only_busy_is_asked_ever_more_seldom() -> None:
     """It has no question, and wants its state sent back."""
-    waits, memo = list[float](), dict[str, Any]()
+    waits, memo = list[Any](), dict[str, Any]()
     for _ in range(12):
         again = busy(memo, {"waiting": {}, "answers": {"r": {"roots": []}}, "state": "s"})
         waits, memo = [*waits, again.after_seconds], again.memo

@@ -1,0 +1,58 @@
+"""Durations that a program gives: a number of seconds, or a `timedelta`.
+
+Invariant: one that is no number of seconds, or out of bounds, is refused by its name and value. Must not: read waits
+that somebody else names, in which everything odd is let pass (waits.py).
+"""
+
+from datetime import timedelta
+from typing import Any, TypeVar, overload
+
+_T = TypeVar("_T")
+Duration = float | timedelta
+# Ten years: as long as any wait.
+LONGEST_SECONDS = 10 * 365 * 86_400
+
+
+@overload
+def plain_seconds(given: Duration) -> float: ...
+@overload
+def plain_seconds(given: _T) -> _T: ...
+def plain_seconds(given: Any) -> Any:
+    """Return a `timedelta` as a number of seconds, whole if it can be; anything else stays, to be checked."""
+    if not isinstance(given, timedelta):
+        return given
+    seconds = given.total_seconds()
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def seconds_of(given: Duration, name: str, most: float = LONGEST_SECONDS, *, above: float = -1) -> float:
+    """Return a duration of 0 seconds, or of more than `above` of them, to `most`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    seconds = plain_seconds(given)
+    if type(seconds) not in (int, float) or not (max(above, 0) <= seconds <= most and seconds > above):
+        span = f"from 0 to {most}" if above < 0 else f"more than {above} and up to {most}"
+        raise ValueError(f"{name}={given!r}: give a number of seconds, {span}, or a timedelta")
+    return seconds
+
+
+def seconds_in_json(given: Any) -> Any:
+    """Return a duration of a call's arguments in seconds: a `timedelta` of a workflow comes as text, such as PT1H.
+
+    Raises:
+        ValueError: it is True or False.
+    """
+    if isinstance(given, bool):
+        raise ValueError("give a number of seconds")  # noqa: TRY004 - as pydantic wants it
+    if not isinstance(given, str) or "P" not in given:
+        return plain_seconds(given)
+    from pydantic import TypeAdapter  # noqa: PLC0415 - few durations come so
+
+    return plain_seconds(TypeAdapter(timedelta).validate_python(given))
+
+
+def sent_seconds(given: Duration | None, name: str) -> float | None:
+    """Return a duration for a request, which may have none. Raises as `seconds_of`."""
+    return None if given is None else seconds_of(given, name)
