@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from itertools import islice
 from math import isfinite
-from types import GeneratorType
 from typing import Any
 
 from pydantic_core import from_json, to_json, to_jsonable_python
@@ -35,6 +34,7 @@ _BEFORE, _AFTER = b"[" * (200 - DEPTH_LIMIT), b"]" * (200 - DEPTH_LIMIT)
 # How pydantic writes what is no number in JSON; a text may hold such a word, too.
 _NO_NUMBERS = (b"NaN", b"Infinity")
 _BARE = (bool, type(None))
+_LISTS = (list, tuple, set, frozenset)
 _ERRORS = (TypeError, ValueError, RecursionError, UnicodeError)
 
 
@@ -153,7 +153,7 @@ class _Walk:
             return self._number(value, place)
         if isinstance(value, Mapping):
             return self._object(value, place, depth)
-        if isinstance(value, list | tuple | set | frozenset | GeneratorType):
+        if isinstance(value, list | tuple | set | frozenset | Iterator):
             return [self.plain(item, f"{place}[{at}]", depth + 1) for at, item in enumerate(self._items(value, place))]
         return self._foreign(value, place, depth)
 
@@ -201,6 +201,8 @@ class _Walk:
 
     def _foreign(self, value: Any, place: str, depth: int) -> Any:
         """Return what pydantic makes of the value; where it fails, the place inside that is at fault."""
+        if _has_iterator(value, set()):  # which pydantic reads to its end, if it has one
+            return {name: self.plain(item, f"{place}.{name}", depth + 1) for name, item in _inside(value).items()}
         try:
             made = self._serialized(value, place)
         except Unrecordable:
@@ -219,6 +221,14 @@ class _Walk:
 
     def _fault(self, place: str, problem: str) -> Unrecordable:
         return Unrecordable(f"{self._at}{place}", problem)
+
+
+def _has_iterator(value: Any, seen: set[int], depth: int = 0) -> bool:
+    if id(value) in seen or depth > DEPTH_LIMIT:
+        return False
+    seen.add(id(value))
+    inner = value.values() if type(value) is dict else value if type(value) in _LISTS else _inside(value).values()
+    return isinstance(value, Iterator) or any(_has_iterator(each, seen, depth + 1) for each in inner)
 
 
 def _inside(value: Any) -> Mapping[str, Any]:

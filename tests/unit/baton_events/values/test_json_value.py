@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
+from itertools import count, cycle, repeat
 from typing import Any
 
 import msgspec
@@ -142,3 +143,21 @@ def test_what_was_read_is_judged_as_any_other_data(value: Any, levels: int) -> N
         except Unrecordable as error:
             outcomes.append((error.place, error.problem))
     assert outcomes[0] == outcomes[1]
+
+
+class Anything(BaseModel):
+    """A model that holds anything."""
+
+    content: Any
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [lambda value: value, Box, lambda value: Box([{"a": Box(value)}]), lambda value: Anything(content=value)],
+)
+def test_what_never_ends_is_refused_and_what_ends_is_a_list(holder: Any) -> None:
+    """Pydantic would read it until the process dies."""
+    for endless in (count(), cycle("ab"), repeat(1), map(str, count())):
+        with pytest.raises(Unrecordable, match="more than 1000000 items; return less"):
+            plain(holder(endless), "result")
+    assert plain(holder(iter([1, 2])), "result") == plain(holder([1, 2]), "result")
