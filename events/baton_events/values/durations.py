@@ -51,8 +51,3 @@ def seconds_in_json(given: Any) -> Any:
     from pydantic import TypeAdapter  # noqa: PLC0415 - few durations come so
 
     return plain_seconds(TypeAdapter(timedelta).validate_python(given))
-
-
-def sent_seconds(given: Duration | None, name: str) -> float | None:
-    """Return a duration for a request, which may have none. Raises as `seconds_of`."""
-    return None if given is None else seconds_of(given, name)

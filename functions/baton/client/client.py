@@ -5,6 +5,7 @@ end.
 """
 
 import os
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -13,8 +14,7 @@ import httpx
 from baton.client.exchange import AsyncExchange, BlockingExchange, Exchange, blocking, finished, iterating
 from baton.client.job_calls import ApprovalCalls, Calls, JobCalls, RunCalls
 from baton.client.other_calls import BudgetCalls, EventCalls, SessionCalls
-from baton.client.requests import Requests
-from baton_events.values.durations import Duration, seconds_of
+from baton.client.requests import Requests, seconds_sent
 
 _TIMEOUT_SECONDS, _RETRY_SECONDS = 60.0, 30.0
 
@@ -24,7 +24,7 @@ class _Calls(JobCalls, RunCalls, ApprovalCalls, EventCalls, SessionCalls, Budget
 
 
 def _requests(
-    exchange: Exchange, url: str | None, keys: tuple[str | None, str | None], retry_seconds: Duration
+    exchange: Exchange, url: str | None, keys: tuple[str | None, str | None], retry_seconds: float | timedelta
 ) -> Requests:
     environment = os.environ  # noqa: TID251 - the settings of a deployment are not those of its callers
     address = url if url is not None else environment.get("BATON_URL", "")
@@ -39,7 +39,7 @@ def _requests(
     key, operations_key = key.strip(), operations_key.strip()  # a file of a secret ends with a line break
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     headers |= {"x-api-key": operations_key} if operations_key else {}
-    return Requests(exchange, address.rstrip("/"), headers, seconds_of(retry_seconds, "retry_seconds"))
+    return Requests(exchange, address.rstrip("/"), headers, seconds_sent(retry_seconds, "retry_seconds"))
 
 
 class AsyncBatonClient(_Calls):
@@ -60,11 +60,11 @@ class AsyncBatonClient(_Calls):
         key: str | None = None,
         *,
         operations_key: str | None = None,
-        timeout_seconds: Duration = _TIMEOUT_SECONDS,
-        retry_seconds: Duration = _RETRY_SECONDS,
+        timeout_seconds: float | timedelta = _TIMEOUT_SECONDS,
+        retry_seconds: float | timedelta = _RETRY_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        exchange = AsyncExchange(seconds_of(timeout_seconds, "timeout_seconds", above=0), transport)
+        exchange = AsyncExchange(seconds_sent(timeout_seconds, "timeout_seconds", above=0), transport)
         super().__init__(_requests(exchange, url, (key, operations_key), retry_seconds))
 
     async def close(self) -> None:
@@ -92,11 +92,11 @@ class BatonClient:
         key: str | None = None,
         *,
         operations_key: str | None = None,
-        timeout_seconds: Duration = _TIMEOUT_SECONDS,
-        retry_seconds: Duration = _RETRY_SECONDS,
+        timeout_seconds: float | timedelta = _TIMEOUT_SECONDS,
+        retry_seconds: float | timedelta = _RETRY_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._exchange = BlockingExchange(seconds_of(timeout_seconds, "timeout_seconds", above=0), transport)
+        self._exchange = BlockingExchange(seconds_sent(timeout_seconds, "timeout_seconds", above=0), transport)
         self._calls = _Calls(_requests(self._exchange, url, (key, operations_key), retry_seconds))
 
     submit = blocking(JobCalls.submit)

@@ -4,14 +4,13 @@ Written once for both clients.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from baton.client.requests import Call, Requests, in_path, job_stream, once
+from baton.client.requests import Call, Requests, in_path, job_stream, once, seconds_sent
 from baton.client.results import Checkpoint, Diff, Job, Json, Link, Part, Score
-from baton_events.values.durations import Duration, sent_seconds
 
 _JOBS = "/api/agent-jobs"
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 5.0
@@ -74,13 +73,13 @@ class JobCalls(Calls):
         priority: int | None = None,
         tags: Sequence[str] = (),
         subject_id: str | None = None,
-        delay_seconds: Duration | None = None,
+        delay_seconds: float | timedelta | None = None,
         start_at: datetime | None = None,
         when_busy: WhenBusy | None = None,
         callback_url: str | None = None,
         idempotency_key: str = "",
         once_for: str | None = None,
-        once_for_seconds: Duration | None = None,
+        once_for_seconds: float | timedelta | None = None,
     ) -> Job:
         """Submit a job; with the same idempotency key it is the same one.
 
@@ -100,12 +99,12 @@ class JobCalls(Calls):
             "priority": priority,
             "tags": tags or None,
             "subjectId": subject_id,
-            "delaySeconds": sent_seconds(delay_seconds, "delay_seconds"),
+            "delaySeconds": seconds_sent(delay_seconds, "delay_seconds"),
             "startAt": start_at,
             "whenBusy": when_busy,
             "callbackUrl": callback_url,
             "onceFor": once_for,
-            "onceForSeconds": sent_seconds(once_for_seconds, "once_for_seconds"),
+            "onceForSeconds": seconds_sent(once_for_seconds, "once_for_seconds"),
         }
         headers = {} if once_for is not None and not idempotency_key else once(idempotency_key)
         call = Call("POST", _JOBS, body, headers=headers, repeatable=True)
@@ -150,13 +149,13 @@ class JobCalls(Calls):
         async for job in self._rows(_JOBS, "jobs", Job, **query):
             yield job
 
-    async def wait(self, job: Job | str, timeout_seconds: Duration | None = None) -> Job:
+    async def wait(self, job: Job | str, timeout_seconds: float | timedelta | None = None) -> Job:
         """Return a job once it has ended, whatever its status; polls with growing pauses of at most five seconds.
 
         Raises:
             TimeoutError: it has not ended in time, and continues.
         """
-        limit_seconds = sent_seconds(timeout_seconds, "timeout_seconds")
+        limit_seconds = seconds_sent(timeout_seconds, "timeout_seconds")
         pause_seconds, left_seconds = _FIRST_PAUSE_SECONDS, float("inf") if limit_seconds is None else limit_seconds
         while not (found := await self.get(job)).has_ended:
             if left_seconds <= 0:
@@ -274,13 +273,13 @@ class ApprovalCalls(Calls):
         name: str = "",
         may: Sequence[Literal["approve", "reject"]] = ("approve", "reject"),
         edit: bool = False,
-        expires_in_seconds: Duration | None = None,
+        expires_in_seconds: float | timedelta | None = None,
     ) -> Link:
         """Make a link by which a person without a key decides an approval, with other arguments if it may `edit`.
 
         `name`: that person's, as the decision has it. Needs an admin key, unless the deployment lets clients do it.
         """
-        seconds = sent_seconds(expires_in_seconds, "expires_in_seconds")
+        seconds = seconds_sent(expires_in_seconds, "expires_in_seconds")
         body = {"name": name, "may": may, "edit": edit, "expiresInSeconds": seconds}
         call = Call("POST", f"{_CHECKPOINTS}/{id_of(checkpoint)}/links", body, repeatable=True)
         return await self._requests.fetch_record(call, Link)

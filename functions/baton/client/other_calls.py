@@ -2,14 +2,14 @@
 
 import secrets
 from collections.abc import AsyncGenerator, Sequence
+from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 
 from baton.client.job_calls import Calls, WhenBusy, id_of, job_path
-from baton.client.requests import Call, once
+from baton.client.requests import Call, once, seconds_sent
 from baton.client.results import Budget, Completed, Job, Json, Part, Schedule, Session, StreamToken
-from baton_events.values.durations import Duration, sent_seconds
 
 _SCHEDULES, _OPERATIONS, _BUDGETS = "/api/agent-schedules", "/api/operations", "/api/admin/budgets"
 Per = Literal["day", "month", "total"]
@@ -31,14 +31,14 @@ class EventCalls(Calls):
         key: str = "",
         idempotency_key: str = "",
         once_for: str | None = None,
-        once_for_seconds: Duration | None = None,
+        once_for_seconds: float | timedelta | None = None,
         subject_id: str | None = None,
     ) -> str:
         """Publish an app event for all its handlers; return its id.
 
         `once_for`: as of `submit`, for jobs of its own. `subject_id`: as of `submit`; its handlers' jobs have it, too.
         """
-        seconds = sent_seconds(once_for_seconds, "once_for_seconds")
+        seconds = seconds_sent(once_for_seconds, "once_for_seconds")
         body = {"name": name, "data": data, "key": key, "onceFor": once_for, "onceForSeconds": seconds}
         body |= {"subjectId": subject_id}
         headers = {} if once_for is not None and not idempotency_key else once(idempotency_key)

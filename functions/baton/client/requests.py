@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -29,6 +30,13 @@ _TOO_MANY, _SERVER_ERROR = 429, 500
 STREAM_END = "[DONE]"
 KEY_HEADERS = ("Authorization", "x-api-key")
 _NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def seconds_sent(given: "float | timedelta | None", name: str, *, above: float = -1) -> Any:
+    """Return a duration in seconds; None: there is none. Raises ValueError: it is no such number."""
+    from baton_events.values.durations import seconds_of  # noqa: PLC0415 - importing the client loads nothing of it
+
+    return None if given is None else seconds_of(given, name, above=above)
 
 
 @dataclass(frozen=True, slots=True)

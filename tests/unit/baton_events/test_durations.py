@@ -9,13 +9,13 @@ import pytest
 from baton import Agent, CodeMode, Limits, Pending, Registry, ScriptedModel, approval, on, sleep, tool, wait_for_event
 from baton import workflow as made_workflow
 from baton.client import BatonClient
+from baton.client.requests import seconds_sent
 from baton.mcp import McpServer
 from baton.sdk.tools.pending import RunAgain
 from baton.testing import Simulation
 from baton.tools import http_fetch
 from baton.worker.commands.once import OnceFor
 from baton_events.app_event import delay_ms
-from baton_events.values.durations import sent_seconds
 
 
 def _tool(**options: Any) -> Any:
@@ -67,7 +67,7 @@ PLACES: list[tuple[str, Callable[[Any], Any]]] = [
     ("pause_seconds", lambda given: ScriptedModel(["a"], pause_seconds=given)._pause_seconds),
     ("delay_seconds", lambda given: delay_ms(given) // 1000),
     ("once_for_seconds", lambda given: OnceFor("a", given).seconds),
-    ("expires_in_seconds", lambda given: sent_seconds(given, "expires_in_seconds")),
+    ("expires_in_seconds", lambda given: seconds_sent(given, "expires_in_seconds")),
     ("retry_seconds", lambda given: _client(retry_seconds=given)),
 ]
 IDS = [f"{at} {name}" for at, (name, _) in enumerate(PLACES)]
