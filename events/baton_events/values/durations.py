@@ -5,16 +5,35 @@ that somebody else names, in which everything odd is let pass (waits.py).
 """
 
 from datetime import timedelta
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, overload
 
 _T = TypeVar("_T")
+_Taken_contra = TypeVar("_Taken_contra", contravariant=True)
+_Read_co = TypeVar("_Read_co", covariant=True)
 Duration = float | timedelta
 # Ten years: as long as any wait.
 LONGEST_SECONDS = 10 * 365 * 86_400
 
+if TYPE_CHECKING:
+
+    class Given(Generic[_Taken_contra, _Read_co]):
+        """Types of a field: what a program gives, and what code reads of it, once `__post_init__` has made it plain."""
+
+        def __get__(self, instance: Any, owner: Any = None, /) -> _Read_co: ...
+        def __set__(self, instance: Any, value: _Taken_contra, /) -> None: ...
+else:
+
+    class Given:
+        """At run time, and in what is stored, what code reads; the other one is there for the reference."""
+
+        def __class_getitem__(cls, types: tuple[Any, Any]) -> Any:
+            return Annotated[types[1], types[0]]
+
 
 @overload
 def plain_seconds(given: Duration) -> float: ...
+@overload
+def plain_seconds(given: Duration | None) -> float | None: ...
 @overload
 def plain_seconds(given: _T) -> _T: ...
 def plain_seconds(given: Any) -> Any:

@@ -131,6 +131,7 @@ def _default(value: Any) -> str:
 def _type(annotation: Any) -> str:
     if annotation is inspect.Parameter.empty:
         return ""
+    annotation = getattr(annotation, "__metadata__", (annotation,))[0]  # of `Given`: what a program gives
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     return _shortened(text.strip("'"))
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, assert_type
 
+import msgspec
 import pytest
 
 from baton import Agent, CodeMode, Limits, Pending, Registry, ScriptedModel, approval, on, sleep, tool, wait_for_event
@@ -11,11 +12,14 @@ from baton import workflow as made_workflow
 from baton.client import BatonClient
 from baton.client.requests import seconds_sent
 from baton.mcp import McpServer
+from baton.sdk.models.model import ModelError
 from baton.sdk.tools.pending import RunAgain
+from baton.sdk.tools.tool_error import ToolError
 from baton.testing import Simulation
 from baton.tools import http_fetch
 from baton.worker.commands.once import OnceFor
 from baton_events.app_event import delay_ms
+from baton_events.values.durations import plain_seconds
 
 
 def _tool(**options: Any) -> Any:
@@ -89,6 +93,21 @@ def test_a_client_takes_its_time_as_a_timedelta() -> None:
     for odd in (*ODD, 0):
         with pytest.raises(ValueError, match="timeout_seconds"):
             _client(timeout_seconds=odd)
+
+
+def test_what_is_read_is_a_number_for_type_checkers_too() -> None:
+    """They take a `timedelta`, as the arguments here show; what is stored is a number."""
+    hour = timedelta(hours=1)
+    limits, script, server = Limits(wall_seconds=hour), CodeMode(seconds=hour), McpServer(URL, list_seconds=hour)
+    assert assert_type(limits.wall_seconds, int) == assert_type(script.seconds, float) == 3600
+    assert assert_type(_agent().cache_seconds, int) == 0
+    assert assert_type(server.list_seconds, int) == 3600
+    assert assert_type(McpServer(URL, timeout_seconds=hour).timeout_seconds, float) == 3600
+    assert assert_type(Agent("a", cache_seconds=hour).cache_seconds, int) == 3600
+    for error in (ToolError("a", retry_after_seconds=hour), ModelError("a", retryable=True, retry_after_seconds=hour)):
+        assert plain_seconds(error.retry_after_seconds) == 3600
+    with pytest.raises(msgspec.ValidationError, match="wall_seconds"):
+        msgspec.json.decode('{"wall_seconds": "PT1H"}', type=Limits)
 
 
 @made_workflow

@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -26,7 +27,7 @@ from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.records.limits import MOST, CodeMode, Limits, code_mode_of, is_whole
 from baton.sdk.tools.tool import Tool, ToolSource
 from baton_events.app_event import name_fault
-from baton_events.values.durations import plain_seconds
+from baton_events.values.durations import Given, plain_seconds
 
 if TYPE_CHECKING:
     from baton.sdk.records.budget import Budget
@@ -193,7 +194,7 @@ class Agent:
     limits: Limits = field(default_factory=Limits)
     model_retries: int = 3
     history: HistoryPolicy = field(default_factory=KeepAll)
-    cache_seconds: int = 0
+    cache_seconds: Given[int | timedelta, int] = cast("Any", 0)  # noqa: RUF009 - a number
     model_settings: Mapping[str, Any] = field(default_factory=dict)
     output_type: Any = None
     memory: Memory | bool | None = None

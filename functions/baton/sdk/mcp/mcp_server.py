@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from baton.sdk.distribution import require_extra
 from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.tools.approval_rule import RequiresApproval, check_rule
 from baton.sdk.tools.tool import ToolSource
-from baton_events.values.durations import seconds_of
+from baton_events.values.durations import Duration, Given, seconds_of
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,32}")
 _LONGEST_LIST_SECONDS = 86_400
@@ -79,9 +79,9 @@ class McpServer(ToolSource):
     requires_approval: RequiresApproval = False
     auth: ClientCredentials | None = None
     command: Sequence[str] = ()
-    timeout_seconds: float = 30
+    timeout_seconds: Given[Duration, float] = cast("Any", 30)  # noqa: RUF009 - a number
     retries: int = 2
-    list_seconds: int = 60
+    list_seconds: Given[Duration, int] = cast("Any", 60)  # noqa: RUF009 - a number
     call_limits: Sequence[CallLimit] = ()
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from msgspec import field
 
 from baton.sdk.records.record import Record
+from baton_events.values.durations import Duration
 
 # The largest answer that is taken: its texts and the arguments of its calls.
 ANSWER_LIMIT_BYTES = 1_000_000
@@ -251,7 +252,7 @@ class ModelError(Exception):
         message: str,
         *,
         retryable: bool,
-        retry_after_seconds: float | None = None,
+        retry_after_seconds: Duration | None = None,
         spent: Spent = NOTHING_SPENT,
         type: str = "model_error",  # noqa: A002 - as `ToolError` has it
         unanswered: bool = False,

@@ -5,12 +5,13 @@ over their estimates. What users declare as a number is stored as it is, and rea
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from msgspec import Struct, structs
 
 from baton.sdk.records.record import Record
-from baton_events.values.durations import plain_seconds
+from baton_events.values.durations import Duration, Given, plain_seconds
 
 if TYPE_CHECKING:  # it costs a hundred calls at each cold start
     from typing import TypeGuard
@@ -57,7 +58,7 @@ class Limits(Record, frozen=True):
     tool_calls: int = 50
     tokens: int = 200_000
     cost_usd: float | None = None
-    wall_seconds: int = 86_400
+    wall_seconds: Given[int | timedelta, int] = cast("Any", 86_400)
     depth: int = 3
     on_limit: OnLimit = "stop"
 
@@ -222,7 +223,7 @@ class CodeMode(Record, frozen=True):
         output_chars: the length of its printed output, which is cut, and of its value as JSON, which must fit.
     """
 
-    seconds: float = 10.0
+    seconds: Given[Duration, float] = cast("Any", 10.0)
     memory_mb: int = 64
     calls_at_once: int = 100
     output_chars: int = 16_000

@@ -3,6 +3,8 @@
 Invariant: not retryable unless the author sets it, because repeating a side effect must be a choice.
 """
 
+from baton_events.values.durations import Duration
+
 
 class ToolError(Exception):
     """A tool's failure.
@@ -20,7 +22,7 @@ class ToolError(Exception):
         message: str,
         retryable: bool = False,  # noqa: FBT001, FBT002 - public signature
         type: str = "ToolError",  # noqa: A002
-        retry_after_seconds: float | None = None,
+        retry_after_seconds: Duration | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message

@@ -47,6 +47,7 @@ from baton.worker.conversation.exchanges import is_chat
 from baton.worker.executors.text_stream import TextStream
 from baton.worker.runtime.gen_ai import chat_span
 from baton_events.ids import canonical_json
+from baton_events.values.durations import plain_seconds
 from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import storable, text_of
 
@@ -283,7 +284,8 @@ def _in_turn(calls: Sequence[Wanted], alone: Sequence[bool]) -> tuple[Wanted, ..
 def model_failed(error: ModelError) -> ModelFailed:
     """Return a model's failure, with what it has used."""
     failure = Failure(text_of(error.type), text_of(error.message), retryable=bool(error.retryable))
-    return ModelFailed(failure, error.retry_after_seconds, usage_of_spent(error.spent), bool(error.unanswered))
+    wait_seconds = plain_seconds(error.retry_after_seconds)
+    return ModelFailed(failure, wait_seconds, usage_of_spent(error.spent), bool(error.unanswered))
 
 
 def usage_of_spent(spent: Spent) -> ExtraUsage:

@@ -329,7 +329,7 @@ def _failure_of(error: Exception, retry_on: tuple[type[Exception], ...]) -> Tool
     match error:
         case ToolError():
             failed = _failed(error.type, error.message, retryable=error.retryable, traceback=traceback_of(error))
-            return ToolFailed(failed.failure, error.retry_after_seconds)
+            return ToolFailed(failed.failure, plain_seconds(error.retry_after_seconds))
         case InvalidArguments() | InvalidResult() | Unrecordable():
             return _failed(_MISFITS[type(error)], str(error), retryable=False)
         case StillRunsError():

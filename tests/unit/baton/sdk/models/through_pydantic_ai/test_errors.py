@@ -42,7 +42,7 @@ async def test_a_rate_limit_may_be_tried_again_when_the_provider_says(requested:
     later = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 - a date of the provider's, which runs on real time
     requested.fails(429, "Slow down.", {"retry-after": format_datetime(later, usegmt=True)})
     wait_seconds = (await failure_of(requested)).retry_after_seconds
-    assert wait_seconds is not None
+    assert isinstance(wait_seconds, float)
     assert AN_HOUR_SECONDS - 120 < wait_seconds <= AN_HOUR_SECONDS
 
 
