@@ -5,7 +5,7 @@ Invariant: a door lets a value in whole, or gives a failure that is recorded or 
 
 from collections.abc import Awaitable, Callable
 
-from tests.values import clients, providers, scripts, servers, steps
+from tests.values import clients, durations, providers, scripts, servers, steps
 from tests.values.odd import Drawn
 
 Door = Callable[[Drawn], Awaitable[None]]
@@ -21,6 +21,7 @@ DOORS: tuple[Door, ...] = (
     ),
     *(providers.an_answer_of_a_server, providers.an_answer_to_a_library, clients.an_outcome, clients.a_body),
     *(scripts.a_script, scripts.an_answer_in_words, servers.an_odd_result_of_mcp),
+    *(durations.a_duration, durations.an_endless_result),
 )
 # Each value takes a connection.
 SERVERS: tuple[Door, ...] = (servers.a_result_of_mcp, servers.a_list_of_mcp, servers.a_page)

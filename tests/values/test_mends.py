@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from baton.sdk.agents import code_mode
+from baton.sdk.agents import agent, code_mode
 from baton.sdk.models.model import NOTHING_SPENT, ModelAnswer
 from baton.sdk.models.through_pydantic_ai import call_pieces, chat_chunks, client, whole
 from baton.server.api import audit, problem
 from baton.store.transport import bodies
 from baton.worker.executors import executor, model_call, tool_run
-from baton_events.values import json_value
+from baton_events.values import durations, json_value
 from tests.values import clients, steps
 from tests.values.clients import a_body
 from tests.values.doors import Door
+from tests.values.durations import a_duration, an_endless_result
 from tests.values.odd import Drawn
 from tests.values.providers import an_answer_of_a_server, an_answer_to_a_library
 from tests.values.scripts import a_script
@@ -49,6 +50,10 @@ MENDS: list[Mend] = [
     ("a coded body is read", (bodies, problem), "check_announced", _as_it_is, a_body),
     ("all faults are listed", problem, "FAULTS", 1_000_000, a_body),
     ("words around a script stay", code_mode, "blocks_of", lambda *_: [], a_script),
+    ("a timedelta stays one", agent, "plain_seconds", _as_it_is, a_duration),
+    ("durations have no end", durations, "seconds_of", durations.plain_seconds, a_duration),
+    ("pydantic reads iterators", json_value, "_has_iterator", lambda *_: False, an_endless_result),
+    ("iterators have no end", json_value._Walk, "_items", lambda _, value, __: value, an_endless_result),
     ("operators' bodies are kept as they are", audit, "plain", _as_it_is, a_body),
 ]
 
