@@ -132,7 +132,7 @@ async def answer_of(request: Awaitable[_Answer], queue_url: str, limit_seconds: 
         raise QueueUnreachableError(queue_url, reason_of(error)) from error
     except QStashError as error:
         raise _named(error, topic, queue_url) from error
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         # What the SDK raises when the answer is not what the queue's API promises.
         raise PublishError(f"no usable answer from the queue at {queue_url} ({type(error).__name__})") from error
 
@@ -156,7 +156,9 @@ async def publish_one(sdk: AsyncQStash, request: BatchRequest) -> str:
     options: dict[str, Any] = {**request}
     answer = await sdk.message.publish(**options)
     first = answer[0] if isinstance(answer, list) else answer
-    return str(first.message_id)
+    if not _is_id(first.message_id):
+        raise ValueError("a message without an id")
+    return first.message_id
 
 
 async def publish_batch(sdk: AsyncQStash, requests: Sequence[BatchRequest]) -> list[Any]:
@@ -172,6 +174,10 @@ async def publish_batch(sdk: AsyncQStash, requests: Sequence[BatchRequest]) -> l
     return answers
 
 
+def _is_id(given: Any) -> bool:
+    return isinstance(given, str) and given != ""
+
+
 def message_ids(answers: Sequence[Any]) -> list[str]:
     """Return the ids in the answers of a batch; a topic answers with a list, one for each of its endpoints.
 
@@ -182,8 +188,8 @@ def message_ids(answers: Sequence[Any]) -> list[str]:
     failed: dict[int, str] = {}
     for position, answer in enumerate(answers):
         first = answer[0] if isinstance(answer, list) and answer else answer
-        if isinstance(first, dict) and "messageId" in first:
-            accepted[position] = str(first["messageId"])
+        if isinstance(first, dict) and _is_id(first.get("messageId")):
+            accepted[position] = first["messageId"]
         else:
             failed[position] = str(first.get("error", first) if isinstance(first, dict) else first)[:200]
     if failed:

@@ -184,7 +184,10 @@ class RedisConnection:
         requests = [patch.request() for patch in patches]
         answers = await self._send([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in requests])
         alone = [_is_forgotten(answer) or _is_full(answer) for answer in answers]
-        answers = [None if by_itself else self._value(answer) for answer, by_itself in zip(answers, alone, strict=True)]
+        answers = [
+            None if by_itself else self._counted(self._value(answer), is_applying=True)
+            for answer, by_itself in zip(answers, alone, strict=True)
+        ]
         count = sum(answer[0] if answer else 1 for answer in answers)
         charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(answers))
         return [_all_of(answer[2]) if answer else None for answer in answers]
@@ -212,6 +215,7 @@ class RedisConnection:
             if _is_full(answer) and (frees or (text == self._text(_applying()) and plan_frees(args))):
                 answer = (await self._send([("EVAL", _freeing(text), *rest)]))[0]
             answer = self._value(answer)
+        answer = self._counted(answer, is_applying=text == self._text(_applying()))
         self._loaded.add(sha)
         return answer
 
@@ -255,6 +259,20 @@ class RedisConnection:
             raise self._store_error(answer) from answer
         return answer
 
+    def _counted(self, answer: Any, *, is_applying: bool) -> Any:
+        """Return a script's answer, which begins with its number of commands.
+
+        Raises:
+            StoreAnswerError: it is of another form, so that nothing is known of what was written.
+        """
+        if (
+            not isinstance(answer, list)
+            or [type(each) for each in answer[: 1 + is_applying]] != [int] * (1 + is_applying)
+            or (is_applying and not _is_read(answer))
+        ):
+            raise self._store_error(ValueError("an answer of another form"))
+        return answer
+
     def _store_error(self, error: Exception) -> StoreError:
         where = self._settings.store_place
         if isinstance(error, httpx.ProxyError):
@@ -288,6 +306,14 @@ def _reading(commands: Sequence[Command], most_bytes: int) -> Patch:
 def _all_of(found: Sequence[Any]) -> list[Any] | None:
     """Return the values that were read; None: they are more than may be read at once."""
     return None if any(too_much for _, *too_much in found) else [value for value, *_ in found]
+
+
+def _is_read(answer: list[Any]) -> bool:
+    """Return whether what lua/commit.lua has read, or refused, has its form."""
+    _, is_written, *found = answer
+    if len(found) != 1 or not isinstance(found[0], list):
+        return False
+    return not is_written or all(isinstance(each, list) and each for each in found[0])
 
 
 def _is_forgotten(answer: Any) -> bool:

@@ -56,6 +56,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Answered(Protocol):
     """An answer, whatever its status."""
 
+    status: int
     headers: list[tuple[bytes, bytes]]
     body: list[bytes]
 
@@ -82,4 +83,7 @@ class _Plain:
         """Post the content."""
         request = httpx.Request("POST", self._url, headers=[*self._headers, more], content=content)
         response = await whole_answer(self._http, request)
-        return cast("Answered", SimpleNamespace(headers=response.headers.raw, body=[response.content]))
+        return cast(
+            "Answered",
+            SimpleNamespace(status=response.status_code, headers=response.headers.raw, body=[response.content]),
+        )

@@ -41,6 +41,19 @@ def _text_bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
+def _parsed(body: bytes, status: int) -> Any:
+    """Return the answers of a request; a refusal may come as text, or with a body that looks like a success."""
+    try:
+        answers = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        if httpx.codes.is_success(status):
+            raise
+        answers = None
+    if httpx.codes.is_success(status) or (isinstance(answers, dict) and "error" in answers):
+        return answers
+    raise UpstashError(f"status {status}, without a reason")
+
+
 Command = Sequence[str | int]
 _Requests = Batcher[list[bytes], tuple[list[Any], bool]]
 
@@ -120,7 +133,7 @@ class RedisCommands(AsyncCommands):
         for name, value in answer.headers:
             if name.lower() == _TOKEN_NAME and value:
                 self._sync_token = value
-        answers = from_json(b"".join(answer.body), allow_inf_nan=False)
+        answers = _parsed(b"".join(answer.body), answer.status)
         if alone:
             return [([answers], True)]
         if isinstance(answers, dict):
