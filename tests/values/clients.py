@@ -223,6 +223,9 @@ async def a_body(drawn: Drawn) -> None:
     """A client sends it to any route that takes a body."""
     (route, schema), chance = drawn.random.choice(BODIES), drawn.random.random()
     body, coding = schema.text(drawn).encode(errors=drawn.random.choice(HALVES)), "identity"
+    if drawn.random.random() < 10 * _SELDOM:
+        encoding = drawn.random.choice(("utf-8-sig", "utf-16", "utf-16-le", "utf-32-be", "latin-1"))
+        body = body.decode(errors="replace").encode(encoding, "replace")
     if chance < _SELDOM:
         body, coding = gzip.compress(body), drawn.random.choice(("gzip", "deflate", "br"))
     elif chance < 2 * _SELDOM and route.body_limit_bytes < _MOST_BYTES and route is not _RPC:

@@ -16,6 +16,7 @@ from baton.sdk.records.redaction import redacted
 from baton.server.api.auth import Principal
 from baton.server.api.problem import parsed_query
 from baton.store.records.access import AuditEntry
+from baton.store.transport.bodies import utf8_json
 from baton.worker.container import Container
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339
@@ -75,7 +76,7 @@ class Audit:
         if len(body) > DETAIL_LIMIT_BYTES:
             return {"bytes": len(body)}
         try:
-            sent = plain(from_json(storable_json(body), allow_inf_nan=False), "body")
+            sent = plain(from_json(storable_json(utf8_json(body)), allow_inf_nan=False), "body")
             return {"body": self._container.secrets.hide_in(redacted(sent))}
         except ValueError:
             return {"bytes": len(body)}

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from baton.sdk.records.any_json import AnyJson, JsonObject
 from baton.server.api.route import ApiRoute
 from baton.settings.limits import COUNTED_FAULTS, FAULTS
-from baton.store.transport.bodies import check_announced, check_values, read_body
+from baton.store.transport.bodies import check_announced, check_values, read_body, utf8_json
 from baton_events.errors import (
     BatonError,
     CodedBodyError,
@@ -94,6 +94,10 @@ class ApiError(BatonError):
         self.code = code or _OF_STATUS.get(status, Code.INTERNAL_ERROR)
         self.faults = tuple(faults)
         self.headers = dict(headers or {})
+
+
+class NotUtf8Error(ApiError):
+    """A body that is no JSON, by its encoding."""
 
 
 def problem(error: ApiError) -> Response:
@@ -226,13 +230,19 @@ async def limited_body(request: Request) -> bytes:
     """Read the body, up to the limit of its route; the texts in its JSON are storable.
 
     Raises:
-        ApiError: 413, it is larger. HungUpError.
+        ApiError: 413, it is larger. NotUtf8Error. HungUpError.
     """
     route: ApiRoute = request.scope[ROUTE]
     try:
-        return storable_json(await read_body(request.headers.raw, request.receive, route.body_limit_bytes))
+        body = await read_body(request.headers.raw, request.receive, route.body_limit_bytes)
     except TooLargeError as error:
         raise _too_large(error, route) from error
+    try:
+        return storable_json(utf8_json(body))
+    except UnicodeError as error:
+        named = request.headers.get("content-type", "").lower().partition("charset=")[2].strip(' "')[:_SHOWN_CHARS]
+        written = f", and its charset is {named!r}" if named and named not in ("utf-8", "utf8") else ""
+        raise NotUtf8Error(400, f"the body is not JSON in UTF-8: {error.args[-1]}{written}; send UTF-8") from error
 
 
 def _too_large(error: TooLargeError, route: ApiRoute) -> ApiError:

@@ -4,6 +4,7 @@ Invariant: no more than the limit is held, and no body with a content coding is 
 that reads a body reads it here. Must not: know what a body is about.
 """
 
+import codecs
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -56,6 +57,23 @@ def check_announced(headers: Headers, limit_bytes: int) -> None:
 def _is_over(length: bytes, limit_bytes: int) -> bool:
     digits = length.lstrip(b"0")
     return len(digits) > _LENGTH_DIGITS or int(digits or b"0") > limit_bytes
+
+
+def utf8_json(body: bytes) -> bytes:
+    """Return a body of JSON without the mark of UTF-8 before it, which JSON has not.
+
+    Raises:
+        UnicodeError: it is in another encoding; no other is guessed, for a wrong guess is kept as garbled words.
+    """
+    body = body.removeprefix(codecs.BOM_UTF8)
+    wide = "UTF-32" if b"\0\0" in body[:4] else "UTF-16"
+    if body[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or 0 in body[:4]:  # no text of JSON has a zero byte
+        raise UnicodeError(f"it is in {wide}")
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise UnicodeError(f"its byte {error.start} is none of UTF-8") from error
+    return body
 
 
 def check_values(body: bytes) -> None:

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
 from baton.sdk.records.any_json import AnyJson
-from baton.server.api.problem import ApiError, Code, invalid, is_no_json
+from baton.server.api.problem import ApiError, Code, NotUtf8Error, invalid, is_no_json
 from baton.server.api.session_line import SESSION_LIMIT_CHARS
 from baton.settings.limits import PARTS
 from baton.store.transport.bodies import check_values
@@ -66,6 +66,8 @@ def rpc_error(error: ApiError) -> RpcError:
     Raises:
         ApiError: the error, unless the protocol has one for its status: rates, the store.
     """
+    if isinstance(error, NotUtf8Error):
+        return RpcError(NOT_JSON, str(error))
     if error.code is Code.UNREADABLE:
         return RpcError(INTERNAL, str(error))
     if error.status not in _OF_STATUS:

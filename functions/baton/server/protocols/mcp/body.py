@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from starlette.datastructures import Headers
 
 from baton.sdk.records.any_json import AnyJson, JsonObject
-from baton.server.api.problem import ApiError, Code, invalid
+from baton.server.api.problem import ApiError, Code, NotUtf8Error, invalid
 from baton.store.transport.bodies import check_values
 from baton_events.errors import BatonError
 
@@ -68,6 +68,8 @@ def rpc_error(error: ApiError) -> RpcError:
     Raises:
         ApiError: the error, unless the protocol has one for its status: size, keys, rates, the store.
     """
+    if isinstance(error, NotUtf8Error):
+        return RpcError(NOT_JSON, str(error))
     if error.code is Code.UNREADABLE:
         return RpcError(INTERNAL, str(error))
     if error.status not in _INVALID_STATUSES:

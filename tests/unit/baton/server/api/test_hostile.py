@@ -36,7 +36,7 @@ HOSTILE_BODIES: dict[str, bytes] = {
     "many digits": b'{"priority": ' + b"9" * 5_000 + b"}",
     "half a surrogate as a name": b'{"\\ud800": 1}',
     "same name twice": b'{"jobType": "answers", "jobType": ["x"]}',
-    "byte order mark": b"\xef\xbb\xbf{}",
+    "two byte order marks": b"\xef\xbb\xbf" * 2 + b"{}",
     "spaces": b" " * 10_000,
 }
 # For each field of a body, one at a time; texts of JSON, so that they can be what Python's values cannot.

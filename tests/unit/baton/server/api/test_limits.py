@@ -22,6 +22,15 @@ from tests.unit.baton.server.test_routes import OPERATIONS_KEY, TABLE, WITH_OPER
 REGISTRY = Registry([Agent(name="answers", model=ScriptedModel(["done"]), expose=("a2a", "mcp"))])
 WITH_BODY = [route for route in TABLE if described(route).body is not None]
 CODED = {"gzip": gzip.compress(b"{}"), "deflate": zlib.compress(b"{}"), "br": b"\x0b\x00\x80{}\x03", "gzip, gzip": b"x"}
+ENCODINGS = {
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "utf-32": "UTF-32",
+    "utf-32-be": "UTF-32",
+}
+STATUS = {"A2A": 200}
+ENCODINGS |= {"latin-1": "'latin-1'"}
 # Each protocol that starts jobs: its path, its headers, and its body with a text.
 Start = tuple[str, Mapping[str, str], Any]
 
@@ -57,6 +66,31 @@ def assert_refused(answer: httpx.Response, *statuses: int) -> str:
         return str(answer.json()["error"]["message"])
     assert answer.status_code in statuses, answer.text[:300]
     return str(answer.json()["detail"])
+
+
+@pytest.mark.parametrize("how", starts(""))
+async def test_a_body_is_read_in_utf_8_and_refused_by_name_in_another_encoding(how: str) -> None:
+    """A mark before it is dropped; what is guessed would be kept as garbled words."""
+    path, headers, body = starts("é")[how]
+    text = json.dumps(body, ensure_ascii=False)
+    async with api_with(REGISTRY) as api:
+        for encoding, named in ENCODINGS.items():
+            media = f'application/json; charset="{encoding}"' if encoding == "latin-1" else "application/json"
+            sent: dict[str, Any] = {"content": text.encode(encoding), "headers": {**headers, "content-type": media}}
+            answer = await api.request("POST", path, **sent)
+            told = answer.json()
+            assert (answer.status_code, told.get("error", {}).get("code", -32700)) == (STATUS.get(how, 400), -32700), (
+                told
+            )
+            assert named in answer.text.replace('\\"', '"'), told
+            assert "send UTF-8" in (told["error"]["message"] if "jsonrpc" in told else told["detail"])
+            assert api.stage.store.trees == {}
+        marked: dict[str, Any] = {
+            "content": text.encode("utf-8-sig"),
+            "headers": {**headers, "content-type": "application/json"},
+        }
+        assert (await delivering(api, api.request("POST", path, **marked))).is_success
+        assert len(api.stage.store.trees) == 1
 
 
 @pytest.mark.parametrize("how", starts(""))
