@@ -37,6 +37,7 @@ class Body:
         self._limit = limit_bytes if self.is_packed or coding in _PLAIN else -1
         self._too_large, self._events = too_large, events
         self._size, self._tail = 0, b""
+        self._begun: bytes | None = b"" if events else None
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
         """Yield what the chunk holds.
@@ -44,13 +45,23 @@ class Body:
         Raises:
             zlib.error: it is not what its coding says.
         """
-        for piece in self._unpacked(chunk):
+        for piece in map(self._unmarked, self._unpacked(chunk)):
             self._size += len(piece)
             if self._size > self._limit:
                 raise self._too_large()
             if self._events:
                 self._size = min(self._size, self._since_the_last_end(piece))
             yield piece
+
+    def _unmarked(self, piece: bytes) -> bytes:
+        """Drop the byte order mark before a stream of events, by its standard: no reader knows it, but as a name."""
+        if self._begun is None:
+            return piece
+        self._begun += piece
+        if self._begun != codecs.BOM_UTF8 and codecs.BOM_UTF8.startswith(self._begun):
+            return b""  # it may go on in the next piece
+        begun, self._begun = self._begun, None
+        return begun.removeprefix(codecs.BOM_UTF8)
 
     def _unpacked(self, chunk: bytes) -> Iterator[bytes]:
         if self._unpacker is None:

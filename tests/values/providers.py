@@ -5,6 +5,7 @@ answer count, and each call has an id of its own, its arguments as they were sen
 """
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -111,6 +112,10 @@ def _said(drawn: Drawn) -> Said:
     )
 
 
+def _mark(drawn: Drawn) -> bytes:
+    return BOM_UTF8 if drawn.random.random() < 0.1 else b""
+
+
 def _are_told_apart(calls: Sequence[tuple[str, str, str]]) -> bool:
     """Return whether calls under one index can be told apart: by their ids, the first one being whole."""
     return len({id_ for id_, _, _ in calls}) == len(calls) and not any(each[2] == '{"a": 1' for each in calls)
@@ -136,7 +141,9 @@ def _runner() -> Runner:
 async def an_answer_to_a_library(drawn: Drawn) -> None:
     """A server answers an agent of pydantic-ai with it: two calls with one id are two, and half an answer is none."""
     said = _said(drawn)
-    answer = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=said.body(streams=True))
+    answer = httpx.Response(
+        200, headers={"content-type": "text/event-stream"}, content=_mark(drawn) + said.body(streams=True)
+    )
     with patch.dict("os.environ", OPENAI_API_KEY="x"), respx.mock(using=OPENAI_CHAT.using) as router:
         router.post(url__startswith=OPENAI_CHAT.url).mock(return_value=answer)
         found, spent = None, NOTHING_SPENT
@@ -158,7 +165,7 @@ async def an_answer_of_a_server(drawn: Drawn) -> None:
     """A server of Chat Completions answers with it, whole or in a stream."""
     said, streams = _said(drawn), drawn.random.random() < 0.7
     media = "text/event-stream" if streams else "application/json"
-    answer = httpx.Response(200, headers={"content-type": media}, content=said.body(streams=streams))
+    answer = httpx.Response(200, headers={"content-type": media}, content=_mark(drawn) + said.body(streams=streams))
     request = ModelRequest("", (QUESTION,), (ADD, _LOOK), 1, listener=FakeListener() if streams else None)
     with patch.dict("os.environ", OPENAI_API_KEY="x"), respx.mock(using=OPENAI_CHAT.using) as router:
         router.post(url__startswith=OPENAI_CHAT.url).mock(return_value=answer)

@@ -66,7 +66,7 @@ async def _check(response: Any) -> None:
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not response.is_success or media not in _LOOKED_AT:
         return
-    text = (await response.aread()).decode(errors="replace").strip()
+    text = (await response.aread()).decode("utf-8-sig", "replace").strip()
     try:
         body = json.loads(text)
     except ValueError:

@@ -1,5 +1,6 @@
 """A stream that is cut, doubled or out of order gives the whole answer or a retried failure, never a half answer."""
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
@@ -15,6 +16,7 @@ from baton.sdk.agents.runner import JobInfo, RunFailedError
 from baton.sdk.agents.runner import Recorded as RecordedRun
 from baton.sdk.models.catalog import ProviderModel
 from baton.sdk.models.model import ModelError, ModelRequest
+from baton_events.bounded import Body
 from tests.fakes.listener import FakeListener
 from tests.unit.baton.sdk.models.through_pydantic_ai import httpx2_mocker
 from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import (
@@ -100,6 +102,15 @@ def cuts_at_bytes(stream: Recorded) -> list[bytes]:
 async def test_the_whole_stream_is_the_answer(stream: Recorded) -> None:
     whole = [b"".join(stream.events)]
     assert await outcomes(stream, whole) == await durable_outcomes(stream, whole) == [WHOLE]
+
+
+@formats
+async def test_a_mark_before_the_stream_is_no_part_of_its_first_event(stream: Recorded) -> None:
+    """By the standard of such streams; it may come in pieces of a byte."""
+    marked = [BOM_UTF8 + b"".join(stream.events)]
+    assert await outcomes(stream, marked) == await durable_outcomes(stream, marked) == [WHOLE]
+    body = Body("", 100, ValueError, events=True)
+    assert b"".join(b"".join(body.pieces(bytes([byte]))) for byte in BOM_UTF8 + b"data: 1") == b"data: 1"
 
 
 @formats
