@@ -87,9 +87,7 @@ _LOSSES = "worlds of large payloads with planted defects, a lost key that stops 
 _SANDBOXES = "sandboxes of pydantic-ai's agents: one a job, found by each step, destroyed after its end"
 _ODD = "values that nobody had tried: numbers in declarations, texts as keys, and what foreign code gives at new doors"
 
-_IDIOMS = (
-    "what people write in workflows, or a refusal before a job begins; odd answers to both clients, and odd queries"
-)
+_IDIOMS = "what people write in workflows, or a refusal before a job begins; odd answers to both clients, odd queries"
 
 
 def _raises(buys: str, sums: str) -> tuple[tuple[str, int, str], ...]:
@@ -266,10 +264,11 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     ("test lines", 1_173, "racing calls, leases, alerts and doors of budgets, and a planted defect of each rule"),
     *_raises(
         _ODD,
-        "lines 1720, modules 9, functions 125, classes 7, test lines 3320, lines of server 44, functions of server "
-        "9, lines of local 5, classes of server 1, lines of worker 66, lines of sdk 1349, modules of sdk 8, "
-        "functions of sdk 98, classes of sdk 5, lines of client 230, functions of client 21, functions of testing "
-        "1, docs words 330, functions of worker 2, functions of engine 3, lines of engine 25, modules of client 1",
+        "lines 1857, modules 10, functions 136, classes 8, test lines 3435, lines of server 44, functions of server "
+        "9, lines of local 5, classes of server 2, lines of worker 66, lines of sdk 1440, modules of sdk 9, functions"
+        " of sdk 98, classes of sdk 5, lines of client 230, functions of client 22, functions of testing 1, docs "
+        "words 336, functions of worker 2, functions of engine 3, lines of engine 25, modules of client 1, lines of "
+        "store 14",
     ),
     ("test lines", 278, "generated sequences of calls beside a budget's rule; a request that came twice, billed once"),
     *_raises(

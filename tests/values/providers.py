@@ -51,7 +51,7 @@ def _model() -> ProviderModel:
 class Said:
     """What a server says: a text in pieces, calls (id, tool, arguments), its finish reason, end mark and tokens.
 
-    `one_index`: its stream gives all calls the same.
+    `one_index`: its stream gives all calls the same; `in_a_message`: it is one chunk with a whole message.
     """
 
     pieces: tuple[str, ...]
@@ -60,6 +60,7 @@ class Said:
     is_done: bool
     tokens: tuple[int, int] | None
     one_index: bool = False
+    in_a_message: bool = False
 
     @property
     def text(self) -> str:
@@ -82,13 +83,15 @@ class Said:
             "completion_tokens": self.tokens[1],
             "total_tokens": sum(self.tokens),
         }
+        message = {"role": "assistant", "content": "".join(self.pieces), "tool_calls": calls}
         if not streams:
-            message = {"role": "assistant", "content": "".join(self.pieces), "tool_calls": calls}
             whole = chunk() | {"object": "chat.completion", "usage": usage}
             return json.dumps(
                 whole | {"choices": [{"index": 0, "message": message, "finish_reason": self.finish}]}
             ).encode()
         chunks = [chunk({"content": piece}) for piece in self.pieces] + [chunk({"tool_calls": [one]}) for one in calls]
+        if self.in_a_message:
+            chunks = [chunk() | {"choices": [{"index": 0, "message": message, "finish_reason": None}]}]
         chunks += [chunk({}, self.finish)] if self.finish else []
         chunks += [chunk(usage=usage)] if usage else []
         lines = [f"data: {json.dumps(one)}\n\n" for one in chunks] + ["data: [DONE]\n\n"] * self.is_done
@@ -109,6 +112,7 @@ def _said(drawn: Drawn) -> Said:
         chance.random() < 0.5,
         chance.choice(((7, 5), None)),
         _are_told_apart(calls) and chance.random() < 0.5,
+        chance.random() < 0.1,
     )
 
 

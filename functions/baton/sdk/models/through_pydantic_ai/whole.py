@@ -39,6 +39,7 @@ from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
 from baton.sdk.models.through_pydantic_ai.guarded import guard
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton.sdk.models.through_pydantic_ai.sendable import sendable
+from baton.sdk.models.through_pydantic_ai.whole_events import WholeEvents
 from baton_events.ids import digest
 from baton_events.values.text import cut, storable
 
@@ -179,6 +180,8 @@ class _Watched:
         self._events, self._read = stream._get_event_iterator, stream.get  # noqa: SLF001 - what its subclasses define
         self._is_over, self._size_bytes = False, 0
         self._chunks = ChatChunks.of(stream)
+        if self._chunks is not None or hasattr(stream, "_last_sequence_number"):  # of OpenAI's library
+            WholeEvents(stream)
         CallPieces(stream._parts_manager)  # noqa: SLF001 - as above
         vars(stream).update(_get_event_iterator=self.events, get=self.get)
 

@@ -5,7 +5,7 @@ Providers' libraries are imported when they read: each worker of a test run impo
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -171,6 +171,44 @@ STREAMS = (
     Recorded("responses", OPENAI, responses(), _by_openai),
     Recorded("messages", ANTHROPIC, messages(), partial(_by_sse, "anthropic")),
     Recorded("gemini", _GOOGLE, gemini(), _by_google),
+)
+
+
+def _whole_responses() -> Iterator[Recorded]:
+    """One answer, of which ever less comes before its last event."""
+    whole = responses()
+    dones = tuple(event for event in whole if b"output_item.done" in event)
+    begun = tuple(event for event in whole if b"delta" not in event and b"arguments.done" not in event)
+    for name, events in {
+        "last event alone": whole[-1:],
+        "first and last event": (whole[0], whole[-1]),
+        "whole items": (whole[0], *dones, whole[-1]),
+        "items begun and whole": begun,
+        "items begun": (*(event for event in begun if event not in dones),),
+        "text in pieces": (*whole[:6], whole[-1]),
+        "call alone in pieces": (whole[0], *whole[6:]),
+    }.items():
+        yield Recorded(f"responses, {name}", OPENAI, events, _by_openai)
+
+
+def _whole_message(finish: str = "tool_calls") -> Body:
+    call = {"id": "call_0", "type": "function", "function": {"name": CALL[0], "arguments": CALL[1]}}
+    message = {"role": "assistant", "content": TEXT, "tool_calls": [call]}
+    return {**chunk(), "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+
+
+def _whole_blocks() -> tuple[bytes, ...]:
+    use = {"type": "tool_use", "id": "toolu_0", "name": CALL[0], "input": json.loads(CALL[1])}
+    blocks: list[Body] = [{"type": "text", "text": TEXT}, use]
+    starts = ({"type": "content_block_start", "index": at, "content_block": one} for at, one in enumerate(blocks))
+    return (messages()[0], *named(*starts), *messages()[-2:])
+
+
+SAID_WHOLE = tuple(_whole_responses())
+SAID_WHOLE_BY_OTHERS = (
+    Recorded("chat, a message", OPENAI_CHAT, unnamed(_whole_message()), _by_openai),
+    Recorded("chat, a message and usage", OPENAI_CHAT, unnamed(_whole_message(), chunk(usage=USAGE)), _by_openai),
+    Recorded("messages, whole blocks", ANTHROPIC, _whole_blocks(), partial(_by_sse, "anthropic")),
 )
 
 

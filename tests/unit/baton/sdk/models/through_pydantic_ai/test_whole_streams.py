@@ -3,7 +3,7 @@
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -19,13 +19,18 @@ from baton.sdk.models.model import ModelError, ModelRequest
 from baton_events.bounded import Body
 from tests.fakes.listener import FakeListener
 from tests.unit.baton.sdk.models.through_pydantic_ai import httpx2_mocker
+from tests.unit.baton.sdk.models.through_pydantic_ai.openai_bodies import response, text_item
+from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import OPENAI
 from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import (
     CALL,
     PIECES,
+    SAID_WHOLE,
+    SAID_WHOLE_BY_OTHERS,
     STREAMS,
     TEXT,
     Recorded,
     doubled,
+    named,
     swapped,
 )
 from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import ADD, QUESTION
@@ -111,6 +116,25 @@ async def test_a_mark_before_the_stream_is_no_part_of_its_first_event(stream: Re
     assert await outcomes(stream, marked) == await durable_outcomes(stream, marked) == [WHOLE]
     body = Body("", 100, ValueError, events=True)
     assert b"".join(b"".join(body.pieces(bytes([byte]))) for byte in BOM_UTF8 + b"data: 1") == b"data: 1"
+
+
+@pytest.mark.parametrize("stream", [*SAID_WHOLE, *SAID_WHOLE_BY_OTHERS], ids=lambda stream: stream.name)
+async def test_what_a_stream_says_whole_is_said(stream: Recorded) -> None:
+    """Without pieces before it: it is paid for, and another try would say the same."""
+    whole = [b"".join(stream.events)]
+    assert await outcomes(stream, whole) == await durable_outcomes(stream, whole) == [WHOLE]
+
+
+async def test_a_cut_answer_in_the_last_event_alone_is_cut_and_its_tokens_count() -> None:
+    cut: dict[str, Any] = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    cut["usage"] = {"input_tokens": 2**70, "output_tokens": 5, "total_tokens": 2**70 + 5}
+    [event] = named({"type": "response.incomplete", "sequence_number": 0, "response": response(text_item(TEXT), **cut)})
+    with respx.mock(using=OPENAI.using) as router:
+        router.post(OPENAI.url).mock(return_value=_sent(event, is_stream=True))
+        answer = await ProviderModel(OPENAI.model).answer(
+            ModelRequest("", (QUESTION,), (ADD,), 1, listener=FakeListener())
+        )
+    assert (answer.text, answer.is_cut, answer.input_tokens, answer.output_tokens) == (TEXT, True, 2**70, 5)
 
 
 @formats
