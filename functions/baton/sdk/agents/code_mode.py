@@ -32,7 +32,7 @@ There are no files, no network, no sleep and no other packages. Of asyncio there
 Classes cannot inherit; generators do not work.
 """
 _PYTHON = ("python", "py", "python3", "py3", "tool_code")
-_SECRET = re.compile(r"""(\w+)["']?\]?\s*[=:]\s*(["'])(.*?)\2""")
+_SECRET = re.compile(r"""(?<!\w)(\w+)["']?\]?\s*[=:]\s*(["'])(.*?)\2""")
 
 
 @tool(name=RUN_CODE)

@@ -176,6 +176,11 @@ def test_a_literal_under_a_secrets_name_is_hidden(code: str) -> None:
     assert any(SECRET in text for text in secrets)
 
 
+def test_a_long_word_in_what_is_no_script_is_read_once() -> None:
+    """Read again from each of its letters, it would keep the process busy for minutes."""
+    assert without_secrets(f"password = '{SECRET}' {'x' * 500_000}", {})[1] == (SECRET,)
+
+
 def test_other_literals_stay() -> None:
     code = "await login('ann', name)\nx = {'max_tokens': 'a', 'text': 'ann'}\npassword = ''\n"
     assert without_secrets(code, {"login": ("login", ("user", "password"))}) == (code, ())
