@@ -137,6 +137,8 @@ REGRESSIONS = {
     580569322284107: "a client was refused for want of room where a replica did not show its job",
     2299158658869: "a call's record was not told where others were told much besides: a 500",
     8964947902216: "copies of sweeps told a job of its slot each, and their messages died in turn",
+    576469548491445704: "a call got a place beside one that asks no more, and was to wait all the same",
+    8864813498971: "a first turn was told more of its session than a turn may read",
     290311193189693: "a call was taken for absent for want of a result, and read once it was over: 500",
     281665133946058: "who was to wait for its turn had been overtaken, and left what its message carried",
     571798764725597: "what calls said that an end had dropped was stored, and counted for no tenant",

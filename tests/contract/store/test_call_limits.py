@@ -126,3 +126,11 @@ async def test_the_place_of_a_call_that_is_gone_is_free_in_the_end(world: World)
     assert (await world.begin("c3", TWO_AT_ONCE)).wait_ms == 0
     world.now_ms += LEASE_MS
     assert (await world.begin("c4", TWO_AT_ONCE)).wait_ms == 0
+
+
+async def test_who_gets_a_place_beside_calls_that_are_gone_begins_at_once(world: World) -> None:
+    """Two processes died, and a third call asks no more: the place that was kept for it does not hide one's own."""
+    for name in ("c0", "c1", "c2"):
+        await world.begin(name, TWO_AT_ONCE)
+    world.now_ms += LEASE_MS + 2 * PLACE_MS + 1
+    assert (await world.begin("c3", TWO_AT_ONCE)).wait_ms == 0

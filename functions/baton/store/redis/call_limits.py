@@ -167,11 +167,13 @@ class _Places(Semaphore):
         A place given to a call that has stopped asking goes to the next one.
         """
         expiry: list[Command] = [["PEXPIRE", key, _KEPT_MS] for key in self._named]
+        held = False
         while True:
             answer = await self.run(now_ms, members, {"fill": name}, beside=expiry)
+            held = held or answer.held  # a later request is about those who are gone, and does not look at this one
             granted = await self.entries_of([one.job_id for one in answer.untaken]) if answer.untaken else {}
             if not (lost := call_limits.gone(granted, now_ms)):
-                return answer.held, [entry.agent for entry in granted.values()]
+                return held, [entry.agent for entry in granted.values()]
             members = _dropped(lost)
 
 
