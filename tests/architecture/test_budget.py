@@ -270,7 +270,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "words 336, functions of worker 2, functions of engine 3, lines of engine 25, modules of client 1, lines of "
         "store 14",
     ),
-    ("test lines", 278, "generated sequences of calls beside a budget's rule; a request that came twice, billed once"),
+    ("test lines", 250, "generated sequences of calls with a budget beside the rule in Python, and what they find"),
     *_raises(
         "one typed union of stream parts: where a kind is added, mypy names each reader that lacks it",
         "lines 160, modules 1, functions 3, classes 11, test lines 18, lines of server 28, functions of server 1, "

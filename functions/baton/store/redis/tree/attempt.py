@@ -212,12 +212,13 @@ class Attempt:
     def is_in(self, snapshot: TreeSnapshot) -> bool:
         """Return whether this newer tree has what the refused attempt wrote: its request came twice.
 
-        Work items that it began or changed tell that, or its bill, where others have changed them since.
+        Work items that it began or changed tell that, where there are any, and else its bill.
         """
         known, now, draft = self._snapshot.tree.items, snapshot.tree.items, self.draft
         written = [draft.items[key] for key in draft.touched if known and key in draft.items]
-        is_there = any(item.key in now and (item.key not in known or now[item.key] == item) for item in written)
-        return is_there or self.bill.is_in(snapshot.state)
+        if written:
+            return any(item.key in now and (item.key not in known or now[item.key] == item) for item in written)
+        return self.bill.is_in(snapshot.state)
 
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""

@@ -3,11 +3,9 @@
 import asyncio
 import json
 from contextlib import nullcontext
-from typing import Any
 
 import pytest
 
-from baton.engine.commit.answers import Verdict
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
 from baton.engine.state import Usage
@@ -72,28 +70,3 @@ async def test_each_step_of_a_request_pays_what_its_invocation_spent_and_the_las
     assert [used["messages"] for used in shown] == [1, 10, 100]
     assert sum(used.get("redisRequests", 0) for used in shown) == usage(store).redis_requests - before.redis_requests
     assert sum(used.get("redisBytes", 0) for used in shown) == usage(store).redis_bytes - before.redis_bytes
-
-
-async def test_a_request_that_comes_twice_is_billed_once_though_its_items_change_in_between(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Its second copy is refused. The work items are no longer as it wrote them; its bill is."""
-    store = await begun()
-    before, connection = usage(store), store._transactions._redis
-    apply, sent = connection.apply, list[int]()
-
-    async def twice(*request: Any) -> Any:
-        sent.append(1)
-        answer = await apply(*request)
-        if len(sent) > 1:
-            return answer
-        for item in ITEMS[1:]:
-            assert (await FakeStore(store.redis).claim(claim_of(item, owner="o2"))).verdict is Verdict.GRANTED
-        return await apply(*request)
-
-    monkeypatch.setattr(connection, "apply", twice)
-    with metered(Meter(FakeClock(), memory_mb=1)):
-        charge(messages=7)
-        await store.commit(claim_of(ITEMS[0]), Changes(admitted=True))
-        assert take().messages == 0
-    assert usage(store).messages - before.messages == 7
