@@ -69,8 +69,9 @@ def test_a_first_turn_is_told_no_more_than_it_may_read(
 
     model: Any = ScriptedModel(["x"])
     registry = Registry([Agent("keeper", model, memory=Memory())])
-    stub: Any = _Keeper(remembered)
-    executor = Recalling(Conversing(turn, registry, _Earlier(earlier), most), registry, stub, most)
+    keeper: Any = _Keeper(remembered)
+    before_it: Any = _Earlier(earlier)
+    executor = Recalling(Conversing(turn, registry, before_it, most), registry, keeper, most)
     asked, granted = CallModel(a_job(agent="keeper"), 1, 1), Claim("job_1", "k", "m", "o", 0, 0)
     asyncio.run(executor(asked, History((TASK,), size_bytes=before), granted))
     (history,) = given_to
