@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from baton.sdk.models.model import ModelAnswer, ModelError
+from baton.sdk.models.model import ModelError
 from baton.sdk.tools.pending import Pending, RunAgain
 from baton.sdk.tools.tool_error import ToolError
 from tests.values.odd import Broken, Drawn, Falls, MuteError, Silent
@@ -65,7 +65,7 @@ ODD_TURNS = {
     "odd mute": Odd("model_error", lambda _: _raise(MuteError())),
     "odd exit": Odd("model_error", lambda _: _raise(SystemExit())),
     "odd silent": Odd("model_garbage", lambda _: Silent()),
-    "odd tokens": Odd("unrecordable", lambda _: ModelAnswer("?", input_tokens=_NAN)),  # type: ignore[arg-type]
+    "odd form": Odd("model_garbage", lambda _: {"text": "?", "input_tokens": _NAN}),
     "odd halves": Odd("model_error", lambda _: _raise(ModelError("a\ud83d", retryable=True))),
     "odd waits": Odd(
         "model_error",
