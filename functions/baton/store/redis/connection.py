@@ -265,11 +265,8 @@ class RedisConnection:
         Raises:
             StoreAnswerError: it is of another form, so that nothing is known of what was written.
         """
-        if (
-            not isinstance(answer, list)
-            or [type(each) for each in answer[: 1 + is_applying]] != [int] * (1 + is_applying)
-            or (is_applying and not _is_read(answer))
-        ):
+        is_counted = answer.__class__ is list and answer and answer[0].__class__ is int
+        if not is_counted or (is_applying and not _is_read(answer)):
             raise self._store_error(ValueError("an answer of another form"))
         return answer
 
@@ -310,10 +307,9 @@ def _all_of(found: Sequence[Any]) -> list[Any] | None:
 
 def _is_read(answer: list[Any]) -> bool:
     """Return whether what lua/commit.lua has read, or refused, has its form."""
-    _, is_written, *found = answer
-    if len(found) != 1 or not isinstance(found[0], list):
+    if len(answer) != 3 or answer[1].__class__ is not int or answer[2].__class__ is not list:  # noqa: PLR2004
         return False
-    return not is_written or all(isinstance(each, list) and each for each in found[0])
+    return not answer[1] or all(each.__class__ is list and each for each in answer[2])
 
 
 def _is_forgotten(answer: Any) -> bool:

@@ -30,10 +30,9 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     """Make the executors from the process's container."""
     ports, settings, secrets = container.ports, container.settings, container.secrets
     registry, memory, seconds = container.registry, container.memory, settings.work_timeout_seconds
-    take_back = TakeBack(container.commands)
     text_streams = TextStreams(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
     files, offloaded = ChatFiles(ports.chats, settings.files_limit_bytes), _offloaded_calls(container)
-    earlier = EarlierJobs(ports.listing, ports.reader, ports.store)
+    take_back, earlier = TakeBack(container.commands), EarlierJobs(ports.listing, ports.reader, ports.store)
     remembers = any(agent.memory_policy for agent in registry.agents)
 
     def asked_of(registry: Registry) -> Executing:

@@ -23,13 +23,12 @@ from baton.sdk.memory.entries import question_of
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.memory.policy import Memory
 from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE, Failure
-from baton.worker.conversation.conversation import BYTES_PER_TOKEN
+from baton.worker.conversation.conversation import BYTES_PER_TOKEN, size_bytes
 from baton.worker.conversation.earlier_jobs import Earlier
 from baton.worker.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, is_chat, recorded
 from baton.worker.executors.executor import Executing, with_entries
 from baton.worker.executors.memory_entries import exchange_of
 from baton_events.errors import MemoryUnavailableError
-from baton_events.ids import canonical_json
 
 _Executor = Callable[[Work, History, Claim], Awaitable[StepResult | None]]
 
@@ -39,8 +38,8 @@ _SHARE = 2
 
 
 def _with(history: History, entry: dict[str, Any]) -> History:
-    size_bytes = history.size_bytes + len(canonical_json(entry).encode("utf-8", "replace"))
-    return replace(history, transcript=(*history.transcript, entry), size_bytes=size_bytes)
+    total_bytes = history.size_bytes + size_bytes(entry)
+    return replace(history, transcript=(*history.transcript, entry), size_bytes=total_bytes)
 
 
 class Recalling:
