@@ -16,7 +16,7 @@ from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.codec import dump, load_call
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.layout import written
-from baton.engine.commit.patch import STAMP, Stamps, replacing
+from baton.engine.commit.patch import STAMP, Stamps, compared
 from baton.engine.commit.tree import Tree
 from baton.engine.state import Job
 from baton.engine.stream_parts import start
@@ -183,7 +183,7 @@ class FakeRedis(InProcessRedis):
         key = keys.state_key(root)
         mine = TreeTexts(sealing_of(self.payload_keys, ""), root, tree.jobs.values())
         fields, gone = written(before, _draft_of(tree, before), mine)
-        fields[STAMP] = replacing(self._stamps.next())
+        fields[STAMP] = compared(self._stamps.next())
         self._hash(key, {**{name: text for name, text in self.hash(key).items() if name not in gone}, **fields})
         for name in tree.jobs:
             calls = {call.id: dump(call, mine) for call in tree.calls.get(name, {}).values()}

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from baton.engine.commit import operations
 from baton.engine.commit.answers import Claim, Undelivered, Verdict
 from baton.engine.commit.draft import Draft
-from baton.engine.commit.patch import replacing
+from baton.engine.commit.patch import compared
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.effects import Changes
@@ -22,7 +22,6 @@ from baton.store.redis.tree.billing import Bill
 from baton.store.redis.tree.snapshot import Transcript
 from baton.store.transport.meter import Meter
 from tests.simulation.actors import STAGE
-from tests.simulation.kept import Kept
 from tests.simulation.planting import Patch, answering_step, around, constant, defects, replaced
 from tests.simulation.world import World
 
@@ -143,7 +142,6 @@ def _all_items(self: Tree, _message_id: str, now_ms: int, but: str = "") -> tupl
     return tuple(item for item in self.items.values() if item.key != but and not self.gated(item, now_ms))
 
 
-_APPENDED = "string.sub((text or '') .. ARGV[at], -400)"
 _AT_ONCE = around(dispatch, "delivery", lambda delivery, event, _not_before_ms, replay: delivery(event, 0, replay))
 
 DEFECTS = defects(
@@ -155,9 +153,8 @@ DEFECTS = defects(
         ),
         "a join is counted down instead of computed": around(operations, "commit", _counting_down),
         "an end leaves the job's work items": _changes_with(lambda changes: replace(changes, ends=False)),
-        "a stamp is replaced without a comparison, so another's write is overlooked": (
-            replaced(attempt, "appended", lambda _stamp, name: replacing(name)),
-            around(Kept, "script", lambda script, self: script(self).replace(_APPENDED, "ARGV[at]")),
+        "a stamp stands for writes that were not compared, so another's is overlooked": replaced(
+            attempt, "appended", compared
         ),
     },
     a_turn_is_told_what_is_stored={
@@ -190,6 +187,7 @@ DEFECTS = defects(
     a_delivery_is_billed_once={
         "what was billed stays in the meter": around(Meter, "take", _staying),
         "what a refused write took is gone": constant(Meter, "refund", None),
+        "a request that came twice does not know its name": constant(attempt.Attempt, "is_in", answer=False),
     },
     an_event_says_what_was_billed_for_it={
         "an event says nothing of its own request": around(billing, "with_used", _without_request)

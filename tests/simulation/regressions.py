@@ -158,6 +158,8 @@ REGRESSIONS = {
     8808509403299: "own: copies of a submission and a claim came after a failover that forgot their slot",
     8807020458808: "a COMMIT came twice, and a command between had added to its ledger: it was billed twice",
     8796170145671: "the same, with a COMMIT that only claimed what its invocation went on with",
+    2199023260553: "the same, with a COMMIT whose new work item another one had ended in between",
+    412413860421: "own: a bill of equal text told that a refused step was in the tree: nobody was billed",
     77123477: "two attempts of one refused write were both taken for what came twice",
     44877881664: "a write that came twice was billed twice, since the read behind its refusal failed",
     40378063056: "the same, in another world",

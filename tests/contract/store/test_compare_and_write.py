@@ -64,6 +64,26 @@ async def test_a_text_is_appended_to_what_is_there_and_only_the_end_stays(redis:
         assert await redis.execute("HGET", _HASH, "end") == end
 
 
+async def test_a_text_ends_as_it_is_known_and_is_appended_to(redis: RedisConnection) -> None:
+    """Where it does not end so, or is not there, nothing is written; its last characters stay."""
+    await redis.execute("HSET", _HASH, "end", 'a;"é",')
+
+    def ending(patch: Patch, text: str, more: str, field: str = "end") -> None:
+        patch.ends(_HASH, field, text)
+        patch.write("HSET", _HASH, ["other", "1", field, more], [(field, 3)])
+
+    assert not await _written(redis, lambda patch: ending(patch, "a", "b"))
+    assert not await _written(redis, lambda patch: ending(patch, 'b;"é",', "b"))
+    assert not await _written(redis, lambda patch: ending(patch, "a", "b", "missing"))
+    assert await redis.execute("HGET", _HASH, "end") == 'a;"é",'
+    assert await _written(redis, lambda patch: ending(patch, ';"é",', "b;"))
+    assert await redis.execute("HGET", _HASH, "end") == 'a;"é",b;'
+    assert await _written(redis, lambda patch: patch.ends(_HASH, "end", 'a;"é",b;'))
+    assert await redis.execute("HGET", _HASH, "end") == 'a;"é",b;'
+    assert await _written(redis, lambda patch: ending(patch, "b;", "c" * 158))
+    assert await redis.execute("HGET", _HASH, "end") == "b;" + "c" * 158
+
+
 async def test_one_of_several_fields_is_enough_and_needed(redis: RedisConnection) -> None:
     await begin(redis)
     assert not await _written(redis, lambda patch: patch.any(_HASH, ["three", "four"]))

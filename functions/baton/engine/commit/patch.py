@@ -1,9 +1,9 @@
 """A patch: conditions, writes and reads, as `apply` takes them; it knows its own cost.
 
 Invariant: it knows nothing of the domain, only keys, fields and texts. A stamp is a field of a hash that stands for all
-others: equal stamps mean equal hashes, as each request that writes fields writes it, under a name that no other request
-has. Where it compares the stamp, it replaces it. Any other request appends its name to what is stored, in the script:
-replaced by one that does not know of another one's write, the stamp would hide that write.
+others: each request that writes fields appends its name to it, in the script; no two requests have one name. A name
+that was compared (`;`) stands for all that is before it, any other (`,`) for its own write alone. So equal ends from
+the last compared name on mean equal hashes; whose name is in a stamp has been written.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +19,18 @@ Command = Sequence[str | int]
 # them it is appended to the field's text.
 Sum = tuple[str, int, str, int] | tuple[str, int]
 
+# The script keeps the last 25 names, 10 after one that has compared them. Who has appended more than there is room for
+# since the name that it knows reads again.
 STAMP = "#"
-# The script keeps as much of a stamp that is appended to (commit.lua): two histories with equal ends would repeat
-# the same 25 requests in the same order.
-KEPT_CHARS = 400
 # Of a chain of stamps: the newest of so many other processes stay, whose names have so many characters.
 _OTHERS, _PROCESS_CHARS = 3, 11
 
 
 class Patch:
-    """Conditions, the writes where all of them hold, and the reads after that. `commands`: how many that takes."""
+    """Conditions, the writes where all of them hold, and the reads after that.
+
+    `commands`: how many that takes; `summed`: the fields that are not compared, each with its place.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self.commands = 1
@@ -39,7 +41,8 @@ class Patch:
         self._writes: list[list[Any]] = []
         self._reads: list[list[Any]] = []
         self._sums: dict[str, list[Any]] = {}
-        self._summed: dict[str, str] = {}
+        self.summed: dict[str, str] = {}
+        self._ends: dict[str, list[Any]] = {}
         self._counted: set[int] = set()
 
     def equal(self, key: str, texts: Mapping[str, str | None], summed: Sequence[str] = ()) -> None:
@@ -52,16 +55,17 @@ class Patch:
             first = self._add([*there, *known.values(), *[""] * len(summed)])
             self._conditions.append(["equal", self._key(key), first, len(there)])
             for number, field in enumerate(summed, first + len(known)):
-                self._summed[field] = f"{number}"
+                self.summed[field] = f"{number}"
             self.commands -= -len(there) // _SLICE
         if absent := [field for field in texts if field not in known]:
             self._conditions.append(["absent", self._key(key), self._add(absent), len(absent)])
             self.commands -= -len(absent) // _SLICE
 
-    @property
-    def sums_up(self) -> bool:
-        """Whether fields are summed."""
-        return bool(self._summed)
+    def ends(self, key: str, field: str, text: str) -> None:
+        """Require that this field's text ends so; `write` appends to it."""
+        condition = self._ends[field] = ["ends", self._key(key), self._add([field, text]), 0]
+        self._conditions.append(condition)
+        self.commands += 1
 
     def any(self, key: str, fields: Sequence[str]) -> None:
         """Require at least one of these fields."""
@@ -89,8 +93,10 @@ class Patch:
         self._writes.append([command, index, first, first + count - 1] if count else [command, index])
         self.commands += 1 if count <= _SLICE else -(-count // _SLICE)
         for field, at, *added in sums:
-            if field in self._summed:
-                self._sums.setdefault(self._summed[field], []).append([first + at, *added])
+            if field in self._ends:
+                self._ends[field][-1] = first + at
+            elif field in self.summed:
+                self._sums.setdefault(self.summed[field], []).append([first + at, *added])
 
     def read(self, reads: Iterable[Command]) -> None:
         """Read these after the writes."""
@@ -163,11 +169,16 @@ class Stamps:
         return f"{self._process}{self._count:04x}"  # as long after many requests
 
 
-def replacing(name: str) -> str:
-    """Return the stamp after a request of this name that has compared the one before."""
-    return f"{name},"
+def compared(name: str) -> str:
+    """Return what a request of this name appends to a stamp that it has compared."""
+    return f";{name}"
 
 
-def appended(stamp: str, name: str) -> str:
-    """Return the stamp after a request of this name that has not compared it."""
-    return f"{stamp}{name},"[-KEPT_CHARS:]
+def appended(name: str) -> str:
+    """Return what a request of this name appends to a stamp that it has not compared."""
+    return f",{name}"
+
+
+def known_end(stamp: str) -> str:
+    """Return the end of a stamp that stands for all of it: from the last name on that was compared."""
+    return stamp[max(stamp.rfind(";"), 0) :]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from baton.engine.commit.patch import STAMP, Patch, Stamps, replacing
+from baton.engine.commit.patch import STAMP, Patch, Stamps, compared
 from baton.engine.commit.stored_bytes import LEAST_FILE_MS
 from baton.sdk.records.memory import SESSION_ENTRIES, MemoryEntry
 from baton.store.records.objects import session_place
@@ -293,7 +293,7 @@ class RedisSessionMemory:
             patch.equal(key, {STAMP: before[STAMP]})
         else:
             patch.missing(key, key)
-        after = {**after, STAMP: replacing(self._stamps.next())}
+        after = {**after, STAMP: compared(self._stamps.next())}
         if frees:  # the whole key is replaced, which a store takes whose memory is full
             patch.write("DEL", key, [])
             before = {}

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from baton.engine.all_jobs.job_list import Found
 from baton.engine.commit.codec import dump, load_call, load_item, load_job, load_score, require_readable
-from baton.engine.commit.patch import STAMP, Patch, Stamps, replacing
+from baton.engine.commit.patch import STAMP, Patch, Stamps, compared
 from baton.engine.commit.usage_ledger import ends_event
 from baton.engine.state import Job
 from baton.store.records.objects import job_place
@@ -141,7 +141,7 @@ class Resealing:
             patch, fields = Patch(0), {name: changed[name] for name in piece}
             patch.equal(key, {name: before[name] for name in piece} | ({STAMP: stamp} if stamp else {}))
             if stamp:
-                fields[STAMP] = stamp = replacing(self._stamps.next())
+                fields[STAMP] = stamp = compared(self._stamps.next())
             patch.write("HSET", key, [text for pair in fields.items() for text in pair])
             if not await self._redis.written(patch):
                 raise StoreError(f"{key} changes: reseal once more")

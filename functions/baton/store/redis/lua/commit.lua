@@ -1,12 +1,11 @@
 -- Compare, then write: where all conditions hold, all is written, else nothing.
 -- ARGV[1]: JSON: conditions, writes, sums, reads once it is written, with `most`: how many bytes are read at most.
--- A condition: `equal` or `absent` (key, fields, then texts), `count` (key, text, number of values that have it), `any`
--- (key, fields: one of them is there), or `missing` (two keys). Writes and reads are commands: name, key, arguments.
--- Keys and arguments are indexes of KEYS and ARGV.
+-- A condition: `equal` or `absent` (key, fields, then texts), `ends` (key, a field before the end of its text, an argument
+-- that is appended to this: 10 names stay), `count` (key, text, number of values that have it), `any` (key, fields: one is
+-- there), or `missing` (two keys). Writes and reads: name, key, arguments. All are indexes of KEYS and ARGV.
 -- Sums, by a field of an `equal`: it is not compared, but each of these arguments becomes this text, then the sum of this
--- number and the field's; without a number, the end of the field's text with the argument after it.
--- Answer: how many commands this took, 1 where it is written, and what was read, or the kind of the condition that does
--- not hold.
+-- number and the field's; without a number, the end of the field's text with the argument after it: 25 names.
+-- Answer: the number of commands, 1 where it is written, and what was read, or which kind of condition does not hold.
 local plan, commands, values = cjson.decode(ARGV[1]), 1, {}
 local sums, none = plan.sums or {}, {}
 
@@ -18,8 +17,7 @@ end
 -- In slices: Lua's unpack has room for a few thousand values.
 local function compare(key, first, count, there)
   for from = first, first + count - 1, 4000 do
-    local last = math.min(from + 3999, first + count - 1)
-    for i, text in ipairs(call('HMGET', key, unpack(ARGV, from, last))) do
+    for i, text in ipairs(call('HMGET', key, unpack(ARGV, from, math.min(from + 3999, first + count - 1)))) do
       local sum = sums[tostring(from + i - 1)]
       for _, each in ipairs(sum or none) do
         local at, start, more = unpack(each)
@@ -37,14 +35,17 @@ end
 local holds = {
   equal = function(key, first, count) return compare(key, first, count, true) end,
   absent = function(key, first, count) return compare(key, first, count, false) end,
+  ends = function(key, field, at)
+    local text, ending = call('HGET', key, ARGV[field]) or '', ARGV[field + 1]
+    ARGV[at] = string.sub(text .. (ARGV[at] or ''), -160)
+    return string.sub(text, -#ending) == ending
+  end,
   any = function(key, first, count) return not compare(key, first, count, false) end,
   missing = function(key, other) return call('EXISTS', key, KEYS[other]) == 0 end,
   count = function(key, text, number)
     values[key] = values[key] or call('HVALS', key)
     for _, value in ipairs(values[key]) do
-      if string.find(value, ARGV[text], 1, true) then
-        number = number - 1
-      end
+      number = number - (string.find(value, ARGV[text], 1, true) and 1 or 0)
     end
     return number == 0
   end,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, turns_of
-from baton.engine.commit.patch import STAMP, Command, Patch, appended, chained, replacing
+from baton.engine.commit.patch import STAMP, Command, Patch, appended, chained, compared, known_end
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, usage_in
 from baton.engine.state import NOTHING_USED, Usage
@@ -82,7 +82,7 @@ class Attempt:
         self._root_id, self._snapshot, self._transitions, self._stamp = root_id, snapshot, transitions, stamp
         self.answers: list[Any] = []
         self.bill = Bill()
-        self._results, self._sealing, self._is_stamp_appended = results, sealing, False
+        self._results, self._sealing = results, sealing
         draft = self.draft = self._made(transitions)
         self._apart: dict[str, tuple[str, Usage | None]] = {}
         self.texts = TreeTexts(sealing, root_id, draft.jobs.values())
@@ -96,7 +96,7 @@ class Attempt:
         elif snapshot.apart:
             written = self._writes.state
             self._writes.gone += [name for name in snapshot.apart if f"usage:{name.split(':')[1]}" in written]
-        self.is_nothing = not self._writes.stamp(replacing(stamp))
+        self.is_nothing = not self._writes.stamp(compared(stamp))
 
     def _made(self, transitions: Sequence[Transition]) -> Draft:
         """Return a draft in which all of them are made; note the answers, and who pays."""
@@ -157,14 +157,16 @@ class Attempt:
         if not self.is_apart and not state:
             patch.missing(key, keys.tombstone_key(self._root_id))
         elif not self.is_apart and names >= self._snapshot.tree.jobs.keys():
-            patch.equal(key, {STAMP: state.get(STAMP)})
+            patch.ends(key, STAMP, known_end(state[STAMP]))
         else:
-            compared = self._compared_apart(patch, key) if self.is_apart else self._compared_of(names, patch, key)
-            compared |= self._guaranteed(patch, key)
-            # Others may write meanwhile: the script numbers parts, and appends to the stamp.
-            self._is_stamp_appended = not self.is_nothing
-            summed = [*map(keys.part_count, self._writes.part_counts), *([STAMP] if self._is_stamp_appended else ())]
-            patch.equal(key, {name: text for name, text in compared.items() if name not in summed}, summed)
+            known = self._compared_apart(patch, key) if self.is_apart else self._compared_of(names, patch, key)
+            known |= self._guaranteed(patch, key)
+            # Others may write meanwhile: the script numbers parts.
+            summed = [*map(keys.part_count, self._writes.part_counts)]
+            if not self.is_nothing:
+                self._writes.state[STAMP] = appended(self._stamp)
+                summed.append(STAMP)
+            patch.equal(key, {name: text for name, text in known.items() if name not in summed}, summed)
 
     def _compared_of(self, job_ids: set[str], patch: Patch, key: str) -> dict[str, str | None]:
         """Return the fields of these jobs, and where a turn of theirs may begin, the limits that it shares."""
@@ -210,15 +212,8 @@ class Attempt:
         self.draft.usage = {**usage, **self.bill.settle(patch, beside, usage, self._apart, self._writes.state)}
 
     def is_in(self, snapshot: TreeSnapshot) -> bool:
-        """Return whether this newer tree has what the refused attempt wrote: its request came twice.
-
-        Work items that it began or changed tell that, where there are any, and else its bill.
-        """
-        known, now, draft = self._snapshot.tree.items, snapshot.tree.items, self.draft
-        written = [draft.items[key] for key in draft.touched if known and key in draft.items]
-        if written:
-            return any(item.key in now and (item.key not in known or now[item.key] == item) for item in written)
-        return self.bill.is_in(snapshot.state)
+        """Return whether this newer tree has what the refused attempt wrote: its request came twice."""
+        return self._stamp in snapshot.state.get(STAMP, "").replace(";", ",").split(",")
 
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""
@@ -238,8 +233,8 @@ class Attempt:
         if not draft.items or not draft.jobs:
             return None
         state = {**self._snapshot.state, **writes.state}
-        if self._is_stamp_appended:  # if no other was meanwhile; else the next comparison is refused
-            state[STAMP] = appended(self._snapshot.state.get(STAMP, ""), self._stamp)
+        # If no other has written meanwhile; else the next comparison is refused.
+        state[STAMP] = f"{known_end(self._snapshot.state.get(STAMP, ''))}{writes.state[STAMP]}"
         for name in writes.gone:
             state.pop(name, None)
         waiting = {item.call_id for item in draft.items.values()}

@@ -48,7 +48,6 @@ class Bill:
         self.places: dict[str, str] = {}  # of ledgers that are billed, each with a text of its own until then
         self._steps: list[_Paying] = []
         self._taken: list[Spent] = []
-        self._written: dict[str, str] = {}
         self._size_bytes = 0
 
     def add(self, job_id: str, meter: Meter | None, was: Usage, now: Usage, parts: Sequence[str]) -> None:
@@ -92,7 +91,7 @@ class Bill:
             new = _with_size(text, used_bytes, self._size_bytes)
             patch.exchange(old, new)
             if field:
-                self._written[field] = state[field] = new
+                state[field] = new
         payer = self._steps[-1].job_id
         known_bytes = paid[payer].redis_bytes - _UNKNOWN + self._size_bytes
         return {**paid, payer: replace(paid[payer], redis_bytes=known_bytes)}
@@ -102,10 +101,6 @@ class Bill:
         if written and self._steps:
             return charge(size_bytes=answer_bytes(found))
         return charge(requests=1, commands=commands, size_bytes=self._size_bytes + answer_bytes(found))
-
-    def is_in(self, state: Mapping[str, str]) -> bool:
-        """Return whether this newer state has a ledger as it was to be written. Others may have added to it since."""
-        return any(state.get(field) == text for field, text in self._written.items())
 
     def refund(self) -> None:
         """Give back what was taken for a refused write, so that another one pays it."""

@@ -55,7 +55,7 @@ class Writes:
         self.expires = draft.expires_ms != before.expires_ms
 
     def stamp(self, text: str) -> bool:
-        """Write this stamp with all else, if anything has changed; return whether. The script may append it."""
+        """Add this to the stamp beside all else, if anything has changed; return whether."""
         draft = self._draft
         of_state = self.state or self.gone or self.expires
         if not (of_state or draft.transcript or draft.new_calls or draft.new_results):
@@ -75,7 +75,8 @@ class Writes:
         if self.gone:
             patch.write("HDEL", key, self.gone)
         if self.state:
-            patch.write("HSET", key, flat(self.state), self._sums() if patch.sums_up else ())
+            stamped = [(STAMP, 2 * len(self.state) - 1)]  # which was added last
+            patch.write("HSET", key, flat(self.state), self._sums() if patch.summed else stamped)
         self._add_calls(patch)
         for job_id, count in self.part_counts.items():
             self._stream(patch, job_id, count, kept.stream_length)
