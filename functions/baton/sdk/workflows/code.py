@@ -213,6 +213,7 @@ class Code:
         if file is None or node is None:
             self._fault(f"the source of {asked!r} cannot be read; keep it in a file of its own")
             return name
+        self._mean(name, value, file, subset.first_line(node))
         for line, text in subset.faults_of(node, is_top=is_top):
             self._fault(text, file, line)
         file.take(node, node.col_offset)
@@ -238,12 +239,21 @@ class Code:
                 self._bind(name, SUBSTITUTED[name])
             return
         value = scope[name]
-        if self._bound.setdefault(name, id(value)) != id(value):
-            self._fault(f"name {name!r} has two meanings in the workflow's modules; rename one", file, line)
-        elif isinstance(value, ModuleType):
+        if not self._mean(name, value, file, line):
+            return
+        if isinstance(value, ModuleType):
             self._module(name, value, file, node)
         elif (target := self._target(name, value, file, line)) not in ("", name):
             self._bind(name, target)
+
+    def _mean(self, name: str, value: Any, file: SourceFile, line: int) -> bool:
+        """Return whether a name has this meaning alone: all modules become one."""
+        function = getattr(value, "function", value) if isinstance(value, CodeAgent) else value
+        meaning = id(getattr(function, "__code__", value))
+        if is_one := self._bound.setdefault(name, meaning) == meaning:
+            return is_one
+        self._fault(f"name {name!r} has two meanings in the workflow's modules; rename one", file, line)
+        return False
 
     def _bind(self, name: str, target: str) -> None:
         place = self.early if target.startswith("_baton_") else self.late

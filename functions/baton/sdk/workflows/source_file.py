@@ -4,6 +4,7 @@ Invariant: a line keeps its number, but for lines that a rewriting adds, which a
 """
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -27,9 +28,11 @@ class SourceFile:
 
     def take(self, node: ast.stmt, indent: int) -> None:
         """Keep a statement's lines, rewritten, at the left margin."""
+        in_texts = set(_lines_in_texts(node))
         for number, text in rewritten(self.lines, node, has_groups=self.has_groups).items():
-            lines = [line[indent:] if line[:indent].isspace() else line for line in text.split("\n")]
-            self.kept[number] = "\n".join(lines)
+            first, *added = text.split("\n")
+            lines = [line[indent:] if line[:indent].isspace() else line for line in (first, *added)]
+            self.kept[number] = "\n".join([first if number in in_texts else lines[0], *lines[1:]])
 
     @property
     def text(self) -> str:
@@ -50,11 +53,18 @@ class SourceFile:
         return [self.kept.get(number, "") for number in range(1, max(self.kept, default=0) + 1)]
 
 
+def _lines_in_texts(node: ast.AST) -> Iterator[int]:
+    """Yield the numbers of lines that begin within a text: their indent is the text's own."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.JoinedStr) or (isinstance(each, ast.Constant) and isinstance(each.value, str | bytes)):
+            yield from range(each.lineno + 1, (each.end_lineno or each.lineno) + 1)
+
+
 @lru_cache(256)
 def parsed(path: str) -> tuple[list[str], ast.Module]:
     """Read a file once: its lines and its syntax."""
     text = Path(path).read_text(encoding="utf-8")
-    return text.splitlines(), ast.parse(text)
+    return text.split("\n"), ast.parse(text)  # `splitlines` has more ends of lines than Python's syntax
 
 
 def shown_as(path: str, module: str) -> str:

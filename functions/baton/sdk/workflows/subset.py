@@ -261,22 +261,36 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.
 
 def free_names(node: ast.AST) -> dict[str, int]:
     """Return the names that a function or class takes from outside, with the first line of each."""
-    loads, bound = dict[str, int](), set[str]()
+    free = _free_inside(node)
+    for default in _defaults(node):  # evaluated outside
+        free |= free_names(ast.Expression(default))
+    return free
+
+
+def _free_inside(node: ast.AST) -> dict[str, int]:
+    loads, bound, of_methods = dict[str, int](), set[str](), dict[str, int]()
     arguments = getattr(node, "args", None)
     if isinstance(arguments, ast.arguments):
         bound |= {each.arg for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]}
         bound |= {each.arg for each in (arguments.vararg, arguments.kwarg) if each is not None}
     for child in _children(node):
-        _collect(child, loads, bound)
+        if isinstance(node, ast.ClassDef) and isinstance(child, Function):  # it does not see the class's own names
+            of_methods |= _free_inside(child)
+            bound.add(child.name)
+            for default in _defaults(child):
+                _collect(default, loads, bound)
+        else:
+            _collect(child, loads, bound)
     for each in ast.walk(node):
         if isinstance(each, ast.Global):
             bound.difference_update(each.names)
-    free = {name: line for name, line in loads.items() if name not in bound}
-    defaults = [*arguments.defaults, *arguments.kw_defaults] if isinstance(arguments, ast.arguments) else []
-    for default in defaults:  # evaluated outside
-        if default is not None:
-            free |= free_names(ast.Expression(default))
-    return free
+    return of_methods | {name: line for name, line in loads.items() if name not in bound}
+
+
+def _defaults(node: ast.AST) -> list[ast.expr]:
+    arguments = getattr(node, "args", None)
+    given = [*arguments.defaults, *arguments.kw_defaults] if isinstance(arguments, ast.arguments) else []
+    return [each for each in given if each is not None]
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:

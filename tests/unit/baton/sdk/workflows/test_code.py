@@ -234,3 +234,39 @@ async def test_a_dataclass_keeps_the_methods_that_can_run_though_an_annotation_a
     runner, job = runner_of(load(METHODS)), Job({"part": {"words": ["a", "b"]}, "far": {"words": ["c"]}})
     await job.turn(runner)
     assert (await job.turn(runner)).output == 5
+
+
+ODD_LINES = [
+    "\x0c\ndef helper(x):\n    return x + 1\n\x0c\n@workflow\nasync def main():\n    return helper(1)\n",
+    *(
+        f"@workflow\nasync def main():\n    text = 'a{mark}b'  # {mark}\n    return text\n"
+        for mark in "\x0b\x0c\x1c\x85\u2028"
+    ),
+    '''def made():
+    @workflow
+    async def main():
+        number = 1
+        text = f"""a
+        {number}
+      c""" + """d
+            e
+f"""
+        async with asyncio.TaskGroup() as group:
+            one = group.create_task(add(1, 2))
+            last = b"""g
+                h"""
+        return [text, last.decode(), one.result()]
+    return main
+
+main = made()
+''',
+]
+
+
+@pytest.mark.parametrize("text", ODD_LINES)
+async def test_each_line_and_text_of_a_file_is_as_in_python(load: Load, text: str) -> None:
+    """Also in a function in a function, and where a line has what ends others elsewhere."""
+    module, job = load(text), Job({})
+    while (answer := await job.turn(runner_of(module))).answer.calls:
+        pass
+    assert answer.output == await module.main()
