@@ -150,7 +150,6 @@ class StreamReader:
             if self.stopped or not self.live:  # the client comes back for more, to a process that stays
                 break
             if not stored.parts and self._silent_seconds >= HEARTBEAT_SECONDS:
-                self._silent_seconds = 0.0
                 yield ": heartbeat\n\n"
             try:
                 stored = await self.next(stored)
@@ -195,6 +194,8 @@ class StreamReader:
         if stored.parts:
             pace.arrived()
             self._silent_seconds, self._only_waits = 0.0, False
+        elif self._silent_seconds >= HEARTBEAT_SECONDS:  # which the caller has told its client, if it tells that
+            self._silent_seconds = 0.0
         while pace.until_read_seconds:
             seconds = min(_STEP_SECONDS, pace.until_read_seconds, HEARTBEAT_SECONDS - self._silent_seconds)
             if await noticed_within(self._noticed, seconds):

@@ -69,6 +69,7 @@ _KEY = attrgetter("key")
 _STOPPED = ["HGET", keys.SLOTS, "closed"]
 # Entries of a long stream, so that no answer of the store grows with the whole of it.
 PAGE_ENTRIES = 250
+_FEWER = 4  # of a page that is more than an answer may have, the next one has this part
 _LAST = 2**52  # no list is as long, and every client and script can express it
 
 
@@ -213,14 +214,20 @@ class Reader:
             if not text:
                 return StoredParts(None)
             known = load_job(text, texts)
-        found, last = StoredParts(None), after
+        found, last, count = StoredParts(None), after, PAGE_ENTRIES if after >= 0 else -after
         while True:
-            # The job after its parts: whoever reads the last of them finds the result, too.
-            page, text = await self._redis.pipeline(_reading(known, last), own)
+            try:
+                # The job after its parts: whoever reads the last of them finds the result, too.
+                page, text = await self._redis.pipeline(_reading(known, last, count), own)
+            except StoreAnswerError:  # it may be more than the store answers at once
+                if count == 1 or after < 0:
+                    raise
+                count = -(-count // _FEWER)
+                continue
             more = _numbered(known, page, last, texts)
             found = replace(more, first=found.first, parts=(*found.parts, *more.parts)) if found.parts else more
             last = found.first + len(found.parts) - 1
-            if len(page) < PAGE_ENTRIES or after < 0:
+            if len(page) < count or after < 0:
                 return replace(found, job=load_job(text, texts)) if text else StoredParts(None)
 
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
@@ -235,7 +242,10 @@ class Reader:
 
     async def parts_after(self, job: Job, after: int) -> tuple[str, ...]:
         """Return those parts alone, with one command: for a known job, of which nothing is expected yet."""
-        page = await self._redis.execute(*_reading(job, after))
+        try:
+            page = await self._redis.execute(*_reading(job, after))
+        except StoreAnswerError:
+            return (await self.parts(job.id, after, job)).parts
         return _numbered(job, page, after, TreeTexts(self._redis.sealing, job.id)).parts
 
     async def ping(self) -> None:
@@ -247,12 +257,12 @@ class Reader:
         await self._redis.close()
 
 
-def _reading(job: Job, after: int) -> Command:
+def _reading(job: Job, after: int, count: int = PAGE_ENTRIES) -> Command:
     """Return the command that reads a page of the job's parts."""
     key, after = keys.parts_key(job.id), min(after, _LAST)
     if after < 0:
         return ["XREVRANGE", key, "+", "-", "COUNT", -after]
-    return ["XRANGE", key, f"({job.created_at_ms}-{after}" if after else "-", "+", "COUNT", PAGE_ENTRIES]
+    return ["XRANGE", key, f"({job.created_at_ms}-{after}" if after else "-", "+", "COUNT", count]
 
 
 def _numbered(job: Job, page: Sequence[Any], after: int, texts: TreeTexts) -> StoredParts:

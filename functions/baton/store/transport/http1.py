@@ -127,6 +127,8 @@ class Connection(asyncio.Protocol):
             httpx.RemoteProtocolError: no answer, or not a whole one. httpx.ReadError: the connection broke.
             httpx.DecodingError: the body is too large, or not what its headers say.
         """
+        if not self.is_open:  # nothing would tell of what is written to a connection that has ended
+            raise httpx.RemoteProtocolError("the server hung up before it was sent a request")
         self._answer, self._waiting = Answer(), self._loop.create_future()
         self._transport.write(data)
         answer = await self._waiting

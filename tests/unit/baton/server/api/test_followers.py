@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from baton.server.api.stream import StreamReader
 from baton.server.api.stream_token import TOKEN_SECONDS
 from baton.worker.entry import UNTIL_MS
 from tests.unit.baton.kit.stage import Stage
@@ -217,3 +219,30 @@ async def test_head_of_a_stream_reports_its_headers_and_follows_nothing() -> Non
         answer = await asyncio.wait_for(api.http.head(path, headers=key), 5)
         assert (answer.status_code, answer.content) == (200, b"")
         assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+class _Lasting:
+    """A permit that does not end."""
+
+    key_id = ""
+
+    async def lasts(self) -> bool:
+        return True
+
+
+@virtual_time
+async def test_a_reader_that_sends_no_heartbeats_reads_on_as_one_that_does() -> None:
+    """A WebSocket is told nothing of a silence. It was held by one of ten seconds for ever, and took a whole core."""
+    async with api_of(waiting_stage()) as api:
+        job_id, permit, looks = await waiting_job(api), cast("Any", _Lasting()), 0
+        first = await api.stage.reader.parts(job_id, 0)
+        reader = StreamReader(api.stage.container, permit, job_id, len(first.parts))
+        stored, began_at = replace(first, parts=()), seconds()
+        with reader.reading():
+            while not stored.parts and looks < 500:
+                stored, looks = await reader.next(stored), looks + 1
+                if 600 <= seconds() - began_at < 610:
+                    await api.request("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+        assert stored.job is not None
+        assert stored.job.ended
+        assert 600 <= seconds() - began_at < 625

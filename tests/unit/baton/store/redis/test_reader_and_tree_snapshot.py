@@ -11,6 +11,7 @@ from baton.engine.transitions import JobStatus
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import PAGE_ENTRIES, Reader
 from baton.store.redis.tree.snapshot import TreeSnapshot
+from baton_events.errors import StoreAnswerError
 from baton_events.sealing import sealing_of
 
 JOB = Job("job_1", "s", "acme", "clerk", created_at_ms=17)
@@ -98,3 +99,23 @@ def test_a_result_that_is_not_there_says_nothing_of_the_call() -> None:
     assert snapshot.knows_result(place)
     assert not snapshot.knows_call(place)
     assert snapshot.read_again({}, None, {}, {place: None}).knows_call(place)
+
+
+class _Narrow(OneStream):
+    """Answers no more than twenty entries at once: they are as large as that."""
+
+    def _answer(self, name: str, key: str, *arguments: Any) -> Any:
+        found = super()._answer(name, key, *arguments)
+        if name == "XRANGE" and len(found) > 20:
+            raise StoreAnswerError("max request size exceeded")
+        return found
+
+
+@pytest.mark.parametrize("count", [7, 21, PAGE_ENTRIES + 30])
+async def test_a_stream_of_large_parts_is_read_however_little_the_store_answers_at_once(count: int) -> None:
+    """Of a job with hundreds of results of 60 kB no page was answered: its stream could not be read at all."""
+    reader = Reader(cast("RedisConnection", _Narrow(count)))
+    for after in (0, 3):
+        parts = tuple(f"part {number}" for number in range(after + 1, count + 1))
+        assert (await reader.parts("job_1", after, JOB)).parts == parts
+        assert await reader.parts_after(JOB, after) == parts

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.store.transport.http1 import Http1Transport
+from baton.store.transport.http1 import Connection, Http1Transport
 from baton_events import proxies
 from baton_events.bounded import OWN_LIMIT_BYTES
 
@@ -273,3 +273,18 @@ def answering(*answers: bytes, breaks_off: bool = False) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread.join()
+
+
+async def test_a_connection_that_has_ended_before_its_first_request_is_an_error_at_once() -> None:
+    """A proxy without room hangs up on who has just connected: nothing told of it, so the whole time limit passed."""
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        place = server.sockets[0].getsockname()
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, *place)
+        await until(lambda: not connection.is_open)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await asyncio.wait_for(connection.exchange(b"GET / HTTP/1.1\r\n\r\n"), 2)
