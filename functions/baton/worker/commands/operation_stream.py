@@ -4,7 +4,7 @@ After an operation has begun to wait, messages come back to read the stream: aft
 time after four times as long. None comes after an hour or more, since the hourly sweep reads the stream anyway. All
 operations that begin to wait in the same slot of time share these messages. The hourly sweep makes up for a lost one.
 Invariant: an entry is acknowledged when its outcome has a backup message and is recorded, or when it is buried with a
-reason.
+reason. One that cannot be taken in here and now holds up no other.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from baton.store.redis.operation_stream import OperationStream, StreamEntry
 from baton.store.redis.totals import Counters, count
 from baton.worker.commands.signal import CompleteOperation, UnknownOperationError
 from baton_events.emitter import Emitter
-from baton_events.errors import PublishError, StoreError
+from baton_events.errors import NewerVersionError, PublishError, StorageFullError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 from baton_events.values.text import storable_json
 
@@ -146,12 +146,15 @@ class OperationOutcomes:
         try:
             known = await self._completing.known_id(operation_id, task_id, entry.added_ms)
             taken_in = await self._completing.complete(known, body, "stream")
+            if self.ended is not None and taken_in.operation is not None and taken_in.call is not None:
+                await self.ended(taken_in.operation, taken_in.call, taken_in.outcome)
         except UnknownOperationError as error:
             if self._clock.now_ms() - entry.added_ms > PATIENCE_MS:
                 await self._bury(entry, str(error))
             return False
-        if self.ended is not None and taken_in.operation is not None and taken_in.call is not None:
-            await self.ended(taken_in.operation, taken_in.call, taken_in.outcome)
+        except (NewerVersionError, StorageFullError) as error:  # another process can take it in, or a later poll
+            _log.warning("entry %s of the stream of outcomes is left for later: %s", entry.id, error)
+            return False
         _log.info("entry %s completes operation %s: %s", entry.id, operation_id, taken_in.signal_result)
         return True
 

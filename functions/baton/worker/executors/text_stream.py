@@ -20,7 +20,7 @@ from baton.observability.tracing import first_chunk
 from baton.sdk.records.redaction import KnownSecrets
 from baton.store.redis.store import Store
 from baton.store.transport.meter import write
-from baton_events.errors import StoreError
+from baton_events.errors import NewerVersionError, StoreError
 from baton_events.values.text import Joiner
 
 _log = logging.getLogger("baton.models")
@@ -102,7 +102,7 @@ class TextStream:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 held = await self._append(self._appended + 1, batch.parts, batch.text_id)
-        except (StoreError, TimeoutError) as error:
+        except (NewerVersionError, StoreError, TimeoutError) as error:
             self._failures += 1
             self._silent = self._failures >= _MOST_FAILURES
             _log.warning("a model's text comes later: %s", error)

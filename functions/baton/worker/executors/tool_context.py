@@ -45,7 +45,13 @@ from baton.worker.executors.started_jobs import BackgroundCalls
 from baton.worker.runtime.new_jobs import job_of
 from baton_events.app_event import app_event, delay_ms
 from baton_events.emitter import Emitter
-from baton_events.errors import JobGoneError, MemoryUnavailableError, PayloadGoneError, StoreError
+from baton_events.errors import (
+    JobGoneError,
+    MemoryUnavailableError,
+    NewerVersionError,
+    PayloadGoneError,
+    StoreError,
+)
 from baton_events.ids import (
     awaited_name,
     call_of_operation,
@@ -148,7 +154,7 @@ class StoreChannel:
         try:
             data = {"callId": self._call_id, **self._shown({"fraction": fraction, "text": text_of(text)}, "progress")}
             await self._append(canonical_json({"type": "data-progress", "data": data}))
-        except StoreError as error:
+        except (NewerVersionError, StoreError) as error:
             _log.warning("a progress report of %s is lost: %s", self._call_id, error)
 
     async def cancelled(self) -> bool:

@@ -107,33 +107,45 @@ class ToolRun:
             return found
         tool, arguments = found
         outside = self._outside if effect.job.lets_go_of(effect.call, tool.background) else None
-        result = await self._not_run(tool, arguments, effect, claim)
+        secrets = self._secrets.and_those_in(arguments)
+        context = self._context(effect, claim, secrets)
+        result = await self._not_run(tool, arguments, effect, context, secrets)
         if outside is None:
-            return result or await self._run(tool, arguments, effect, claim, effect.call.id)
+            return result or await self._run(tool, arguments, effect, context, secrets)
         if result is None and not tool.background:
-            result = await self._run(tool, arguments, effect, claim, call_of(effect.job, effect.call))
+            context = replace(context, operation_id=operation_id(call_of(effect.job, effect.call)))
+            result = await self._run(tool, arguments, effect, context, secrets)
         if result is None or (isinstance(result, CallWaits) and _goes_on(tool, result)):
             return await outside.background.start(effect, arguments, result)
         return result
 
     async def _run(
-        self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, claim: Claim, operation: str
+        self,
+        tool: Runnable,
+        arguments: dict[str, Any],
+        effect: RunTool,
+        context: ToolContext,
+        secrets: KnownSecrets,
     ) -> StepResult:
-        secrets = self._secrets.and_those_in(effect.call.arguments)
-        context = self._context(effect, claim, operation, secrets)
+        now_ms = context.started_at_ms
         result = await self._attempt(tool, arguments, context, secrets)
         if isinstance(result, ToolFailed):
             return result
         if isinstance(result, Pending):
-            return canonical(await self._waits(tool, result, context, effect.job, claim.now_ms), secrets)
+            return canonical(await self._waits(tool, result, context, effect.job, now_ms), secrets)
         if isinstance(result, NeedsApproval | RunAgain):
-            return canonical(_later(result, arguments, claim.now_ms), secrets)
+            return canonical(_later(result, arguments, now_ms), secrets)
         if isinstance(result, CallReturned):
             return self._returned(tool, result.value, result.kept)
         return self._returned(tool, result)
 
     async def _not_run(
-        self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, claim: Claim
+        self,
+        tool: Runnable,
+        arguments: dict[str, Any],
+        effect: RunTool,
+        context: ToolContext,
+        secrets: KnownSecrets,
     ) -> StepResult | None:
         """Return why the tool is not run: its arguments are bad, or a person must be asked; None: it can run."""
         if not isinstance(tool, Tool):
@@ -143,30 +155,30 @@ class ToolRun:
                 tool.check(arguments)
             except InvalidArguments as error:
                 return _failed("invalid_arguments", str(error), retryable=False)
-        asks = await self._asks(tool, arguments, effect, claim)
+        asks = await self._asks(tool, arguments, effect.call, context, secrets)
         if isinstance(asks, ToolFailed):
             return asks
-        return question_of(tool, arguments, claim.now_ms) if asks else None
+        return question_of(tool, arguments, context.started_at_ms) if asks else None
 
-    async def _asks(self, tool: Tool, arguments: dict[str, Any], effect: RunTool, claim: Claim) -> bool | ToolFailed:
+    async def _asks(
+        self, tool: Tool, arguments: dict[str, Any], call: CallRecord, context: ToolContext, secrets: KnownSecrets
+    ) -> bool | ToolFailed:
         """Return whether a person must be asked, or how the tool's own function for that has failed."""
         rule = tool.requires_approval
-        if isinstance(rule, bool) or _is_approved(effect.call):
-            return bool(rule) and not _is_approved(effect.call)
-        secrets = self._secrets.and_those_in(arguments)
-        context = self._context(effect, claim, effect.call.id, secrets)
-        # An earlier attempt of the tool that still runs is not joined for this.
+        if isinstance(rule, bool) or _is_approved(call):
+            return bool(rule) and not _is_approved(call)
+        # An earlier attempt of the tool that still runs is not joined. Reports of both are numbered by one channel.
         context = replace(context, idempotency_key=f"{context.idempotency_key}-approval")
         runs = ApprovalRule(tool.name, rule, tool.timeout_seconds)
         decided: bool | ToolFailed = await self._attempt(runs, arguments, context, secrets)
         return decided
 
-    def _context(self, effect: RunTool, claim: Claim, operation: str, secrets: KnownSecrets) -> ToolContext:
+    def _context(self, effect: RunTool, claim: Claim, secrets: KnownSecrets) -> ToolContext:
         return ToolContext(
             job_id=effect.job.id,
             session_id=effect.job.session_id,
             call_id=effect.call.id,
-            operation_id=operation_id(operation),
+            operation_id=operation_id(effect.call.id),
             attempt=effect.attempt,
             idempotency_key=effect.call.idempotency_key,
             started_at_ms=claim.now_ms,

@@ -116,7 +116,7 @@ class Claims:
             _log.warning("%s is broken off, because the process stops. It runs again once one serves", claim.item_key)
 
     async def _give_back(self, claim: Claim, *, begun: bool) -> bool:
-        with contextlib.suppress(StoreError, TimeoutError):
+        with contextlib.suppress(NewerVersionError, StoreError, TimeoutError):
             async with asyncio.timeout(GIVE_BACK_SECONDS):
                 return await self._store.give_back(claim, self._clock.now_ms(), begun=begun)
         return False
@@ -150,7 +150,7 @@ class Claims:
         if claims := self._living():
             try:
                 lost = await self._store.renew(claims, self._clock.now_ms() + LEASE_MS)
-            except StoreError as error:
+            except (NewerVersionError, StoreError) as error:  # the first: a codec of one's own cannot get its keys
                 self._timer = loop.call_later(AGAIN_SECONDS, self._begin)
                 _log.info("claims of %s are not prolonged, and are tried again: %s", claims[0].job_id, error)
             else:

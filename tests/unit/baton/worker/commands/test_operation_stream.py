@@ -14,8 +14,15 @@ from baton.worker.commands.completion_body import CompletionBody
 from baton.worker.commands.operation_stream import PATIENCE_MS, UnreadableEntryError, read_entry
 from baton.worker.recovery.maintenance import Maintenance, Pruning, read_poll
 from baton.worker.recovery.outage import StoreAway
-from baton_events.errors import MalformedEventError, PublishError
+from baton_events.errors import (
+    BatonError,
+    MalformedEventError,
+    PublishError,
+    StorageFullError,
+    UnreadablePayloadError,
+)
 from baton_events.ids import call_of_operation, job_of_call
+from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.flaky import FlakyStage
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
@@ -297,3 +304,23 @@ def test_the_first_outcome_stays_whatever_the_order(actions: list[str]) -> None:
         assert not await played.stage.ports.operation_stream.expected(0)
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("error", [UnreadablePayloadError("k1"), StorageFullError("acme", 2, 1, 1_000)])
+async def test_an_entry_that_is_not_taken_in_here_and_now_holds_up_none(error: BatonError) -> None:
+    """Each poll ended at an outcome for a job whose key is not there, and all outcomes behind it waited for ever."""
+    stage, operation_id = await waiting()
+    add(stage, entry_id(stage, 1), operation_id="op_job_9-1-0-abc", success="true")
+    add(stage, entry_id(stage, 2), operation_id=operation_id, success="true", result="1")
+
+    async def locked(read: Method, job_id: str, **options: Any) -> Any:
+        if job_id == "job_9":
+            raise error
+        return await read(job_id, **options)
+
+    around(stage.reader, "job", locked)
+    assert await poll(stage) == 1
+    await stage.run()
+    assert (await stage.now()).status == "completed"
+    assert reasons(stage) == []
+    assert not await is_all_done(stage)

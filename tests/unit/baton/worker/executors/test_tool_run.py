@@ -1,6 +1,7 @@
 """One attempt of a tool call: whatever goes wrong is a step result with a clear message; the memory that it may use."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -226,3 +227,33 @@ async def test_a_tool_of_an_agent_that_is_gone_recalls_no_further_than_its_sessi
         job = Job("job_1", "session_1", "acme", agent, 0)
         result = await executor(RunTool(job, call, 1), history, Claim("job_1", "k", "m", "o", 0, 0))
         assert result == ToolReturned(found)
+
+
+class Noting(FakeStore):
+    """Notes the numbers of what is appended: under one claim the store takes each number once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: list[int] = []
+
+    async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
+        del claim, text_id
+        self.numbers += [sequence] if parts else []
+        return True
+
+
+async def test_what_an_approval_rule_reports_takes_no_number_of_the_tools_own_reports() -> None:
+    """The tool's first reports were taken for those of the rule, and were lost."""
+
+    async def is_much(arguments: dict[str, Any], ctx: ToolContext) -> bool:
+        await ctx.info("checked", arguments)
+        return False
+
+    @tool(requires_approval=is_much)
+    async def pay(ctx: ToolContext) -> None:
+        await ctx.info("begun")
+        await ctx.progress(0.5)
+
+    store = Noting()
+    assert isinstance(await run_call(pay, CallRecord("job_1-1-0-x", 1, 0, "pay", {}), store), ToolReturned)
+    assert store.numbers == [1, 2, 3]

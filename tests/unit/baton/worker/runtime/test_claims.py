@@ -27,7 +27,7 @@ from baton.worker.runtime.policy import (
     Suspects,
 )
 from baton.worker.runtime.spec import work_limits_ms
-from baton_events.errors import StoreError
+from baton_events.errors import OWN_CODEC, BatonError, StoreError, UnreadablePayloadError
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -44,13 +44,14 @@ class Observed(FakeStore):
         self.renewed: list[list[str]] = []
         self.given_back: list[str] = []
         self.fails = 0
+        self.failing: BatonError = StoreError("the store is away")
         self.requested = asyncio.Event()
 
     async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
         self.renewed.append(sorted(claim.item_key for claim in claims))
         self.requested.set()
         if len(self.renewed) <= self.fails:
-            raise StoreError("the store is away")
+            raise self.failing
         return await super().renew(claims, lease_until_ms)
 
     async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
@@ -139,15 +140,17 @@ async def test_a_claim_whose_answer_took_long_is_prolonged_sooner(monkeypatch: p
     assert left_seconds <= RENEW_SECONDS - 3.0 + TOGETHER_SECONDS
 
 
-async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Again and again; also where the store has failed meanwhile."""
+@pytest.mark.parametrize("error", [StoreError("the store is away"), UnreadablePayloadError(OWN_CODEC, "is not ready")])
+async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch, error: BatonError) -> None:
+    """Again and again; also where the store has failed meanwhile, or a codec's keys could not be had for a moment."""
     work = Work(monkeypatch, 8 * STEP_SECONDS)
-    work.store.fails = 1
+    work.store.fails, work.store.failing = 1, error
     delivery = await work.at_work()
     work.stage.clock.ms += 5_000
-    for _ in range(3):
-        work.store.requested.clear()
-        await work.store.requested.wait()
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            work.store.requested.clear()
+            await work.store.requested.wait()
     item = await work.item()
     assert item.lease_until_ms == work.stage.clock.ms + LEASE_MS
     await delivery
