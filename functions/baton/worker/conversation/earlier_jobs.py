@@ -29,6 +29,7 @@ from baton.worker.conversation.exchanges import (
     fitting,
     is_rolled_back,
     lines_of,
+    replaced_by,
     still_valid,
 )
 from baton.worker.conversation.fitting import cut
@@ -41,6 +42,8 @@ MessagesOf = Callable[[Sequence[dict[str, Any]], Mapping[str, dict[str, Any]]], 
 _CALLS_BYTES = 24_000
 # Replaced jobs are found as well.
 _ROWS = 2 * EXCHANGES
+# So often what was before a replaced job is read, where that is not among the newest ones.
+_MOST_READS = 4
 
 
 class Earlier(Protocol):
@@ -69,9 +72,7 @@ class EarlierJobs:
         self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
     ) -> tuple[Exchange, ...]:
         """Read the session's exchanges before this job."""
-        query = Query(tenant=job.tenant, session_id=job.session_id, before_ms=job.created_at_ms + 1)
-        scanned = await self._listing.scan(query, "", _ROWS)
-        found = await self._reader.jobs([row.job_id for row in scanned.found])
+        found = await self._newest(job, task)
         if lost := [key_id for one in found.values() for key_id in one.unreadable]:
             raise UnreadablePayloadError(lost[0])
         earlier = sorted((one for one in found.values() if _is_before(one.job, job)), key=lambda one: _order(one.job))
@@ -89,6 +90,23 @@ class EarlierJobs:
             return exchange_of(one) if one.job.id in valid else await self._replaced(one)
 
         return tuple([one for one in await asyncio.gather(*map(made, kept)) if one is not None])
+
+    async def _newest(self, job: Job, task: Mapping[str, Any]) -> dict[str, Snapshot]:
+        """Read the newest jobs before this one; where an older one is replaced, also those before that.
+
+        All between the replaced job and the newest ones are replaced with it.
+        """
+        found, before_ms = dict[str, Snapshot](), job.created_at_ms + 1
+        for _ in range(_MOST_READS):
+            query = Query(tenant=job.tenant, session_id=job.session_id, before_ms=before_ms)
+            scanned = await self._listing.scan(query, "", _ROWS)
+            found |= await self._reader.jobs([row.job_id for row in scanned.found])
+            replaced = {replaced_by(each) for each in (task, *(one.task for one in found.values()))}
+            if not (missing := replaced - {"", *found}) or not (older := await self._reader.jobs(sorted(missing))):
+                break
+            found |= older
+            before_ms = min(one.job.created_at_ms for one in older.values()) + 1
+        return found
 
     async def _exchange(self, one: Snapshot, messages_of: MessagesOf | None) -> Exchange:
         messages = await self._messages(one.job, messages_of) if messages_of else None

@@ -57,11 +57,12 @@ def _cap(sizes: Sequence[int], capacity_bytes: int) -> int:
 def _shortened(result: dict[str, Any], limit_bytes: int) -> dict[str, Any]:
     if size_bytes(result) <= limit_bytes:
         return result
+    edited = {"edited": result["edited"]} if "edited" in result else {}  # what a person changed is told in any case
     if "ok" in result:
         value = result["ok"]
-        return {"ok": cut(value if isinstance(value, str) else canonical_json(value), limit_bytes)}
+        return {"ok": cut(value if isinstance(value, str) else canonical_json(value), limit_bytes), **edited}
     error = result.get("error") or {}
-    return {"error": {**error, "message": cut(str(error.get("message", "")), limit_bytes)}}
+    return {"error": {**error, "message": cut(str(error.get("message", "")), limit_bytes)}, **edited}
 
 
 # One turn with a large result must not push out all the others.

@@ -104,7 +104,7 @@ class ForkedTurn:
             return ended.model_answer(turn, fork.edits)
         entries = ended.entries_before(turn) if turn == fork.turn else ()
         new = tuple([entry for entry in entries if entry not in history.transcript])
-        prompt_history = dataclasses.replace(history, transcript=(*history.transcript, *new))
+        prompt_history = dataclasses.replace(history, transcript=(*history.transcript, *new), memo={})
         return with_entries(await asks(effect, prompt_history, claim), new)
 
     def _with_edits(self, name: str, edits: Edits) -> Executing:

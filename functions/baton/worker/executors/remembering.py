@@ -39,7 +39,8 @@ _SHARE = 2
 
 def _with(history: History, entry: dict[str, Any]) -> History:
     total_bytes = history.size_bytes + size_bytes(entry)
-    return replace(history, transcript=(*history.transcript, entry), size_bytes=total_bytes)
+    # What is made of an entry that is not recorded yet is for this attempt alone.
+    return replace(history, transcript=(*history.transcript, entry), size_bytes=total_bytes, memo={})
 
 
 class Recalling:

@@ -1,5 +1,6 @@
 """A history in turns: what it is made of, how much it is, which policies keep it small, and what was said before it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -234,3 +235,33 @@ async def test_an_earlier_job_is_told_as_far_as_reads_show_it(agent: str, late: 
     later = stage.job("answers", "job_2", session="session-job_1")
     (exchange,) = await earlier.before(later, {}, lambda turns, _: f"{len(turns)} turns")
     assert (exchange.messages, len(exchange.calls)) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "replaced", "later", "told"),
+    [
+        (25, 12, 0, range(12)),
+        (45, 2, 0, (0, 1)),  # it is not among the newest rows
+        (45, 25, 20, (*range(25), *range(45, 65))),
+    ],
+)
+async def test_what_a_message_has_replaced_stays_replaced_however_long_the_chat_is(
+    count: int, replaced: int, later: int, told: Sequence[int]
+) -> None:
+    """Of a session with many rows, what was said behind an edited message came back into the conversation."""
+    stage = Stage(registry=Registry([Agent("answers", ScriptedModel(["done"]))]))
+
+    async def said(number: int, **chat: str) -> tuple[Job, dict[str, Any]]:
+        stage.clock.ms += 1_000
+        job, task = stage.job("answers", f"job_{number}", session="s"), {"text": "hello", "chat": chat}
+        await stage.container.commands.submit(job, task)
+        return job, task
+
+    for number in range(count):
+        await said(number)
+    job, task = await said(count, replaces=f"job_{replaced}")
+    for number in range(count + 1, count + 1 + later):
+        job, task = await said(number)
+    found = await EarlierJobs(stage.ports.listing, stage.reader, stage.ports.store).before(job, task)
+    known = [int(one.job_id.removeprefix("job_")) for one in found]
+    assert known == list(told)

@@ -195,3 +195,11 @@ def test_a_summary_says_up_to_which_turn_and_does_not_fill_the_limit() -> None:
     old = conversation_of(history_of(4)).turns
     assert entry_of("short", old, 4_000) == {"role": "summary", "upTo": 4, "text": "short", "v": 1}
     assert size_bytes(entry_of("x" * 50_000, old, 4_000)) < 1_100
+
+
+@pytest.mark.parametrize("stored", [{"ok": "x" * 5_000}, {"error": {"type": "E", "message": "x" * 5_000}}])
+def test_that_a_person_changed_a_call_is_told_however_short_its_result_is(stored: dict[str, Any]) -> None:
+    turn = Turn(1, (streamed_text(1),), {"a": {**stored, "edited": {"amount": 5}}})
+    short = shorten(turn, 1_000).results["a"]
+    assert short["edited"] == {"amount": 5}
+    assert size_bytes(short) < 1_500

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from baton.engine.step_results import ModelAnswered
 from baton.sdk.memory.entries import Recalled, Recollection
 from baton.sdk.models.model import Message, ToolMessage
 from baton.worker.conversation.exchanges import OUTCOME, REPLACED, Exchange
+from baton.worker.executors.history import kinds_of
 from baton.worker.executors.model_turn import messages
 from baton.worker.executors.remembering import Conversing, Recalling
 from baton_events.ids import canonical_json
@@ -78,3 +79,21 @@ def test_a_first_turn_is_told_no_more_than_it_may_read(
     told = sum(map(_size, messages(history)))
     assert told + before <= most
     assert history.size_bytes == before + sum(len(canonical_json(one).encode()) for one in history.transcript[1:])
+
+
+async def test_what_an_attempt_was_told_besides_is_forgotten_where_it_is_not_recorded() -> None:
+    """Another process may do the turn meanwhile, with nothing to tell: this one knew the model's answer as told."""
+    model: Any = ScriptedModel(["x"])
+    registry, found = Registry([Agent("keeper", model)]), [Exchange("job_0", "Which?", "This.", "completed")]
+    asked, granted = CallModel(a_job(agent="keeper"), 1, 1), Claim("job_1", "k", "m", "o", 0, 0)
+
+    async def dies(effect: object, history: History, claim: object) -> None:
+        del effect, claim
+        assert len(messages(history)) > 1
+        assert len(kinds_of(history)) > 1
+
+    known, before_it = History((TASK,)), cast("Any", _Earlier(found))
+    await Conversing(cast("Any", dies), registry, before_it, 10_000)(asked, known, granted)
+    answer = {"role": "model", "v": 1, "turn": 1, "text": "done", "calls": []}
+    now = History((TASK, answer), memo=known.memo)
+    assert (messages(now), kinds_of(now)) == (messages(History((TASK, answer))), frozenset({"user", "model"}))
