@@ -68,11 +68,12 @@ def _edits(lines: Sequence[str], node: ast.AST, *, has_groups: bool) -> Iterator
     if whole is not None:
         yield from whole
         return
+    yield from _in_place(lines, node)
     match node:
         case ast.AsyncWith() if is_task_group(node):
             yield from _group(lines, node)
-        case ast.Call(func=function) if name := _substitute(node, has_groups=has_groups):
-            yield _edit(function, name)
+        case ast.Call(func=function) if _is_substituted(node, has_groups=has_groups):
+            yield from _around(function, "_baton_own(")
         case ast.Call(args=[argument]) if _is_failure(node):
             yield from _around(argument, "_baton_text(")
         case ast.Await(value=work) if has_groups and _is_maybe_task(work):
@@ -103,12 +104,42 @@ def _as_a_whole(node: ast.AST, *, has_groups: bool) -> list[Edit] | None:
             return None
 
 
-def _substitute(node: ast.Call, *, has_groups: bool) -> str:
-    """Return the name of what is called in the place of a function; empty: the function itself."""
-    name = _named(node.func)
-    if name == "timedelta":  # the interpreter's takes whole numbers alone
-        return "_baton_span"
-    return "_baton_gather" if name == "gather" and (node.keywords or has_groups) else ""
+def _is_substituted(node: ast.Call, *, has_groups: bool) -> bool:
+    """Return whether another function may be called in the place of this one, if it is Python's own."""
+    name = _named(node.func)  # the interpreter's `timedelta` takes whole numbers alone
+    return name == "timedelta" or (name == "gather" and (bool(node.keywords) or has_groups))
+
+
+_SIGNS = {ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.Sub: "-", ast.Add: "+"}
+
+
+def _is_in_place(node: ast.AugAssign) -> bool:
+    """Return whether it may change a set or a list, where the interpreter would make another one, or refuse to.
+
+    What it is asked of can be read twice.
+    """
+    match node.target:
+        case ast.Name() | ast.Attribute(value=ast.Name()):
+            is_plain = True
+        case ast.Subscript(value=ast.Name() | ast.Attribute(value=ast.Name()), slice=ast.Name() | ast.Constant()):
+            is_plain = True
+        case _:
+            is_plain = False
+    if isinstance(node.op, ast.Add):
+        return is_plain and isinstance(node.value, ast.Tuple | ast.Call | ast.GeneratorExp)
+    return is_plain and type(node.op) in _SIGNS and not isinstance(node.value, ast.Constant)
+
+
+def _in_place(lines: Sequence[str], node: ast.AST) -> Iterator[Edit]:
+    if not isinstance(node, ast.AugAssign) or not _is_in_place(node):
+        return
+    sign, (line, after) = _SIGNS[type(node.op)], _span(node.target)[1]
+    at = lines[line - 1].encode().find(f"{sign}=".encode(), after)
+    if at >= 0:  # else it stands in another line
+        target = ast.unparse(node.target)
+        yield Edit((line, at), (line, at + 2), 0, f"= _baton_in_place({sign!r}, {target}, ")
+        end = _span(node)[1]
+        yield Edit(end, end, 1, ")")
 
 
 def _is_failure(node: ast.Call) -> bool:
@@ -194,8 +225,8 @@ class _Rewriter(ast.NodeTransformer):
                 return self._changed(_call(_OWNED[name], owner, *node.args, keywords=node.keywords))
             case ast.Call(func=ast.Name() as function, args=[argument]) if _is_failure(node):
                 return self._changed(_call(function.id, _call("_baton_text", argument)))
-            case ast.Call() if other := _substitute(node, has_groups=self._has_groups):
-                return self._changed(_call(other, *node.args, keywords=node.keywords))
+            case ast.Call(func=function) if _is_substituted(node, has_groups=self._has_groups):
+                return self._changed(ast.Call(_call("_baton_own", function), node.args, node.keywords))
             case _:
                 return node
 

@@ -156,7 +156,7 @@ def _inserted(tree: ast.Module, functions: Collection[str]) -> Iterator[_Inserte
     """Yield the texts with their places."""
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr):
-        yield from _around(last.value, "baton_result(", ")", 0)
+        yield from _result(last.value)
     within: list[tuple[ast.AST, bool]] = [(tree, True)]
     while within:
         node, is_top = within.pop()
@@ -166,12 +166,17 @@ def _inserted(tree: ast.Module, functions: Collection[str]) -> Iterator[_Inserte
             case ast.Name(id=name, ctx=ast.Load()) if name in functions:
                 yield from _around(node, "baton_tool(", f", {name!r}, {node.lineno})", 1)
             case ast.Return(value=ast.expr() as value) if is_top:
-                yield from _around(value, "baton_result(", ")", 0)
+                yield from _result(value)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 is_top = False
             case _:
                 pass
         within += [(child, is_top) for child in ast.iter_child_nodes(node)]
+
+
+def _result(value: ast.expr) -> list[_Inserted]:
+    ends = ("baton_result((", "))") if isinstance(value, ast.Tuple) else ("baton_result(", ")")  # maybe without its own
+    return _around(value, *ends, 0)
 
 
 def unawaited(code: str, functions: Collection[str]) -> list[str]:

@@ -14,9 +14,11 @@ from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, StrEnum
+from math import isfinite
 from types import FunctionType, NoneType, UnionType
 from typing import Any, TypeGuard, Union
 
+import pydantic
 from pydantic import AliasChoices, BaseModel, RootModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, PydanticUndefined, to_jsonable_python
@@ -25,7 +27,9 @@ from baton.sdk.workflows.subset import unheard
 
 Shape = Any
 _KINDS = (datetime, date, time, timedelta, Decimal, bytes)
-_SIMPLE: dict[type, Shape] = {NoneType: ("none",), **{kind: (kind.__name__.lower(),) for kind in _KINDS}}
+_SIMPLE: dict[Any, Shape] = {NoneType: ("none",), **{kind: (kind.__name__.lower(),) for kind in _KINDS}}
+_AT = (pydantic.AwareDatetime, pydantic.NaiveDatetime, pydantic.PastDatetime, pydantic.FutureDatetime)
+_SIMPLE |= dict.fromkeys(_AT, ("datetime",)) | dict.fromkeys((pydantic.PastDate, pydantic.FutureDate), ("date",))
 # Names of an object in JSON are texts.
 _NAMES: dict[Any, Shape] = {**_SIMPLE, int: ("int",), float: ("float",)}
 _CONTAINERS: tuple[tuple[str, type], ...] = (
@@ -37,6 +41,15 @@ _OWN_KINDS = ("tuples", "frozenset", "set")
 
 # Python calls these by itself; without them a model's fields alone would be another program, and nobody would see it.
 _UNNOTICED = frozenset({"__bool__", "__len__", "__ne__", "__new__", "__setattr__"})
+
+
+def _unwrapped(hint: Any) -> Any:
+    """Return an annotation without `Annotated` and the names that `NewType` and `type X = …` give it."""
+    while (inner := getattr(hint, "__supertype__", getattr(hint, "__value__", None))) is not None or (
+        typing.get_origin(hint) is typing.Annotated
+    ):
+        hint = typing.get_args(hint)[0] if inner is None else inner
+    return hint
 
 
 class NoLiteralError(ValueError):
@@ -73,11 +86,10 @@ class Shapes:
 
     def of(self, hint: Any) -> Shape:
         """Return the shape of an annotation."""
+        hint = _unwrapped(hint)
         if hint in (Any, None) or isinstance(hint, str):
             return None
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-        if origin is typing.Annotated:
-            return self.of(arguments[0])
         if origin in (Union, UnionType):
             chosen = [each for each in arguments if each is not NoneType]
             return self.of(chosen[0]) if len(chosen) == 1 else None
@@ -116,6 +128,7 @@ class Shapes:
 
     def _name(self, hint: Any) -> Shape:
         """Return the shape of an object's names, which are texts in JSON."""
+        hint = _unwrapped(hint)
         if not isinstance(hint, type) or not issubclass(hint, Enum):
             return _NAMES.get(hint)
         found = self.of(hint)
@@ -159,7 +172,7 @@ class Shapes:
         if isinstance(value, Enum) and is_plain_enum(type(value)):
             return f"_baton_ENUMS[{self.enum(type(value))!r}]({self.literal(value.value)})"
         if value is None or type(value) in (bool, str, bytes, int, float):
-            return repr(value)
+            return f"float('{value}')" if type(value) is float and not isfinite(value) else repr(value)
         if type(value) in (list, tuple, set, frozenset) or isinstance(value, Mapping):
             return self._items(value)
         if text := _call_of(value):
@@ -168,10 +181,12 @@ class Shapes:
         if kind is not None:
             return f"_baton_as({_SIMPLE[kind]!r}, {to_jsonable_python(value)!r})"
         if is_model(type(value)):
-            return f"_baton_as(('model', {self.known(type(value))!r}), {to_jsonable_python(value)!r})"
+            return f"_baton_as(('model', {self.known(type(value))!r}), {self.literal(to_jsonable_python(value))})"
         raise NoLiteralError(type(value).__name__)
 
     def _items(self, value: Any) -> str:
+        if hasattr(type(value), "__missing__"):  # a text has no default of it
+            raise NoLiteralError(type(value).__name__)
         if isinstance(value, Mapping):
             return "{" + ", ".join(f"{self.literal(key)}: {self.literal(item)}" for key, item in value.items()) + "}"
         items = "".join(f"{self.literal(item)}, " for item in value)
@@ -185,7 +200,8 @@ class Shapes:
 
     def declared(self, model: type) -> str:
         """Return the declaration of a model as a data class with its fields alone."""
-        lines, taken = ["@_baton_dataclass", f"class {_name_of(model)}:"], list[str]()
+        frozen = getattr(getattr(model, "__dataclass_params__", None), "frozen", False)
+        lines, taken = [f"@_baton_dataclass(frozen={frozen})", f"class {_name_of(model)}:"], list[str]()
         # A model takes fields by their other names, too, and passes over unknown ones.
         extra = model.model_config.get("extra") or "ignore" if issubclass(model, BaseModel) else ""
         for name, default in _defaults_of(model):
@@ -286,6 +302,8 @@ def _special_methods(model: type) -> Iterator[str]:
     if "__eq__" not in own and len(compared) < len(fields):
         same = " and ".join([f"type(other) is {inside}", *(f"self.{name} == other.{name}" for name in compared)])
         yield f"    def __eq__(self, other): return {same}"
+    if issubclass(model, BaseModel) and model.model_config.get("frozen") and "__hash__" not in own:
+        yield f"    def __hash__(self): return hash(({''.join(f'self.{name}, ' for name in compared)}))"
     for name in sorted({"__repr__", "__str__", "__eq__", "__hash__"}.intersection(own)):
         what = f"{inside}.{name} does not run in a workflow, which has the fields alone; write what you want"
         yield f"    def {name}(self, *_): raise TypeError({what!r})"

@@ -9,7 +9,7 @@ SUBSTITUTES = """
 import collections as _baton_collections
 import itertools as _baton_itertools
 
-_baton_zip, _baton_reversed = zip, reversed
+_baton_zip, _baton_reversed, _baton_round = zip, reversed, round
 
 
 class generator:
@@ -41,9 +41,10 @@ def _baton_lazy_filter(holds, items):
 
 
 def _baton_lazy_zip(*items, strict=False):
-    if len(items) == 1:
-        return _baton_lazy(lambda each: [(each,)], items[0])
-    return _baton_lazy(lambda each: [each], _baton_zip(*items, strict=strict) if strict else _baton_zip(*items))
+    if strict or not items:
+        return _baton_lazy(lambda each: [each], _baton_zip(*items, strict=strict) if strict else [])
+    taken = [iter(each) for each in items]
+    return _baton_lazy(lambda _: [tuple([next(each) for each in taken])], _baton_itertools.repeat(None))
 
 
 def _baton_lazy_enumerate(items, start=0):
@@ -66,8 +67,44 @@ def _baton_span(days=0, seconds=0, microseconds=0, milliseconds=0, minutes=0, ho
     return _baton_timedelta(whole_days, left_seconds, left)
 
 
+def _baton_rounded(number, ndigits=None):
+    if ndigits is None:
+        return _baton_round(number)
+    is_exact = isinstance(number, float) and 0 <= ndigits < 99  # the interpreter's own goes by a product
+    return float(f"{number:.{ndigits}f}") if is_exact else _baton_round(number, ndigits)
+
+
+def _baton_in_place(sign, owner, other):
+    if isinstance(owner, list) and not isinstance(other, list):
+        owner.extend(other)
+    elif isinstance(owner, set) and isinstance(other, (set, frozenset)):
+        kept = owner | other if sign == "|" else owner & other if sign == "&" else owner - other
+        kept = owner ^ other if sign == "^" else kept
+        owner.clear()
+        owner.update(kept)
+    elif sign == "+":
+        owner += other
+    elif sign == "-":
+        owner -= other
+    elif sign == "|":
+        owner |= other
+    elif sign == "&":
+        owner &= other
+    else:
+        owner ^= other
+    return owner
+
+
+def _baton_own(function):
+    if function is _baton_asyncio.gather:
+        return _baton_gather
+    return _baton_span if function is _baton_timedelta else function
+
+
 def _baton_del(owner, key):
-    if isinstance(owner, dict):
+    if isinstance(owner, _baton_collections.Counter):
+        owner.pop(key, None)
+    elif isinstance(owner, dict):
         owner.pop(key)
     elif isinstance(owner, list) and isinstance(key, slice):
         for at in sorted(range(len(owner))[key], reverse=True):
@@ -77,9 +114,12 @@ def _baton_del(owner, key):
             raise IndexError("list assignment index out of range")
         owner.pop(key)
     elif isinstance(owner, _baton_collections.deque):
-        owner.rotate(-key)
+        if not -len(owner) <= key < len(owner):
+            raise IndexError("deque index out of range")
+        at = key % len(owner)
+        owner.rotate(-at)
         owner.popleft()
-        owner.rotate(key)
+        owner.rotate(at)
     else:
         raise TypeError(f"'{str(type(owner))[8:-2]}' object doesn't support item deletion")
 
@@ -89,7 +129,7 @@ def _baton_subbed(pattern, repl, string, count=0):
         return pattern.sub(repl, string, count)
     parts, end = [], 0
     for found in pattern.finditer(string):
-        parts += [string[end : found.start()], repl(found)]
+        parts += [string[end : found.start()], repl(found) or ""]
         end, count = found.end(), count - 1
         if count == 0:
             break
@@ -285,9 +325,9 @@ class _baton_TaskGroup:
 async def _baton_awaited(work):
     return await (work._baton_wait() if isinstance(work, _baton_Task) else work)
 """
-# Builtins that are lists in the interpreter, or do not know its enums, and their names here.
+# Builtins that are lists in the interpreter, do not know its enums or round otherwise, and their names here.
 SUBSTITUTED = {name: f"_baton_lazy_{name}" for name in ("map", "filter", "zip", "enumerate", "reversed")}
-SUBSTITUTED["isinstance"] = "_baton_isinstance"
+SUBSTITUTED |= {"isinstance": "_baton_isinstance", "round": "_baton_rounded"}
 # The class of an enum's members.
 MEMBER = "_baton_Member"
 # How the failure of a task group begins.

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import random  # noqa: TID251 - it is seeded
 from types import ModuleType
 from typing import Any
 
@@ -17,9 +18,9 @@ from tests.unit.baton.sdk.workflows.idioms import HEAD, REFUSED, SAME
 from tests.unit.baton.sdk.workflows.played_jobs import Job, runner_of
 
 
-def _module(load: Load, body: str) -> ModuleType:
+def _module(load: Load, body: str, beside: str = "") -> ModuleType:
     lines = "\n".join(f"    {line}" for line in body.splitlines())
-    return load(f"{HEAD}\n@workflow\nasync def main():\n{lines}\n")
+    return load(f"{HEAD}{beside}\n@workflow\nasync def main():\n{lines}\n")
 
 
 async def _ordinary(module: ModuleType) -> Any:
@@ -44,6 +45,147 @@ async def _as_job(module: ModuleType) -> Any:
 async def test_what_people_write_is_as_ordinary_python(load: Load, body: str) -> None:
     module = _module(load, body)
     assert await _as_job(module) == await _ordinary(module)
+
+
+# Found by reading, with what they need beside them.
+BESIDE = """
+import math
+from math import inf
+
+LEAST, TABLE = -math.inf, {"a": [inf]}
+
+@dataclass
+class Best:
+    value: float = inf
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    x: int
+
+class Shut2(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    x: int
+
+def timedelta(days):
+    return days + 1
+
+async def gather(a, *, b=1):
+    return a + b
+
+"""
+READ = r"""
+d = collections.deque([1, 2, 3, 4])
+del d[-1], d[-2], d[0]
+return list(d)
+---
+d = collections.deque([1, 2])
+try:
+    del d[2]
+except IndexError as e:
+    return [str(e), list(d)]
+---
+c = collections.Counter('aab')
+del c['b'], c['none']
+return c
+---
+return re.sub('a', lambda m: None, 'bab')
+---
+it, out = iter([1, 2, 3, 4, 5, 6]), []
+for a, b in zip(it, it):
+    out.append((a, b, next(it, None)))
+return [out, next(zip(itertools.count(), itertools.cycle('ab'))), next(it, 'end')]
+---
+seen = []
+for a, _ in zip(map(lambda x: seen.append(x) or x, [1, 2, 3]), 'abc'):
+    if a == 2:
+        break
+return [seen, list(zip([1, 2], 'a')), list(zip()), list(zip([1, 2], [3, 4], strict=True))]
+---
+return [round(2.675, 2), round(1.15, 1), round(2.5), round(2.5, None), round(7, 2), round(-0.001, ndigits=2)]
+---
+one = {1, 2, 3}
+two = one
+one |= {4}
+one -= {1}
+one &= {2, 3, 4}
+one ^= {
+    3,
+    5,
+}
+return [sorted(two), one is two]
+---
+def widen(seen, more):
+    seen['s'] |= (more or {0})
+seen = {'s': {1}}
+kept = seen['s']
+widen(seen, {2})
+return sorted(kept)
+---
+x, s, d = [1], frozenset([1]), {1: 2}
+y, t, e = x, s, d
+x += (2, 3)
+x += (n for n in [4])
+x += range(2)
+x += [9]
+s |= {2}
+d |= {3: 4}
+return [y, x is y, sorted(t), sorted(s), e]
+---
+n = 7
+n -= len('ab')
+n &= 12 | 1
+n ^= n
+text = 'a'
+text += str(n)
+return [n, text]
+---
+return [LEAST < 0, TABLE['a'][0] > 5, Best().value > 5, str(Best(-inf).value)]
+---
+return [{Place(1): 2}[Place(1)], {Shut2(x=1): 3}[Shut2(x=1)]]
+---
+place = Place(1)
+try:
+    place.x = 2
+except AttributeError:
+    return place.x
+---
+return [timedelta(1), await gather(1, b=2), sum(timedelta(x) for x in [1]), f'{sum(timedelta(x) for x in [2])}']
+---
+told = []
+async def tell(n):
+    await add(n, 0)
+    told.append(n)
+await asyncio.gather(*[tell(n) for n in range(9)])
+return told
+---
+async def no(word):
+    await add(1, 1)
+    raise ValueError(word)
+try:
+    await asyncio.gather(*[no(word) for word in 'abcdef'])
+except ValueError as e:
+    return str(e)
+""".strip().split("\n---\n")
+
+
+@pytest.mark.parametrize("body", READ)
+async def test_what_reading_found_is_as_ordinary_python(load: Load, body: str) -> None:
+    module = _module(load, body, BESIDE)
+    assert await _as_job(module) == await _ordinary(module)
+
+
+async def test_numbers_are_rounded_as_in_ordinary_python(load: Load) -> None:
+    chance = random.Random(5)
+    pairs = [(round(chance.uniform(-1e4, 1e4), chance.randint(1, 5)), chance.randint(0, 4)) for _ in range(3000)]
+    module = load(f"PAIRS = {pairs!r}\n\n@workflow\nasync def main():\n    return [round(*pair) for pair in PAIRS]\n")
+    assert await _as_job(module) == await _ordinary(module)
+
+
+@pytest.mark.parametrize("made", ["Counter('aab')", "defaultdict(int, a=1)"])
+def test_a_table_with_a_default_of_its_own_is_no_constant(load: Load, made: str) -> None:
+    beside = f"import collections\nTABLE = collections.{made}\n\n"
+    with pytest.raises(RegistryError, match=f"'TABLE' is a {made.partition('(')[0]}, and no tool"):
+        Registry(workflows=[load(f"{beside}@workflow\nasync def main():\n    return TABLE['z']\n").main])
 
 
 SPANS = (

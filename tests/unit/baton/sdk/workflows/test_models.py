@@ -157,6 +157,37 @@ def test_a_model_that_would_be_another_one_inside_is_refused(load: Load, text: s
         Registry(workflows=[module.main])
 
 
+NAMES = """
+from datetime import date
+from typing import Annotated, NewType
+from pydantic import AwareDatetime, PastDate
+
+Money, OrderId = NewType("Money", Decimal), NewType("OrderId", int)
+
+@tool
+async def passed(money: Money) -> Money:
+    \"\"\"Return it.
+
+    Args:
+        money: it.
+    \"\"\"
+    return money
+
+@workflow
+async def main(
+    money: Money, at: AwareDatetime, day: PastDate, by: dict[OrderId, Money], of: dict[Annotated[int, Field(ge=0)], int]
+) -> list[str]:
+    return [str(each) for each in (await passed(money) * 2, at.year, day.day, by[3] + 1, of[4])]
+"""
+
+
+async def test_other_names_of_a_type_are_that_type(load: Load) -> None:
+    data = {"money": "1.50", "at": "2026-01-02T03:04:05Z", "day": "2020-01-02", "by": {"3": "2"}, "of": {"4": 5}}
+    run = await Simulation(Registry(workflows=[load(MODELS + NAMES).main])).run("main", "", input_data=data)
+    assert run.result is not None, run.error
+    assert run.result["output"] == ["3.00", "2026", "2", "3", "5"]
+
+
 NAMED = """
 from enum import Enum, StrEnum
 

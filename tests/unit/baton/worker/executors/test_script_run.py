@@ -98,6 +98,8 @@ PROGRAMS: list[tuple[str, str, Any, str, int]] = [
     ("paying", PAYING, ["paid 4", "paid 9"], "b1 rejected: too much\n", 7),
     ("loop", "total = 0\nfor i in range(3):\n    total += await price(f'b{i}')\nreturn total", 514, "", 3),
     ("nothing", "x = 1", None, "", 0),
+    ("pair", "a, b = 1, await price('b0')\na, b", [1, 5], "", 1),
+    ("returned pair", "if True:\n    return (1), 2", [1, 2], "", 0),
     ("at once", 'a = price("b0")\nb = await price("b2")\n[await a, b]', [5, 9], "", 2),
     ("helper", "async def twice(i):\n    return 2 * await price(i)\nawait asyncio.gather(*map(twice, ['b0', 'b2']))",
      [10, 18], "", 2),
