@@ -120,7 +120,7 @@ class FakeRedis(InProcessRedis):
     """The server, whose time is that of `clock`. `trees`: by root; `entries`: the slot table, by job."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
-        self.clock, self._stamps = clock or FakeClock(), Stamps("a-test")
+        self.clock, self._stamps = clock or FakeClock(), Stamps(lambda: "a-test")
         super().__init__(lambda: self.clock.ms)
         self.trees = Records[Tree](lambda: {root: self.tree(root) for root in self._roots()}, self._put_tree)
         self.entries = Records[QueueEntry](self._entries, self._put_entry)

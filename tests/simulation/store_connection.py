@@ -232,7 +232,7 @@ class WatchedTransactions(Transactions):
 
     def __init__(self, connection: SimConnection, kept: Kept, most_bytes: int, known_chars: int) -> None:
         super().__init__(connection, kept, most_bytes, known_chars)
-        self._connection, self._stamps = connection, Stamps(connection.name)
+        self._connection, self._stamps = connection, Stamps(lambda: connection.name)
 
     async def run(self, root_id: str, transition: Transition) -> Any:
         requested = REQUESTED.get()

@@ -1,6 +1,9 @@
 """A session's newest entries, and what chats keep beside their jobs."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -9,7 +12,28 @@ from baton.sdk.records.memory import SESSION_ENTRIES, SessionMemory
 from baton.store.redis.agent_memory import Chats, RedisSessionMemory
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.keys import files_key, session_memory_key, sessions_key
+from baton_events.errors import StoreError
 from tests.contract.memory.conftest import RETENTION_MS, an_entry
+from tests.fakes.stored import FakeConnection, FakeRedis
+from tests.unit.baton.whole.test_sealed import K1
+
+
+@contextmanager
+def answers(connection: FakeConnection, requests: int) -> Iterator[None]:
+    """Let so many requests through, and none after them."""
+    send, left = connection._send, [None] * requests
+
+    async def failing(*request: Any, **more: Any) -> Any:
+        if not left:
+            raise StoreError("away")
+        left.pop()
+        return await send(*request, **more)
+
+    connection._send = failing  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        connection._send = send  # type: ignore[method-assign]
 
 
 async def test_entries_come_back_as_they_were_the_oldest_first(session_memory: SessionMemory) -> None:
@@ -119,3 +143,51 @@ async def test_what_was_not_used_for_the_retention_time_is_dropped(
     assert await chats.newest_sessions("t", 10**15, 0, 9) == [("new", 6 + kept_ms)]
     for key in (sessions_key("t"), files_key("t", "s"), files_key("t", "s", "f")):
         assert 0 < await connection.execute("PTTL", key) <= kept_ms
+
+
+async def test_a_chat_whose_deletion_fails_is_forgotten_by_the_next_one() -> None:
+    """With all of its files: none is left that nothing finds."""
+    connection = FakeConnection()
+    chats = Chats(connection, RETENTION_MS)
+    for name in ("a", "b"):
+        await chats.keep_file("t", "s", name, "text", 1)
+    for answered in (1, 2, 3):
+        with pytest.raises(StoreError), answers(connection, answered):
+            await chats.forget_chat("t", "s")
+    await chats.forget_chat("t", "s")
+    assert [await chats.read_file("t", "s", name) for name in ("a", "b")] == [None, None]
+    assert not [key for key in connection.redis.data.values if "files" in key]
+
+
+@pytest.mark.parametrize("keys", ["", K1])
+@pytest.mark.parametrize("answered", range(1, 6))
+async def test_a_file_that_is_there_stays_whole_where_keeping_it_again_fails(keys: str, answered: int) -> None:
+    """Also while it is written anew: a client sends again what it got no answer to."""
+    redis = FakeRedis()
+    redis.payload_keys = keys
+    connection, text = FakeConnection(redis), "".join(chr(97 + number % 26) for number in range(3_000_003))
+    chats = Chats(connection, RETENTION_MS)
+    await chats.keep_file("t", "s", "large", text, 1)
+    with pytest.raises(StoreError), answers(connection, answered):
+        await chats.keep_file("t", "s", "large", text, 2)
+    assert await chats.read_file("t", "s", "large") == text
+
+
+async def test_a_file_that_is_kept_again_in_its_last_moment_stays() -> None:
+    """It does not expire between its pieces."""
+    connection = FakeConnection()
+    chats, clock = Chats(connection, RETENTION_MS), connection.redis.clock
+    await chats.keep_file("t", "s", "f", 1_500_000 * "x", 1)
+    clock.ms += LEAST_FILE_MS - 1
+    send = connection._send
+
+    async def slowly(*request: Any, **more: Any) -> Any:
+        answer = await send(*request, **more)
+        clock.ms += 1
+        return answer
+
+    connection._send = slowly  # type: ignore[method-assign]
+    await chats.keep_file("t", "s", "f", 1_500_000 * "x", 2)
+    assert await chats.read_file("t", "s", "f") == 1_500_000 * "x"
+    for key in (files_key("t", "s"), files_key("t", "s", "f")):
+        assert LEAST_FILE_MS - 100 < await connection.execute("PTTL", key) <= LEAST_FILE_MS

@@ -44,9 +44,11 @@ _TIMED_OUT = '{"ok":{"timedOut":true}}'
 _WANTS: list[Want] = ["slot", "none", "gone"]
 _RANGES = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
 _REPORTS = st.sampled_from([Report(_PARENT_CALL, text) for text in ('{"ok":1}', '{"error":{}}')])
+_EVENTS = st.sampled_from(["paid", "paid", f'"job_id":"{JOB_ID}"', "bill 0"])
 _TEXT_IDS = st.sampled_from(["", "text-1-1-a.1", "text-1-1-a.2"])
 _TEXT_STREAMS = [TextStream(f"text-1-1-a.{n}", appended, ("rest",), ("anew",)) for n in (1, 2) for appended in (1, 2)]
 _TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"relay_id":"m1"', "é漢", '"reads_history":true'])
+_ANSWERS = _TEXTS | st.sampled_from([{"job_id": job_id} for job_id in JOB_IDS])
 
 
 def _items_of(job_id: str) -> list[WorkItem]:
@@ -143,7 +145,7 @@ def claims(draw: st.DrawFn) -> Claim:
 @st.composite
 def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
     """What some commit writes: never the item that it is of, nor a request, which the store makes by itself."""
-    job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS), compacted=draw(_RANGES))
+    job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_ANSWERS), compacted=draw(_RANGES))
     others = [item for item in ITEMS[job_id] if item.key != done and item.kind is not ItemKind.SLOT_REQUEST]
     items = draw(st.lists(st.sampled_from(others), max_size=5, unique_by=waits_once))
     calls = [replace(record_of(item), dependants=_DEPENDANTS) for item in items if item.call_id]
@@ -244,7 +246,7 @@ def _fact(draw: st.DrawFn, claim: Claim) -> Operation:
 def _tell(draw: st.DrawFn, claim: Claim) -> Operation:
     signal_id, outcome = draw(st.sampled_from(["f1", "f2"])), draw(st.sampled_from(['{"ok":1}', '{"ok":2}']))
     by_call = draw(st.booleans())
-    signal = Signal(signal_id, outcome, claim.call_id) if by_call else Signal(signal_id, outcome, "", "paid")
+    signal = Signal(signal_id, outcome, claim.call_id) if by_call else Signal(signal_id, outcome, "", draw(_EVENTS))
     return Operation(
         f"tell {claim.job_id} by {claim.message_id} of {signal}",
         lambda side: side.store.signal(claim.job_id, claim.message_id, signal, claim.now_ms),

@@ -7,6 +7,7 @@ from baton.engine.commit.answers import History, Verdict
 from baton.engine.effects import Changes
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import WorkItem
+from baton.sdk.records.transcript import ModelPolicy
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.store import Store
@@ -113,3 +114,29 @@ async def test_a_history_whose_result_was_forgotten_is_no_beginning(redis_proces
         await ended(side.store, calls[1], '{"ok":3}', run=2)
         history = (await two.claim(replace(claim_of(next_turn().item, "m3"), run=2))).history
     assert history.results[call.call_id] == {"ok": 2}
+
+
+async def test_a_result_that_came_apart_and_that_a_failover_took_back_is_read_again(
+    redis_process: RedisProcess,
+) -> None:
+    """Who read it in the midst of its turn, as a call's own claim, knows no name that tells of it."""
+    calls = [call_item(position) for position in range(4)]
+    reads = replace(a_job(), model=ModelPolicy(calls_read_history=True))
+    async with several(redis_process, 3, RedisConnection) as connections:
+        one, two, three = (Store(each, RETENTION_MS) for each in connections)
+        await three.create(creation(reads), "m1", NOW_MS)
+        await turn(three, first_item(), "asks", *calls)
+        for call in calls[:2]:
+            assert (await two.claim(claim_of(call, "m2"))).verdict is Verdict.GRANTED
+        assert (await three.claim(claim_of(calls[3], "m3"))).verdict is Verdict.GRANTED
+        for key in KEYS:
+            redis_process.request("COPY", key, f"{key}:before")
+        ends = Changes(results={calls[0].call_id: '{"ok":"forgotten"}'}, join=next_turn())
+        assert (await two.commit(claim_of(calls[0], "m2"), ends)).applied
+        assert (await one.claim(claim_of(calls[2], "m4"))).history.results == {calls[0].call_id: {"ok": "forgotten"}}
+        for key in KEYS:
+            redis_process.request("COPY", f"{key}:before", key, "REPLACE")
+        for call in calls:
+            await ended(two, call, '{"ok":2}')
+        history = await read(one)
+    assert history.results == {call.call_id: {"ok": 2} for call in calls}

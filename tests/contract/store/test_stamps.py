@@ -40,7 +40,7 @@ class _Process:
     """The names of all writes as this process knows them, and its stamp for them."""
 
     def __init__(self, number: int) -> None:
-        self.stamps, self.known, self.stamp = Stamps(f"process-{number:03}"), _Names(), ""
+        self.stamps, self.known, self.stamp = Stamps(lambda: f"process-{number:03}"), _Names(), ""
 
 
 class _Request(Struct, frozen=True):

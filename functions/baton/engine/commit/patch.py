@@ -6,7 +6,7 @@ that was compared (`;`) stands for all that is before it, any other (`,`) for it
 the last compared name on mean equal hashes; whose name is in a stamp has been written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.json import Encoder, decode
@@ -158,13 +158,18 @@ def chained(chain: str, name: str) -> str:
 
 
 class Stamps:
-    """The names of one process's requests; `process`: a name that no other process has."""
+    """The names of one process's requests; `draw`: draws a name that no other process has.
 
-    def __init__(self, process: str) -> None:
-        self._process, self._count = process, 0
+    It is drawn for the first request: a host may build the app, and make processes of that by copies.
+    """
+
+    def __init__(self, draw: Callable[[], str]) -> None:
+        self._draw, self._process, self._count = draw, "", 0
 
     def next(self) -> str:
         """Return a new name: also a repeated attempt has its own."""
+        if not self._count:
+            self._process = self._draw()
         self._count += 1
         return f"{self._process}{self._count:04x}"  # as long after many requests
 

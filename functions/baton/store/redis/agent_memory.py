@@ -21,7 +21,7 @@ from baton.store.records.objects import session_place
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import PayloadGoneError, StoreError, UnreadablePayloadError
-from baton_events.sealing import PayloadContext
+from baton_events.sealing import PayloadContext, Sealing
 
 if TYPE_CHECKING:
     from baton.store.objects import Objects
@@ -49,8 +49,8 @@ class RedisModelCache:
         await self._redis.execute("SET", keys.model_cache_key(tenant, sealing.keyed(key)), kept, "EX", seconds)
 
 
-# The piece of a file in one field: a few of them are below the limit of a request or an answer.
-_PIECE_CHARS, _PIECES_AT_ONCE = 1_000_000, 4
+# The piece of a file in one field: a few of them, sealed a third larger, are below the limit of an answer.
+_PIECE_CHARS, _PIECES_AT_ONCE = 750_000, 4
 # The field of a file with the time since which it is kept, and its size.
 _KEPT = "kept"
 # The field of a file that is an object, with its ref; it has no pieces.
@@ -59,6 +59,25 @@ _APART = "apart"
 BY = "by"
 # Objects that may not be named yet are left alone; and how long a deletion of a session's objects may take.
 _YOUNG_MS, _PRUNED_MS = 3_600_000, 600_000
+
+
+def sealed_pieces(sealing: Sealing, tenant: str, session_id: str, text: str) -> list[str]:
+    """Return a file in pieces, each sealed by itself: who keeps it again may die, or be overtaken, between two."""
+    cut = [text[first : first + _PIECE_CHARS] for first in range(0, max(1, len(text)), _PIECE_CHARS)]
+    places = [_piece_place(session_id, number, len(cut)) for number in range(len(cut))]
+    return [
+        sealing.seal(piece, PayloadContext(tenant, "file", place)) for piece, place in zip(cut, places, strict=True)
+    ]
+
+
+def text_of_pieces(sealing: Sealing, session_id: str, pieces: Sequence[str]) -> str:
+    """Return a file. Raises UnreadablePayloadError."""
+    places = [_piece_place(session_id, number, len(pieces)) for number in range(len(pieces))]
+    return "".join([sealing.open(piece, "file", place) for piece, place in zip(pieces, places, strict=True)])
+
+
+def _piece_place(session_id: str, number: int, count: int) -> str:
+    return session_id if count == 1 else f"{session_id}:{number}:{count}"
 
 
 class Chats:
@@ -97,37 +116,30 @@ class Chats:
         return [(str(name), int(float(score))) for name, score in zip(flat[::2], flat[1::2], strict=True)]
 
     async def keep_file(self, tenant: str, session_id: str, name: str, text: str, now_ms: int) -> bool:
-        """Keep a file; it exists once all of its pieces do, and expires from its first piece on.
+        """Keep a file; it exists once all of its pieces do, and expires from its first piece on, never in between.
 
         What is sealed is all of it, and its name, which is a digest; objects are sealed by their own store.
         """
         name, size_chars = self._redis.sealing.keyed(name), len(text)
         key, of_session = keys.files_key(tenant, session_id, name), keys.files_key(tenant, session_id)
-        kept_ms = self._retention_ms
         await self._redis.pipeline(
             ["SADD", of_session, name],
-            ["PEXPIRE", of_session, kept_ms, "NX"],
             ["HSET", key, BY, self._redis.sealing.first],
-            ["PEXPIRE", key, kept_ms, "NX"],
+            *(["PEXPIRE", each, self._retention_ms, how] for each in (of_session, key) for how in ("NX", "GT")),
         )
         ended: list[str | int]
         if self._objects is not None and size_chars >= self._apart_bytes:
+            [is_pruned] = await self._redis.read(("EXISTS", keys.pruned_files_key(of_session)))
+            if is_pruned:  # whoever deletes them may not have seen that there is a file again
+                raise StoreError(f"the files of session {session_id!r} are just deleted: send it again")
             ref = await self._objects.put(session_place(tenant, session_id), tenant, text.encode())
             ended = ["HSET", key, "pieces", 0, _APART, ref]
         else:
-            sealed = self._redis.sealing.seal(text, PayloadContext(tenant, "file", session_id))
-            pieces = range(0, len(sealed), _PIECE_CHARS)
+            pieces = sealed_pieces(self._redis.sealing, tenant, session_id, text)
             ended = ["HSET", key, "pieces", len(pieces)]
-            for number, first in enumerate(pieces):
-                await self._redis.execute("HSET", key, number, sealed[first : first + _PIECE_CHARS])
-        prunes: list[str | int] = ["EXISTS", keys.pruned_files_key(of_session)]
-        *_, is_new, is_pruned = await self._redis.pipeline(
-            ended, ["HSETNX", key, _KEPT, f"{now_ms} {size_chars}"], prunes
-        )
-        if is_pruned and _APART in ended:  # whoever deletes them may not have seen that there is a file again
-            await self._redis.execute("HDEL", key, "pieces", _KEPT)
-            raise StoreError(f"the files of session {session_id!r} are just deleted: send it again")
-        await self._prolong(tenant, session_id, [name], kept_ms)
+            for number, piece in enumerate(pieces):
+                await self._redis.execute("HSET", key, number, piece)
+        _, is_new = await self._redis.pipeline(ended, ["HSETNX", key, _KEPT, f"{now_ms} {size_chars}"])
         return bool(is_new)
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
@@ -150,11 +162,13 @@ class Chats:
             with suppress(PayloadGoneError):
                 return (await self._objects.get(ref)).decode()
             return None
-        fields, pieces = list(map(str, range(int(count)))), list[str]()
+        fields, pieces = list(map(str, range(int(count)))), list[str | None]()
         for first in range(0, len(fields), _PIECES_AT_ONCE):
             [found] = await self._redis.read(("HMGET", key, *fields[first : first + _PIECES_AT_ONCE]))
             pieces += found
-        return self._redis.sealing.open("".join(pieces), "file", session_id)
+        there = [piece for piece in pieces if piece is not None]
+        # Else it has expired meanwhile.
+        return text_of_pieces(self._redis.sealing, session_id, there) if len(there) == len(fields) else None
 
     async def _require_keys(self, tenant: str, session_id: str) -> None:
         """Raise UnreadablePayloadError where the session has a file whose name is by a key that is not here."""
@@ -166,14 +180,16 @@ class Chats:
 
     async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
         """Forget a session and its files; return since when each file was kept, and its size. Repeatable."""
-        kept = list[tuple[int, int]]()
-        [names] = await self._redis.read(("SMEMBERS", keys.files_key(tenant, session_id)))
-        for name in ("", *names):  # in a cluster each is on another server
+        kept, of_session = list[tuple[int, int]](), keys.files_key(tenant, session_id)
+        [names] = await self._redis.read(("SMEMBERS", of_session))
+        for name in names:  # in a cluster each is on another server
             key = keys.files_key(tenant, session_id, name)
-            text, gone = await self._redis.pipeline(["HGET", key, _KEPT] if name else ["EXISTS", key], ["DEL", key])
-            if name and text and gone:
+            text, gone = await self._redis.pipeline(["HGET", key, _KEPT], ["DEL", key])
+            if text and gone:
                 at_ms, _, size_bytes = str(text).partition(" ")
                 kept.append((int(at_ms), int(size_bytes)))
+        if names:  # last: who repeats this, as it failed before, finds by them what is left
+            await self._redis.execute("SREM", of_session, *names)
         await self._redis.execute("ZREM", keys.sessions_key(tenant), session_id)
         if self._objects is not None:
             await self._delete_apart(self._objects, session_place(tenant, session_id))
@@ -191,7 +207,8 @@ class Chats:
     async def _delete_apart(self, objects: "Objects", place: str) -> int:
         """Delete a session's objects, unless it has files.
 
-        The mark is written before that is read, and `keep_file` reads it after it has written: one sees the other.
+        The mark is written before that is read. `keep_file` reads it after it has named the file, and before it looks
+        for its object: one sees the other, or the object is gone by then.
         """
         of_session = keys.files_key_at(place.rpartition("/")[2])
         mark = keys.pruned_files_key(of_session)
@@ -239,7 +256,7 @@ class RedisSessionMemory:
     def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
-        self._stamps = Stamps(token_urlsafe(8))
+        self._stamps = Stamps(lambda: token_urlsafe(8))
 
     async def add(self, tenant: str, entry: MemoryEntry) -> bool:
         """Keep an entry among the newest ones; False: its session was forgotten after its job was submitted."""

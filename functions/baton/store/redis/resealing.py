@@ -21,7 +21,7 @@ from baton.engine.state import Job
 from baton.store.records.objects import job_place
 from baton.store.redis import keys
 from baton.store.redis.access import AUDIT_PLACE
-from baton.store.redis.agent_memory import BY
+from baton.store.redis.agent_memory import BY, sealed_pieces, text_of_pieces
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.reader import in_pieces, pieces
 from baton.store.redis.texts import TreeTexts
@@ -53,7 +53,7 @@ class Resealing:
 
     def __init__(self, connection: RedisConnection, objects: "ResealedObjects | None" = None) -> None:
         self._redis, self._sealing, self._objects = connection, connection.sealing, objects
-        self._stamps, self._sessions = Stamps(token_urlsafe(8)), set[tuple[str, str]]()
+        self._stamps, self._sessions = Stamps(lambda: token_urlsafe(8)), set[tuple[str, str]]()
 
     async def page(self, found: Sequence[Found]) -> Resealed:
         """Reseal these jobs, the jobs below them, and their sessions and events."""
@@ -196,18 +196,17 @@ class Resealing:
         key = keys.files_key(tenant, session_id, name)
         kept = await in_pieces(self._redis, key)
         numbers = [str(number) for number in range(int(kept.get("pieces", 0)))]
-        text = "".join(kept.get(number, "") for number in numbers)
+        pieces = [kept.get(number, "") for number in numbers]
         if self._objects is not None and (ref := kept.get("apart")):
             return await self._file_apart(self._objects, (tenant, session_id, name), kept, ref)
-        if not text or self._is_current(text):
+        if not any(pieces) or all(map(self._is_current, pieces)):
             return 0
-        plain = self._sealing.open(text, "file", session_id)
-        new_name = self._name(name, plain)
-        sealed = self._sealing.seal(plain, PayloadContext(tenant, "file", session_id))
-        place, cut = keys.files_key(tenant, session_id, new_name), range(0, len(sealed), _PIECE_BYTES)
-        for number, first in enumerate(cut):
-            await self._redis.execute("HSET", place, number, sealed[first : first + _PIECE_BYTES])
-        other = {field: value for field, value in kept.items() if field not in numbers} | {"pieces": str(len(cut))}
+        plain = text_of_pieces(self._sealing, session_id, pieces)
+        new_name, sealed = self._name(name, plain), sealed_pieces(self._sealing, tenant, session_id, plain)
+        place = keys.files_key(tenant, session_id, new_name)
+        for number, piece in enumerate(sealed):
+            await self._redis.execute("HSET", place, number, piece)
+        other = {field: value for field, value in kept.items() if field not in numbers} | {"pieces": str(len(sealed))}
         await self._named((tenant, session_id, name), new_name, other)
         return 1
 

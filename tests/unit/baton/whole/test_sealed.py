@@ -5,16 +5,30 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.engine.effects import Changes
 from baton.engine.state import Job
 from baton.engine.stream_parts import TEXTLESS, tool_output
 from baton.engine.transitions import JobStatus
+from baton.engine.work_items import ItemKind, following
 from baton.store.redis.keys import parts_key
 from baton.store.redis.resealing import Resealing
 from baton_events.errors import UnreadablePayloadError
 from baton_events.ids import canonical_json
 from baton_events.sealing import PayloadContext, Sealing
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    a_job,
+    call_item,
+    claim_of,
+    creation,
+    first_item,
+    record_of,
+    table_of,
+)
 from tests.fakes.stored import FakeConnection, FakeReader, FakeRedis, FakeStore
 from tests.unit.baton.kit.stage import Stage
 
@@ -189,3 +203,17 @@ async def test_a_large_result_is_sealed_once_for_its_call_and_its_stream(
 
 async def parts_of(stage: Stage) -> list[str]:
     return list((await stage.reader.parts("job_1", 0)).parts)
+
+
+async def test_a_sweep_of_the_same_process_leaves_nothing_unreadable() -> None:
+    """The tree that it reads is what the next step knows."""
+    stage = stage_of(K1)
+    store = stage.store
+    await store.create(creation(a_job()), "m1", NOW_MS)
+    wait = following(call_item(0), ItemKind.WAIT, NOW_MS, not_before_ms=NOW_MS + 10)
+    asked = Changes(items=(replace(wait, timeout_result='{"ok":0}'),), calls=(record_of(call_item(0)),))
+    assert (await store.commit(claim_of(first_item()), asked)).applied
+    await store.reconcile_all({JOB_ID: table_of(JOB_ID)}, "sweep", NOW_MS, 60_000)
+    claimed = await store.claim(claim_of(wait, "m2", after_ms=10))
+    assert claimed.state is not None
+    assert claimed.state.outcome == '{"ok":0}'

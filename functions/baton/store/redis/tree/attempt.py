@@ -7,7 +7,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from baton.engine.commit.draft import Draft
-from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, items_of, turns_of
+from baton.engine.commit.layout import budget_scopes_of, field_of, fields_of, turns_of
 from baton.engine.commit.patch import STAMP, Command, Patch, appended, chained, compared, known_end
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import USED_APART, apart_in, ledger_text, less, usage_in
@@ -81,7 +81,7 @@ class Attempt:
     ) -> None:
         self._root_id, self._snapshot, self._transitions, self._stamp = root_id, snapshot, transitions, stamp
         self.answers: list[Any] = []
-        self.bill = Bill()
+        self.bill = Bill(stamp)
         self._results, self._sealing = results, sealing
         draft = self.draft = self._made(transitions)
         self._apart: dict[str, tuple[str, Usage | None]] = {}
@@ -172,11 +172,9 @@ class Attempt:
         """Return the fields of these jobs, and where a turn of theirs may begin, the limits that it shares."""
         state, tree, names = self._snapshot.state, self._snapshot.tree, list[str]()
         for job_id in sorted(job_ids):
-            used = usage_in(job_id, state)
-            names += [*fields_of(job_id, tree), *used]
-            patch.count(
-                key, f'"job_id":"{job_id}"', len(items_of(job_id, tree)) + len(used.keys() - {f"usage:{job_id}"})
-            )
+            names += [*fields_of(job_id, tree), *usage_in(job_id, state)]
+            text = f'"job_id":"{job_id}"'  # of work items and usage apart; what a user wrote may have it, too
+            patch.count(key, text, sum(text in each for each in state.values()))
         if any(transition.turns for transition in self._transitions):
             names += [*turns_of(tree), *budget_scopes_of(job_ids, tree)]
             patch.count(key, _TURN, sum(_TURN in text for text in state.values()))

@@ -42,10 +42,11 @@ class _Paying(Struct, frozen=True):
 
 
 class Bill:
-    """The bill of one request."""
+    """The bill of one request; `name`: of the request, which no text of a user has."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self.places: dict[str, str] = {}  # of ledgers that are billed, each with a text of its own until then
+        self._name = name
         self._steps: list[_Paying] = []
         self._taken: list[Spent] = []
         self._size_bytes = 0
@@ -53,7 +54,7 @@ class Bill:
     def add(self, job_id: str, meter: Meter | None, was: Usage, now: Usage, parts: Sequence[str]) -> None:
         """Note a step with the new parts of its stream; where it wrote its job's usage, it pays."""
         if now is not was:
-            self.places[f"usage:{job_id}"] = f"bill {len(self._steps)}"
+            self.places[f"usage:{job_id}"] = f"{self._name} {len(self._steps)}"
             self._steps.append(_Paying(job_id, meter, was, now, event_end(parts)))
 
     def settle(

@@ -28,7 +28,8 @@ from baton_events.errors import StoreError, UnreadablePayloadError
 class Details:
     """Reads that complete the answers of one patch. `draft`: of the tree after it; `texts`: of the tree.
 
-    `transcripts`: the known ones, by job; `earlier`: those that were known at some time.
+    `transcripts`: the known ones, by job; `earlier`: those that were known at some time. `named`: a stamp stands for
+    all of its history; results that came apart may be taken back, and others come, under the same stamp.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Details:
         draft: Draft,
         texts: TreeTexts,
         earlier: Mapping[str, Transcript],
+        *,
+        named: bool,
     ) -> None:
-        self.transcripts, self._earlier = dict(transcripts), earlier
+        self.transcripts, self._earlier, self._named = dict(transcripts), earlier, named
         self._draft, self._texts = draft, texts
         self.reads: list[Command] = []
         self._found: dict[tuple[str, ...], int] = {}
@@ -170,7 +173,7 @@ class Details:
         return self._draft.usage.get(job.id, NOTHING_USED)
 
     def _stamp_of(self, job: Job) -> str:
-        return self._used(job).stamp.rpartition(",")[2]
+        return self._used(job).stamp.rpartition(",")[2] if self._named else ""
 
     def _beginning(self, job: Job) -> Transcript | None:
         """Return what this process knows of the history's beginning."""

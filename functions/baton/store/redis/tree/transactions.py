@@ -89,7 +89,7 @@ class Transactions:
         self._kept = kept
         self._most_bytes = most_bytes
         self._queues: dict[str, _Queue] = {}  # the longest unused first
-        self._stamps, self._size_chars = Stamps(token_urlsafe(8)), 0
+        self._stamps, self._size_chars = Stamps(lambda: token_urlsafe(8)), 0
         self._held = HeldCounts(connection.held)
 
     async def run(self, root_id: str, transition: Transition) -> Any:
@@ -143,7 +143,11 @@ class Transactions:
     async def _read_each(self, roots: Sequence[str]) -> list[TreeSnapshot | None]:
         """Read these trees in one request; None: that one is read by itself."""
         answers = await self._redis.read_each([reads_of(root, (), ()) for root in roots])
-        return [read_again(_NOTHING, answer, (), ()) if answer and answer[0] else None for answer in answers]
+        texts = [TreeTexts(self._redis.sealing, root) for root in roots]  # also a step in work knows the tree then
+        return [
+            read_again(_NOTHING, answer, (), (), each) if answer and answer[0] else None
+            for answer, each in zip(answers, texts, strict=True)
+        ]
 
     async def _run_on(self, root_id: str, transition: Transition, snapshot: TreeSnapshot | None) -> Any:
         """Make a transition of a tree that was read for it alone; a tree that was not known is not kept."""
@@ -206,9 +210,8 @@ class Transactions:
                 for attempt in self._attempts(root_id, snapshot, transitions, results):
                     if attempts:
                         attempts[-1].bill.refund()
-                    details = Details(
-                        attempt.answers, attempt.transcripts(), attempt.draft, attempt.texts, queue.earlier
-                    )
+                    known, draft, named = attempt.transcripts(), attempt.draft, not (attempt.is_apart or snapshot.apart)
+                    details = Details(attempt.answers, known, draft, attempt.texts, queue.earlier, named=named)
                     beside = adding(self._held.beside(attempt.answers, counts))
                     commands, written, found = await self._requested(attempt, details, beside)
                     if commands:

@@ -1,5 +1,6 @@
 """A stamp tells what was written: another's write is never overlooked, and a request that came twice knows itself."""
 
+from copy import copy
 from typing import Any
 
 import pytest
@@ -62,3 +63,10 @@ async def test_another_s_write_is_not_overlooked_however_often_a_claim_is_prolon
         '{"type":"data-progress"}',
         '{"type":"data-mine"}',
     ]
+
+
+def test_processes_that_are_copies_of_one_have_names_of_their_own() -> None:
+    """As a server makes them that loads the app before it forks, and a host that starts from a snapshot."""
+    stamps = FakeStore()._transactions._stamps
+    copies = [copy(stamps) for _ in range(3)]
+    assert len({each.next() for each in copies}) == len(copies)
