@@ -26,14 +26,13 @@ from baton.sdk.workflows.lacking import TOOL, is_common, is_method
 from baton.sdk.workflows.shapes import (
     NoLiteralError,
     Shapes,
-    is_made_by_code,
     is_model,
     is_plain_enum,
     methods_of,
     no_plain,
+    unmade,
 )
 from baton.sdk.workflows.source_file import SourceFile, parsed, shown_as
-from baton.sdk.workflows.subset import unheard
 from baton.sdk.workflows.substitutes import STANDARD, SUBSTITUTED
 
 # What is there under a name of the program's own.
@@ -152,8 +151,8 @@ class Code:
             case ast.Expr(value=ast.Call(func=called)) if _is_awaited(self._called(called, scope)):
                 shown = f"{ast.unparse(called)}(…)"
                 text = f"{shown} is not awaited, so it does not run; write await {shown}"
-            case ast.Call(func=ast.Name(id=name)) if (model := scope.get(name)) in bare and is_made_by_code(model):
-                text = unheard(name, "__post_init__")
+            case ast.Call(func=ast.Name(id=name), keywords=given) if (model := scope.get(name)) in bare:
+                text = unmade(model, [each.arg for each in given])
             case (
                 ast.MatchClass(cls=ast.Name(id=name))
                 | ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id=name)])

@@ -60,7 +60,7 @@ def _text(value: Any) -> Any:
 def made_of(
     classes: Mapping[str, type], kind: str, args: Sequence[Any], given: Mapping[str, Any]
 ) -> dict[str, tuple[str, Any]] | None:
-    """Make a model as ordinary Python does; return its fields: the name of what was given and stayed, or new JSON.
+    """Make a model as ordinary Python does; return its fields: the name of what stayed, and if it is shared; or JSON.
 
     None: this code has no such model any more, so the fields are what was given.
     """
@@ -74,7 +74,7 @@ def made_of(
     for name, value in fields.items():
         names = names_of(model, name) if name in model.model_fields else (name,)
         kept = [each for each in names if each in real and _is_same(real[each], value)]
-        found[name] = (kept[0], None) if kept else ("", to_jsonable_python(value, by_alias=True))
+        found[name] = (kept[0], value is real[kept[0]]) if kept else ("", to_jsonable_python(value, by_alias=True))
     return found
 
 

@@ -129,8 +129,10 @@ def _baton_init(made, args, given, fields, extra):
     if found is not None:
         shapes = {field[0]: field[3] for field in _baton_FIELDS[kind]}
         for name, (key, value) in found.items():
+            is_shared = key and value
             value = left[key] if key else _baton_as(shapes.get(name), value)
-            setattr(made, name, value.copy() if isinstance(value, (list, dict, set)) else value)
+            is_copied = isinstance(value, (list, dict, set)) and not is_shared
+            setattr(made, name, value.copy() if is_copied else value)
         return
     for name, keys, default in fields:
         found = [key for key in keys if key in left]

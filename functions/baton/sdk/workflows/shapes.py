@@ -285,9 +285,16 @@ def methods_of(model: type) -> set[str]:
     }
 
 
-def is_made_by_code(model: type) -> bool:
-    """Return whether a data class has code that runs as it is made."""
-    return "__post_init__" in _own_methods(model)
+def unmade(model: type, given: Collection[str | None]) -> str:
+    """Return the fault of a data class's own code that would run as it is made of these; empty: there is none."""
+    if "__post_init__" in _own_methods(model):
+        return unheard(model.__name__, "__post_init__")
+    for field in dataclasses.fields(model) if dataclasses.is_dataclass(model) else ():
+        factory = field.default_factory
+        if factory is not dataclasses.MISSING and field.name not in given and factory() != factory():
+            what = f"the default_factory of {model.__name__}.{field.name} is not called in a workflow"
+            return f"{what}; give {field.name}=… where you make one"
+    return ""
 
 
 def _special_methods(model: type) -> Iterator[str]:

@@ -194,6 +194,12 @@ async def test_what_is_given_is_not_shared_with_the_model(load: Load) -> None:
     assert await _as_job(load(f"{MODELS}\n@workflow\nasync def main() -> Any:\n    {text}\n")) == ["a"]
 
 
+async def test_what_is_given_as_anything_is_shared_as_in_ordinary_python(load: Load) -> None:
+    text = "given = {'a': 1}\n    made = All(any=given)\n    given['b'] = 2\n    made.any['c'] = 3"
+    module = load(f"{MODELS}\n@workflow\nasync def main() -> Any:\n    {text}\n    return [made.any, given]\n")
+    assert await _as_job(module) == await _ordinary(module)
+
+
 GIVEN = """
 @tool
 async def passed(value: Any) -> Doubled:

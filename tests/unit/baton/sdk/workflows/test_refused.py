@@ -10,7 +10,8 @@ from tests.unit.baton.sdk.workflows.conftest import Load
 
 HEAD = """
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import uuid4
 from enum import Enum, Flag, IntEnum, IntFlag
 from pydantic import BaseModel
 from typing import Any
@@ -67,6 +68,11 @@ class Marked:
 
 async def steps():
     yield 1
+
+@dataclass(kw_only=True)
+class Event:
+    id: str = field(default_factory=lambda: str(uuid4()))
+    tags: list[str] = field(default_factory=lambda: ["a"])
 """
 MORE = "is more than names for values, which is not possible in a workflow; write its values as constants"
 FAULTS = [
@@ -86,6 +92,12 @@ FAULTS = [
     ("", "x: int", "z = (y async for y in steps())", "    z = (y|an async comprehension is not possible"),
     ("", "x: int", "return doubled(x)", "@kept|a decorated function (doubled) is not possible"),
     ("@kept\n", "x: int", "return x", "@workflow\n@kept|a decorated function (main) is not possible"),
+    (
+        "",
+        "x: int",
+        "return Event().id",
+        "    return Event|the default_factory of Event.id is not called in a workflow; give id=",
+    ),
     ("", "x: int", "return Marked().mark", "@marked|class Marked has a decorator beside @dataclass"),
 ]
 
