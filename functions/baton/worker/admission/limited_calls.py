@@ -7,7 +7,7 @@ Must not: count a wait as an attempt.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -34,6 +34,7 @@ _log = logging.getLogger("baton.limits")
 # How long a call waits in its process: a message is not delivered more exactly than that.
 _WAIT_HERE_MS = 1_000
 KEY_FAILED = "limit_key_failed"
+_Number = TypeVar("_Number", int, float)
 
 Executing = Callable[[Work, History, Claim], Coroutine[Any, Any, StepResult | None]]
 
@@ -132,9 +133,17 @@ class Limited(Waking):
 
 
 def _limits_of(declared: Sequence[CallLimit], effect: CallModel | RunTool, history: History) -> tuple[KeyLimit, ...]:
-    call = call_of(effect, history)
-    found = {one.key_of(call): one for one in declared}
-    return tuple([KeyLimit(key, one.per_minute, one.in_flight) for key, one in sorted(found.items())])
+    """Return a call's limits by their keys; of several of one key the lowest of each kind."""
+    call, found = call_of(effect, history), dict[str, KeyLimit]()
+    for one in declared:
+        key = one.key_of(call)
+        other = found.get(key, KeyLimit(key))
+        found[key] = KeyLimit(key, _lower(one.per_minute, other.per_minute), _lower(one.in_flight, other.in_flight))
+    return tuple([found[key] for key in sorted(found)])
+
+
+def _lower(one: _Number | None, other: _Number | None) -> _Number | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 def call_of(effect: CallModel | RunTool, history: History) -> LimitedCall:

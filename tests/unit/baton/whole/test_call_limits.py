@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -176,6 +178,30 @@ async def test_a_tool_without_limits_waits_as_its_service_requests() -> None:
 async def test_a_key_that_fails_is_the_calls_failure() -> None:
     run = await _run(Call("lost", {"page": 1}))
     assert "limit_key_failed" in str(run.model_messages)
+
+
+async def test_limits_of_one_key_hold_together() -> None:
+    """Of two of a kind the lower one does."""
+    starts: list[float] = []
+    limits = [CallLimit("ink", per_minute=30), CallLimit("ink", in_flight=1), CallLimit("ink", per_minute=600)]
+
+    @tool(call_limits=limits)
+    async def write(page: int) -> int:
+        starts.append(_now())
+        RUNNING.append(page)
+        MOST.append(len(RUNNING))
+        await asyncio.sleep(3)
+        RUNNING.remove(page)
+        return page
+
+    calls = [Call("write", {"page": page}) for page in range(3)]
+    for kept in (limits, limits[::-1]):
+        starts.clear()
+        made = replace(write, call_limits=kept)
+        agent = Agent("clerk", ScriptedModel([calls, "done"]), tools=[made])
+        assert (await Simulation(Registry([agent])).run("clerk", "work")).status == "completed"
+        assert min(later - earlier for earlier, later in pairwise(sorted(starts))) >= 1.9
+        assert set(MOST) == {1}
 
 
 async def test_a_model_waits_for_its_provider() -> None:
