@@ -73,10 +73,15 @@ class FireSchedule:
         return (await self._slot_client.request(job, slot_state, relay_id, alone=True)).busy
 
     async def _replace(self, job: Job) -> None:
-        """Cancel the schedule's earlier jobs, the last in line first, so that none of them starts meanwhile."""
+        """Cancel the schedule's earlier jobs, the last in line first, so that none of them starts meanwhile.
+
+        A message may come once more when its own job is over, and later ones are in line.
+        """
         assert self.line is not None, "the container gives it"
-        line = await self.line(job.tenant, job.session_id)
-        of = line[job.id].created_ms if job.id in line else job.created_at_ms
+        line, own = await self.line(job.tenant, job.session_id), await self._submit.find(job.id)
+        if own is None:
+            return
+        of = line[job.id].created_ms if job.id in line else own.created_at_ms
         for name, entry in sorted(line.items(), key=lambda item: -item[1].created_ms):
             earlier = await self._submit.find(name) if (entry.created_ms, name) < (of, job.id) else None
             if earlier is not None and not earlier.ended:

@@ -82,6 +82,14 @@ async def test_what_comes_while_another_lives_does_as_the_schedule_says(overlap:
         assert len(await statuses(api)) == len(expected) + 1
 
 
+async def test_a_message_that_comes_once_more_cancels_no_later_job() -> None:
+    """Its own job is over by then: cancelled by the later one, or at its end."""
+    async with ticking("replace") as (api, coded):
+        for message_id in ("1", "2", "1"):
+            await tick(api, coded, message_id)
+        assert await statuses(api) == ["cancelled", "waiting"]
+
+
 async def test_the_api_shows_and_pauses_a_schedule_of_the_code_and_does_not_delete_it() -> None:
     async with ticking("skip") as (api, coded):
         path = f"/api/agent-schedules/{coded.id}"
