@@ -164,12 +164,18 @@ class _Live:
 
 
 def _may_be_meant(query: Query, name: str, entry: QueueEntry) -> bool:
-    begun, new = entry.started, not entry.started or entry.slot
+    """Return whether an entry's job may match.
+
+    An operation, in a line of its own, begins without a slot. A retried job has begun before; only a new one has never
+    asked anew.
+    """
+    own_line, new = entry.session_id == name, not entry.started or entry.slot
+    begun = entry.started or own_line or entry.epoch > 1
     possible = {JobStatus.PROCESSING: begun, JobStatus.WAITING: begun, JobStatus.PENDING: new}
     return (
         not is_child(name)
         and (not query.tenant or entry.tenant == query.tenant)
-        and (not query.session_id or entry.session_id == query.session_id)
+        and (not query.session_id or own_line or entry.session_id == query.session_id)
         and (not query.agent or entry.agent in ("", query.agent))
         and query.after_ms <= entry.created_ms < query.before_ms
         and any(possible[JobStatus(status)] for status in query.statuses)

@@ -132,6 +132,20 @@ async def test_who_waits_in_line_is_not_read_where_those_at_work_are_requested()
     assert kit.reader.read == [1]
 
 
+async def test_a_retried_job_in_line_is_one_that_waits() -> None:
+    """It has begun, though not since it was retried."""
+    kit = Kit()
+    await kit.add(0)
+    again = await kit.add(1)
+    await kit.end(again, JobStatus.FAILED)
+    tree = kit.store.tree(again)
+    retried = replace(tree.jobs[again], status=JobStatus.PROCESSING, finished_at_ms=None, run=2)
+    kit.store.write(again, replace(tree, jobs={again: retried}))
+    place = QueuedJob("t", "s1", 5, retried.created_at_ms, retried.agent)
+    await kit.admission.slot_request(again, SlotState("slot", 3), place, NOW_MS)
+    assert await kit.page(Query(statuses=frozenset({"waiting"}))) == ([again], "")
+
+
 async def listed(api: Api, query: str = "", key: str = ACME) -> dict[str, Any]:
     response = await api.request("GET", f"/api/agent-jobs{query}", key)
     assert response.status_code == 200, response.text

@@ -170,6 +170,17 @@ async def test_an_approval_is_asked_in_the_background(api: Api) -> None:
         assert ('Its result: "paid 5"' if decided == "POST" else "rejected: too dear") in text
 
 
+async def test_an_operation_that_waits_is_found_by_its_session_and_status(api: Api) -> None:
+    """By lists, and by a change of many."""
+    (started,) = operations_of(parts_of(await send(api, "m1", "call order")))
+    for query in ("status=waiting", "status=waiting&sessionId=chat-1", "status=waiting,pending&sessionId=chat-1"):
+        page = (await api.request("GET", f"/api/agent-jobs?{query}")).json()
+        assert [job["id"] for job in page["jobs"]] == [started["jobId"]], query
+    body = {"action": "cancel", "filter": {"sessionId": "chat-1"}}
+    answer = (await api.request("POST", "/api/admin/agent-jobs/bulk", ADMIN, json=body)).json()
+    assert answer == {"matched": 1, "changed": 1}
+
+
 @pytest.mark.parametrize("holds", ["wait", "hear"])
 async def test_a_tool_decides_for_itself(api: Api, holds: str) -> None:
     """One of the background is never waited for; one that is not holds its turn up, as does what the job is sent."""
