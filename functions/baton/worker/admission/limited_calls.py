@@ -22,6 +22,7 @@ from baton.sdk.records.call_limit import CallLimit, LimitedCall
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.contained import traceback_of
 from baton.sdk.tools.running_calls import NotYetError
+from baton.settings.settings import CLAIM_MARGIN_SECONDS
 from baton.store.records.call_limits import KeyLimit, NamedCall
 from baton.store.redis.call_limits import CallLimits
 from baton_events.emitter import Emitter
@@ -33,6 +34,8 @@ _log = logging.getLogger("baton.limits")
 
 # How long a call waits in its process: a message is not delivered more exactly than that.
 _WAIT_HERE_MS = 1_000
+# After so long a wait, as of a slow store, the claim might end before the work: it is claimed anew.
+_LATE_SECONDS = CLAIM_MARGIN_SECONDS / 2
 KEY_FAILED = "limit_key_failed"
 _Number = TypeVar("_Number", int, float)
 
@@ -108,13 +111,22 @@ class Limited(Waking):
         return step_result
 
     async def _begin(self, limits: Sequence[KeyLimit], effect: CallModel | RunTool, claim: Claim) -> int:
-        """Wait until it may begin; return the time since which it has its places."""
+        """Wait until it may begin; return the time since which it has its places.
+
+        Raises:
+            NotYetError: it waits longer, or has waited for so long that its claim is too old for the work.
+        """
+        now_seconds = asyncio.get_running_loop().time
+        late_at_seconds = now_seconds() + _LATE_SECONDS
         call = NamedCall(claim.item_key, effect.job.tenant, waiting_event(effect, claim))
         while True:
             answer = await self._limits.begin_call(limits, call, self._lease_ms)
             await self.wake(answer.woken, claim, f"place.{claim.owner}")
-            if not answer.wait_ms:
+            if not answer.wait_ms and now_seconds() < late_at_seconds:
                 return answer.since_ms
+            if not answer.wait_ms:
+                await self._after(claim, self._end(limits, claim, answer.since_ms))
+                raise NotYetError(0, "limits")
             if answer.wait_ms > _WAIT_HERE_MS:
                 raise NotYetError(answer.wait_ms - _WAIT_HERE_MS, f"limit {answer.limit!r}")
             await asyncio.sleep(answer.wait_ms / 1000)

@@ -18,7 +18,7 @@ from baton.engine.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.engine.work_items import loop_item
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.running_calls import NotYetError
-from baton.store.records.call_limits import PLACE_MS, KeyLimit, NamedCall
+from baton.store.records.call_limits import PLACE_MS, CallAnswer, KeyLimit, NamedCall
 from baton.store.redis.call_limits import CallLimits
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.testing import Run, Simulation
@@ -297,6 +297,45 @@ async def test_a_call_that_can_wake_nobody_runs_and_gives_its_place_back() -> No
     assert not stage.queue.failing
     last = [await limits.begin_call([desk], NamedCall(name, "acme", event), LEASE_MS) for name in ("next", "later")]
     assert [answer.wait_ms for answer in last] == [0, PLACE_MS]  # the other place is of the call that waited
+
+
+class SlowLimits(CallLimits):
+    """Answers each call after `seconds`, as from a slow store."""
+
+    seconds = 0.0
+
+    async def begin_call(self, *asked: Any) -> CallAnswer:
+        answer = await super().begin_call(*asked)
+        await asyncio.sleep(self.seconds)
+        return answer
+
+
+def test_a_call_whose_claim_grew_old_before_it_could_begin_comes_again() -> None:
+    """Its work would outlast the claim, and another one would run it beside; its place is free."""
+
+    async def scenario() -> None:
+        loop, ran = asyncio.get_running_loop(), list[str]()
+
+        async def run(_effect: Work, _history: History, claim: Claim) -> StepResult | None:
+            ran.append(claim.item_key)
+            return ModelAnswered("done")
+
+        limits = SlowLimits(InProcessConnection(InProcessRedis(lambda: int(1000 * loop.time()))))
+        agent = Agent(name="asks", model=ScriptedModel(["done"]), call_limits=[CallLimit("desk", in_flight=1)])
+        limited = Limited(run, limits_by(Registry([agent])), limits, Stage().container.emitter, LEASE_MS)
+        job, claim = Job("job_1", "session", "acme", "asks", 0), Claim("job_1", "loop:job_1:1:1", "msg", "owner", 0, 0)
+        limits.seconds = 6
+        with pytest.raises(NotYetError, match="waits 0 ms for the limits"):
+            await limited(CallModel(job, 1, 1), _NOTHING, claim)
+        assert ran == []
+        limits.seconds = 4
+        desk = [KeyLimit("desk", in_flight=1)]
+        other = await limits.begin_call(desk, NamedCall("other", "acme", ""), LEASE_MS)
+        assert other.wait_ms == 0
+        await limits.end_call(desk, "other", other.since_ms)
+        assert await limited(CallModel(job, 1, 1), _NOTHING, claim) == ModelAnswered("done")
+
+    in_virtual_time(scenario)
 
 
 def test_a_thousand_jobs_keep_within_what_a_provider_allows() -> None:
