@@ -19,7 +19,8 @@ from baton_events.ids import digest, is_child
 _MARK_CHARS = 8
 _RECENT_MARKS = 1024
 _LATEST_MS = 9_999_999_999_999
-_POSITION = r"[0-9]{13}:[A-Za-z0-9._-]{1,400}:"
+_JOB = "[A-Za-z0-9._-]{1,400}"
+_POSITION = f"[0-9]{{13}}:{_JOB}:"
 _ALL = "a"
 
 
@@ -174,9 +175,12 @@ def is_position(text: str) -> bool:
     return re.fullmatch(_POSITION, text) is not None
 
 
-def cursor_of(position: str) -> str:
-    """Return a position as the cursor that clients send back."""
-    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+def cursor_of(position: str, replaced: str = "") -> str:
+    """Return a position as the cursor that clients send back.
+
+    `replaced`: a job of the session; a message of a newer page has replaced it, with all up to that message.
+    """
+    return base64.urlsafe_b64encode(f"{position}{replaced}".encode()).decode().rstrip("=")
 
 
 def position_from(cursor: str) -> str:
@@ -185,10 +189,23 @@ def position_from(cursor: str) -> str:
     Raises:
         ValueError: no list gave it.
     """
+    return _read(cursor)[0]
+
+
+def replaced_in(cursor: str) -> str:
+    """Parse the replaced job in a session's cursor; empty: there is none.
+
+    Raises:
+        ValueError: no list gave it.
+    """
+    return _read(cursor)[1]
+
+
+def _read(cursor: str) -> tuple[str, str]:
     try:
-        position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), "-_", validate=True).decode("ascii")
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), "-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"{cursor[:80]!r} is no cursor of a list") from error
-    if not is_position(position):
+    if (read := re.fullmatch(f"({_POSITION})({_JOB})?", text)) is None:
         raise ValueError(f"{cursor[:80]!r} is no cursor of a list")
-    return position
+    return read[1], read[2] or ""

@@ -16,12 +16,13 @@ from urllib.parse import quote, urlencode
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from baton.engine.all_jobs.job_list import Query
+from baton.engine.all_jobs.job_list import Query, replaced_in
 from baton.engine.transitions import JobStatus
 from baton.sdk.memory.entries import question_of
 from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import MOST_ROWS, read_page_query
 from baton.server.api.session_line import Sessions
+from baton.server.api.sessions.sessions import continued, replaced_elsewhere
 from baton.server.api.sessions.ui_message import Part, assistant_message
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
@@ -29,7 +30,7 @@ from baton.server.console.shown import job_shown, one_line, pretty
 from baton.settings.service_prices import Prices
 from baton.store.records.all_jobs import Scanned
 from baton.store.records.jobs import Snapshot, StoredParts
-from baton.worker.conversation.exchanges import is_rolled_back, still_valid
+from baton.worker.conversation.exchanges import valid_of_page
 from baton.worker.runtime.job_view import continues_of, job_row
 from baton.worker.runtime.usage_view import job_cost
 
@@ -76,11 +77,9 @@ class Exchange:
 
 
 def conversation(
-    jobs: Sequence[Snapshot], stored: Sequence[StoredParts], prices: Prices, now_ms: int
+    jobs: Sequence[Snapshot], valid: set[str], stored: Sequence[StoredParts], prices: Prices, now_ms: int
 ) -> list[Exchange]:
     """Build the exchanges of these jobs, in the order of the jobs, the oldest first."""
-    current = [one for one in jobs if not is_rolled_back(one.job) and not one.job.is_operation]
-    valid = set(still_valid([(one.job.id, one.task, one.job.id) for one in current]))
     return [
         _exchange(one, parts, prices, now_ms, valid=one.job.id in valid or one.job.is_operation)
         for one, parts in zip(jobs, stored, strict=True)
@@ -235,17 +234,21 @@ async def one(visit: Visit) -> Response:
     """Show the conversation, the oldest exchange first."""
     session_id, tenant = visit.request.path_params["session_id"], visit.query("tenant")
     page = await _page(visit, {"sessionId": session_id} | ({"tenant": tenant} if tenant else {}), EXCHANGES)
-    jobs = page.jobs[::-1]
+    jobs, cursor = page.jobs[::-1], visit.query("cursor")
+    replaced = replaced_in(cursor) if cursor else ""
+    elsewhere = await replaced_elsewhere(visit.container, jobs, replaced)
+    current, before = valid_of_page(jobs, elsewhere, replaced)
+    valid = {one.job.id for one in current}
     parts = await asyncio.gather(*(visit.container.ports.reader.parts(one.job.id, 0, one.job) for one in jobs))
-    exchanges = conversation(jobs, parts, visit.container.settings.prices, visit.now_ms)
+    exchanges = conversation(jobs, valid, parts, visit.container.settings.prices, visit.now_ms)
     return visit.page(
         "session.html",
         session_id=session_id,
         tenant=tenant,
         exchanges=exchanges,
         cost_usd=sum(one.job["cost_usd"] for one in exchanges),
-        before=visit.query("cursor"),
-        cursor=page.cursor,
+        before=cursor,
+        cursor=continued(page, before).cursor,
         live=any(not one.job.ended for one in jobs),
     )
 

@@ -179,6 +179,37 @@ def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Value]]) -> list[_
     return [value for _, value in kept]
 
 
+def valid_of_page(
+    page: Sequence[Snapshot], elsewhere: Mapping[str, Snapshot], replaced: str
+) -> tuple[list[Snapshot], str]:
+    """Select the jobs of a session's page that are part of the conversation, the oldest first.
+
+    Args:
+        page: its jobs, the oldest first.
+        elsewhere: replaced jobs that are not on the page, by id.
+        replaced: a message of a newer page has replaced this job, with all behind it; empty: none.
+
+    Returns:
+        Them, and the job on an older page that is replaced with all behind it; empty: none.
+    """
+    if not page:
+        return [], replaced
+    shown = [one for one in page if not is_rolled_back(one.job) and not one.job.is_operation]
+    older = {job_id: _order(one) for job_id, one in elsewhere.items() if not is_rolled_back(one.job)}
+    kept, first, begin = list[Snapshot](), "", min(map(_order, page))
+    newer = [(replaced, list[Snapshot]())] if replaced else []
+    for target, itself in [*((replaced_by(one.task), [one]) for one in shown), *newer]:
+        place = next((place for place, one in enumerate(kept) if one.job.id == target), len(kept))
+        if target in older and older[target] < begin:  # with it, all before this one on the page
+            place, first, begin = 0, target, older[target]
+        kept[place:] = itself
+    return kept, first
+
+
+def _order(one: Snapshot) -> tuple[int, str]:
+    return one.job.created_at_ms, one.job.id
+
+
 def is_rolled_back(job: Job) -> bool:
     """Return whether a later message has taken the job back: then it is no part of the conversation."""
     return job.error is not None and job.error.type == ROLLED_BACK

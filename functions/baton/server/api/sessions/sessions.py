@@ -5,13 +5,14 @@ A session is the id in the path, of one tenant.
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.engine.all_jobs.job_list import Query, cursor_of, position_of
+from baton.engine.all_jobs.job_list import Query, cursor_of, position_from, position_of, replaced_in
 from baton.engine.background_calls import OPERATION
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
@@ -24,7 +25,8 @@ from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions
 from baton.server.api.sessions.ui_message import assistant_message, file_parts, user_message
 from baton.settings.limits import PAGE_BYTES
 from baton.store.records.jobs import Snapshot
-from baton.worker.conversation.exchanges import is_rolled_back, still_valid
+from baton.worker.container import Container
+from baton.worker.conversation.exchanges import replaced_by, valid_of_page
 from baton.worker.runtime.job_view import continues_of
 from baton.worker.runtime.usage_view import session_usage
 from baton_events.errors import JobGoneError
@@ -85,7 +87,7 @@ async def show_session(context: Context, request: Request) -> Response:
     page = await _page(context, tenant, session_id, query.limit, query.cursor or "")
     line = await Sessions(context.container).line(tenant, session_id)
     active = line[0].job.id if line else ""
-    page, jobs, messages = await _messages(context, page, active)
+    page, jobs, messages = await _messages(context, page, replaced_in(query.cursor) if query.cursor else "", active)
     view: dict[str, Any] = {
         "id": session_id,
         "messages": messages,
@@ -175,11 +177,12 @@ async def _page(context: Context, tenant: str, session_id: str, limit: int, curs
 
 
 async def _messages(
-    context: Context, page: JobPage, active: str
+    context: Context, page: JobPage, replaced: str, active: str
 ) -> tuple[JobPage, list[Snapshot], list[dict[str, Any]]]:
     """Return the page as far as its messages go on one, the jobs that have them, and the messages in order."""
-    shown = [job for job in reversed(page.jobs) if not is_rolled_back(job.job) and not job.job.is_operation]
-    jobs = still_valid([(job.job.id, job.task, job) for job in shown])[::-1]
+    elsewhere = await replaced_elsewhere(context.container, page.jobs, replaced)
+    valid, before = valid_of_page(page.jobs[::-1], elsewhere, replaced)
+    jobs = valid[::-1]
     exchanges, size_bytes = list[list[dict[str, Any]]](), 0
     while len(exchanges) < len(jobs) and size_bytes <= PAGE_BYTES:
         chunk = jobs[len(exchanges) : len(exchanges) + READ_AT_ONCE]
@@ -194,11 +197,25 @@ async def _messages(
         if part["data"].get("jobId") in over:
             part["data"] |= {"status": str(JobStatus.CANCELLED)}
     if len(exchanges) == len(jobs):
-        return page, jobs[::-1], messages
+        return continued(page, before), valid, messages
     last, jobs = jobs[len(exchanges) - 1].job, jobs[: len(exchanges)]
     position = position_of(last.created_at_ms, last.id)
     kept = tuple(each for each in page.jobs if position_of(each.job.created_at_ms, each.job.id) >= position)
-    return JobPage(kept, cursor_of(position)), jobs[::-1], messages
+    _, before = valid_of_page(kept[::-1], elsewhere | {one.job.id: one for one in page.jobs}, replaced)
+    return JobPage(kept, cursor_of(position, before)), jobs[::-1], messages
+
+
+async def replaced_elsewhere(container: Container, page: Sequence[Snapshot], replaced: str) -> dict[str, Snapshot]:
+    """Read what messages of this page, and of newer ones, have replaced and is not on the page."""
+    here = {(one.job.tenant, one.job.session_id) for one in page}
+    missing = {replaced, *(replaced_by(one.task) for one in page)} - {"", *(one.job.id for one in page)}
+    found = await container.ports.reader.jobs(sorted(missing)) if missing and page else {}
+    return {job_id: one for job_id, one in found.items() if (one.job.tenant, one.job.session_id) in here}
+
+
+def continued(page: JobPage, replaced: str) -> JobPage:
+    """Return the page with a cursor that says up to which job all on the next pages is replaced."""
+    return JobPage(page.jobs, cursor_of(position_from(page.cursor), replaced)) if page.cursor else page
 
 
 async def _exchange(context: Context, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:

@@ -125,3 +125,15 @@ async def test_what_runs_in_a_session_is_cancelled(operator: Operator) -> None:
     markup = await operator.done("/console/sessions/s 1/cancel", tenant="acme")
     assert "2 jobs are cancelled." in markup
     assert "Cancel running and queued jobs" not in markup
+
+
+async def test_a_replaced_message_is_marked_on_an_older_page(desk: Operator) -> None:
+    """The page before the edited message took it for a part of the conversation."""
+    for number in range(22):
+        await say(desk, f"m{number}", f"number {number:02d}.")
+    await say(desk, "m1", "edited", messageId="m1")
+    newest = await desk.see(CHAT)
+    assert newest.count('class="void"') == 19
+    (earlier,) = re.findall(r'href="(\?[^"]+)">Earlier', newest)
+    oldest = await desk.see(f"/console/sessions/chat-1{earlier.replace('&amp;', '&')}")
+    assert (oldest.count("data-stamp"), oldest.count('class="void"')) == (3, 2)

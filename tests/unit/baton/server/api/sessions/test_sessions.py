@@ -163,3 +163,32 @@ async def test_an_outage_is_worth_another_try() -> None:
         index.down = MemoryUnavailableError("no answer from the vector index at http://inner.example")
         detail = assert_problem(await api.request("DELETE", "/api/sessions/session_1/memory"), 503)
         assert "inner.example" not in detail
+
+
+async def paged(api: Api, limit: int) -> list[str]:
+    """Return the texts of the users' messages, the newest page first, read page by page."""
+    asked: dict[str, str | int] = {"limit": limit}
+    found = list[str]()
+    while True:
+        page = (await api.request("GET", "/api/sessions/chat-1", params=asked)).json()
+        found = [one["parts"][0]["text"] for one in page["messages"] if one["role"] == "user"] + found
+        if "cursor" not in page:
+            return found
+        asked["cursor"] = page["cursor"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_a_replaced_message_stays_replaced_on_whatever_page_it_is(api: Api, limit: int) -> None:
+    """Page by page, what an edited message had replaced on an older page was part of the conversation again."""
+
+    async def say(message: str, text: str, **fields: str) -> None:
+        await send(api, "chat-1", message, text, **fields)
+        api.stage.clock.ms += 1_000
+
+    for number in range(1, 6):
+        await say(f"m{number}", f"old {number}")
+    await say("m4", "new 4", messageId="m4")
+    await say("m6", "old 6")
+    await say("m2", "new 2", messageId="m2")
+    await say("m7", "new 7")
+    assert await paged(api, limit) == ["old 1", "new 2", "new 7"]
