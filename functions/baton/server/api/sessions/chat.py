@@ -124,7 +124,7 @@ def _wrong_part(part: Any) -> str:
     return f'a part must be {{"type": "text", "text": "…"}} or a file, {got}'
 
 
-# This many of a session's newest rows are searched for a message that is repeated or edited.
+# So many of a session's rows are read at once, in search of a message that is repeated or edited.
 _ROWS = 100
 
 
@@ -166,25 +166,31 @@ async def newest_messages(container: Container, tenant: str, session_id: str) ->
     Raises:
         UnreadablePayloadError: what one of them answers cannot be read here.
     """
+    return (await _messages_before(container, tenant, session_id, ""))[0]
+
+
+async def _messages_before(
+    container: Container, tenant: str, session_id: str, position: str
+) -> tuple[list[Snapshot], str]:
     ports = container.ports
-    scanned = await ports.listing.scan(Query(tenant=tenant, session_id=session_id), "", _ROWS)
+    scanned = await ports.listing.scan(Query(tenant=tenant, session_id=session_id), position, _ROWS)
     found = await ports.reader.jobs([row.job_id for row in scanned.found])
     mine = [job for job in found.values() if (job.job.tenant, job.job.session_id) == (tenant, session_id)]
     if lost := [key_id for job in mine for key_id in job.unreadable]:
         raise UnreadablePayloadError(lost[0])
-    return [job for job in mine if isinstance(job.task.get("chat"), dict)]
+    return [job for job in mine if isinstance(job.task.get("chat"), dict)], scanned.next
 
 
 async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot | None:
     """Find the job to answer anew: by its id, or the newest of the message."""
-    mine = await newest_messages(container, tenant, body.id)
-    wanted = body.message_id if body.message_id in {job.job.id for job in mine} else None
-    mine = [
-        job
-        for job in mine
-        if job.job.id == wanted or (not wanted and job.task["chat"].get("messageId") == body.last.id)
-    ]
-    return max(mine, key=lambda job: (job.job.created_at_ms, job.job.id), default=None)
+    newest, position = None, ""
+    while True:
+        jobs, position = await _messages_before(container, tenant, body.id, position)
+        named = next((job for job in jobs if job.job.id == body.message_id), None)
+        mine = [job for job in jobs if job.task["chat"].get("messageId") == body.last.id]
+        newest = newest or max(mine, key=lambda job: (job.job.created_at_ms, job.job.id), default=None)
+        if named or not position or (newest and body.message_id in (None, body.last.id)):
+            return named or newest
 
 
 def must_take(container: Container, agent: Agent, files: Sequence[Named]) -> None:

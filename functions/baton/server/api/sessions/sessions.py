@@ -160,10 +160,13 @@ async def _remove(context: Context, snapshot: Snapshot) -> None:
 
 
 async def _operations(context: Context, tenant: str, session_id: str) -> list[Job]:
-    """Return the open operations among the session's newest jobs."""
-    query = Query(tenant=tenant, session_id=session_id)
-    page = await job_list(context.container).page(query, _PAGE_JOBS, "", context.container.ports.clock.now_ms())
-    return [snapshot.job for snapshot in page.jobs if _is_open(snapshot)]
+    """Return the session's open operations, the newest first."""
+    query, cursor, found = Query(tenant=tenant, session_id=session_id), "", list[Job]()
+    while True:
+        page = await job_list(context.container).page(query, _PAGE_JOBS, cursor, context.container.ports.clock.now_ms())
+        found += [snapshot.job for snapshot in page.jobs if _is_open(snapshot)]
+        if not (cursor := page.cursor):
+            return found
 
 
 async def _page(context: Context, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:

@@ -11,6 +11,7 @@ import pytest
 
 from baton import Agent, Call, Pending, Registry, ToolContext, tool
 from baton.sdk.models.model import ModelAnswer, ModelRequest
+from baton.server.api.sessions import sessions
 from tests.unit.baton.server.api.client import ADMIN, OPERATIONS_KEY, Api, api_with
 from tests.unit.baton.server.api.sessions.chatting import delivering, job_of, parts_of, sending, text_of
 
@@ -225,6 +226,18 @@ async def test_who_cancels_the_session_cancels_its_operations(api: Api, model: S
         ),
         "hello",
     ]
+
+
+async def test_who_cancels_a_long_session_cancels_its_old_operations(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a hundred newer jobs an operation stayed open."""
+    monkeypatch.setattr(sessions, "_PAGE_JOBS", 2)
+    await send(api, "m1", "call order")
+    (operation,) = (await session(api))["activeOperations"]
+    for number in range(2, 6):
+        api.stage.clock.ms += 1_000
+        await send(api, f"m{number}", "hello")
+    cancelled = (await api.request("POST", "/api/sessions/chat-1/cancel")).json()
+    assert cancelled["cancelledJobs"] == [operation["operationJobId"]]
 
 
 async def test_an_outcome_that_comes_before_the_tool_has_returned_counts(model: Says) -> None:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from baton.server.api.sessions import chat
 from baton.server.api.sessions.sessions import NOTHING_RUNS
 from baton_events.errors import MemoryUnavailableError
 from tests.fakes import FakeLongTermMemory
@@ -192,3 +193,21 @@ async def test_a_replaced_message_stays_replaced_on_whatever_page_it_is(api: Api
     await say("m2", "new 2", messageId="m2")
     await say("m7", "new 7")
     assert await paged(api, limit) == ["old 1", "new 2", "new 7"]
+
+
+@pytest.mark.parametrize("by_answer", [True, False])
+async def test_an_old_message_is_answered_anew(api: Api, monkeypatch: pytest.MonkeyPatch, *, by_answer: bool) -> None:
+    """Behind a hundred newer jobs it was not found, and its old answer was streamed again."""
+    monkeypatch.setattr(chat, "_ROWS", 2)
+    answers = list[str]()
+    for number in range(1, 6):
+        answers.append(job_of(await send(api, "chat-1", f"m{number}", "hello")))
+        api.stage.clock.ms += 1_000
+    named = {"messageId": answers[0]} if by_answer else {}
+    again = await send(api, "chat-1", "m1", "hello", trigger="regenerate-message", **named)
+    assert job_of(again) not in answers
+    task = (await api.stage.reader.jobs([job_of(again)]))[job_of(again)].task
+    assert task["chat"]["replaces"] == answers[0]
+    api.stage.clock.ms += 1_000
+    await send(api, "chat-1", "m2", "good bye", messageId="m2")  # which is replaced already
+    assert [await paged(api, limit) for limit in (1, 100)] == [["hello", "good bye"]] * 2
