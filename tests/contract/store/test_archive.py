@@ -3,6 +3,8 @@
 Commands are decided on a job as it was loaded, recorded only if it still is so.
 """
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
@@ -110,6 +112,26 @@ async def test_nothing_of_a_retried_tree_expires(real: Side, redis_process: Redi
     await real.store.record(recalled.loaded, "w", begins_again(), NOW_MS)
     assert set(expiry_ms(redis_process).values()) == {-1}
     assert not [key for key in expiry_ms(redis_process) if key.endswith("tombstone")]
+
+
+async def test_a_tree_expires_though_a_retry_that_came_too_late_is_written_with_others(
+    real: Side, redis_process: RedisProcess
+) -> None:
+    """Such a retry answers that the job has changed; what was written with it kept the ended tree for ever."""
+    recalled = await ended(real)
+    late = replace(recalled.loaded, job=AGAIN)
+    [release] = (unsent.slot_request for unsent in recalled.slot_requests)
+    queue = real.store._transactions._queue(JOB_ID)
+    async with queue.lock:
+        retried = asyncio.create_task(real.store.record(late, "w", begins_again(), NOW_MS))
+        claimed = asyncio.create_task(real.store.claim(claim_of(release, "m9")))
+        for _ in range(1_000):
+            await asyncio.sleep(0.001)
+            if len(queue.waiting) > 1:
+                break
+    assert (await retried)[0] is Recorded.CHANGED
+    assert (await claimed).verdict is Verdict.GRANTED
+    assert all(left_ms > 0 for left_ms in expiry_ms(redis_process).values())
 
 
 async def test_what_comes_of_an_earlier_run_is_dropped(side: Side) -> None:

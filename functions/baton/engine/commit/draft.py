@@ -28,12 +28,14 @@ class Draft(Tree):
 
     `fields`: fields of the state with their new records or texts; None: it is removed. `touched`: keys of work items.
     `new_calls`, `new_results`: by job, what is written of its calls; a result that is None is forgotten.
+    `begins_again`: the tree had ended; nothing of it expires any more.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
     touched: dict[str, None] = field(default_factory=dict)
     new_calls: dict[str, dict[str, CallRecord]] = field(default_factory=dict)
     new_results: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    begins_again: bool = False
 
     @classmethod
     def of(cls, tree: Tree) -> "Draft":
@@ -236,7 +238,7 @@ class Draft(Tree):
         if gone:
             self.results = {**self.results, job_id: {name: text for name, text in known.items() if name not in gone}}
             self.new_results[job_id] = {**self.new_results.get(job_id, {}), **dict.fromkeys(gone)}
-        self.expires_ms, self.tombstone = 0, None
+        self.expires_ms, self.tombstone, self.begins_again = 0, None, True
 
     def skip(self, skip: Skip) -> None:
         """Record a step as skipped."""

@@ -152,7 +152,6 @@ class Store:
             jobs=_touched_by(changes, job.id),
             places=lambda tree: [*_read_by(changes, job.id, tree), *(((job.id, name), True) for name in gone)],
             ends=changes.ends,
-            persists=changes.begins_again,
             counts=counting(changes),
             size_chars=lambda: _size_of(changes),
         )

@@ -40,7 +40,6 @@ class Transition(Struct, kw_only=True):
         guesses: it may be made of an empty tree, as if nothing were there.
         turns: it may begin a turn, which reads reservations of the tree's other turns, and usage of the jobs above.
         ends: work items of others are gone after it.
-        persists: an ended tree begins again.
         counts: what its request adds to sums besides.
         size_chars: about how much it writes.
         meter: of the invocation that makes it.
@@ -56,7 +55,6 @@ class Transition(Struct, kw_only=True):
     guesses: bool = False
     turns: bool = False
     ends: bool = False
-    persists: bool = False
     counts: Counts = {}
     size_chars: Callable[[], int] = lambda: 0
     meter: Meter | None = field(default_factory=current)
@@ -145,8 +143,7 @@ class Attempt:
             by_key.setdefault(result_key, {})[field] = kept_form(text)
         for result_key, texts in by_key.items():
             patch.equal(result_key, texts)
-        persists = [transition for transition in self._transitions if transition.persists]
-        self._writes.add_to(patch, kept, persists=bool(persists))
+        self._writes.add_to(patch, kept)
 
     def _compare_state(self, patch: Patch) -> None:
         """Require the state as it is known: all of it by its stamp, or as much as the transitions read."""

@@ -69,8 +69,8 @@ class Writes:
         forgets = any(None in new.values() for new in self._draft.new_results.values())
         return not (self.expires or self._draft.transcript or forgets)
 
-    def add_to(self, patch: Patch, kept: Kept, *, persists: bool) -> None:
-        """Write all of it. `persists`: an ended tree begins again."""
+    def add_to(self, patch: Patch, kept: Kept) -> None:
+        """Write all of it."""
         key = keys.state_key(self._root_id)
         if self.gone:
             patch.write("HDEL", key, self.gone)
@@ -80,7 +80,7 @@ class Writes:
         self._add_calls(patch)
         for job_id, count in self.part_counts.items():
             self._stream(patch, job_id, count, kept.stream_length)
-        if persists:
+        if self._draft.begins_again:
             self._persist(patch)
         elif self.expires:
             ended_ms = self._draft.jobs[self._root_id].finished_at_ms or 0
