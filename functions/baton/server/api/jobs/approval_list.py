@@ -19,6 +19,7 @@ from baton.store.records.jobs import Snapshot
 from baton.store.redis.admission import AdmissionControl
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
+from baton_events.ids import call_of_operation, job_of_call
 
 
 def questions_of(snapshot: Snapshot) -> list[CallRecord]:
@@ -113,7 +114,10 @@ class ApprovalList:
         page, agents = list[dict[str, Any]](), dict[str, str]()
         read = 0
         async for position, families in jobs:
-            agents |= {one.job.id: one.job.agent for one in families}
+            family = {one.job.id: one.job.agent for one in families}
+            agents |= family
+            if job_of_call(call_of_operation(begin.shown)) not in family:  # the job of the cursor is listed no more
+                begin = _Begin(begin.position)
             views = [view for one in families for view in approvals_of(one, self._clock.now_ms())]
             found = [view for view in views if view["status"] == status]
             for view in sorted(found, key=_place, reverse=True):

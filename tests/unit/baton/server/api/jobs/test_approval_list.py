@@ -113,6 +113,19 @@ async def test_what_was_decided_between_two_pages_is_left_out(api: Api) -> None:
     assert "cursor" not in rest
 
 
+async def test_a_page_goes_on_behind_a_job_that_waits_no_more(api: Api) -> None:
+    """The ids of other jobs have no order: a page left out those above the id at which the page before had ended."""
+    waiting = {(await requested(api, "pays"))[1]["id"] for _ in range(5)}
+    api.stage.clock.ms += 1_000
+    newest = (await api.submitted(jobType="pays-twice", idempotency_key="its id comes before theirs"))["id"]
+    await run_for_an_hour(api)
+    assert newest < min(waiting).removeprefix("op_")
+    first = (await api.request("GET", PATH, ADMIN, params={"limit": 1})).json()
+    assert [view["jobId"] for view in first["checkpoints"]] == [newest]
+    await api.request("PATCH", f"/api/agent-jobs/{newest}", json={"action": "cancel"})
+    assert {view["id"] for view in await listed(api, cursor=first["cursor"])} == waiting
+
+
 class ManyJobs:
     """A list of jobs whose data is gone."""
 
