@@ -114,8 +114,8 @@ class StreamReader:
         self._stopping, self._notices = container.stopping, container.notices
         self._followers, self._permit = container.followers, permit
         self._job_id, self.form = job_id, form
-        self.after = self._first = after
-        self._left_bytes, self._complete = _ANSWER_BYTES, False
+        self.after = after
+        self._left_bytes, self._advanced, self._complete = _ANSWER_BYTES, False, False
         self.live, self.until_ms = True, math.inf
         self._longest_silence_seconds = container.settings.stream_silence_seconds or math.inf
         self._pace, self._noticed, self._silent_seconds = ReadPace(), asyncio.Event(), 0.0
@@ -165,9 +165,11 @@ class StreamReader:
         for number, part in enumerate(stored.parts, stored.first):
             text = self.form.part(job, number, part)
             self._left_bytes -= len(text)
-            if not self.live and self._left_bytes < 0 and self.after > self._first:
+            if not self.live and self._left_bytes < 0 and self._advanced:
                 self._complete = True  # the client comes back for the next page
                 return
+            # Parts that the reader has give no event: behind them a part larger than a page is sent, too.
+            self._advanced = self._advanced or text.startswith("id: ") or "\nid: " in text
             gone = f": the parts before {number} are gone\n" if number > self.after + 1 else ""
             self.after = number
             if text or gone:

@@ -10,11 +10,13 @@ import pytest
 from ag_ui.core import Event
 from pydantic import TypeAdapter
 
+from baton.server.api import stream
 from baton.settings.limits import PARTS
 from tests.fakes.rate_limit import FakeRateLimit
 from tests.unit.baton.kit.approval_kit import Kit
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_of, api_with, assert_problem, with_keys
+from tests.unit.baton.server.api.following import on_lambda
 from tests.unit.baton.server.api.sessions.chatting import delivering
 
 _EVENT = re.compile(r"id: (\d+-\d+\.\d+)\ndata: (.*)")
@@ -125,6 +127,20 @@ async def test_a_reader_that_comes_back_gets_the_rest(api: Api) -> None:
     assert_problem(await send(api, "answers", run_input("r1", HELLO), last_id=ids[0]), 403)
     assert len(api.stage.queue.published) == published, "who comes back starts nothing"
     assert_problem(await send(api, "adds", run_input("r1", HELLO), last_id="7-1"), 400)
+
+
+async def test_a_part_larger_than_a_page_is_read_where_answers_are_sent_whole(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that comes back has the parts before it. It got an empty page, again and again."""
+    whole = events_of(await send(api, "adds", run_input("r1", HELLO)))
+    monkeypatch.setattr(stream, "_ANSWER_BYTES", 1)
+    found, last = list[dict[str, Any]](), "0-0.0"
+    while not found or found[-1]["type"] != "RUN_FINISHED":
+        page = await on_lambda(api, "/api/ag-ui/adds", run_input("r1", HELLO), {"last-event-id": last})
+        assert ids_of(page), "a page has at least one part"
+        found, last = [*found, *events_of(page)], ids_of(page)[-1]
+    assert found == whole
 
 
 async def test_who_comes_back_is_limited_as_a_reader() -> None:
