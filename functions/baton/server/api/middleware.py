@@ -43,7 +43,7 @@ HEADERS = {
 STRICT_TRANSPORT = "max-age=31536000"
 # With a key in a header rather than a cookie, no request of another origin carries one by itself.
 _OF_MCP = ("mcp-method", "mcp-name", "mcp-protocol-version")
-_REQUESTED = ("authorization", "content-type", "idempotency-key", "last-event-id", *_OF_MCP)
+_REQUESTED = ("a2a-version", "authorization", "content-type", "idempotency-key", "last-event-id", *_OF_MCP)
 _EXPOSED = ("retry-after", "x-vercel-ai-ui-message-stream", "content-disposition")
 
 
@@ -93,7 +93,7 @@ def browser_middleware(settings: Settings) -> Sequence[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins.split(","),
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=list(_REQUESTED),
         expose_headers=list(_EXPOSED),
         max_age=600,

@@ -143,6 +143,19 @@ async def test_only_pages_of_these_origins_may_read_answers(setting: str, origin
     assert "access-control-allow-credentials" not in after.headers
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "header"),
+    [("POST", "/a2a/talks", "a2a-version"), ("PUT", "/api/admin/budgets/k", "content-type")],
+)
+async def test_pages_may_send_what_each_route_takes(method: str, path: str, header: str) -> None:
+    """A2A needs its version, and a budget is set by PUT: a browser refused both."""
+    async with api_with(cors_origins=APP) as api:
+        requested = {"origin": APP, "access-control-request-method": method}
+        requested["access-control-request-headers"] = header
+        before = await api.http.options(path, headers=requested)
+    assert (before.status_code, before.text) == (200, "OK")
+
+
 @pytest.mark.parametrize("setting", ["app.example.com", f"{APP}/path", f"{APP},x"])
 def test_what_is_no_origin_is_refused(setting: str) -> None:
     with pytest.raises(SettingsError, match="CORS_ORIGINS"):
