@@ -32,7 +32,7 @@ from baton.worker.runtime.invocation import Invocation, InvocationItem, RunningS
 from baton.worker.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.worker.runtime.spec import Executor
 from baton_events.emitter import Emitter
-from baton_events.errors import AnswerEarlyError, StoreError, UnknownJobError
+from baton_events.errors import OWN_CODEC, AnswerEarlyError, StoreError, UnknownJobError, UnreadablePayloadError
 
 _log = logging.getLogger("baton.pipeline")
 
@@ -264,7 +264,7 @@ class Pipeline:
         return changes if self.stored is None else await self.stored(state.job, changes, state.outcome)
 
     async def _commit(self, invocation: Invocation, step: InvocationItem, claim: Claim, changes: Changes) -> Committed:
-        """Commit, again where the store fails: it may be back in a moment, and the work need not be done again.
+        """Commit, again where store or codec fails: it may be back in a moment, and the work need not be done again.
 
         A repeated COMMIT gets the claims of one whose answer was lost: no other owner gets them while they last.
         """
@@ -272,7 +272,9 @@ class Pipeline:
         while True:
             try:
                 committed = await self._store.commit(claim, changes, continuation)
-            except StoreError:
+            except (StoreError, UnreadablePayloadError) as error:
+                if isinstance(error, UnreadablePayloadError) and error.key_id != OWN_CODEC:
+                    raise  # a codec of one's own may have its keys again in a moment
                 UNDO.get().pop(claim.job_id, None)  # it may be recorded
                 now_ms, pause_seconds = self._clock.now_ms(), next(pauses_seconds, None)
                 fresh = continuation is not None and self._is_fresh(invocation, now_ms)

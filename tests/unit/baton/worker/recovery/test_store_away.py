@@ -11,7 +11,7 @@ from baton.engine.work_items import ItemKind
 from baton.settings.settings import Settings
 from baton.worker.runtime import claims, pipeline
 from baton.worker.runtime.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS
-from baton_events.errors import StoreError
+from baton_events.errors import OWN_CODEC, BatonError, StoreError, UnreadablePayloadError
 from baton_events.schema import Event
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.stage import SETTINGS, Stage
@@ -33,7 +33,9 @@ async def submitted(settings: Settings) -> tuple[Stage, Event]:
     return stage, await stage.submit("adds")
 
 
-def results_lost(stage: Stage, times: int, meanwhile: Callable[[], None] = lambda: None) -> list[Any]:
+def results_lost(
+    stage: Stage, times: int, meanwhile: Callable[[], None] = lambda: None, error: BatonError = AWAY
+) -> list[Any]:
     """So many COMMITs of a tool's result fail; the room of each COMMIT that is asked for."""
     rooms, left = list[Any](), [times]
 
@@ -42,7 +44,7 @@ def results_lost(stage: Stage, times: int, meanwhile: Callable[[], None] = lambd
         if left[0] and changes.used:
             left[0] -= 1
             meanwhile()
-            raise AWAY
+            raise error
         return await commit(claim, changes, continuation)
 
     around(stage.store, "commit", away)
@@ -115,11 +117,12 @@ async def test_a_store_that_hangs_holds_up_nobody_who_gives_a_claim_back(monkeyp
             await stage.deliver(first, "m-turn")
 
 
+@pytest.mark.parametrize("error", [AWAY, UnreadablePayloadError(OWN_CODEC, "is not ready")])
 @in_both_ways
-async def test_what_a_tool_has_returned_is_kept_until_the_store_is_back(settings: Settings) -> None:
-    """It runs once, and no message has to come again."""
+async def test_what_a_tool_has_returned_is_kept_until_the_store_is_back(settings: Settings, error: BatonError) -> None:
+    """It runs once, and no message has to come again; also where a codec cannot get its keys for a moment."""
     stage, _ = await submitted(settings)
-    rooms = results_lost(stage, len(PAUSES_SECONDS))
+    rooms = results_lost(stage, len(PAUSES_SECONDS), error=error)
     await stage.run()
     assert (await stage.now()).result == {"answer": "3 and 7"}
     assert sorted(stage.step_result.runs) == ["add 1 2", "add 3 4"]
@@ -135,6 +138,15 @@ async def test_the_store_may_be_away_for_so_long_only() -> None:
     await stage.deliver(first, "m-turn", retried=1)
     await stage.run()
     assert sorted(stage.step_result.runs) == BOTH_TWICE
+
+
+async def test_no_key_of_a_setting_is_waited_for() -> None:
+    """Its process would have to begin anew."""
+    stage, first = await submitted(INLINE)
+    rooms = results_lost(stage, 99, error=UnreadablePayloadError("k1"))
+    with pytest.raises(UnreadablePayloadError):
+        await stage.deliver(first, "m-turn")
+    assert len(rooms) == 3  # of the turn, and of both calls
 
 
 async def test_a_redelivered_message_repeats_it_as_well() -> None:
