@@ -191,3 +191,20 @@ async def test_a_file_that_is_kept_again_in_its_last_moment_stays() -> None:
     assert await chats.read_file("t", "s", "f") == 1_500_000 * "x"
     for key in (files_key("t", "s"), files_key("t", "s", "f")):
         assert LEAST_FILE_MS - 100 < await connection.execute("PTTL", key) <= LEAST_FILE_MS
+
+
+async def test_a_file_expires_though_its_chat_is_forgotten_while_it_is_kept(connection: RedisConnection) -> None:
+    """Its further pieces came without an expiry: it stayed for ever."""
+    chats, execute = Chats(connection, RETENTION_MS), connection.execute
+
+    async def forgotten_before(*command: Any) -> Any:
+        if command[:1] == ("HSET",) and command[2] == 1:
+            await chats.forget_chat("t", "s")
+        return await execute(*command)
+
+    connection.execute = forgotten_before  # type: ignore[method-assign]
+    try:
+        await chats.keep_file("t", "s", "large", "x" * 3_000_003, 1)
+    finally:
+        connection.execute = execute  # type: ignore[method-assign]
+    assert 0 < await connection.execute("PTTL", files_key("t", "s", "large")) <= LEAST_FILE_MS

@@ -139,7 +139,9 @@ class Chats:
             ended = ["HSET", key, "pieces", len(pieces)]
             for number, piece in enumerate(pieces):
                 await self._redis.execute("HSET", key, number, piece)
-        _, is_new = await self._redis.pipeline(ended, ["HSETNX", key, _KEPT, f"{now_ms} {size_chars}"])
+        # Without an expiry where the chat was forgotten meanwhile.
+        expires: list[str | int] = ["PEXPIRE", key, self._retention_ms, "NX"]
+        _, is_new, _ = await self._redis.pipeline(ended, ["HSETNX", key, _KEPT, f"{now_ms} {size_chars}"], expires)
         return bool(is_new)
 
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
