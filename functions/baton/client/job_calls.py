@@ -42,7 +42,8 @@ class Calls:
         It is retried if it reads, or has an idempotency key.
         """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        call = Call(method, path, body, query or {}, headers, repeatable=method == "GET" or bool(headers))
+        repeatable = method == "GET" or bool(headers)
+        call = Call(method, path, body, query or {}, headers, repeatable=repeatable, whole=True)
         return await self._requests.fetch_record(call, object)
 
     async def _get(self, path: str, kind: type[Row], **query: Any) -> Row:

@@ -41,7 +41,7 @@ def seconds_sent(given: "float | timedelta | None", name: str, *, above: float =
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `query` and `body` leave out what is None; `repeatable`: it may arrive twice."""
+    """One request. `query`, and `body` unless `whole`, leave out what is None; `repeatable`: it may arrive twice."""
 
     method: str
     path: str
@@ -49,6 +49,7 @@ class Call:
     query: Mapping[str, Any] = field(default_factory=dict[str, Any])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     repeatable: bool = False
+    whole: bool = False
 
 
 def once(key: str = "") -> dict[str, str]:
@@ -191,7 +192,8 @@ class Requests:
         if call.query:
             options["params"] = {name: _sent(value) for name, value in call.query.items() if value is not None}
         if call.body is not None:
-            options["content"] = _json({k: v for k, v in call.body.items() if v is not None})
+            body = call.body if call.whole else {k: v for k, v in call.body.items() if v is not None}
+            options["content"] = _json(body)
             options["headers"]["Content-Type"] = b"application/json"
         try:
             request = self.exchange.build(call.method, self.url + call.path, **options)

@@ -77,6 +77,13 @@ def test_a_query_has_text_that_utf8_can_hold() -> None:
     assert request.url.params["sessionId"] == "\ufffd"
 
 
+@pytest.mark.parametrize("body", [{"maxConcurrentJobs": None}, {"a": {"b": None}}, [1, None], "x"])
+def test_a_body_of_your_own_is_sent_as_it_is(body: Any) -> None:
+    """The API tells null from a field that is left out: of the worker it is the setting again."""
+    [request] = _sent(lambda client: client.request("POST", "/x", body=body))
+    assert json.loads(request.content) == body
+
+
 # What a header may hold, as the bytes that are sent, and what it may not.
 HEADERS = ("a", "a b", "a\tb", "\xe9\U0001f389", "\xa0", '"a"', "a,b;c=1", "x" * 255)
 NO_HEADERS = ("a\nb", "a\r\nX-Evil: 1", "\0", "a\x7f", " a", "a ", " ", "\n")
