@@ -240,7 +240,7 @@ def _answers(message: TaskMessage, found: SeenJob) -> dict[str, ApprovalAnswer]:
         if part.data is None:
             continue
         named = part.data.get("checkpointId") if isinstance(part.data, dict) else None
-        checkpoint_id = named or (pending[0] if len(pending) == 1 else "")
+        checkpoint_id = str(named or (pending[0] if len(pending) == 1 else ""))
         try:
             answers[checkpoint_id] = ApprovalAnswer.model_validate(part.data)
         except ValidationError as error:

@@ -253,5 +253,5 @@ def _answer(view: Part, value: Any) -> ApprovalAnswer | None:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])
         raise RpcError(INVALID_PARAMS, f"the answer to {name!r}: {place}: {fault['msg']}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RpcError(INVALID_PARAMS, f"the answer to {name!r}: {error}") from error

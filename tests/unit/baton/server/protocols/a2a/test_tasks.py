@@ -208,7 +208,12 @@ async def test_an_approval_is_input_that_is_required(streams: bool) -> None:
 async def test_answers_that_do_not_fit_are_refused() -> None:
     async with exposed(approval_links=True) as api:
         asked = await task(api, "pays", HELLO)
-        for parts in (["yes"], [{"approved": "yes"}], [YES | {"checkpointId": "op_x"}]):
+        for parts in (
+            ["yes"],
+            [{"approved": "yes"}],
+            [YES | {"checkpointId": "op_x"}],
+            [YES | {"checkpointId": ["x"]}],
+        ):
             params = message("m2", *parts, taskId=asked["id"])
             assert (await error(api, "pays", "SendMessage", params))[0] == -32602
         other = message("m2", YES, taskId=asked["id"], contextId="another")

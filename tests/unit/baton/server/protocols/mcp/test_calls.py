@@ -144,6 +144,7 @@ async def test_answers_that_do_not_fit_are_refused() -> None:
             {asked: "yes"},
             accepted(asked, approved="yes"),
             accepted(asked, editedArgs="{"),
+            accepted(asked, editedArgs="[" * 200_000),
             accepted(asked),
             [],
         ]
