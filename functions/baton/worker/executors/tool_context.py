@@ -42,7 +42,7 @@ from baton.worker.commands.once import OnceFor, event_of, holder_of
 from baton.worker.commands.signal import operations_of
 from baton.worker.executors.memory_entries import note_of
 from baton.worker.executors.started_jobs import BackgroundCalls
-from baton.worker.runtime.new_jobs import job_of
+from baton.worker.runtime.new_jobs import debounced_number, job_of
 from baton_events.app_event import app_event, delay_ms
 from baton_events.emitter import Emitter
 from baton_events.errors import (
@@ -57,7 +57,6 @@ from baton_events.ids import (
     call_of_operation,
     canonical_json,
     event_id,
-    event_number,
     job_of_call,
     started_job_id,
 )
@@ -301,7 +300,8 @@ class CallOutlet:
 
     async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
         """Return whether no newer event of this one's key has come to the handler."""
-        number = event_number(event["id"], milliseconds(datetime.fromisoformat(event["createdAt"])))
+        created_ms = milliseconds(datetime.fromisoformat(event["createdAt"]))
+        number = debounced_number(self._job, event["id"], created_ms)
         return number >= await self._outside.app_events.newest(awaited_name(self._job.tenant, handler, event["key"]))
 
     async def _here(self, work: Coroutine[Any, Any, _T]) -> _T:

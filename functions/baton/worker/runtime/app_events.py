@@ -27,11 +27,11 @@ from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.submit import submission_of
 from baton.worker.runtime.batches import Batches
-from baton.worker.runtime.new_jobs import job_of
+from baton.worker.runtime.new_jobs import debounced_number, job_of
 from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_app_event
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
-from baton_events.ids import awaited_name, canonical_json, digest, event_id, event_job_id, event_number, job_of_call
+from baton_events.ids import awaited_name, canonical_json, digest, event_id, event_job_id, job_of_call
 from baton_events.schema import Occurrence, encode_event
 from baton_events.timestamps import milliseconds
 
@@ -208,11 +208,13 @@ class HandleAppEvent:
         now_ms = self._clock.now_ms()
         job, task = job_for(self._registry, handler, event, now_ms)
         if handler.debounce_seconds:
-            number = event_number(event.id, milliseconds(event.created_at))
-            await self._records.newest(awaited_name(event.tenant, handler.name, event.key), number)
             job = replace(job, start_at_ms=now_ms + int(handler.debounce_seconds * 1000))
         submitted, submission = submission_of(job, task, event.created_at)
         items = await self._commands.submit.again(submitted, submission, message_id)
+        if handler.debounce_seconds:  # the event came when its job was made, however often it is delivered
+            job = await self._commands.submit.find(job.id) or job
+            number = debounced_number(job, event.id, milliseconds(event.created_at))
+            await self._records.newest(awaited_name(event.tenant, handler.name, event.key), number)
         return await dispatch(self._emitter, job.session_id, items, replay)
 
     async def _keep_or_retry(self, event: AppEvent, letter: DeadLetter, message_id: str) -> Outcome:

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from baton.engine.state import Job
 from baton.sdk.agents.registry import Registry, policy_of
 from baton.sdk.agents.version import model_names, version_of
+from baton_events.ids import event_number
 
 
 def job_of(registry: Registry, agent_name: str, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
@@ -40,3 +41,8 @@ def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str,
     # A fork is an experiment: it is not remembered.
     kept = {"priority": ended.priority, "tags": ended.tags, "subject": ended.subject}
     return replace(job, **kept, model=model, remembers=False, agent_version="")
+
+
+def debounced_number(job: Job, event_id: str, created_ms: int) -> int:
+    """Return the number of the event that a job takes, which starts as much later as its handler waits for others."""
+    return event_number(event_id, created_ms, job.created_at_ms, job.start_at_ms - job.created_at_ms)

@@ -261,6 +261,25 @@ async def test_of_events_that_come_one_after_the_other_the_last_one_counts(api: 
     assert TYPED == [("B", "b"), ("A", "abc"), ("A", "abcd")]
 
 
+@pytest.mark.parametrize("ahead_seconds", [-3_600, 3_600])
+async def test_an_event_that_comes_long_after_another_one_is_taken_whenever_each_was_created(
+    api: Api, ahead_seconds: int
+) -> None:
+    """The first one's clock is wrong, or the second one was delayed; a copy of the first one changes nothing."""
+    TYPED.clear()
+    for number, skew_seconds in enumerate((ahead_seconds, 0, -ahead_seconds)):
+        created_ms = api.stage.clock.now_ms() + 1_000 * skew_seconds
+        event = app_event("order.edited", str(number), "A", event_id=f"evt_{number}", tenant="acme", now_ms=created_ms)
+        await api.stage.container.emitter.send(event)
+        message_id, message = api.stage.queue.published[-1]
+        await api.stage.run(within_seconds=4)
+        api.stage.clock.ms += 8_000
+        await api.stage.deliver_app_event(message_id, message, 1)
+        await api.stage.run()
+        api.stage.clock.ms += 60_000
+    assert TYPED == [("A", "0"), ("A", "1"), ("A", "2")]
+
+
 async def delivered(stage: Stage) -> int:
     """Deliver each message at once, as the queue does, until nothing is left; return how many there were."""
     number = 0
