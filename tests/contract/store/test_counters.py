@@ -25,8 +25,10 @@ from tests.contract.store.sample import (
     job_of,
     leases_of,
     record_of,
+    slot_request,
 )
 from tests.contract.store.side import RETENTION_MS, Side, side_over
+from tests.contract.store.test_admission_control import END
 from tests.contract.store.test_signals import wait_item
 
 CHECKPOINT = '{"type":"data-checkpoint","data":{"type":"info","status":"recorded","title":"half"}}'
@@ -109,6 +111,20 @@ async def test_uses_that_are_held_when_a_job_ends_go_with_its_end(real: Side, re
     for _ in range(2):
         assert await real.tools.counters() == (ToolCounters("count", 2, 0, 0, 0),)
     assert redis_process.request("ZLEXCOUNT", keys.SLOT_ORDER, "[e", "(f") == 0
+
+
+async def test_an_end_that_is_not_counted_takes_no_uses_along(real: Side) -> None:
+    """It came before; another invocation of the process holds the uses, and ends later."""
+    await slot_request(real, "before")
+    await slot_request(real, "before", "gone", 1, end=END)
+    (item,) = await fan_out(real, 1)
+    claim = claim_of(item, owner="o2")
+    await real.store.claim(claim)
+    assert (await real.store.commit(claim, returning(0), Continuation("o2", leases_of(), 9))).claimed
+    await slot_request(real, "before", "gone", 1, end=END)
+    await slot_request(real, "new", end=END)
+    await real.store.commit(claim_of(complete_item(0), owner="o2"), Changes())
+    assert await real.tools.counters() == (ToolCounters("tool_a", 1, 0, 99, 99),)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from baton.store.records.all_jobs import AdmissionState, SlotAnswer, SlotGranted
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.semaphore import Dropped, Semaphore, entry_from, flow_of, member_field, member_of, queue_of
-from baton.store.redis.totals import EndedSums, line_of
+from baton.store.redis.totals import EndedSums, line_of, uses_of
 from baton.store.transport.redis_rest import Command
 from baton_events.ids import root_of
 
@@ -115,6 +115,8 @@ class Admission:
         answer = await self._semaphore.run(
             now_ms, {job_id: member_of(job_id, queued_job, slot_state)}, more, more_keys=counted
         )
+        if line and not answer.counted:
+            self._redis.held += uses_of(line)
         if answer.revision < 0:
             return SlotAnswer(slot=False, busy=True)
         if answer.revision > slot_state.epoch:

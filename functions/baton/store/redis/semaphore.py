@@ -57,6 +57,7 @@ class Answer(Struct):
     revision: int
     alarm_ms: int
     untaken: tuple[SlotGranted, ...] = ()
+    counted: bool = False
 
 
 _encode = Encoder().encode
@@ -163,8 +164,8 @@ class Semaphore:
         named = [*self._named, *more_keys]
         frees = all(isinstance(each, Dropped) or each.state == "out" for each in members.values())
         answer = await self.redis.run(_text(), named, [_encode(plan).decode()], beside, frees=frees)
-        held, revision, alarm_ms, untaken = answer
-        return Answer(bool(held), int(revision), int(alarm_ms), _granted(untaken))
+        held, revision, alarm_ms, untaken, counted = answer
+        return Answer(bool(held), int(revision), int(alarm_ms), _granted(untaken), bool(counted))
 
     async def entries_of(self, names: Sequence[str]) -> dict[str, QueueEntry]:
         """Return the entries of these jobs, as many as there are."""

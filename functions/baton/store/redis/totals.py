@@ -231,6 +231,11 @@ def line_of(agent: str, tenant: str, end: End, held: list[Counts]) -> str:
     return _encode(EndedJob(agent, tenant, end, tools)).decode()
 
 
+def uses_of(line: str) -> list[Counts]:
+    """Return the uses of tools that a line has: where it is not kept, they are held again."""
+    return [{(keys.TOOL_USE, name): much} for name, much in load_line(line).tools.items()]
+
+
 class EndedSums:
     """The sums of ended jobs over one connection."""
 

@@ -6,7 +6,7 @@
 -- among them only where the one before answers what it adds: the sum is new; `ended`: a text that is kept with them, for
 -- those who count ends. `beside`: texts that stand in the order, too; own_clock (alarms are by the store's).
 -- Answer: 1 if who causes it holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken
--- holders (name, record; flat).
+-- holders (name, record; flat), 1 if `ended` is kept.
 local plan, told, texts, unknown = cjson.decode(ARGV[1]), {}, {}, {}
 local fields = {'closed', 'alarm', 'holders', 'untaken', 'asking', 'lines', 'size'}
 local clock = plan.now
@@ -35,7 +35,7 @@ local function take(name, new)
   end
   if writes and plan.ended then
     local at = string.format('%015.0f', new.revision) .. '\0' .. name
-    come[1], come[2], texts[1], texts[2] = 0, 'e' .. at, 'end:' .. at, plan.ended
+    come[1], come[2], texts[1], texts[2], plan.kept = 0, 'e' .. at, 'end:' .. at, plan.ended, 1
   end
   for _, text in ipairs(plan.beside or {}) do
     come[#come + 1], come[#come + 2] = 0, text
@@ -88,7 +88,7 @@ end
 for name, new in pairs(plan.members) do
   local r = member(name)
   if plan.alone and not r and turn(name, queue_of(new)) then
-    return {0, -1, 0, {}}
+    return {0, -1, 0, {}, 0}
   elseif not new.dropped then
     take(name, new)
   elseif r and r.seen == new.seen then
@@ -114,4 +114,4 @@ local _ = unknown[1] and call('HDEL', HASH, unpack(unknown))
 for i = 1, #texts, 4000 do
   call('HSET', HASH, unpack(texts, i, math.min(i + 3999, #texts)))
 end
-return {caused and caused.held and 1 or 0, caused and caused.revision or 0, alarm_ms, told}
+return {caused and caused.held and 1 or 0, caused and caused.revision or 0, alarm_ms, told, plan.kept or 0}
