@@ -219,7 +219,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "of sdk 22, lines 1700, modules 10, functions 160, classes 25, public names 3, test lines 900",
     ),
     ("test lines", 2_360, "sixty programs of five peers and generated ones, crashed at each await and by kill -9"),
-    *_raises(_COST, "lines 15, functions 1, lines of store 75, functions of store 5, test lines 240, docs words 24"),
+    *_raises(_COST, "lines 15, functions 1, lines of store 75, functions of store 8, test lines 300, docs words 24"),
     ("functions of engine", 1, _COST),
     *_raises(
         "a start without what declares tools", "modules 2, lines of sdk 26, modules of sdk 1, modules of worker 1"

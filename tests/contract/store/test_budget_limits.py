@@ -63,6 +63,15 @@ async def test_a_limit_below_what_is_spent_cuts_nothing_that_runs(world: World) 
     assert (await world.reserve("c2")).outcome == "used_up"
 
 
+async def test_a_raise_that_is_repeated_undoes_no_limit_that_was_set_meanwhile(world: World) -> None:
+    """Another raise counts, to the same limit, too."""
+    for limit, once in ((200, "1"), (120, "1"), (200, "2"), (120, "2"), (200, ""), (200, "")):
+        if limit < 200:
+            await world.budgets.set_limit("acme", "day", "usd", limit)
+        await world.budgets.raise_limit("acme", "day", "usd", TODAY, 200, once=once)
+        assert (await world.row()).limit == limit
+
+
 async def test_a_raise_never_lowers(world: World) -> None:
     """Two people who are asked about the same limit raise it to the higher value, for this period."""
     for value in (200, 150):

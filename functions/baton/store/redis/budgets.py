@@ -76,11 +76,17 @@ class Budgets:
         woken, reached = await self._run("settle", over, name=name)
         return Settled(tuple(woken), _reached(reached))
 
-    async def raise_limit(self, key: str, per: Per, unit: Unit, period: str, limit: int) -> tuple[str, ...]:
-        """Raise the limit for this period, for everybody; return the events of calls to wake. It never lowers one."""
+    async def raise_limit(
+        self, key: str, per: Per, unit: Unit, period: str, limit: int, *, once: str = ""
+    ) -> tuple[str, ...]:
+        """Raise the limit for this period, for everybody; return the events of calls to wake. It never lowers one.
+
+        `once`: under this name for a day, as the limit may be set to less meanwhile; empty: whenever it is called.
+        """
         named: _Named = (key, per, unit)
         zones = await self._zones(named)
-        return await self._change([_change(named, zone, period) | {"raised": limit} for zone in zones])
+        of_call = {"name": f"raise:{once}"} if once else {}
+        return await self._change([_change(named, zone, period) | {"raised": limit} for zone in zones], **of_call)
 
     async def set_limit(
         self, key: str, per: Per, unit: Unit, limit: int | None, *, every: bool = False
@@ -151,8 +157,8 @@ class Budgets:
             for at, (one, zone, period) in enumerate(there)
         )
 
-    async def _change(self, changes: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-        woken, _ = await self._run("settle", changes)
+    async def _change(self, changes: Sequence[dict[str, Any]], **of_call: str) -> tuple[str, ...]:
+        woken, _ = await self._run("settle", changes, **of_call)
         return tuple(woken)
 
     async def _run(self, what: str, wants: Sequence[dict[str, Any]], **of_call: str | int) -> Any:

@@ -116,11 +116,11 @@ class Budgeted(Waking):
         return _used_up(want, on_limits[reservation.want], reservation, claim.now_ms)
 
     async def _raised(self, effect: CallModel, claim: Claim, known: Mapping[str, Any]) -> None:
-        """Raise the limit that a person has raised, for everybody; done twice, it is raised once."""
+        """Raise the limit that a person has raised, for everybody, once: meanwhile an operator may lower it."""
         if "raise" in known:
             limit = amount_of(known["unit"], known["raise"])
             of_budget = (known["key"], known["per"], known["unit"], known["period"])
-            woken = await self._budgets.raise_limit(*of_budget, limit)
+            woken = await self._budgets.raise_limit(*of_budget, limit, once=claim.item_key)
             await self.wake(woken, claim, _why(_name_of(effect, claim), "raised"))
 
     async def _settle(

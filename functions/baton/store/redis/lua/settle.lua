@@ -1,9 +1,8 @@
 -- After budget.lua: calls are over, or limits change; who waits is woken as far as there is place for it then.
 -- ARGV[1], besides, of each want: period; `over`: the call is: its limit, its cost (below 0: what it has reserved,
--- or `amount`); else fields, dropped (fields), raised (never to less).
+-- or `amount`); else fields, dropped (fields), raised (never to less, by a `name` once).
 -- Answer: the messages of those to wake, and which shares of their limits budgets have reached.
 local woken = {}
-
 -- Its cost takes the place of what it has reserved, or of what was counted when its lease was over. A call that is not
 -- found counts, too: a failover may have forgotten it.
 local function settle(b, e, cost)
@@ -25,7 +24,8 @@ local function change(b, want)
   for _, field in ipairs(want.dropped) do
     b.dropped[#b.dropped + 1], b.values[field] = field, false
   end
-  if want.raised then
+  if want.raised and not (plan.name and b.values[b.own]) then
+    local _ = plan.name and put(b, b.own, b.label, now() + 86400000, want.raised, 's')
     set(b, 'raised:' .. b.label, math.max(want.raised, get(b, 'raised:' .. b.label)))
   end
   if not b.values.last then

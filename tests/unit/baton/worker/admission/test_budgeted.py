@@ -1,6 +1,7 @@
 """A model call before its budgets, by what their store answers or does not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Work
 from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, OverBudget, StepResult
+from baton.sdk.records.budget import Per, Unit
 from baton.sdk.tools.running_calls import NotYetError
 from baton.store.records.budgets import Reservation, Settled, Want
 from baton.store.redis.budgets import Budgets
@@ -28,11 +30,18 @@ class Answering(Budgets):
         super().__init__(FakeConnection(stage.redis))
         self._reservations, self._settles = list(reservations), settles
         self.settled = list[tuple[str, Sequence[int | None]]]()
+        self.raised = list[tuple[int, str]]()
 
     async def reserve(self, wants: Sequence[Want], name: str, event: str, lease_ms: int) -> Reservation:
         if not self._reservations:
             raise StoreError("away")
         return self._reservations.pop(0)
+
+    async def raise_limit(
+        self, key: str, per: Per, unit: Unit, period: str, limit: int, *, once: str = ""
+    ) -> tuple[str, ...]:
+        self.raised.append((limit, once))
+        return ()
 
     async def settle(
         self, wants: Sequence[Want], periods: Sequence[str], name: str, costs: Sequence[int | None]
@@ -43,7 +52,9 @@ class Answering(Budgets):
         return Settled()
 
 
-async def _called(budgets: Answering, stage: Stage, budget: Budget, lost: int = 0) -> tuple[StepResult | None, int]:
+async def _called(
+    budgets: Answering, stage: Stage, budget: Budget, lost: int = 0, memo: Mapping[str, Any] | None = None
+) -> tuple[StepResult | None, int]:
     asked = list[str]()
 
     async def ask(_effect: Work, _history: History, claim: Claim) -> StepResult | None:
@@ -55,7 +66,7 @@ async def _called(budgets: Answering, stage: Stage, budget: Budget, lost: int = 
     job = Job("job_1", "session", "acme", "a", NOON_MS)
     claim = Claim(job.id, "loop:job_1:1:1", "msg", "owner", NOON_MS, 0)
     try:
-        return await budgeted(CallModel(job, 1, 1, lost=lost), History(), claim), len(asked)
+        return await budgeted(CallModel(job, 1, 1, lost=lost, memo=dict(memo or {})), History(), claim), len(asked)
     except StoreError:
         return None, len(asked)
 
@@ -76,6 +87,16 @@ async def test_an_answer_is_kept_whose_cost_the_store_does_not_take() -> None:
     budgets = Answering(stage, GRANTED, settles=False)
     assert await _called(budgets, stage, BUDGET, lost=2) == (ANSWER, 1)
     assert budgets.settled == [("loop:job_1:1:1:2", [20_000])]
+
+
+async def test_a_call_that_asks_again_raises_under_the_same_name() -> None:
+    """So an operator may lower the limit meanwhile; a claim that was lost changes no name."""
+    stage = Stage()
+    budgets = Answering(stage, GRANTED, GRANTED)
+    about = {"key": "k", "per": "day", "period": "2027-01-15", "unit": "usd", "raise": 2}
+    for lost in (0, 1):
+        await _called(budgets, stage, BUDGET, lost, {"budget": about})
+    assert budgets.raised == [(2_000_000, "loop:job_1:1:1")] * 2
 
 
 @pytest.mark.parametrize(("waited_ms", "wait_ms"), [(0, 1_000), (4_000, 4_000), (3_600_000, 60_000)])
