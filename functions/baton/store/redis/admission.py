@@ -135,11 +135,16 @@ class Admission:
         if not after:
             more = {"fill": BY_SWEEP, "everybody": True, "due": due_ms}
             answer = await self._semaphore.run(now_ms, {}, more)
-            next_ms, granted = answer.alarm_ms, answer.untaken
+            next_ms, granted = answer.alarm_ms or (await self._armed_ms(due_ms) if again else 0), answer.untaken
             await self._sample(now_ms)
             await self._sums.add_all()
         slot_table, following = await page_from(self._semaphore, page_mark(due_ms, after, again=again), now_ms, page)
         return SweepTurn(next_ms, slot_table, granted, following)
+
+    async def _armed_ms(self, due_ms: int) -> int:
+        """Return when the next sweep is due, 0: none; the delivery that noted it may have died before its message."""
+        holders, alarm = await self._redis.execute("HMGET", keys.SLOTS, "holders", "alarm")
+        return int(alarm or 0) if int(holders or 0) and int(alarm or 0) > due_ms else 0
 
     async def _sample(self, now_ms: int) -> None:
         """Note that a sweep ran, and a sample of the admission's load."""

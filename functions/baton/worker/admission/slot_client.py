@@ -158,6 +158,8 @@ async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_m
 async def arm_sweep(emitter: Emitter, at_ms: int) -> None:
     """Publish the next sweep's message. If this fails, the hourly backstop makes up for it."""
     try:
-        await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)
+        await emitter.emit_to(
+            SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms, deduplication_id=f"sweep.{at_ms}"
+        )
     except PublishError as error:
         _log.warning("no sweep could be armed; the hourly one checks: %s", error)

@@ -67,6 +67,22 @@ async def test_the_first_job_arms_a_sweep_which_arms_the_next_while_somebody_hol
     assert armed(stage) == [due_ms, due_ms + INTERVAL_MS]
 
 
+async def test_a_sweep_whose_answer_was_lost_arms_the_next_one_when_it_comes_again() -> None:
+    """The store has noted that it is armed; each delivery publishes the same message."""
+    stage = Stage()
+    await stage.submit("answers")
+    [due_ms] = armed(stage)
+    stage.clock.ms = due_ms
+    fail(stage.admission, "sweep", StoreError("no answer"), applied=True)
+    with pytest.raises(StoreError):
+        await stage.swept(due_ms)
+    for _ in range(2):
+        await stage.swept(due_ms, again=True)
+    assert set(armed(stage)) == {due_ms, due_ms + INTERVAL_MS}
+    names = [m.deduplication_id for m in stage.outgoing() if m.not_before_ms == due_ms + INTERVAL_MS]
+    assert len(set(names)) == 1
+
+
 async def test_a_lost_event_is_replayed_again_and_guaranteed_by_the_sweep() -> None:
     """The queue accepted it and forgot. A job with progress is left alone."""
     stage = Stage()
