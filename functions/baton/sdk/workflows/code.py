@@ -23,15 +23,8 @@ from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset
 from baton.sdk.workflows.approval import Decision
 from baton.sdk.workflows.lacking import TOOL, is_common, is_method
-from baton.sdk.workflows.shapes import (
-    NoLiteralError,
-    Shapes,
-    is_model,
-    is_plain_enum,
-    methods_of,
-    no_plain,
-    unmade,
-)
+from baton.sdk.workflows.model_classes import is_model, is_plain_enum, methods_of, no_plain, unmade
+from baton.sdk.workflows.shapes import NoLiteralError, Shapes
 from baton.sdk.workflows.source_file import SourceFile, parsed, shown_as
 from baton.sdk.workflows.substitutes import STANDARD, SUBSTITUTED
 

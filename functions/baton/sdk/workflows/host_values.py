@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
 from baton.sdk.tools.arguments import shortened
-from baton.sdk.workflows.shapes import names_of
+from baton.sdk.workflows.model_classes import names_of
 from baton.sdk.workflows.substitutes import MEMBER
 from baton_events.values.json_value import plain
 

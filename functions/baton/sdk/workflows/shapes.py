@@ -5,7 +5,6 @@ value is JSON outside, and has its annotated type inside; a model is a data clas
 start an interpreter.
 """
 
-import dataclasses
 import re
 import typing
 from collections.abc import Collection, Iterator, Mapping
@@ -13,16 +12,25 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, Flag, StrEnum
+from enum import Enum, StrEnum
 from math import isfinite
-from types import FunctionType, NoneType, UnionType
-from typing import Any, TypeGuard, Union
+from types import NoneType, UnionType
+from typing import Any, Union
 
 import pydantic
-from pydantic import AliasChoices, BaseModel, RootModel
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, RootModel
 from pydantic_core import PydanticSerializationError, PydanticUndefined, to_jsonable_python
 
+from baton.sdk.workflows.model_classes import (
+    defaults_of,
+    fields_of,
+    is_model,
+    is_plain_enum,
+    names_of,
+    own_methods,
+    shown_and_compared,
+    unwrapped,
+)
 from baton.sdk.workflows.subset import unheard
 
 Shape = Any
@@ -43,37 +51,8 @@ _OWN_KINDS = ("tuples", "frozenset", "set")
 _UNNOTICED = frozenset({"__bool__", "__len__", "__ne__", "__new__", "__setattr__"})
 
 
-def _unwrapped(hint: Any) -> Any:
-    """Return an annotation without `Annotated` and the names that `NewType` and `type X = …` give it."""
-    while (inner := getattr(hint, "__supertype__", getattr(hint, "__value__", None))) is not None or (
-        typing.get_origin(hint) is typing.Annotated
-    ):
-        hint = typing.get_args(hint)[0] if inner is None else inner
-    return hint
-
-
 class NoLiteralError(ValueError):
     """A value that no text of the program can make."""
-
-
-def is_model(value: object) -> TypeGuard[type[Any]]:
-    """Return whether it is a class of pydantic models or a data class."""
-    return isinstance(value, type) and (issubclass(value, BaseModel) or dataclasses.is_dataclass(value))
-
-
-def is_plain_enum(value: object) -> TypeGuard[type[Enum]]:
-    """Return whether it is an enum of names for texts and numbers, without methods of its own."""
-    if not isinstance(value, type) or not issubclass(value, Enum) or issubclass(value, int | float | Flag):
-        return False
-    made = (getattr(each, "__func__", getattr(each, "fget", each)) for each in vars(value).values())
-    has_own = any(isinstance(each, FunctionType) and each.__module__ == value.__module__ for each in made)
-    return not has_own and all(type(one.value) in (str, int, float, bool) for one in value)
-
-
-def no_plain(kind: type[Enum]) -> str:
-    """Return the fault of an enum that is more than that."""
-    what = f"enum {kind.__name__} is more than names for values, which is not possible in a workflow"
-    return f"{what}; write its values as constants, and what it does as functions"
 
 
 class Shapes:
@@ -86,7 +65,7 @@ class Shapes:
 
     def of(self, hint: Any) -> Shape:
         """Return the shape of an annotation."""
-        hint = _unwrapped(hint)
+        hint = unwrapped(hint)
         if hint in (Any, None) or isinstance(hint, str):
             return None
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -128,7 +107,7 @@ class Shapes:
 
     def _name(self, hint: Any) -> Shape:
         """Return the shape of an object's names, which are texts in JSON."""
-        hint = _unwrapped(hint)
+        hint = unwrapped(hint)
         if not isinstance(hint, type) or not issubclass(hint, Enum):
             return _NAMES.get(hint)
         found = self.of(hint)
@@ -140,7 +119,7 @@ class Shapes:
         if issubclass(model, RootModel):
             self.clashes.append(f"class {name} is a RootModel, which has no fields inside; annotate what is in it")
         if name not in self.models:
-            self.clashes += [unheard(name, method) for method in sorted(_UNNOTICED.intersection(_own_methods(model)))]
+            self.clashes += [unheard(name, method) for method in sorted(_UNNOTICED.intersection(own_methods(model)))]
         if self.models.setdefault(name, model) is not model:
             self.clashes.append(f"two classes are named {name!r} ({model.__module__}); rename one")
         return name
@@ -150,7 +129,7 @@ class Shapes:
         found = dict[str, list[tuple[str, str, str, Shape]]]()
         while missing := [name for name in self.models if name not in found]:
             for name in missing:
-                fields = _fields_of(self.models[name])
+                fields = fields_of(self.models[name])
                 found[name] = [(field, shown, read, self.of(hint)) for field, shown, read, hint in fields]
         return found
 
@@ -204,7 +183,7 @@ class Shapes:
         lines, taken = [f"@_baton_dataclass(frozen={frozen})", f"class {_name_of(model)}:"], list[str]()
         # A model takes fields by their other names, too, and passes over unknown ones.
         extra = model.model_config.get("extra") or "ignore" if issubclass(model, BaseModel) else ""
-        for name, default in _defaults_of(model):
+        for name, default in defaults_of(model):
             text = "" if default is PydanticUndefined else self._default(default)
             lines.append(f"    {name}: object{' = None' if extra else _assigned(default, text)}")
             taken.append(f"({name!r}, {names_of(model, name)!r}, {f'lambda: {text}' if text else None}), ")
@@ -230,11 +209,6 @@ def _assigned(default: Any, text: str) -> str:
     return f" = _baton_field(default_factory=lambda: {text})" if is_made else f" = {text}"
 
 
-def names_of(model: type, field: str) -> tuple[str, ...]:
-    """Return the names by which a model takes a field."""
-    return next(tuple(dict.fromkeys((read, name))) for name, _, read, _ in _fields_of(model) if name == field)
-
-
 def _name_of(model: type) -> str:
     """Return the name of a model's class inside; a generic one has its types in brackets outside."""
     return re.sub(r"\W", "_", model.__name__)
@@ -257,49 +231,9 @@ def _call_of(value: object) -> str:
             return ""
 
 
-def _own_methods(model: type) -> list[str]:
-    """Return the names of the functions that users wrote into a model's classes, not those that a library made."""
-    found = [
-        (name, each.__module__, getattr(value, "__func__", value))  # `__new__` is a static method
-        for each in model.__mro__
-        if not each.__module__.startswith("pydantic.")
-        for name, value in vars(each).items()
-    ]
-    return [
-        name
-        for name, module, function in found
-        if isinstance(function, FunctionType)
-        and function.__globals__.get("__name__") == module
-        and function.__code__.co_filename != "<string>"
-    ]
-
-
-def methods_of(model: type) -> set[str]:
-    """Return the names of what users wrote into a model's classes that is no field, and does not run inside."""
-    return {
-        name
-        for each in model.__mro__
-        if not each.__module__.startswith(("pydantic.", "builtins"))
-        for name, value in vars(each).items()
-        if isinstance(value, FunctionType | property | classmethod | staticmethod) and not name.startswith("__")
-    }
-
-
-def unmade(model: type, given: Collection[str | None]) -> str:
-    """Return the fault of a data class's own code that would run as it is made of these; empty: there is none."""
-    if "__post_init__" in _own_methods(model):
-        return unheard(model.__name__, "__post_init__")
-    for field in dataclasses.fields(model) if dataclasses.is_dataclass(model) else ():
-        factory = field.default_factory
-        if factory is not dataclasses.MISSING and field.name not in given and factory() != factory():
-            what = f"the default_factory of {model.__name__}.{field.name} is not called in a workflow"
-            return f"{what}; give {field.name}=… where you make one"
-    return ""
-
-
 def _special_methods(model: type) -> Iterator[str]:
     """Yield what a data class would do in another way than the model: a text, a comparison; or that it cannot do it."""
-    inside, own, fields = _name_of(model), _own_methods(model), _shown_and_compared(model)
+    inside, own, fields = _name_of(model), own_methods(model), shown_and_compared(model)
     shown, compared = [name for name, is_shown, _ in fields if is_shown], [name for name, _, counts in fields if counts]
     pairs = [f"{name}={{self.{name}!r}}" for name in shown]
     if "__repr__" not in own and len(shown) < len(fields):
@@ -314,49 +248,3 @@ def _special_methods(model: type) -> Iterator[str]:
     for name in sorted({"__repr__", "__str__", "__eq__", "__hash__"}.intersection(own)):
         what = f"{inside}.{name} does not run in a workflow, which has the fields alone; write what you want"
         yield f"    def {name}(self, *_): raise TypeError({what!r})"
-
-
-def _shown_and_compared(model: type) -> list[tuple[str, bool, bool]]:
-    """Return the fields, whether a text of the model has them, and whether they are compared."""
-    if issubclass(model, BaseModel):
-        return [(name, info.repr, True) for name, info in model.model_fields.items()]
-    found = dataclasses.fields(typing.cast("Any", model))
-    return [(field.name, field.repr, field.compare) for field in found]
-
-
-def _fields_of(model: type) -> list[tuple[str, str, str, Any]]:
-    if issubclass(model, BaseModel):
-        by_name = model.model_config.get("validate_by_alias") is False
-        return [
-            (name, info.serialization_alias or name, name if by_name else _read_by(name, info), info.annotation)
-            for name, info in model.model_fields.items()
-        ]
-    try:
-        hints = typing.get_type_hints(model)
-    except (NameError, TypeError):
-        hints = {}
-    found = dataclasses.fields(typing.cast("Any", model))
-    return [(field.name, field.name, field.name, hints.get(field.name)) for field in found]
-
-
-def _read_by(name: str, info: FieldInfo) -> str:
-    """Return the name by which a field is read: its alias, or the first of several that is a name."""
-    alias = info.validation_alias
-    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-    return next((choice for choice in choices if isinstance(choice, str)), name)
-
-
-def _defaults_of(model: type) -> list[tuple[str, Any]]:
-    """Return fields with their defaults, those without one first: the order that a data class needs."""
-    found = list[tuple[str, Any]]()
-    if issubclass(model, BaseModel):
-        for name, info in model.model_fields.items():
-            factory: Any = info.default_factory
-            found.append(
-                (name, factory() if factory and not info.default_factory_takes_validated_data else info.default)
-            )
-    else:
-        for field in dataclasses.fields(typing.cast("Any", model)):
-            made = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-            found.append((field.name, PydanticUndefined if made is dataclasses.MISSING else made))
-    return found if issubclass(model, BaseModel) else sorted(found, key=lambda each: each[1] is not PydanticUndefined)

@@ -26,9 +26,9 @@ from baton.sdk.tools.pending import ChildTask, Pending
 from baton.sdk.tools.signature import Argument, ToolSignature
 from baton.sdk.tools.tool import TOOL_NAME, Tool, tool
 from baton.sdk.workflows.code import Code
+from baton.sdk.workflows.model_classes import is_model
 from baton.sdk.workflows.program import Program, program_of
 from baton.sdk.workflows.runner import WorkflowRunner
-from baton.sdk.workflows.shapes import is_model
 
 _P = ParamSpec("_P", default=...)
 _R_co = TypeVar("_R_co", default=Any, covariant=True)
