@@ -63,6 +63,12 @@ def _baton_as(shape, value):
     kind = shape[0]
     if kind == "none":
         return None
+    if kind == "union":
+        found = [each for each in shape[1] if str(type(value))[8:-2] in each[1]]
+        told = [each for each in found if all([any([value.get(n) in tags for n in names]) for names, tags in each[2]])]
+        for inner, _, _ in told or found:
+            return _baton_as(inner, value)
+        return value
     if kind == "enum":
         return _baton_ENUMS[shape[1]](value)
     if kind == "datetime":
@@ -235,9 +241,8 @@ class Program(Struct, frozen=True):
 def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job: str) -> Program:
     """Write the program of a workflow whose code was read. `job`: the parameter that takes the job; empty: none."""
     shapes = code.shapes
-    parameters = tuple(
-        (name, shapes.of(hints.get(name))) for name in inspect.signature(function).parameters if name != job
-    )
+    names = [name for name in inspect.signature(function).parameters if name != job]
+    parameters = tuple((name, shapes.of(hints.get(name), f"parameter {name}")) for name in names)
     for step in code.steps.values():
         _shape_of(shapes, step)
     shapes.fields()  # notes all models that there are
@@ -271,7 +276,7 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
         function=function.__name__,
         parameters=parameters,
         job=job,
-        is_checked=shapes.of(hints.get("return")) is not None,
+        is_checked=shapes.of(hints.get("return"), "the result") is not None,
     )
 
 
@@ -289,9 +294,10 @@ def _shape_of(shapes: Shapes, step: Any) -> Shape:
     if isinstance(step, Tool) and step.name == "approval":
         return ("model", "Decision")
     if isinstance(step, Agent):
-        return shapes.of(step.output_type)
+        return shapes.of(step.output_type, f"the output of {step.name}")
     try:
         hint = typing.get_type_hints(step.function, include_extras=True).get("return")
     except (NameError, TypeError, AttributeError):
         return None
-    return None if hint is Pending else shapes.of(hint)  # a wait's result is JSON
+    is_wait = Pending in (hint, *typing.get_args(hint))  # its result is JSON
+    return None if is_wait else shapes.of(hint, f"the result of {step.name}")

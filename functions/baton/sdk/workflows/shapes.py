@@ -5,6 +5,7 @@ value is JSON outside, and has its annotated type inside; a model is a data clas
 start an interpreter.
 """
 
+import itertools
 import re
 import typing
 from collections.abc import Collection, Iterator, Mapping
@@ -15,7 +16,7 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Any, Union
+from typing import Any, Literal, NamedTuple, Union
 
 import pydantic
 from pydantic import BaseModel, RootModel
@@ -45,10 +46,76 @@ _CONTAINERS: tuple[tuple[str, type], ...] = (
     *(("dict", Mapping), ("list", Collection)),
 )
 _OWN_KINDS = ("tuples", "frozenset", "set")
+# What JSON makes of a type, by the name of its class inside. A whole float may come back as an int.
+_NUMBER = frozenset({"int", "float"})
+_JSON_KINDS = {bool: frozenset({"bool"}), int: _NUMBER, float: _NUMBER, str: frozenset({"str"})}
+_JSON_KINDS |= dict.fromkeys((kind for kind in _SIMPLE if kind is not NoneType), frozenset({"str"}))
+_ANY_JSON = frozenset({"bool", "int", "float", "str", "list", "dict"})
 
 
 # Python calls these by itself; without them a model's fields alone would be another program, and nobody would see it.
 _UNNOTICED = frozenset({"__bool__", "__len__", "__ne__", "__new__", "__setattr__"})
+
+
+_Tag = tuple[tuple[str, ...], list[Any]]
+
+
+class _Arm(NamedTuple):
+    """One type of a union. `kinds`: what JSON makes of it; `tags`: its fields that have literals alone."""
+
+    shape: Shape
+    kinds: frozenset[str]
+    tags: list[_Tag]
+    shown: str
+
+    def is_distinct(self, other: "_Arm") -> bool:
+        """Return whether no JSON may be of both, or both are the same inside."""
+        is_tagged = any(
+            set(names) & set(others) and set(values).isdisjoint(known)
+            for (names, values), (others, known) in itertools.product(self.tags, other.tags)
+        )
+        return self.shape == other.shape or is_tagged or self.kinds.isdisjoint(other.kinds)
+
+
+def _arms_of(hint: Any) -> Iterator[Any]:
+    """Yield the types of a union, and of those in it, without `None`."""
+    hint = unwrapped(hint)
+    if typing.get_origin(hint) not in (Union, UnionType):
+        yield from () if hint in (None, NoneType) else (hint,)
+        return
+    for each in typing.get_args(hint):
+        yield from _arms_of(each)
+
+
+def _json_kinds(hint: Any) -> frozenset[str]:
+    """Return what JSON may make of a type that is no union."""
+    values = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+    kind = typing.get_origin(hint) or hint
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        values = tuple(each.value for each in kind)
+    if values:
+        found = [_JSON_KINDS.get(type(getattr(each, "value", each)), _ANY_JSON) for each in values if each is not None]
+        return frozenset[str]().union(*found)
+    if not isinstance(kind, type):
+        return _ANY_JSON
+    if known := next((_JSON_KINDS[each] for each in kind.__mro__ if each in _JSON_KINDS), None):
+        return known
+    if is_model(kind) or issubclass(kind, Mapping):
+        return frozenset({"dict"})
+    return frozenset({"list"}) if issubclass(kind, Collection) else _ANY_JSON
+
+
+def _shown(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).removeprefix("typing.")
+
+
+def _tags_of(hint: Any) -> list[_Tag]:
+    """Return the fields of a model that have literals alone: their names, and these."""
+    if not is_model(hint):
+        return []
+    fields = [(tuple(dict.fromkeys(names)), unwrapped(kind)) for *names, kind in fields_of(hint)]
+    found = [(names, list(typing.get_args(kind))) for names, kind in fields if typing.get_origin(kind) is Literal]
+    return [(names, values) for names, values in found if all(type(each) in (str, int) for each in values)]
 
 
 class NoLiteralError(ValueError):
@@ -62,22 +129,51 @@ class Shapes:
         self.models: dict[str, type] = {}
         self.enums: dict[str, type[Enum]] = {}
         self.clashes: list[str] = []
+        self._place = ""  # of the annotation that is read
+        self._open: list[Any] = []  # names of types that are read, which may have themselves inside
 
-    def of(self, hint: Any) -> Shape:
-        """Return the shape of an annotation."""
-        hint = unwrapped(hint)
+    def of(self, hint: Any, place: str = "") -> Shape:
+        """Return the shape of an annotation. `place`: where it stands, which its faults name."""
+        self._place = place or self._place
+        if not hasattr(hint, "__value__"):
+            return self._of_type(unwrapped(hint))
+        if hint in self._open:
+            return None
+        self._open.append(hint)
+        found = self.of(hint.__value__)
+        self._open.pop()
+        return found
+
+    def _of_type(self, hint: Any) -> Shape:
         if hint in (Any, None) or isinstance(hint, str):
             return None
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if origin in (Union, UnionType):
-            chosen = [each for each in arguments if each is not NoneType]
-            return self.of(chosen[0]) if len(chosen) == 1 else None
+            return self._union(list(_arms_of(hint)))
         if isinstance(hint, type) and hint in _SIMPLE:
             return _SIMPLE[hint]
         if is_model(hint):
             return ("model", self.known(hint))
         is_enum = isinstance(hint, type) and issubclass(hint, Enum)
         return ("enum", self.enum(hint)) if is_enum else self._container(origin or hint, arguments)
+
+    def _union(self, chosen: list[Any]) -> Shape:
+        """Return the shape of one of several types, which its JSON tells; one of JSON's own is JSON as it is."""
+        if len(chosen) == 1:
+            return self.of(chosen[0])
+        arms = [_Arm(self.of(each), _json_kinds(each), _tags_of(each), _shown(each)) for each in chosen]
+        for at, one in enumerate(arms):
+            for other in arms[:at]:
+                if not one.is_distinct(other):
+                    what = f"{self._place}: JSON does not tell {other.shown} from {one.shown}, so a workflow cannot"
+                    self._clash(f"{what}; annotate one of them, or give both models a field kind: Literal['…']")
+        typed = [(arm.shape, sorted(arm.kinds), arm.tags) for arm in arms if arm.shape is not None]
+        return ("union", typed) if typed else None
+
+    def _clash(self, text: str) -> None:
+        """Note a fault once."""
+        if text not in self.clashes:
+            self.clashes.append(text)
 
     def enum(self, kind: type[Enum]) -> str:
         """Note an enum; return its name."""
@@ -130,7 +226,9 @@ class Shapes:
         while missing := [name for name in self.models if name not in found]:
             for name in missing:
                 fields = fields_of(self.models[name])
-                found[name] = [(field, shown, read, self.of(hint)) for field, shown, read, hint in fields]
+                found[name] = [
+                    (field, shown, read, self.of(hint, f"{name}.{field}")) for field, shown, read, hint in fields
+                ]
         return found
 
     def open_models(self) -> list[str]:
