@@ -5,16 +5,19 @@ Must not: make a value, or text of a program.
 
 import dataclasses
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from enum import Enum, Flag
 from types import FunctionType
 from typing import Any, TypeGuard
 
-from pydantic import AliasChoices, BaseModel
+from pydantic import AliasChoices, BaseModel, PlainSerializer, WrapSerializer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from baton.sdk.workflows.subset import unheard
+
+# Options by which the JSON of a value is no longer the one that is read inside.
+_OTHER_JSON = frozenset({"json_encoders", "ser_json_bytes", "ser_json_temporal", "ser_json_timedelta"})
 
 
 def unwrapped(hint: Any) -> Any:
@@ -89,6 +92,31 @@ def unmade(model: type, given: Collection[str | None]) -> str:
             what = f"the default_factory of {model.__name__}.{field.name} is not called in a workflow"
             return f"{what}; give {field.name}=… where you make one"
     return ""
+
+
+def unrecorded(model: type) -> Iterator[str]:
+    """Yield the faults of a pydantic model whose JSON has less than its fields, or something else."""
+    decorators, config = getattr(model, "__pydantic_decorators__", None), getattr(model, "__pydantic_config__", None)
+    of_fields = getattr(decorators, "field_serializers", {}) | getattr(decorators, "model_serializers", {})
+    own = [f"{model.__name__}.{name} is a serializer" for name in of_fields]
+    for name, info in getattr(model, "__pydantic_fields__", {}).items():
+        if info.exclude or getattr(info, "exclude_if", None):
+            own.append(f"{model.__name__}.{name} has exclude=…")
+        if any(
+            isinstance(each, PlainSerializer | WrapSerializer) for each in [*info.metadata, *_extras(info.annotation)]
+        ):
+            own.append(f"{model.__name__}.{name} has a serializer")
+    options = getattr(model, "model_config", config) or {}
+    own += [f"{model.__name__} has the option {name}" for name in options if name in _OTHER_JSON]
+    way = "leave it out of this model, and choose in a tool what leaves"
+    yield from (f"{each}, so a job would not have the field's value in its records; {way}" for each in own)
+
+
+def _extras(hint: Any) -> Iterator[Any]:
+    """Yield what `Annotated` says of the types inside of one."""
+    for each in typing.get_args(hint):
+        yield from getattr(each, "__metadata__", ())
+        yield from _extras(each)
 
 
 def shown_and_compared(model: type) -> list[tuple[str, bool, bool]]:

@@ -30,6 +30,7 @@ from baton.sdk.workflows.model_classes import (
     names_of,
     own_methods,
     shown_and_compared,
+    unrecorded,
     unwrapped,
 )
 from baton.sdk.workflows.subset import unheard
@@ -45,6 +46,7 @@ _CONTAINERS: tuple[tuple[str, type], ...] = (
     *(("tuples", tuple), ("frozenset", frozenset), ("set", AbstractSet)),
     *(("dict", Mapping), ("list", Collection)),
 )
+_SECRETS = (pydantic.Secret, pydantic.SecretBytes, pydantic.SecretStr)
 _OWN_KINDS = ("tuples", "frozenset", "set")
 # What JSON makes of a type, by the name of its class inside. A whole float may come back as an int.
 _NUMBER = frozenset({"int", "float"})
@@ -152,6 +154,9 @@ class Shapes:
             return self._union(list(_arms_of(hint)))
         if isinstance(hint, type) and hint in _SIMPLE:
             return _SIMPLE[hint]
+        if issubclass(origin or hint if isinstance(origin or hint, type) else object, _SECRETS):
+            what = f"{self._place}: a {_shown(hint)} is stars in the records of a job, so a workflow has no value of it"
+            self._clash(f"{what}; read the secret in the tool that needs it")
         if is_model(hint):
             return ("model", self.known(hint))
         is_enum = isinstance(hint, type) and issubclass(hint, Enum)
@@ -216,6 +221,7 @@ class Shapes:
             self.clashes.append(f"class {name} is a RootModel, which has no fields inside; annotate what is in it")
         if name not in self.models:
             self.clashes += [unheard(name, method) for method in sorted(_UNNOTICED.intersection(own_methods(model)))]
+            self.clashes += unrecorded(model)
         if self.models.setdefault(name, model) is not model:
             self.clashes.append(f"two classes are named {name!r} ({model.__module__}); rename one")
         return name
