@@ -23,7 +23,15 @@ from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset
 from baton.sdk.workflows.approval import Decision
 from baton.sdk.workflows.lacking import TOOL, is_common, is_method
-from baton.sdk.workflows.model_classes import is_model, is_plain_enum, methods_of, no_plain, unmade
+from baton.sdk.workflows.model_classes import (
+    fields_of,
+    frozen_in,
+    is_model,
+    is_plain_enum,
+    methods_of,
+    no_plain,
+    unmade,
+)
 from baton.sdk.workflows.shapes import NoLiteralError, Shapes
 from baton.sdk.workflows.source_file import SourceFile, parsed, shown_as
 from baton.sdk.workflows.substitutes import STANDARD, SUBSTITUTED
@@ -54,6 +62,7 @@ class Code:
         self.late: list[str] = []
         self._targets: dict[int, str] = {}
         self._bound: dict[str, int] = {}
+        self._frozen: Mapping[str, str] = {}  # fields, each with its model
         self._alive: list[Any] = []  # what ids are taken of
         self._pieces: list[tuple[SourceFile, ast.stmt, Mapping[str, Any]]] = []  # what was taken, and its names
 
@@ -91,6 +100,7 @@ class Code:
         }
         nodes = [(node, file, scope) for file, piece, scope in self._pieces for node in ast.walk(piece)]
         called, known = set[int](), set(fields)
+        self._frozen = self._frozen_fields()
         for node, _, _ in nodes:
             match node:
                 case ast.Call(func=function):
@@ -117,6 +127,14 @@ class Code:
                 case _:
                     pass
 
+    def _frozen_fields(self) -> dict[str, str]:
+        """Return the fields that nothing else has which may change, each with its model."""
+        models = self.shapes.models.values()
+        changing = {name for model in models for name, *_ in fields_of(model) if name not in frozen_in(model)}
+        for _, piece, _ in self._pieces:
+            changing |= {each.attr for each in subset.attributes_of(piece, "self") if isinstance(each.ctx, ast.Store)}
+        return {name: model.__name__ for model in models for name in frozen_in(model) if name not in changing}
+
     def _is_bound_method(
         self, node: ast.Attribute, scope: Mapping[str, Any], called: set[int], known: set[str]
     ) -> bool:
@@ -136,6 +154,8 @@ class Code:
         """Note what a piece of code asks of a class that is less inside. `bare`: models that are their fields alone."""
         text = ""
         match node:
+            case ast.Attribute(attr=name, ctx=ast.Store()) if name in self._frozen:
+                text = f"{self._frozen[name]}.{name} is frozen, which a workflow does not check; make another one"
             case ast.Attribute(value=ast.Attribute(value=ast.Name(id=name)), attr=own) if own not in ("name", "value"):
                 if is_plain_enum(scope.get(name)):
                     text = f"a member of {name} has a name and a value in a workflow; write .value.{own}"

@@ -60,7 +60,7 @@ def _text(value: Any) -> Any:
 def made_of(
     classes: Mapping[str, type], kind: str, args: Sequence[Any], given: Mapping[str, Any]
 ) -> dict[str, tuple[str, Any]] | None:
-    """Make a model as ordinary Python does; return its fields: the name of what stayed, and if it is shared; or JSON.
+    """Make a model as ordinary Python does; return its fields: the name of what stayed, and how; or JSON.
 
     None: this code has no such model any more, so the fields are what was given.
     """
@@ -74,8 +74,22 @@ def made_of(
     for name, value in fields.items():
         names = names_of(model, name) if name in model.model_fields else (name,)
         kept = [each for each in names if each in real and _is_same(real[each], value)]
-        found[name] = (kept[0], value is real[kept[0]]) if kept else ("", to_jsonable_python(value, by_alias=True))
+        as_json = ("", None if kept else to_jsonable_python(value, by_alias=True))
+        found[name] = (kept[0], _kept_as(value, real[kept[0]])) if kept else as_json
     return found
+
+
+def _kept_as(value: Any, given: Any) -> bool | int:
+    """Return whether what is given is shared with the model; a number: so many of its levels are copied."""
+    levels = _levels(value, given)
+    return levels if levels > 1 else not levels
+
+
+def _levels(value: Any, given: Any) -> int:
+    if value is given or not isinstance(value, list | tuple | set | frozenset | dict):
+        return 0
+    pairs = zip(*((each.values() if isinstance(each, dict) else each) for each in (value, given)), strict=True)
+    return 1 + max((_levels(item, each) for item, each in pairs), default=0)
 
 
 def misfit_of(kind: str, error: ValidationError) -> str:

@@ -112,6 +112,13 @@ def unrecorded(model: type) -> Iterator[str]:
     yield from (f"{each}, so a job would not have the field's value in its records; {way}" for each in own)
 
 
+def frozen_in(model: type) -> set[str]:
+    """Return the fields of a pydantic model that do not change."""
+    fields = getattr(model, "model_fields", {}) if issubclass(model, BaseModel) else {}
+    is_whole = bool(fields) and bool(getattr(model, "model_config", {}).get("frozen"))
+    return {name for name, info in fields.items() if is_whole or info.frozen}
+
+
 def _extras(hint: Any) -> Iterator[Any]:
     """Yield what `Annotated` says of the types inside of one."""
     for each in typing.get_args(hint):

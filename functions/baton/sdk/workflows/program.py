@@ -128,6 +128,15 @@ def _baton_out(value, at):
     return made | {name: getattr(value, name) for name in getattr(value, "_baton_more", [])}
 
 
+def _baton_copied(value, levels):
+    if levels > 1 and isinstance(value, dict):
+        return {name: _baton_copied(item, levels - 1) for name, item in value.items()}
+    if levels > 1 and isinstance(value, (list, tuple)):
+        items = [_baton_copied(item, levels - 1) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    return value.copy() if levels and isinstance(value, (list, dict, set)) else value
+
+
 def _baton_init(made, args, given, fields, extra):
     kind, left = str(type(made))[8:-2], dict(given)
     # What the host gives was checked there; what the code makes is made there, too, and comes back where it differs.
@@ -135,10 +144,8 @@ def _baton_init(made, args, given, fields, extra):
     if found is not None:
         shapes = {field[0]: field[3] for field in _baton_FIELDS[kind]}
         for name, (key, value) in found.items():
-            is_shared = key and value
-            value = left[key] if key else _baton_as(shapes.get(name), value)
-            is_copied = isinstance(value, (list, dict, set)) and not is_shared
-            setattr(made, name, value.copy() if is_copied else value)
+            levels = 0 if key and value is True else value if key and value else 1
+            setattr(made, name, _baton_copied(left[key] if key else _baton_as(shapes.get(name), value), levels))
         return
     for name, keys, default in fields:
         found = [key for key in keys if key in left]

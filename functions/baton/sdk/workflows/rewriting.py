@@ -110,7 +110,7 @@ def _is_substituted(node: ast.Call, *, has_groups: bool) -> bool:
     return name == "timedelta" or (name == "gather" and (bool(node.keywords) or has_groups))
 
 
-_SIGNS = {ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.Sub: "-", ast.Add: "+"}
+_SIGNS = {ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.Sub: "-", ast.Add: "+", ast.Mult: "*"}
 
 
 def _is_in_place(node: ast.AugAssign) -> bool:
@@ -127,7 +127,8 @@ def _is_in_place(node: ast.AugAssign) -> bool:
             is_plain = False
     if isinstance(node.op, ast.Add):
         return is_plain and isinstance(node.value, ast.Tuple | ast.Call | ast.GeneratorExp)
-    return is_plain and type(node.op) in _SIGNS and not isinstance(node.value, ast.Constant)
+    is_constant = isinstance(node.value, ast.Constant) and not isinstance(node.op, ast.Mult)
+    return is_plain and type(node.op) in _SIGNS and not is_constant
 
 
 def _in_place(lines: Sequence[str], node: ast.AST) -> Iterator[Edit]:

@@ -75,15 +75,21 @@ def _baton_rounded(number, ndigits=None):
 
 
 def _baton_in_place(sign, owner, other):
-    if isinstance(owner, list) and not isinstance(other, list):
+    if isinstance(owner, list) and sign == "+" and not isinstance(other, list):
         owner.extend(other)
     elif isinstance(owner, set) and isinstance(other, (set, frozenset)):
         kept = owner | other if sign == "|" else owner & other if sign == "&" else owner - other
         kept = owner ^ other if sign == "^" else kept
         owner.clear()
         owner.update(kept)
+    elif isinstance(owner, list) and sign == "*":
+        kept = owner * other
+        owner.clear()
+        owner.extend(kept)
     elif sign == "+":
         owner += other
+    elif sign == "*":
+        owner *= other
     elif sign == "-":
         owner -= other
     elif sign == "|":

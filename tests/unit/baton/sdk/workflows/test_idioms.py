@@ -151,6 +151,36 @@ except AttributeError:
 ---
 return [timedelta(1), await gather(1, b=2), sum(timedelta(x) for x in [1]), f'{sum(timedelta(x) for x in [2])}']
 ---
+x = [1, [2]]
+y, d = x, {'a': x}
+x *= 2
+d['a'] *= 2
+z = 'ab'
+z *= 2
+n = 3
+n *= 1.5
+t = (1,)
+t *= 2
+return [x, y is x, d, z, n, t]
+---
+x = [1]
+y = x
+x *= 0
+x *= True
+return [x, y is x]
+---
+x = {'n': 2}
+x['n'] *= 3
+p = timedelta(2)
+p *= 2
+return [x, p]
+---
+x = [1]
+try:
+    x *= 'a'
+except TypeError:
+    return x
+---
 told = []
 async def tell(n):
     await add(n, 0)

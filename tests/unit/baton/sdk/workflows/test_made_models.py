@@ -1,6 +1,7 @@
 """A model that is made inside of a workflow is the one of ordinary Python: converted, checked, by its own code."""
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -198,6 +199,37 @@ async def test_what_is_given_as_anything_is_shared_as_in_ordinary_python(load: L
     text = "given = {'a': 1}\n    made = All(any=given)\n    given['b'] = 2\n    made.any['c'] = 3"
     module = load(f"{MODELS}\n@workflow\nasync def main() -> Any:\n    {text}\n    return [made.any, given]\n")
     assert await _as_job(module) == await _ordinary(module)
+
+
+NESTED = """
+from collections import Counter
+
+class Grid(BaseModel):
+    rows: list[list[int]] = []
+    by: dict[str, dict[str, list[int]]] = {}
+    both: tuple[list[int], int] = ([], 0)
+    some: list[Any] = []
+    lines: list[Line] = []
+    counted: dict[str, int] = {}
+
+@workflow
+async def main() -> Any:
+    row, line = [1], Line(sku="a")
+    by, count = {"a": {"b": row}}, Counter("aab")
+    made = Grid(rows=[row, row], by=by, both=(row, 1), some=[row], lines=[line], counted={"a": 1})
+    row.append(2)
+    by["a"]["c"] = []
+    line.sku = "b"
+    made.rows[0].append(3)
+    made.by["a"]["b"].append(4)
+    rows = [made.rows, made.by, made.both, made.some, row, by]
+    return [rows, made.lines[0].sku, made.some[0] is row, made.lines[0] is line, made.rows[0] is made.rows[1]]
+"""
+
+
+async def test_each_level_is_shared_or_copied_as_in_ordinary_python(load: Load) -> None:
+    module = load(MODELS + NESTED)
+    assert await _as_job(module) == json.loads(json.dumps(await _ordinary(module)))
 
 
 GIVEN = """

@@ -13,7 +13,7 @@ import functools
 from dataclasses import dataclass, field
 from uuid import uuid4
 from enum import Enum, Flag, IntEnum, IntFlag
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from typing import Any
 
 class Level(IntEnum):
@@ -66,6 +66,14 @@ def marked(kind):
 class Marked:
     x: int = 1
 
+class Point(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    y: int
+
+class Part(BaseModel):
+    part: int = Field(frozen=True)
+    whole: int = 1
+
 async def steps():
     yield 1
 
@@ -98,6 +106,19 @@ FAULTS = [
         "return Event().id",
         "    return Event|the default_factory of Event.id is not called in a workflow; give id=",
     ),
+    (
+        "",
+        "x: int",
+        "return {1: 'a', True: 'b'}",
+        "    return {1|1 or True is one key, of which a workflow keeps the last",
+    ),
+    ("", "x: int", "y = {'a': {1.0: 'a', **{}, 1: 'b'}}", "    y = {'a'|1.0 or 1 is one key, of which"),
+    ("", "x: int", "raise KeyError(7)", "    raise KeyError(7)|KeyError takes a text in a workflow, and shows it in"),
+    ("", "x: int", "raise KeyError((x, 1))", "    raise KeyError((x|KeyError takes a text in a workflow"),
+    ("", "x: int", "raise KeyError(int('7'))", "    raise KeyError(int|KeyError takes a text in a workflow"),
+    ("", "x: Point", "x.y = 2", "    x.y = 2|Point.y is frozen, which a workflow does not check; make another one"),
+    ("", "n: int, x: Point", "x.y += 2", "    x.y += 2|Point.y is frozen, which"),
+    ("", "x: int", "Part(part=1).part = 2", "    Part(part=1).part|Part.part is frozen, which"),
     ("", "x: int", "return Marked().mark", "@marked|class Marked has a decorator beside @dataclass"),
 ]
 
