@@ -11,6 +11,7 @@ import importlib
 import inspect
 import sysconfig
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from functools import cache
 from types import FunctionType, ModuleType
@@ -62,6 +63,7 @@ class Code:
         self.late: list[str] = []
         self._targets: dict[int, str] = {}
         self._bound: dict[str, int] = {}
+        self._first: dict[str, tuple[SourceFile, int]] = {}  # where names that Python has, too, have another meaning
         self._frozen: Mapping[str, str] = {}  # fields, each with its model
         self._alive: list[Any] = []  # what ids are taken of
         self._pieces: list[tuple[SourceFile, ast.stmt, Mapping[str, Any]]] = []  # what was taken, and its names
@@ -126,6 +128,12 @@ class Code:
                     self._check_class(node, scope, bare, file)
                 case _:
                     pass
+
+    def refuse_names(self, taken: AbstractSet[str]) -> None:
+        """Note the names of the code and of its models that have to keep their meaning in the program."""
+        for name in sorted(taken & {*self._first, *self.shapes.models}):
+            what = f"name {name!r} is Python's own, which a workflow needs itself; rename it"
+            self._fault(what, *self._first.get(name, (None, 0)))
 
     def _frozen_fields(self) -> dict[str, str]:
         """Return the fields that nothing else has which may change, each with its model."""
@@ -262,6 +270,8 @@ class Code:
         """Return whether a name has this meaning alone: all modules become one."""
         function = getattr(value, "function", value) if isinstance(value, CodeAgent) else value
         meaning = id(getattr(function, "__code__", value))
+        if getattr(builtins, name, value) is not value:
+            self._first.setdefault(name, (file, line))
         if is_one := self._bound.setdefault(name, meaning) == meaning:
             return is_one
         self._fault(f"name {name!r} has two meanings in the workflow's modules; rename one", file, line)

@@ -4,6 +4,8 @@ Invariant: a program is plain data, so it can be kept with a job. Names of Baton
 start an interpreter.
 """
 
+import ast
+import builtins
 import inspect
 import typing
 from collections.abc import Mapping
@@ -46,6 +48,7 @@ class _baton_Namespace:
 
 
 _baton_simple = {"int": int, "float": float, "bytes": lambda text: text.encode()}
+_baton_simple["flag"] = lambda text: text == "true"
 
 
 def _baton_lasting(text):
@@ -221,6 +224,15 @@ async def {stub}(*args, **kwargs):
 """
 
 
+# Python's own names that Baton's part has: of the code, they would be another thing there.
+_NEEDED = frozenset(
+    each.id
+    for text in (PRELUDE, SUBSTITUTES, DATA)
+    for each in ast.walk(ast.parse(text))
+    if isinstance(each, ast.Name) and hasattr(builtins, each.id)
+)
+
+
 class Program(Struct, frozen=True):
     """A program: `files` are the user's, as shown name, text and the numbers of lines that are not in the file.
 
@@ -255,6 +267,7 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     shapes.fields()  # notes all models that there are
     for model in list(shapes.models.values()):
         code.keep_methods(model)
+    code.refuse_names(_NEEDED)
     stubs = [stub_of(shapes, target, step) for target, step in code.steps.items()]
     fields = shapes.fields()
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]

@@ -8,7 +8,7 @@ start an interpreter.
 import itertools
 import re
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
@@ -41,17 +41,17 @@ _SIMPLE: dict[Any, Shape] = {NoneType: ("none",), **{kind: (kind.__name__.lower(
 _AT = (pydantic.AwareDatetime, pydantic.NaiveDatetime, pydantic.PastDatetime, pydantic.FutureDatetime)
 _SIMPLE |= dict.fromkeys(_AT, ("datetime",)) | dict.fromkeys((pydantic.PastDate, pydantic.FutureDate), ("date",))
 # Names of an object in JSON are texts.
-_NAMES: dict[Any, Shape] = {**_SIMPLE, int: ("int",), float: ("float",)}
+_NAMES: dict[Any, Shape] = {**_SIMPLE, bool: ("flag",), int: ("int",), float: ("float",)}
 _CONTAINERS: tuple[tuple[str, type], ...] = (
     *(("tuples", tuple), ("frozenset", frozenset), ("set", AbstractSet)),
-    *(("dict", Mapping), ("list", Collection)),
+    *(("dict", Mapping), ("list", Collection), ("list", Iterable)),
 )
 _SECRETS = (pydantic.Secret, pydantic.SecretBytes, pydantic.SecretStr)
 _OWN_KINDS = ("tuples", "frozenset", "set")
 # What JSON makes of a type, by the name of its class inside. A whole float may come back as an int.
-_NUMBER = frozenset({"int", "float"})
-_JSON_KINDS = {bool: frozenset({"bool"}), int: _NUMBER, float: _NUMBER, str: frozenset({"str"})}
-_JSON_KINDS |= dict.fromkeys((kind for kind in _SIMPLE if kind is not NoneType), frozenset({"str"}))
+_NUMBER, _TEXT = frozenset({"int", "float"}), frozenset({"str"})
+_JSON_KINDS = {bool: frozenset({"bool"}), int: _NUMBER, float: _NUMBER, str: _TEXT}
+_JSON_KINDS |= dict.fromkeys((kind for kind in _SIMPLE if kind is not NoneType), _TEXT)
 _ANY_JSON = frozenset({"bool", "int", "float", "str", "list", "dict"})
 
 
@@ -104,7 +104,7 @@ def _json_kinds(hint: Any) -> frozenset[str]:
         return known
     if is_model(kind) or issubclass(kind, Mapping):
         return frozenset({"dict"})
-    return frozenset({"list"}) if issubclass(kind, Collection) else _ANY_JSON
+    return frozenset({"list"}) if issubclass(kind, Collection) or kind in (Iterable, Iterator) else _ANY_JSON
 
 
 def _shown(hint: Any) -> str:
@@ -208,11 +208,18 @@ class Shapes:
 
     def _name(self, hint: Any) -> Shape:
         """Return the shape of an object's names, which are texts in JSON."""
-        hint = unwrapped(hint)
-        if not isinstance(hint, type) or not issubclass(hint, Enum):
-            return _NAMES.get(hint)
+        hint, arms = unwrapped(hint), list(_arms_of(hint))
+        if hint in _NAMES:
+            return _NAMES[hint]
         found = self.of(hint)
-        return found if all(isinstance(each.value, str) for each in hint) else None
+        is_text = all(_json_kinds(each) in (_TEXT, _ANY_JSON) for each in arms) and NoneType not in typing.get_args(
+            hint
+        )
+        if is_text and (found is None or found[0] == "enum"):
+            return found
+        what = f"{self._place}: names of an object are texts in JSON, of which a workflow cannot make {_shown(hint)}"
+        self._clash(f"{what}; annotate str, int or another single type")
+        return None
 
     def known(self, model: type) -> str:
         """Note a model, and those in its fields; return its name."""

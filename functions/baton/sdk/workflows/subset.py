@@ -24,6 +24,7 @@ from baton.sdk.workflows.lacking import (
     way_without,
 )
 from baton.sdk.workflows.rewriting import is_task_group
+from baton.sdk.workflows.substitutes import STANDARD
 
 _CONSTRUCTS: dict[type[ast.AST], str] = {
     ast.AsyncFor: "async for",
@@ -200,6 +201,9 @@ def _import_faults(node: ast.Import | ast.ImportFrom) -> Iterator[Fault]:
         for each in node.names:
             for text in attribute_faults(node.module, each.name):
                 yield node.lineno, text
+            if node.module == "re" and (node.module, each.name) in STANDARD:
+                what = f"from re import {each.name} in a function is less than Python's in a workflow"
+                yield node.lineno, f"{what}; import it at the top of the file"
 
 
 def attributes_of(node: ast.AST, name: str) -> Iterator[ast.Attribute]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from types import FunctionType
 from typing import Any, Generic, overload
 
-from pydantic_core import to_jsonable_python
+from pydantic_core import ValidationError, to_jsonable_python
 from typing_extensions import ParamSpec, TypeVar
 
 from baton.sdk.agents.agent import Agent, CodeAgent, RunAgent
@@ -79,7 +79,12 @@ class Input:
             read = self.schema.to_keywords({self._body: data} if is_whole else data)
         except InvalidArguments as error:
             raise self._misfit(error) from error
-        return {name: to_jsonable_python(value, by_alias=False) for name, value in read.items()}
+        try:
+            return {name: to_jsonable_python(value, by_alias=False) for name, value in read.items()}
+        except ValidationError as error:  # what is in an `Iterable` is checked as it is read
+            found = [(one["loc"], one["msg"]) for one in error.errors()]
+            faults = [f"{'.'.join(map(str, place)) or self.names[0]}: {text}" for place, text in found]
+            raise InvalidInput(self._name, faults, [place for place, _ in found]) from error
 
     def _misfit(self, error: InvalidArguments) -> InvalidArguments:
         begins = f"{self._body}."

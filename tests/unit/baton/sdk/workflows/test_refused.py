@@ -119,6 +119,18 @@ FAULTS = [
     ("", "x: Point", "x.y = 2", "    x.y = 2|Point.y is frozen, which a workflow does not check; make another one"),
     ("", "n: int, x: Point", "x.y += 2", "    x.y += 2|Point.y is frozen, which"),
     ("", "x: int", "Part(part=1).part = 2", "    Part(part=1).part|Part.part is frozen, which"),
+    (
+        "",
+        "x: int",
+        "from re import sub",
+        "    from re import sub|from re import sub in a function",
+    ),
+    (
+        "",
+        "x: int",
+        "from re import match, finditer",
+        "    from re import m|from re import finditer in a function",
+    ),
     ("", "x: int", "return Marked().mark", "@marked|class Marked has a decorator beside @dataclass"),
 ]
 
