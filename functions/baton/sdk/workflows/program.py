@@ -21,6 +21,7 @@ from baton.sdk.workflows.code import Code
 from baton.sdk.workflows.script_text import DATA, attributes_in
 from baton.sdk.workflows.shapes import Shape, Shapes
 from baton.sdk.workflows.substitutes import SUBSTITUTES
+from baton.sdk.workflows.task_groups import TASKS
 
 STEP = "_baton_step"
 MAKE = "_baton_make"
@@ -224,10 +225,11 @@ async def {stub}(*args, **kwargs):
 """
 
 
+_OWN_PART = (PRELUDE, SUBSTITUTES, TASKS, DATA)
 # Python's own names that Baton's part has: of the code, they would be another thing there.
 _NEEDED = frozenset(
     each.id
-    for text in (PRELUDE, SUBSTITUTES, DATA)
+    for text in _OWN_PART
     for each in ast.walk(ast.parse(text))
     if isinstance(each, ast.Name) and hasattr(builtins, each.id)
 )
@@ -280,9 +282,7 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     return Program(
         prelude="\n".join(
             [
-                PRELUDE,
-                SUBSTITUTES,
-                DATA,
+                *_OWN_PART,
                 attributes_in(*(text for _, text, _ in files)),
                 *dict.fromkeys(code.imports.values()),
                 *tables,

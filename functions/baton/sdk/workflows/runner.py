@@ -22,7 +22,7 @@ from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.tools.arguments import InvalidArguments, shortened
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows.program import Program
-from baton.sdk.workflows.substitutes import OF_GROUP
+from baton.sdk.workflows.task_groups import OF_GROUP
 from baton_events.ids import canonical_json, digest
 
 # Raised where an older version of this code would misread a recorded stretch.
