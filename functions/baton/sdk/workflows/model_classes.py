@@ -34,6 +34,11 @@ def is_model(value: object) -> TypeGuard[type[Any]]:
     return isinstance(value, type) and (issubclass(value, BaseModel) or dataclasses.is_dataclass(value))
 
 
+def is_ordered(model: type) -> bool:
+    """Return whether it is a data class with `order=True`."""
+    return bool(getattr(getattr(model, "__dataclass_params__", None), "order", False))
+
+
 def is_plain_enum(value: object) -> TypeGuard[type[Enum]]:
     """Return whether it is an enum of names for texts and numbers, without methods of its own."""
     if not isinstance(value, type) or not issubclass(value, Enum) or issubclass(value, int | float | Flag):

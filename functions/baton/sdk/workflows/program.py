@@ -230,7 +230,9 @@ _OWN_PART = (PRELUDE, SUBSTITUTES, TASKS, DATA)
 _NEEDED = frozenset(
     each.id
     for text in _OWN_PART
-    for each in ast.walk(ast.parse(text))
+    for function in ast.walk(ast.parse(text))
+    if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)  # what else is there, is run before
+    for each in ast.walk(function)
     if isinstance(each, ast.Name) and hasattr(builtins, each.id)
 )
 
@@ -275,6 +277,7 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]
     tables = [f"_baton_FIELDS.update({fields!r})", f"_baton_OPEN.update({shapes.open_models()!r})"]
     tables += [f"_baton_CHECKED.update({shapes.checked()!r})", *shapes.declared_enums()]
+    tables.append(f"_baton_ORDERS.update({shapes.ordered()!r})")
     if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
         tables.append("_baton_has_aliases = True")
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]

@@ -15,6 +15,7 @@ from msgspec import Struct
 from baton.sdk.workflows.lacking import way_around
 
 _OWNED = {"sub": "_baton_owned_sub", "finditer": "_baton_owned_finditer"}  # of `re`, or of a pattern
+_OWNED |= {"sort": "_baton_owned_sort"}
 _WHOLE_LINE = 1_000_000
 _Place = tuple[int, int]
 
@@ -72,10 +73,8 @@ def _edits(lines: Sequence[str], node: ast.AST, *, has_groups: bool) -> Iterator
     match node:
         case ast.AsyncWith() if is_task_group(node):
             yield from _group(lines, node)
-        case ast.Call(func=function) if _is_substituted(node, has_groups=has_groups):
-            yield from _around(function, "_baton_own(")
-        case ast.Call(args=[argument]) if _is_failure(node):
-            yield from _around(argument, "_baton_text(")
+        case ast.Call():
+            yield from _around_part(node, has_groups=has_groups)
         case ast.Await(value=work) if has_groups and _is_maybe_task(work):
             yield from _around(work, "_baton_awaited(")
         case _:
@@ -92,7 +91,7 @@ def _as_a_whole(node: ast.AST, *, has_groups: bool) -> list[Edit] | None:
     match node:
         case ast.Delete() if all(isinstance(target, ast.Subscript) for target in node.targets):
             return [_edit(node, "; ".join(ast.unparse(_deleted(target)) for target in node.targets))]
-        case ast.GeneratorExp() | ast.Call(func=ast.Attribute(attr="sub" | "finditer")) | ast.JoinedStr():
+        case ast.GeneratorExp() | ast.Call(func=ast.Attribute(attr="sub" | "finditer" | "sort")) | ast.JoinedStr():
             rewriter = _Rewriter(has_groups=has_groups)
             new = rewriter.visit(copy.deepcopy(node))
             with suppress(ValueError):  # a text in braces that cannot be written again
@@ -107,7 +106,7 @@ def _as_a_whole(node: ast.AST, *, has_groups: bool) -> list[Edit] | None:
 def _is_substituted(node: ast.Call, *, has_groups: bool) -> bool:
     """Return whether another function may be called in the place of this one, if it is Python's own."""
     name = _named(node.func)  # the interpreter's `timedelta` takes whole numbers alone
-    return name == "timedelta" or (name == "gather" and (bool(node.keywords) or has_groups))
+    return name in ("timedelta", "dumps") or (name == "gather" and (bool(node.keywords) or has_groups))
 
 
 _SIGNS = {ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.Sub: "-", ast.Add: "+", ast.Mult: "*"}
@@ -175,6 +174,19 @@ def _around(node: ast.expr, before: str) -> Iterator[Edit]:
     yield Edit(end, end, 0, ")")
 
 
+def _around_part(node: ast.Call, *, has_groups: bool) -> Iterator[Edit]:
+    """Yield the edits of a call that is another one where a part of it is Python's own."""
+    match node:
+        case ast.Call(func=function) if _is_substituted(node, has_groups=has_groups):
+            yield from _around(function, "_baton_own(")
+        case ast.Call(func=ast.Attribute(value=owner, attr="join")):
+            yield from _around(owner, "_baton_joins(")
+        case ast.Call(args=[argument]) if _is_failure(node):
+            yield from _around(argument, "_baton_text(")
+        case _:
+            pass
+
+
 def _group(lines: Sequence[str], node: ast.AsyncWith) -> Iterator[Edit]:
     """Yield the head of a task group as a `try`, and its end, at which its tasks are awaited."""
     [item] = node.items
@@ -222,8 +234,10 @@ class _Rewriter(ast.NodeTransformer):
         """Call the substitute of a function."""
         self.generic_visit(node)
         match node:
-            case ast.Call(func=ast.Attribute(value=owner, attr="sub" | "finditer" as name)):
+            case ast.Call(func=ast.Attribute(value=owner, attr="sub" | "finditer" | "sort" as name)):
                 return self._changed(_call(_OWNED[name], owner, *node.args, keywords=node.keywords))
+            case ast.Call(func=ast.Attribute(value=owner, attr="join" as name), args=args):
+                return self._changed(ast.Call(ast.Attribute(_call("_baton_joins", owner), name, ast.Load()), args, []))
             case ast.Call(func=ast.Name() as function, args=[argument]) if _is_failure(node):
                 return self._changed(_call(function.id, _call("_baton_text", argument)))
             case ast.Call(func=function) if _is_substituted(node, has_groups=self._has_groups):

@@ -26,6 +26,7 @@ from baton.sdk.workflows.model_classes import (
     defaults_of,
     fields_of,
     is_model,
+    is_ordered,
     is_plain_enum,
     names_of,
     own_methods,
@@ -252,6 +253,11 @@ class Shapes:
     def checked(self) -> list[str]:
         """Return the models that are made by their own code, outside."""
         return [name for name, model in self.models.items() if issubclass(model, BaseModel)]
+
+    def ordered(self) -> dict[str, list[str]]:
+        """Return for each data class that has an order the fields by which it goes."""
+        found = [model for model in self.models.values() if is_ordered(model)]
+        return {_name_of(model): [name for name, _, counts in shown_and_compared(model) if counts] for model in found}
 
     def literal(self, value: Any) -> str:
         """Return the text that makes this value.

@@ -7,8 +7,11 @@ Invariant: each does what Python does, for every value that Python takes there.
 SUBSTITUTES = """
 import collections as _baton_collections
 import itertools as _baton_itertools
+import json as _baton_json
 
 _baton_zip, _baton_reversed, _baton_round = zip, reversed, round
+_baton_by_order, _baton_least, _baton_most = sorted, min, max
+_baton_ORDERS = {}
 
 
 class generator:
@@ -103,6 +106,8 @@ def _baton_in_place(sign, owner, other):
 def _baton_own(function):
     if function is _baton_asyncio.gather:
         return _baton_gather
+    if function is _baton_json.dumps:
+        return _baton_dumps
     return _baton_span if function is _baton_timedelta else function
 
 
@@ -185,6 +190,23 @@ class _baton_Member:
     def __hash__(self):
         return hash(self.value if self._baton_style else self.name)
 
+    def __add__(self, other):
+        return self._baton_word("+") + _baton_plain(other, False)
+
+    def __radd__(self, other):
+        return other + self._baton_word("+")
+
+    def __getitem__(self, key):
+        return self._baton_word("[]")[key]
+
+    def __contains__(self, part):
+        return _baton_plain(part, False) in self._baton_word("in")
+
+    def _baton_word(self, sign):
+        if self._baton_style:
+            return self.value
+        raise TypeError(f"unsupported operand type(s) for {sign}: '{self._baton_kind}'")
+
 
 class EnumType:
     def __init__(self, kind, members, style):
@@ -219,18 +241,69 @@ class EnumType:
 _baton_Enum = EnumType
 
 
-def _baton_plain(value):
+def _baton_plain(value, is_any=True):
     if not _baton_ENUMS:
         return value
     if _baton_is(value, _baton_Member):
-        return value.value
+        return value.value if is_any or value._baton_style else value
     if _baton_is(value, dict):
-        return {_baton_plain(name): _baton_plain(item) for name, item in value.items()}
+        return {_baton_plain(name, is_any): _baton_plain(item, is_any) for name, item in value.items()}
     if _baton_is(value, list):
-        return [_baton_plain(item) for item in value]
+        return [_baton_plain(item, is_any) for item in value]
     if _baton_is(value, tuple):
-        return tuple([_baton_plain(item) for item in value])
-    return {_baton_plain(item) for item in value} if _baton_is(value, (set, frozenset)) else value
+        return tuple([_baton_plain(item, is_any) for item in value])
+    return {_baton_plain(item, is_any) for item in value} if _baton_is(value, (set, frozenset)) else value
+
+
+def _baton_dumps(value, **options):
+    return _baton_json.dumps(_baton_plain(value, False), **options)
+
+
+class _baton_Joins:
+    def __init__(self, between):
+        self._baton_between = between
+
+    def join(self, items):
+        return self._baton_between.join(_baton_plain(list(items), False))
+
+
+def _baton_joins(owner):
+    between = _baton_plain(owner, False)
+    return _baton_Joins(between) if _baton_ENUMS and _baton_is(between, str) else owner
+
+
+def _baton_rank(value):
+    if _baton_is(value, _baton_Member):
+        return value.value if value._baton_style else value
+    if _baton_is(value, (list, tuple)):
+        ranks = [_baton_rank(item) for item in value]
+        return ranks if _baton_is(value, list) else tuple(ranks)
+    fields = _baton_ORDERS.get(str(type(value))[8:-2])
+    return value if fields is None else tuple([_baton_rank(getattr(value, name)) for name in fields])
+
+
+def _baton_ranked(key):
+    if not _baton_ENUMS and not _baton_ORDERS:
+        return {} if key is None else {"key": key}
+    return {"key": lambda each: _baton_rank(each if key is None else key(each))}
+
+
+def _baton_sorted(items, *, key=None, reverse=False):
+    return _baton_by_order(items, reverse=reverse, **_baton_ranked(key))
+
+
+def _baton_min(*items, key=None, **default):
+    return _baton_least(*items, **default, **_baton_ranked(key))
+
+
+def _baton_max(*items, key=None, **default):
+    return _baton_most(*items, **default, **_baton_ranked(key))
+
+
+def _baton_owned_sort(owner, *args, key=None, **options):
+    if not _baton_is(owner, list):
+        return owner.sort(*args, key=key, **options) if key else owner.sort(*args, **options)
+    return owner.sort(*args, **options, **_baton_ranked(key))
 
 
 def _baton_isinstance(value, kinds):
@@ -248,7 +321,8 @@ def _baton_text(value):
 """
 # Builtins that are lists in the interpreter, do not know its enums or round otherwise, and their names here.
 SUBSTITUTED = {name: f"_baton_lazy_{name}" for name in ("map", "filter", "zip", "enumerate", "reversed")}
-SUBSTITUTED |= {"isinstance": "_baton_isinstance", "round": "_baton_rounded"}
+SUBSTITUTED |= {"isinstance": "_baton_isinstance", "round": "_baton_rounded", "sorted": "_baton_sorted"}
+SUBSTITUTED |= {"min": "_baton_min", "max": "_baton_max"}
 # The class of an enum's members.
 MEMBER = "_baton_Member"
 # Names of the interpreter's modules that are substituted, too.
