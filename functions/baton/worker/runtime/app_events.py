@@ -17,6 +17,7 @@ from baton.engine.commit.stored_bytes import bytes_of
 from baton.engine.outbox import command_event
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
+from baton.engine.work_items import WorkItem
 from baton.queue.dispatch import Outcome, dispatch
 from baton.sdk.agents.handler import Handler, Misfit
 from baton.sdk.agents.registry import Registry
@@ -159,20 +160,24 @@ class HandleAppEvent:
 
     async def _end_waits(self, event: AppEvent, calls: tuple[str, ...], message_id: str, replay: str) -> int:
         """End the waits of these calls; return the number of dispatched events."""
-        jobs = dict.fromkeys(map(job_of_call, calls))
-        ending = (self._end_wait(job_id, event, message_id, replay) for job_id in jobs)
+        by_job: dict[str, list[str]] = {}
+        for call_id in calls:
+            by_job.setdefault(job_of_call(call_id), []).append(call_id)
+        ending = (self._end_waits_of(job_id, own, event, message_id, replay) for job_id, own in by_job.items())
         return sum(_counts(await asyncio.gather(*ending, return_exceptions=True)))
 
-    async def _end_wait(self, job_id: str, event: AppEvent, message_id: str, replay: str) -> int:
-        """Signal a job that an event it waits for is there; return the number of dispatched events."""
+    async def _end_waits_of(self, job_id: str, calls: list[str], event: AppEvent, message_id: str, replay: str) -> int:
+        """Signal a job once for each of its waits, as a signal ends one; return the number of dispatched events."""
         job = await self._commands.submit.find(job_id)
         if job is None or job.ended:
             return 0
         command = Occurrence(name=occurrence_name(event.name, event.key), data=event.data)
-        named = event_id(f"occur:{event.id}:{job_id}")
-        signalled = command_event(named, job_id, job.session_id, event.created_at, command)
+        items = tuple[WorkItem, ...]()
         try:
-            items = await self._commands.signal.again(signalled, command, message_id)
+            for call_id in calls:
+                named = event_id(f"occur:{event.id}:{call_id}")
+                signalled = command_event(named, job_id, job.session_id, event.created_at, command)
+                items = await self._commands.signal.again(signalled, command, message_id)  # those of before, too
         except (UnknownJobError, JobGoneError):
             return 0
         return await dispatch(self._emitter, job.session_id, items, replay)

@@ -145,7 +145,8 @@ ASKS_AGAIN = Call("wait_for_event", {**ASKS.arguments, "key": "A-8"})
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    models = {"waits": ScriptedModel([[ASKS], "done"]), "twice": ScriptedModel([[ASKS], [ASKS_AGAIN], "done"])}
+    turns = {"waits": [[ASKS]], "twice": [[ASKS], [ASKS_AGAIN]], "both": [[ASKS, ASKS, ASKS_AGAIN]]}
+    models = {name: ScriptedModel([*calls, "done"]) for name, calls in turns.items()}
     agents = [Agent(name=name, model=model, tools=[wait_for_event]) for name, model in models.items()]
     async with api_of(Stage(settings=with_keys(), registry=Registry(agents))) as made:
         yield made
@@ -179,6 +180,21 @@ async def test_one_event_ends_all_waits_for_its_name_and_key(api: Api) -> None:
     assert await result(api, other, OTHER) is None
     assert (await paid(api, by="again"))["waiters"] == 0
     assert [(await api.read(job_id))["status"] for job_id in jobs] == ["completed", "completed"]
+
+
+async def test_one_event_ends_all_waits_of_one_job(api: Api) -> None:
+    """It does so once, even where its first delivery dies before it is noted that they are over."""
+    stage, job_id = api.stage, await waiting(api, agent="both")
+    failover = stage.redis.failover("baton:{app-event:")
+    assert (await paid(api))["waiters"] == 2
+    results = [call.get("result") for call in (await api.read(job_id))["toolCalls"]]
+    assert results == ["bank", "bank", None]
+    failover()
+    message_id, message = next(sent for sent in stage.queue.published if sent[1].url.endswith("order.paid"))
+    assert (await stage.deliver_app_event(message_id, message, 1)).status == 200
+    assert stage.store.tree(job_id).events.get(job_id, {}) == {}
+    await paid(api, "A-8")
+    assert (await api.read(job_id))["status"] == "completed"
 
 
 async def test_an_event_before_its_wait_is_kept(api: Api) -> None:
