@@ -91,7 +91,9 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     item = state.item
     holder = too_many_calls(state, len(step_result.wanted)) if step_result.wanted else None
     calls = 0 if holder else len(step_result.wanted)
-    job = _after_model_call(with_abandoned(state.job, item), item, step_result, calls)
+    # A withheld answer ends no turn: the attempts before a retry count as little as before.
+    earlier = state.job.earlier if holder else 0
+    job = replace(_after_model_call(with_abandoned(state.job, item), item, step_result, calls), earlier=earlier)
     thought = stream_parts.reflection(item.turn, step_result.reflection)
     text_stream = _text_stream(item, step_result)
     text = (
@@ -188,7 +190,6 @@ def _after_model_call(job: Job, item: WorkItem, step_result: ModelAnswered, tool
     return replace(
         job,
         **under_way(job, item),
-        earlier=0,
         used=_used_for(job.used, step_result, tool_calls),
         workspace=step_result.workspace or job.workspace,
         best_answer=job.best_answer if step_result.cut else step_result.text or job.best_answer,

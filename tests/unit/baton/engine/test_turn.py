@@ -195,3 +195,17 @@ def test_a_submission_with_a_slot_starts_with_its_first_turn_and_else_requests_o
     changes = changes_of(submit(Submitted(NEW, {}), NOW_MS))
     assert changes.items == (loop_item("job_1", 1, 1, NOW_MS), slot_request_item("job_1", "slot", first.epoch, NOW_MS))
     assert changes.slot_state == first
+
+
+def test_attempts_before_a_retry_do_not_count_after_a_question_either() -> None:
+    """The answer that led to the question is withheld, so the turn's attempts go on being counted."""
+    limits = Limits(turns=5, tool_calls=1, on_limit="ask")
+    retried = replace(JOB, limits=limits, run=2, earlier=4)
+    asked = changes_of(decide(turn_state(retried, attempt=5), ModelAnswered("", (READ,)), NOW_MS))
+    waiting = State(job_of(asked), claimed(asked.items[0]), asked.calls[0], outcome='{"ok":{"approved":true}}')
+    approved = changes_of(decide(waiting, Started(), NOW_MS))
+    state = State(job_of(approved), claimed(approved.items[0]))
+    assert state.item.attempt == 6
+    assert not changes_of(decide(state, ModelFailed(FAILURE), NOW_MS)).ends
+    answered = changes_of(decide(state, ModelAnswered("", (READ,)), NOW_MS))
+    assert job_of(answered).earlier == 0
