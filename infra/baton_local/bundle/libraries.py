@@ -98,7 +98,7 @@ def _last_lines(text: str) -> str:
 _LEFT_OUT = "tiktoken"
 
 # What an installer notes of itself, scripts that begin with the path of this machine's Python, lists of what was linked
-# into a library, what it was compiled from, and what only a type checker or a test runner loads.
+# into a library, what it was compiled from, and what only a type checker, a test runner or a command loads.
 _NOT_RUN = (
     ".lock",
     "bin",
@@ -111,6 +111,7 @@ _NOT_RUN = (
     "**/*.pyi",
     "httptools/**/*.pxd",
     "httptools/**/*.pyx",
+    "httpx/_main.py",
     "anyio/pytest_plugin.py",
     "pydantic/mypy.py",
     "pydantic/v1/_hypothesis_plugin.py",
