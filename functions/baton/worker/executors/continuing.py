@@ -109,15 +109,16 @@ async def ended(container: Container, operation: Job, call: CallRecord, stored: 
     if job is not None and job.status is not JobStatus.CANCELLED:
         take_back = TakeBack(container.commands)
         continue_session = ContinueSession(container.registry, container.commands, container.ports.clock, take_back)
-        await continue_session.answer_for(job, call, _outcome(stored))
+        await continue_session.answer_for(job, call, _outcome(stored, in_time=True))
 
 
-def _outcome(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stored outcome as it is told."""
+def _outcome(stored: Mapping[str, Any], *, in_time: bool) -> dict[str, Any]:
+    """Return a stored outcome as it is told. `in_time`: it is one from outside, whatever it looks like."""
     if "error" in stored:
         error = stored["error"]
         return {"status": "failed", "error": {"type": error["type"], "message": error["message"]}}
-    return {"status": "timed_out" if stored.get("ok") == TIMED_OUT else "completed", "result": stored.get("ok")}
+    timed_out = stored.get("ok") == TIMED_OUT and not in_time
+    return {"status": "timed_out" if timed_out else "completed", "result": stored.get("ok")}
 
 
 def outcome_of(snapshot: Snapshot) -> dict[str, Any]:
@@ -126,7 +127,10 @@ def outcome_of(snapshot: Snapshot) -> dict[str, Any]:
     if job.error is not None:
         status = "timed_out" if job.error.type == "expired" else "failed"
         return {"status": status, "error": {"type": job.error.type, "message": job.error.message}}
-    return _outcome({"ok": snapshot.results.get(call.id, {}).get("ok")})
+    # An operation that waits from the beginning starts at its wait's end; one that asks first, at its question's.
+    asked, finished_ms = len(snapshot.calls) > 1, call.finished_at_ms
+    in_time = not asked and finished_ms is not None and finished_ms < job.start_at_ms
+    return _outcome({"ok": snapshot.results.get(call.id, {}).get("ok")}, in_time=in_time)
 
 
 def _text(name: str, tool: str, outcome: dict[str, Any]) -> str:

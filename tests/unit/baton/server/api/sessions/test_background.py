@@ -12,6 +12,7 @@ import pytest
 from baton import Agent, Call, Pending, Registry, ToolContext, tool
 from baton.sdk.models.model import ModelAnswer, ModelRequest
 from baton.server.api.sessions import sessions
+from baton.worker.executors.continuing import outcome_of
 from tests.unit.baton.server.api.client import ADMIN, OPERATIONS_KEY, Api, api_with
 from tests.unit.baton.server.api.sessions.chatting import delivering, job_of, parts_of, sending, text_of
 
@@ -151,6 +152,15 @@ async def test_a_failure_and_the_end_of_its_time_are_told_too(api: Api) -> None:
     assert job["continues"]["operationId"] == second["operationId"]
     assert not (await complete(api, second["operationId"], success=True))["applied"]
     assert (await last_answer(api))[1]["id"] == job["id"]
+
+
+async def test_an_outcome_that_looks_like_the_end_of_its_time_is_told_as_it_is(api: Api) -> None:
+    (started,) = operations_of(parts_of(await send(api, "m1", "call order")))
+    await complete(api, started["operationId"], success=True, result={"timedOut": True})
+    text, _ = await last_answer(api)
+    assert text.endswith('is done. Its result: {"timedOut":true}]')
+    snapshot = await api.stage.snapshot(started["jobId"])
+    assert outcome_of(snapshot)["status"] == "completed"
 
 
 async def test_an_approval_is_asked_in_the_background(api: Api) -> None:
