@@ -84,6 +84,11 @@ class Ended:
             for at, entry in enumerate(transcript)
             if entry["role"] == MODEL_ROLE and entry["turn"] >= job.first_turn
         }
+        # The last entry before the run of a job that was retried from its start, as far as that is known still.
+        begins = self._turns.get(job.first_turn, len(transcript))
+        answers = [at for at, entry in enumerate(transcript[:begins]) if entry["role"] == MODEL_ROLE]
+        left_out = job.compacted[1] - 1 if job.first_turn > 1 and job.compacted[1] <= begins else 0
+        self._before_run = max(0, left_out, *answers)
         others = [turn for turn in range(job.first_turn, job.turn + 1) if turn not in self._turns]
         self.stretches = frozenset(others[: job.stretches + bool(job.scripts)])
 
@@ -125,7 +130,7 @@ class Ended:
 
     def entries_before(self, turn: int) -> tuple[dict[str, Any], ...]:
         """Return user messages since the turn before; the first turn also has the entries of memory and session."""
-        since = max((at for before, at in self._turns.items() if before < turn), default=0)
+        since = max((at for before, at in self._turns.items() if before < turn), default=self._before_run)
         messages = [dict(entry) for entry in self._transcript[since + 1 : self._turns.get(turn)] if _is_message(entry)]
         if turn > self.job.first_turn:
             return tuple(messages)

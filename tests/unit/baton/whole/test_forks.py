@@ -80,5 +80,15 @@ async def test_a_fork_asks_what_its_job_has_asked(
         assert not forked.remembers
 
 
+async def test_a_fork_of_a_job_retried_from_its_start_has_no_messages_of_the_run_before() -> None:
+    case = Case([SAY], "done")
+    await case.steered()
+    await case.stage.run()
+    await case.stage.container.commands.retry((await case.stage.snapshot()).job, "again", from_start=True)
+    await case.stage.run()
+    forked = await fork(case.stage, 3)
+    assert await asked_in(case.stage, forked.job.id) == (await asked_in(case.stage, "job_1"))[2:]
+
+
 async def asked_in(stage: Stage, job_id: str) -> list[Any]:
     return [entry.get("requestDigests") for entry in await stage.reader.transcript(job_id) if entry["role"] == "model"]
