@@ -40,7 +40,7 @@ from baton_events.errors import UnreadablePayloadError
 from baton_events.ids import chat_job_id, digest
 
 Trigger = Literal["submit-message", "regenerate-message"]
-_MESSAGE_ID_LIMIT_CHARS = 200
+MESSAGE_ID_LIMIT_CHARS = 200
 
 
 class ChatMessage(BaseModel):
@@ -48,7 +48,7 @@ class ChatMessage(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] = ""
+    id: Annotated[str, Field(max_length=MESSAGE_ID_LIMIT_CHARS)] = ""
     role: str
     parts: AnyJsonList
 
@@ -61,7 +61,7 @@ class ChatBody(BaseModel):
     id: Annotated[str, Field(min_length=1, max_length=SESSION_LIMIT_CHARS)]
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES)]
     trigger: Trigger = "submit-message"
-    message_id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] | None = None
+    message_id: Annotated[str, Field(max_length=MESSAGE_ID_LIMIT_CHARS)] | None = None
     agent: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     when_busy: WhenBusy = "queue"
     subject_id: SubjectId | None = None
@@ -289,7 +289,7 @@ async def answered(
     if requested.replaced is not None and not requested.replaced.ended:
         await sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")
     if not is_same_request(accepted.job, requested.job):
-        detail = f"message {body.last.id!r} was sent with another text or file before: a new message needs a new id"
+        detail = f"message {body.last.id!r} was sent with other contents before: a new message needs a new id"
         raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
     reader = context.container.ports.reader
     stored = await reader.parts(requested.job.id, 0)

@@ -6,8 +6,10 @@ operation the tool call that waits. Must not: do anything that the endpoints of 
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -17,7 +19,7 @@ from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.problem import ApiError, Code, limited_body, parsed, parsed_query
 from baton.server.api.route import ApiRoute
-from baton.server.api.sessions.chat import ChatBody, answered, requested_job, resume_chat
+from baton.server.api.sessions.chat import MESSAGE_ID_LIMIT_CHARS, ChatBody, answered, requested_job, resume_chat
 from baton.server.api.sessions.sessions import cancel_session, delete_session, must_exist, session_of, show_session
 from baton.server.api.stream import show_stream
 from baton.server.api.stream_token import check_capacity
@@ -30,7 +32,7 @@ from baton.server.protocols.chat_aliases.bodies import (
 from baton.settings.limits import TASK_BYTES
 from baton.worker.commands.signal import UnknownOperationError, operations_of
 from baton.worker.executors.continuing import completed
-from baton_events.ids import call_of_operation, job_of_call
+from baton_events.ids import call_of_operation, digest, job_of_call
 from baton_events.timestamps import rfc3339
 
 _ID = re.compile(r"session_([0-9]{1,15})_\w+")
@@ -100,12 +102,16 @@ async def send(context: Context, request: Request) -> Response:
     await must_exist(context, tenant, session_id)
     check_capacity(context.container, principal)
     name = idempotency_key_of(request) or context.container.ports.randomness.token()
-    message = {"id": name[:200], "role": "user", "parts": [{"type": "text", "text": body.message}]}
+    name = name if len(name) <= MESSAGE_ID_LIMIT_CHARS else digest(name)
+    message = {"id": name, "role": "user", "parts": [{"type": "text", "text": body.message}]}
     chat = ChatBody.model_validate({"id": session_id, "messages": [message]})
     requested = await requested_job(context.container, tenant, chat)
     requested.task["data"] = body.context or {}
     if not body.is_user_message:
         requested.task["chat"]["role"] = "assistant"
+    if body.context or not body.is_user_message:
+        whole = digest(requested.job.request_digest, body.context or {}, body.is_user_message)
+        requested = replace(requested, job=structs.replace(requested.job, request_digest=whole))
     await context.container.ports.chats.note_session(tenant, session_id, context.container.ports.clock.now_ms())
     return await answered(context, request, principal, requested, chat)
 

@@ -238,3 +238,22 @@ async def test_seed_003_sessions_that_are_used_later(api: Api) -> None:
     assert (shown["created_at"], shown["updated_at"]) == (made["created_at"], row["updated_at"])
     rest = (await api.request("GET", f"{SESSIONS}/{made['id']}?limit=1&cursor={shown['cursor']}")).json()
     assert [one["messages"][0]["content"] for one in (shown, rest)] == ["and?", "hello"]
+
+
+@pytest.mark.parametrize("changed", [{"context": {"page": 2}}, {"context": None}, {"is_user_message": False}])
+async def test_seed_003_a_key_is_of_one_message_with_all_that_it_has(api: Api, changed: dict[str, Any]) -> None:
+    """Keys as long as they may be differ to their last character, and a repeat has the same context and sender."""
+    path, body = f"{SESSIONS}/{await created(api)}/stream", {"message": "Hello", "context": {"page": 1}}
+
+    async def task_of(key: str) -> str:
+        headers = {"idempotency-key": key}
+        answer = await delivering(api, api.request("POST", path, json=body, headers=headers))
+        task_id: str = parts_of(answer)[0]["messageId"]
+        return task_id
+
+    key = "k" * 254
+    tasks = [await task_of(each) for each in (f"{key}a", f"{key}b", f"{key}a")]
+    assert tasks[0] != tasks[1]
+    assert tasks[0] == tasks[2]
+    other = await api.request("POST", path, json=body | changed, headers={"idempotency-key": f"{key}a"})
+    assert_problem(other, 422, "messages.0.id")
