@@ -1,17 +1,18 @@
 """A session's line of jobs: its order, a new job's policy while the line is not empty, and stopping jobs.
 
 Invariant: a session is one tenant's; a job of another tenant under the same name is in another session. Must not: know
-HTTP, or what a job is about.
+requests, or what a job is about.
 """
 
 from contextlib import suppress
 from typing import Any, Literal
 
 from baton.engine.all_jobs.slots import QueueEntry, SlotTable
-from baton.engine.commit.answers import Created
+from baton.engine.commit.answers import Created, SignalResult
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.sdk.agents.registry import UnknownAgentError
+from baton.server.api.problem import ApiError
 from baton.store.records.jobs import Snapshot
 from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.commands.submit import check_task
@@ -73,6 +74,7 @@ class Sessions:
         The choice between that job and a job of its own is recorded first, so a repeated message counts once.
 
         Raises:
+            ApiError: 422, another message was sent under its id before.
             TooLargeError, StorageFullError, PublishError, StoreError: as for a submission.
         """
         commands = self._container.commands
@@ -87,7 +89,11 @@ class Sessions:
             return None
         message = Steering(id=job.id, text=str(task.get("text", "")), data=task.get("data") or None)
         with suppress(UnknownJobError):
-            return taker if (await commands.signal(taker, message)).counts else None
+            signal_result = await commands.signal(taker, message)
+            if signal_result is SignalResult.OTHER:
+                detail = "another message was sent under this id or Idempotency-Key before: use a new one"
+                raise ApiError(422, detail)
+            return taker if signal_result.counts else None
         return None
 
     async def _running(self, job: Job) -> Job | None:

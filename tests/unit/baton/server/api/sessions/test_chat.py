@@ -85,6 +85,20 @@ async def test_a_message_may_be_said_to_the_running_job(api: Api) -> None:
     assert said[:2] == ["and more", "x"]
 
 
+async def test_a_message_that_is_said_again_with_another_text_is_refused(api: Api) -> None:
+    """By whichever id it is known, until the model has got it; no job of its own starts."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    for text, status in (("and more", 202), ("and less", 422)):
+        async with asyncio.timeout(5):
+            told = await send_now(api, "chat-1", "m2", text, whenBusy="steer")
+        fields = {"sessionId": "chat-1", "whenBusy": "steer", "taskDescription": text}
+        submitted = await api.submit(idempotency_key="k1", **fields)
+        assert (told.status_code, submitted.status_code) == (status, status)
+    await api.stage.run()
+    assert text_of(await first)
+    assert len((await api.request("GET", "/api/agent-jobs")).json()["jobs"]) == 1
+
+
 async def test_a_message_to_a_job_that_is_gone_is_a_job_of_its_own(api: Api) -> None:
     """A message that is sent again counts once, and its first taker may have been deleted meanwhile."""
     await sending(api, "chat-1", "m1", "add", agent="adds")
