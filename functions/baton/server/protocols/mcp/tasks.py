@@ -213,11 +213,12 @@ async def take_answers(context: Context, principal: Principal, found: SeenJob, r
     pending = {str(view["id"]): view for view in found.asked}
     given = {name: _answer(pending[name], value) for name, value in responses.items() if name in pending}
     answers = {name: answer for name, answer in given.items() if answer is not None}
-    try:
-        await decide(context.container, principal, answers)
-    except ApiError as error:
-        if error.status != 409:  # noqa: PLR2004 - the question was decided meanwhile
-            raise
+    for name, answer in answers.items():
+        try:
+            await decide(context.container, principal, {name: answer})
+        except ApiError as error:
+            if error.status != 409:  # noqa: PLR2004 - the question was decided meanwhile; the others were not
+                raise
     return bool(given) and not answers
 
 

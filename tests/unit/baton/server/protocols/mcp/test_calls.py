@@ -7,6 +7,8 @@ import pytest
 from mcp_types import ElicitRequestFormParams
 from msgspec.structs import replace
 
+from baton import Agent, Registry, ScriptedModel
+from baton import Call as ToolCall
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.server.protocols.mcp import calls
@@ -14,7 +16,8 @@ from baton.server.protocols.mcp.body import Call
 from baton.server.protocols.mcp.calls import CallForm
 from baton.server.protocols.mcp.tasks import created_task
 from tests.unit.baton.kit.approval_kit import Kit
-from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER
+from tests.unit.baton.kit.faults import Method, around
+from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, api_with
 from tests.unit.baton.server.protocols.mcp.calling import LEGACY, MODERN, TAKES_TASKS, Client, exposed, text_of
 
 HELLO = {"task": "hello"}
@@ -130,6 +133,32 @@ async def test_a_task_asks_people(key: str) -> None:
         await api.stage.run()
         assert (await client.result("tasks/get", taskId=task_id))["status"] == "completed"
     assert [ran.arguments["amount"] for ran in kit.ran] == [3]
+
+
+async def test_an_answer_counts_beside_one_that_comes_too_late() -> None:
+    """One of two questions is decided elsewhere while both are answered: the other answer is recorded."""
+    kit = Kit()
+    model = ScriptedModel([[ToolCall("pay", {"to": name, "amount": 5}) for name in ("Ann", "Bob")], "done"])
+    registry = Registry([Agent(name="pays", model=model, tools=[kit.pay], expose="mcp")])
+    async with api_with(registry, approval_links=True) as api:
+        client = Client(api, **TAKES_TASKS)
+        task_id = (await client.called("pays"))["taskId"]
+        await api.stage.run(within_seconds=60)
+        asked = list((await client.result("tasks/get", taskId=task_id))["inputRequests"])
+        late = [asked[0]]
+
+        async def decide_first(read: Method, job_id: str, **named: Any) -> Any:
+            found = await read(job_id, **named)
+            if late:
+                path = f"/api/admin/agent-checkpoints/{late.pop()}"
+                assert (await api.request("DELETE", path, ADMIN, json={"reason": "no"})).status_code == 200
+            return found
+
+        around(api.stage.reader, "job", decide_first)
+        answers = {name: {"action": "accept", "content": {"approved": True}} for name in asked}
+        await client.result("tasks/update", taskId=task_id, inputResponses=answers)
+        await api.stage.run()
+    assert [ran.arguments["to"] for ran in kit.ran] == ["Bob"]
 
 
 async def test_answers_that_do_not_fit_are_refused() -> None:
