@@ -220,6 +220,9 @@ async def _answer(context: Context, principal: Principal, agent: Agent, message:
     if message.context_id and message.context_id != job.session_id:
         raise RpcError(INVALID_PARAMS, f"message.contextId: task {job.id!r} is of context {job.session_id!r}")
     if job.ended or not found.asked:
+        named = {str(part.data.get("checkpointId")) for part in message.parts if isinstance(part.data, dict)}
+        if named and named <= found.decided:  # it comes again, since its response was lost
+            return found
         state = f"has ended: it is {job.status}" if job.ended else "waits for no input"
         detail = f"task {job.id!r} {state}; send a message without taskId, in context {job.session_id!r}"
         raise RpcError("UNSUPPORTED_OPERATION", detail)

@@ -205,6 +205,19 @@ async def test_an_approval_is_input_that_is_required(streams: bool) -> None:
     assert [ran.arguments["amount"] for ran in kit.ran] == [3]
 
 
+async def test_an_answer_that_comes_again_after_the_last_question_is_the_task() -> None:
+    """Its response may have been lost. What names no question of the task stays refused."""
+    async with exposed(approval_links=True) as api:
+        asked = (await task(api, "pays", HELLO))["status"]["message"]
+        yes = YES | {"checkpointId": asked["parts"][1]["data"]["checkpointId"]}
+        for _ in range(2):
+            found = await task(api, "pays", message("m2", yes, taskId=asked["taskId"]))
+            assert (found["id"], found["status"]["state"]) == (asked["taskId"], "TASK_STATE_COMPLETED")
+        for parts in (["hello"], [YES], [yes, YES | {"checkpointId": "op_x"}]):
+            late = message("m3", *parts, taskId=asked["taskId"])
+            assert await error(api, "pays", "SendMessage", late) == (-32004, "UNSUPPORTED_OPERATION")
+
+
 async def test_answers_that_do_not_fit_are_refused() -> None:
     async with exposed(approval_links=True) as api:
         asked = await task(api, "pays", HELLO)
