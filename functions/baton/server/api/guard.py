@@ -119,7 +119,7 @@ class Guard:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         token = self._settings.metrics_token
-        same = hmac.compare_digest(token.encode(), given.strip().encode("utf-8", "surrogateescape"))
+        same = hmac.compare_digest(token.encode(), given.encode("latin-1").strip())  # its bytes
         if not (token and same and scheme.lower() == "bearer"):
             await self._admin(request)
 
@@ -128,7 +128,7 @@ class Guard:
         known = self._settings.operations_api_key
         if not known:
             raise ApiError(503, "no key is configured: set OPERATIONS_API_KEY or CHAT_INTERNAL_API_KEY")
-        given = request.headers.get("x-api-key", "").encode("utf-8", "surrogateescape")
+        given = request.headers.get("x-api-key", "").encode("latin-1")  # its bytes
         if not hmac.compare_digest(known.encode(), given):
             self._spend(self._wrong, request)
             raise ApiError(401, "no valid key: send the header `x-api-key`", headers={"WWW-Authenticate": "ApiKey"})

@@ -177,3 +177,15 @@ async def test_the_overhead_is_reported_in_its_units(api: Api) -> None:
         "function_seconds": 1.5,
         "function_gb_seconds": 0.5,
     }
+
+
+async def test_keys_that_are_not_ascii_are_known_by_their_utf_8() -> None:
+    """A header has bytes; those of another coding are another key."""
+    key = "clé à part à"
+    async with api_with(metrics_token=key, operations_api_key=key) as api:
+        for coding, statuses in (("utf-8", (200, 404)), ("latin-1", (401, 401))):
+            metrics = {"authorization": f"Bearer {key}".encode(coding)}
+            asked = await api.request("GET", "/api/metrics", "", headers=metrics)
+            operations = {"x-api-key": key.encode(coding)}
+            known = await api.request("GET", "/api/operations/op_1", "", headers=operations)
+            assert (asked.status_code, known.status_code) == statuses
