@@ -28,7 +28,7 @@ from baton.worker.runtime.batches import Batches, note_of_batch
 from baton.worker.runtime.job_view import job_view
 from baton_events.app_event import AppEvent, AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
-from baton_events.ids import app_event_id, awaited_name, event_job_id
+from baton_events.ids import app_event_id, awaited_name, event_job_id, subject_digest
 from baton_events.schema import encode_event
 
 
@@ -60,7 +60,10 @@ async def post_app_event(context: Context, request: Request) -> Response:
         context.container.ports.app_events, quota, event, tuple(handler.name for handler in handlers)
     )
     first = parse_app_event(record.event.encode())
-    if key and (first.name, first.key, first.data) != (event.name, event.key, event.data):
+    names_of = context.container.sealing.names_of
+    whose = names_of(subject_digest(event.tenant, body.subject_id)) if body.subject_id else [""]
+    same = (first.name, first.key, first.data) == (event.name, event.key, event.data)
+    if key and not (same and (first.subject or "") in whose):
         raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")
     await context.container.emitter.send(first)
     name = awaited_name(event.tenant, event.name, event.key)

@@ -241,7 +241,7 @@ async def test_seed_003_sessions_that_are_used_later(api: Api) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"context": {"page": 2}}, {"context": None}, {"is_user_message": False}])
-async def test_seed_003_a_key_is_of_one_message_with_all_that_it_has(api: Api, changed: dict[str, Any]) -> None:
+async def test_a_key_is_of_one_message_with_all_that_it_has(api: Api, changed: dict[str, Any]) -> None:
     """Keys as long as they may be differ to their last character, and a repeat has the same context and sender."""
     path, body = f"{SESSIONS}/{await created(api)}/stream", {"message": "Hello", "context": {"page": 1}}
 

@@ -228,3 +228,18 @@ async def test_without_a_subject_nothing_more_is_sent(api: Api) -> None:
     assert (await api.stage.now(job["id"])).marks == ()
     await api.request("POST", "/api/events", json={"name": "order.created", "data": 1})
     assert not [key for key in api.stage.redis.version().values if key.startswith("baton:subject:")]
+
+
+async def test_an_event_under_one_key_is_of_one_person() -> None:
+    """Also after a new key of payloads, under which the person's digest is another."""
+    redis, body = None, {"name": "nobody.takes", "data": 1, "subjectId": "anna"}
+    for keys in ("", OLD, f"{NEW},{OLD}"):
+        stage = Stage(settings=with_keys(payload_keys=keys, payload_plain="memory"), registry=registry())
+        if redis is not None:
+            stage.redis.go_back(redis)
+        async with api_of(stage) as api:
+            for changed, status in (({}, 202), ({"subjectId": "bert"}, 422), ({"subjectId": None}, 422)):
+                headers = {"idempotency-key": "k1"}
+                answer = await api.request("POST", "/api/events", json=body | changed, headers=headers)
+                assert answer.status_code == status
+            redis = stage.redis.version()
