@@ -36,7 +36,7 @@ from baton.engine.waits import (
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
 from baton.sdk.records.limits import doubled, is_number
 from baton.sdk.records.redaction import redacted
-from baton.sdk.records.transcript import Failure
+from baton.sdk.records.transcript import FOREVER_MS, Failure
 from baton_events.ids import call_id
 
 _LIMIT_POSITION = 1_000_000
@@ -55,7 +55,7 @@ def wait_for_budget(job: Job, item: WorkItem, about: dict[str, Any], now_ms: int
 
 
 def _asked(job: Job, item: WorkItem, arguments: dict[str, Any], words: str, now_ms: int) -> Decision:
-    until_ms = now_ms + DECISION_TIME_MS
+    until_ms = min(now_ms + DECISION_TIME_MS, job.ends_by_ms or FOREVER_MS)
     position = _LIMIT_POSITION + item.attempt
     record = CallRecord(
         id=call_id(job.id, item.turn, position, LIMIT_APPROVAL, arguments),

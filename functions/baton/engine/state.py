@@ -52,6 +52,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     `scripts`: those that its model has requested and that have not ended, the running one first. `stretches`: how many
     of its turns since `first_turn` ran a script, and called no model.
     `sealed`: its payloads as they are kept, where they cannot be opened here (commit/codec.py); so of other records.
+    `ends_by_ms`: the deadline of the job above it; 0: there is none.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     workspace: str = ""
     scripts: tuple["RunningScript", ...] = ()
     sealed: str = ""
+    ends_by_ms: int = 0
     version: int = field(default_factory=lambda: STATE_VERSION)  # made anew each time, so it is always written
 
     @property
@@ -138,10 +140,12 @@ class Job(Struct, frozen=True, omit_defaults=True):
 
     @property
     def deadline_ms(self) -> int:
-        """The time when `wall_seconds` is over. Where the job asks about limits, this one cuts nothing short."""
+        """The time when `wall_seconds` is over, here or above. Where the job asks about limits, its own cuts none."""
+        above_ms = self.ends_by_ms or FOREVER_MS
         if self.limits.on_limit == "ask":
-            return FOREVER_MS
-        return (self.counted_from_ms or self.created_at_ms) + self.limits.wall_seconds * 1000
+            return above_ms
+        own_ms = (self.counted_from_ms or self.created_at_ms) + self.limits.wall_seconds * 1000
+        return own_ms if own_ms < above_ms else above_ms  # noqa: FURB136 - a call less in each step
 
 
 class CallRecord(Struct, frozen=True, omit_defaults=True):

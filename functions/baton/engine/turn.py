@@ -157,7 +157,7 @@ def at_limit(
     job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), *, holder: Job
 ) -> Decision:
     """Ask a person or end the job, as its limits say. A person can raise its own limit, none of a job above it."""
-    if job.limits.on_limit == "ask" and holder.id == job.id:
+    if job.limits.on_limit == "ask" and holder.id == job.id and now_ms < job.deadline_ms:
         return wait_for_limit(job, item, limit, now_ms)
     return end_by_limit(job, item, limit, now_ms, parts, holder=holder)
 

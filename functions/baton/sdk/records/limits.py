@@ -114,9 +114,9 @@ def doubled(unit: str, value: float) -> float:
     return min(2 * value or 1, most_of(unit))
 
 
-def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
-    """Return a child's own limits, inside its parent's: it is one level deeper, and ends no later."""
-    left_seconds = max(1, parent.wall_seconds - parent_age_ms // 1000)
+def within(own: Limits, parent: Limits, left_ms: int) -> Limits:
+    """Return a child's own limits, inside its parent's: it is one level deeper, with the time that is left there."""
+    left_seconds = max(1, -(-left_ms // 1000))
     depth = min(own.depth, parent.depth - 1)
     return replace(own, depth=depth, wall_seconds=min(own.wall_seconds, left_seconds))
 

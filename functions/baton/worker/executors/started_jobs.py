@@ -19,6 +19,7 @@ from baton.observability.tracing import work_traceparent
 from baton.sdk.agents.registry import Registry, UnknownAgentError
 from baton.sdk.clock import Clock
 from baton.sdk.records.limits import within
+from baton.sdk.records.transcript import FOREVER_MS
 from baton.sdk.tools.pending import ChildTask
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.operation_stream import OperationOutcomes
@@ -60,7 +61,8 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
         job,
         priority=parent.priority,
         subject=parent.subject,
-        limits=within(job.limits, parent.limits, parent.counted_ms(now_ms)),
+        limits=within(job.limits, parent.limits, parent.deadline_ms - now_ms),
+        ends_by_ms=parent.deadline_ms if parent.deadline_ms < FOREVER_MS else 0,
         parent_call=call_id,
         remembers=False,
         traceparent=work_traceparent("execute_tool") or parent.traceparent,

@@ -17,7 +17,9 @@ from baton import (
     wait_for_event,
 )
 from baton.engine.transitions import JobStatus
+from baton.sdk.tools.pending import ChildTask
 from baton.sdk.tools.tool import Tool
+from baton.worker.executors.started_jobs import child_job
 from tests.unit.baton.kit.stage import Stage
 
 WALL_SECONDS, DAY_SECONDS = 60, 86_400
@@ -111,3 +113,21 @@ async def test_a_job_that_asks_about_its_limits_is_not_cut_short() -> None:
     await stage.run(within_seconds=DAY_SECONDS)
     [item] = await stage.items()
     assert item.not_before_ms - stage.clock.ms > 5 * DAY_SECONDS * 1000
+
+
+@pytest.mark.parametrize("own", [Limits(on_limit="ask"), Limits(turns=1, on_limit="ask")], ids=["waits", "asks"])
+async def test_a_job_below_that_asks_ends_with_the_job_above(own: Limits) -> None:
+    asks = Agent("waits", ScriptedModel([[Call("sleep", {"seconds": 1})] * 2, "late"]), tools=[sleep], limits=own)
+    if own.turns > 1:
+        asks = Agent("waits", ScriptedModel([[Call("order")], "late"]), tools=[order], limits=own)
+    above = Agent("asks", ScriptedModel([[Call("delegate")], "too late"]), tools=[delegate])
+    stage = Stage(registry=Registry([above, asks]))
+    assert await ended(stage, Limits(wall_seconds=WALL_SECONDS)) == (JobStatus.COMPLETED, WALL_SECONDS)
+
+
+async def test_a_job_that_asks_gives_the_jobs_below_their_own_time() -> None:
+    stage = stage_of(Call("delegate"))
+    parent = replace(stage.job("asks"), limits=Limits(wall_seconds=WALL_SECONDS, on_limit="ask"))
+    late_ms = parent.created_at_ms + 2 * WALL_SECONDS * 1000
+    below = child_job(stage.container.registry, parent, "c", ChildTask(agent="waits", task="wait"), late_ms).job
+    assert (below.limits.wall_seconds, below.ends_by_ms) == (DAY_SECONDS, 0)
