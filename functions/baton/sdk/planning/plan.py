@@ -89,6 +89,16 @@ def plans_in(transcript: Sequence[Entry]) -> tuple[Entry, ...]:
     return tuple(entry for entry in transcript if is_plan(entry))
 
 
+def rounds_in(transcript: Sequence[Entry]) -> int:
+    """Return the number of plans made so far, with those that a summary stands for."""
+    counted = [entry for entry in transcript if entry["role"] == "summary" and "plans" in entry]
+    if not counted:
+        return len(plans_in(transcript))
+    newest = max(counted, key=lambda entry: int(entry["upTo"]))
+    later = [entry for entry in plans_in(transcript) if entry["turn"] > newest["upTo"]]
+    return int(newest["plans"]) + len(later)
+
+
 def answer_of(entry: Entry, results: Results) -> tuple[str, Any]:
     """Return the answer and the output of a plan alone: the results of the steps that no other depends on.
 

@@ -18,6 +18,7 @@ from baton.observability.logs import ForeignText
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.history import KeepAll, Summarize
 from baton.sdk.models.model import CUT_CAUSE, Model, ModelAnswer, ModelError, ToolSpec
+from baton.sdk.planning.plan import rounds_in
 from baton.worker.conversation import fitting
 from baton.worker.conversation.conversation import (
     Conversation,
@@ -132,7 +133,10 @@ async def _with_summary(
         _log.warning("no summary of turns up to %d: %s", old[-1].number, CUT_CAUSE)
     if not text:
         return conversation, used
-    entry = {**fitting.entry_of(text, old, limit_bytes), "usage": usage}
+    before = (conversation.summary,) if conversation.summary else ()
+    plans = rounds_in([*before, *(entry for turn in old for entry in turn.entries)])
+    counted = {"plans": plans} if plans else {}
+    entry = {**fitting.entry_of(text, old, limit_bytes), **counted, "usage": usage}
     return summarized(conversation, entry), replace(used, entries=(entry,))
 
 

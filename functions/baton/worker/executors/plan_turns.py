@@ -23,7 +23,7 @@ from baton.sdk.agents.output import FINAL_TOOL
 from baton.sdk.models.fences import json_in
 from baton.sdk.models.model import Call, ModelAnswer, ModelRequest, ToolSpec
 from baton.sdk.planning.checking import plan_faults
-from baton.sdk.planning.plan import PLAN_TOOL, PlannedStep, answer_of, plans_in, wanted_of
+from baton.sdk.planning.plan import PLAN_TOOL, PlannedStep, answer_of, plans_in, rounds_in, wanted_of
 from baton.sdk.planning.planner import InvalidPlan, plan_spec, planner_instructions, read_plan
 from baton.sdk.planning.reference import UnresolvedReference, filled
 from baton.sdk.planning.step import Step, planned
@@ -107,7 +107,7 @@ def planner_turn(
 ) -> PlannerTurn:
     """Return the turn that follows this history, all of it."""
     left = max(0, job.limits.tool_calls - since(job.used, job.before).tool_calls)
-    rounds_made = len(plans_in(history.transcript))
+    rounds_made = rounds_in(history.transcript)
     return PlannerTurn(agent, tools, specs, rounds_made, left, partial(keeps_cut, agent, job, history))
 
 

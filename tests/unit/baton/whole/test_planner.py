@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, result_of, task_data, task_text, tool
+from baton import (
+    Agent,
+    Call,
+    Limits,
+    Registry,
+    ScriptedModel,
+    Step,
+    Summarize,
+    result_of,
+    task_data,
+    task_text,
+    tool,
+)
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind
@@ -118,6 +130,15 @@ async def test_rounds_are_limited() -> None:
     assert refused.error.message == "no further plan is possible (max_rounds=2): answer with what there is"
     last = ["answer now" in request.instructions for request in model.requested]
     assert last == [False, False, True, True]
+
+
+async def test_rounds_that_are_summed_up_count() -> None:
+    kit = Kit()
+    rounds: list[ScriptEntry] = [[plan(say("a", f"{n} {'x' * 10_000}"))] for n in range(6)]
+    summary = Summarize(max_tokens=1500, keep_turns=1, model=ScriptedModel(["so far"]))
+    stage = await run(ScriptedModel([*rounds, "enough"]), kit, max_rounds=2, history=summary)
+    assert (await stage.now()).compacted != (0, 0)
+    assert len(kit.ran) == 2
 
 
 async def test_no_plan_is_needed_for_an_answer() -> None:
