@@ -71,6 +71,7 @@ def _both(first: Changes, then: Decision) -> Decision:
         results=first.results | second.results,
         parts=(*first.parts, *second.parts),
         used=first.used,
+        apart_bytes=first.apart_bytes + second.apart_bytes,
         needed_until_ms=first.needed_until_ms,
     )
     return Decision(changes, then.effects)

@@ -31,6 +31,13 @@ CALL_ID = "job_1-2-0-aaaaaaaaaa"
 NEXT_TURN = Join("job_1:2", loop_item("job_1", 3, 1, NOW_MS))
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_result_that_is_kept_apart_counts_however_it_is_taken_in(at_once: bool) -> None:
+    step_result = ToolReturned("1", apart_bytes=5_000_000)
+    changes = changes_of(decide(call_state(ItemKind.CALL), step_result, NOW_MS, at_once=at_once))
+    assert changes.apart_bytes == 5_000_000
+
+
 def failed_record(failure: Failure, attempts: int = 1) -> CallRecord:
     return replace(call_record(CallStatus.RETRYING), attempts=attempts, error=failure)
 
