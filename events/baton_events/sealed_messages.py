@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from baton_events.values.text import is_storable
+
 # Of commands, of app events, and of refusals.
 _TEXTS = ("task", "data", "outcome", "text", "deadLetter", "detail")
 _FIELD = "sealed"
@@ -28,7 +30,10 @@ def sealed_message(seal: Callable[[str, str, str], str], body: str) -> str:
     if not texts:
         return body
     tenant = holder.get("tenant") or holder.get("job", {}).get("tenant", "")
-    holder[_FIELD] = seal(json.dumps(texts, separators=(",", ":")), tenant, document.get("id", ""))
+    # Escapes would make most languages' texts two to three times as large; a lone half of a pair needs one.
+    text = json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
+    text = text if is_storable(text) else json.dumps(texts, separators=(",", ":"))
+    holder[_FIELD] = seal(text, tenant, document.get("id", ""))
     return json.dumps(document, separators=(",", ":"))
 
 

@@ -1,5 +1,6 @@
 """Messages while payloads are sealed: the queue sees no text, whoever has the key reads all, and others wait."""
 
+import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
 
@@ -182,3 +183,12 @@ def test_a_body_says_by_which_key_it_is_sealed() -> None:
     ] == [False, False, True]
     assert is_sealed_now(Sealing({}).first, plain)
     assert not is_sealed_now(Sealing({}).first, old.sealed_message(plain))
+
+
+@pytest.mark.parametrize("text", ["word", "größer", "日本語", "🐋", "\ud800"])
+def test_a_text_of_any_language_grows_by_a_third(text: str) -> None:
+    """A lone half of a pair, which no UTF-8 has, comes through as well."""
+    plain = json.dumps({"id": "evt_1", "data": text * 1_000}, ensure_ascii=text == "\ud800")
+    sealed = BOTH.sealed_message(plain)
+    assert len(sealed.encode()) < len(plain.encode()) * 4 / 3 + 150
+    assert json.loads(BOTH.opened_message(sealed.encode())) == json.loads(plain)
