@@ -137,6 +137,10 @@ async def answer_of(request: Awaitable[_Answer], queue_url: str, limit_seconds: 
         raise PublishError(f"no usable answer from the queue at {queue_url} ({type(error).__name__})") from error
 
 
+# Malformed, over a limit of the account, too large, not what its headers say: the next time, too.
+_FOR_GOOD = (400, 412, 413, 422)
+
+
 def _named(error: QStashError, topic: str, where: str) -> PublishError:
     found = re.search(r"status: (\d{3})", str(error))
     status = int(found.group(1)) if found else 0
@@ -146,7 +150,7 @@ def _named(error: QStashError, topic: str, where: str) -> PublishError:
         return TopicNotFoundError(topic)
     if status == httpx.codes.NOT_FOUND:
         return MessageNotFoundError(f"the queue at {where} knows no such thing: {str(error)[:300]}")
-    if status in (httpx.codes.BAD_REQUEST, httpx.codes.PRECONDITION_FAILED, httpx.codes.UNPROCESSABLE_ENTITY):
+    if status in _FOR_GOOD:
         return QueueRefusedError(f"the queue at {where} refused the message: {str(error)[:300]}")
     return PublishError(f"the queue at {where} refused the message: {str(error)[:300]}")
 

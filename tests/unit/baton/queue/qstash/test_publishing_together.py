@@ -125,7 +125,7 @@ async def test_who_is_asked_about_alone_keeps_nobody_waiting(server: Queue, queu
         await bad
 
 
-@pytest.mark.parametrize("status", [400, 404, 412, 422])
+@pytest.mark.parametrize("status", [400, 404, 412, 413, 422])
 async def test_a_batch_that_is_refused_as_a_whole_is_published_one_by_one(
     server: Queue, queue: QStashQueue, status: int
 ) -> None:
