@@ -172,7 +172,7 @@ class Handler:
     def session_of(self, event_id: str, key: str) -> str:
         """Return the session of the job for this event: jobs of one session run one by one, in order."""
         if self.lanes:
-            return f"on_{self.name}_{int(digest(key if self.key_order else event_id)[:8], 16) % self.lanes}"
+            return f"on_{self.name}_{int(digest(key if self.key_order and key else event_id)[:8], 16) % self.lanes}"
         return f"on_{self.name}_{digest(key)[:24]}" if self.key_order and key else f"on_{self.name}_{event_id}"
 
     @cached_property

@@ -83,6 +83,14 @@ def test_a_registry_refuses_handlers_that_do_not_go_together() -> None:
         Agent(name="a", model=ScriptedModel(["done"]), on="agent.tool.call")
 
 
+def test_events_without_a_key_spread_over_all_lanes() -> None:
+    """Those of one key stay in one lane."""
+    handler = on("order.created", key_order=True, concurrency=8)(nothing)
+    ids = [f"evt_{number}" for number in range(100)]
+    assert len({handler.session_of(event_id, "") for event_id in ids}) == 8
+    assert len({handler.session_of(event_id, "A-7") for event_id in ids}) == 1
+
+
 async def test_a_handler_is_called_as_its_function_is() -> None:
     """So it can be tested as one; its context keeps what it emits and starts."""
 
