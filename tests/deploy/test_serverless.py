@@ -14,7 +14,13 @@ from baton.settings.settings import Settings, read_settings, require
 from baton.settings.table import ALL_SETTINGS
 from baton.worker.runtime.spec import Spec
 from baton_events.messages import delivery_seconds
-from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
+from baton_events.schema import (
+    ANSWERS_ENDPOINT,
+    DELIVERY_FAILED_ENDPOINT,
+    EVENTS_ENDPOINT,
+    SWEEP_ENDPOINT,
+    WEBHOOK_ENDPOINTS,
+)
 from tests.deploy.bundles import ROOT
 from tests.deploy.cloud_template import CloudTemplate, cloud_template
 from tests.deploy.lambda_function import TASK, WRAPPER
@@ -87,10 +93,15 @@ def test_there_is_no_other_function_than_the_site(template: CloudTemplate) -> No
 
 
 def test_the_http_api_leads_each_path_to_its_function(template: CloudTemplate) -> None:
-    """What is below WORKER_BASE_URL: two webhooks by their paths, everything else is the site's."""
+    """What is below WORKER_BASE_URL: what the queue delivers by URL, by its paths; everything else is the site's.
+
+    Functions do not know each other's URLs until a second deploy: dead letters and models' answers come here, too.
+    """
     assert route_targets(template) == {
         f"POST {SWEEP_ENDPOINT}": template.function("sweep")[0],
         f"POST {DELIVERY_FAILED_ENDPOINT}": template.function("delivery-failed")[0],
+        f"POST {EVENTS_ENDPOINT}/{{name+}}": template.function("app-events")[0],
+        f"POST {ANSWERS_ENDPOINT}/{{name+}}": template.function("agent-loop")[0],
         "$default": template.function("site")[0],
     }
     # It ends a request after 30 s; the sweep goes on then, and its hourly one comes by function URL.
