@@ -14,12 +14,13 @@ from typing import Any
 ANSWER_LIMIT_BYTES = 16_000_000
 # Of the store, the queue and the index: more than a page of the largest jobs.
 OWN_LIMIT_BYTES = 64_000_000
-# What a client may ask for: all that is unpacked here.
-ACCEPTED = "gzip, deflate"
+# What a client may ask for. Not deflate: some send it with the head that is unpacked here, others without.
+ACCEPTED = "gzip"
 # Encodings of host names: the time of a text is the square of its length, which is minutes for a megabyte.
 _OF_NAMES = ("idna", "punycode")
 _PLAIN, _PACKED = ("", "identity"), ("gzip", "x-gzip", "deflate")
-_ANY_HEADER, _PIECE_BYTES = 32 + zlib.MAX_WBITS, 65_536
+_ANY_HEADER, PIECE_BYTES = 32 + zlib.MAX_WBITS, 65_536
+_MEMBER = b"\x1f"
 _EVENT_ENDS, _LONGEST_END = (b"\n\n", b"\r\n\r\n", b"\r\r"), 4
 
 
@@ -28,12 +29,16 @@ class TooLargeError(Exception):
 
 
 class Body:
-    """One body, given piece by piece. `limit_bytes`: unpacked; of each event, where it is a stream of events."""
+    """One body, given piece by piece. `limit_bytes`: unpacked; of each event, where it is a stream of events.
+
+    A gzip body may have several members. `is_whole`: a packed one has come to an end.
+    """
 
     def __init__(self, coding: str, limit_bytes: int, too_large: Callable[[], Exception], *, events: bool) -> None:
         coding = coding.strip().lower()
         self.is_packed = coding in _PACKED
         self._unpacker = zlib.decompressobj(_ANY_HEADER) if self.is_packed else None
+        self.is_whole = not self.is_packed
         self._limit = limit_bytes if self.is_packed or coding in _PLAIN else -1
         self._too_large, self._events = too_large, events
         self._size, self._tail = 0, b""
@@ -68,8 +73,13 @@ class Body:
             yield chunk
             return
         while chunk:
-            yield self._unpacker.decompress(chunk, _PIECE_BYTES)
-            chunk = self._unpacker.unconsumed_tail
+            if self._unpacker.eof:
+                if not chunk.startswith(_MEMBER):
+                    return  # padding
+                self._unpacker = zlib.decompressobj(_ANY_HEADER)
+            yield self._unpacker.decompress(chunk, PIECE_BYTES)
+            chunk = self._unpacker.unconsumed_tail or self._unpacker.unused_data
+            self.is_whole = self._unpacker.eof
 
     def _since_the_last_end(self, piece: bytes) -> int:
         seen = self._tail + piece

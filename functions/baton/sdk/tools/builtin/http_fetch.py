@@ -23,11 +23,11 @@ from baton.sdk.tools.builtin.pinned_transport import PinnedTransport, Resolver, 
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool, tool
 from baton.sdk.tools.tool_error import ToolError
-from baton_events.bounded import charset_of
+from baton_events.bounded import ACCEPTED, PIECE_BYTES, Body, charset_of
 from baton_events.values.durations import Duration, seconds_of
 from baton_events.values.waits import requested_wait_seconds
 
-_ANY_ZLIB_HEADER, _ANNOUNCED_DIGITS = 32 + zlib.MAX_WBITS, 20
+_ANNOUNCED_DIGITS = 20
 
 
 async def read_body(response: httpx.Response, max_bytes: int, *, whole: bool = True) -> bytes:
@@ -55,18 +55,23 @@ async def read_body(response: httpx.Response, max_bytes: int, *, whole: bool = T
 def _unpacked(packed: bytes, max_bytes: int, *, whole: bool) -> bytes:
     if not packed:
         return b""
-    unpacker = zlib.decompressobj(_ANY_ZLIB_HEADER)
+    unpacking = Body("gzip", max_bytes + PIECE_BYTES, lambda: _too_large(max_bytes), events=False)
+    chunks = (packed[start : start + PIECE_BYTES] for start in range(0, len(packed), PIECE_BYTES))
+    body = bytearray()
     try:
-        body = unpacker.decompress(packed, max_bytes + 1)
+        for piece in (piece for chunk in chunks for piece in unpacking.pieces(chunk)):
+            body += piece
+            if len(body) > max_bytes:
+                break
     except zlib.error as error:
         raise ToolError(f"the answer's encoding is damaged: {error}", retryable=True, type="NotText") from error
     if not whole:
-        return body[:max_bytes]
+        return bytes(body[:max_bytes])
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
-    if not unpacker.eof:
+    if not unpacking.is_whole:
         raise ToolError("the answer's encoding is cut off: its end is missing", retryable=True, type="NotText")
-    return body
+    return bytes(body)
 
 
 def _too_large(max_bytes: int) -> ToolError:
@@ -199,7 +204,7 @@ def _first_request(options: _Options, method: str, url: str, headers: Mapping[st
         raise ToolError(f"a {method} carries no body; leave it out", type="BodyRefused")
     if len(body.encode()) > _MAX_BODY_BYTES:
         raise ToolError(f"the body has more than {_MAX_BODY_BYTES} bytes; send less", type="TooLarge")
-    own = {"accept-encoding": "gzip, deflate", "user-agent": _USER_AGENT}
+    own = {"accept-encoding": ACCEPTED, "user-agent": _USER_AGENT}
     return _Request(method, options.policy.check(url), {**own, **given, **options.headers}, body.encode())
 
 
