@@ -229,7 +229,7 @@ RAISES: tuple[tuple[str, int, str], ...] = (
         "a sweep leaves a job alone that was just submitted",
         "lines 7, functions 1, lines of engine 7, functions of engine 1, test lines 16",
     ),
-    *_raises("constants and methods in workflows, calls in f-strings", "lines 190, lines of sdk 125, docs words 30"),
+    *_raises("constants and methods in workflows, calls in f-strings", "lines 190, lines of sdk 137, docs words 30"),
     ("test lines", 1_178, "budgets of whole jobs, and worlds of them: races, crashes, failovers, planted defects"),
     ("docs words", 1_260, "a guide to budgets, executed, and their rows in the reference"),
     ("modules of server", 1, "endpoints that are functions over one context, which has a file of its own"),

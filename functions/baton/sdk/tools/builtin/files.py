@@ -55,6 +55,7 @@ Title = Annotated[str, Field(min_length=1, max_length=200)]
 Query = Annotated[str, Field(min_length=1, max_length=200)]
 HitLimit = Annotated[int, Field(ge=1, le=100)]
 CharLimit = Annotated[int, Field(ge=1, le=100_000)]
+Start = Annotated[int, Field(ge=0)]
 
 
 def file_tools(root: Path | str, reports: Path | str | None = None, *, writable: bool = False) -> tuple[Tool, ...]:
@@ -88,17 +89,22 @@ def _finding_tools(workspace: Workspace) -> tuple[Tool, ...]:
 
 def _reading_tools(workspace: Workspace) -> tuple[Tool, ...]:
     @tool(capabilities={"files"})
-    def read_file(path: str, max_chars: CharLimit = 20_000) -> str:
+    def read_file(path: str, max_chars: CharLimit = 20_000, from_char: Start = 0) -> str:
         """Read a text file.
 
         Args:
             path: the file, as listed by list_files.
             max_chars: how much of it to give; a longer text is cut, and says so in its last line.
+            from_char: where to begin: the number of characters to leave out, as the last line of a cut text says.
         """
         text = workspace.text(path)
-        if len(text) <= max_chars:
-            return text
-        return f"{text[:max_chars]}\n[cut: {len(text) - max_chars} more characters; ask with a larger max_chars]"
+        if from_char > len(text):
+            message = f"{path!r} has {len(text)} characters, so from_char is at most {len(text)}"
+            raise ToolError(message, type="OutOfRange")
+        end = from_char + max_chars
+        if len(text) <= end:
+            return text[from_char:]
+        return f"{text[from_char:end]}\n[cut: {len(text) - end} more characters; ask with from_char={end}]"
 
     @tool(capabilities={"files"})
     def count_words(path: str) -> dict[str, Any]:

@@ -124,5 +124,8 @@ async def test_files_are_listed_read_and_counted(tools: dict[str, Tool]) -> None
     assert listing["not_listed"] == 0
     assert await run(tools["read_file"], path="b.md") == "No such animal, but one whale.\n"
     cut = await run(tools["read_file"], path="b.md", max_chars=7)
-    assert cut == "No such\n[cut: 24 more characters; ask with a larger max_chars]"
+    assert cut == "No such\n[cut: 24 more characters; ask with from_char=7]"
+    assert await run(tools["read_file"], path="b.md", max_chars=7, from_char=24) == "whale.\n"
+    with pytest.raises(ToolError, match=r"'b\.md' has 31 characters, so from_char is at most 31"):
+        await run(tools["read_file"], path="b.md", from_char=32)
     assert await run(tools["count_words"], path="a.md") == {"path": "a.md", "words": 6, "lines": 3}
