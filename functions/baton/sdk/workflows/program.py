@@ -89,6 +89,8 @@ def _baton_as(shape, value):
         return _baton_simple[kind](value)
     if kind == "dict":
         return {_baton_as(shape[2], name): _baton_as(shape[1], item) for name, item in value.items()}
+    if kind == "typed":
+        return {name: _baton_as(shape[1].get(name), item) for name, item in value.items()}
     if kind == "tuple":
         return tuple([_baton_as(inner, item) for inner, item in zip(shape[1], value)])
     if kind == "model":

@@ -8,6 +8,7 @@ start an interpreter.
 import itertools
 import re
 import typing
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -21,6 +22,7 @@ from typing import Any, Literal, NamedTuple, Union
 import pydantic
 from pydantic import BaseModel, RootModel
 from pydantic_core import PydanticSerializationError, PydanticUndefined, to_jsonable_python
+from typing_extensions import get_type_hints, is_typeddict
 
 from baton.sdk.workflows.model_classes import (
     defaults_of,
@@ -48,6 +50,7 @@ _CONTAINERS: tuple[tuple[str, type], ...] = (
     *(("dict", Mapping), ("list", Collection), ("list", Iterable)),
 )
 _SECRETS = (pydantic.Secret, pydantic.SecretBytes, pydantic.SecretStr)
+_LESS = (Counter, defaultdict, deque)  # what JSON and pydantic make of them is less inside
 _OWN_KINDS = ("tuples", "frozenset", "set")
 # What JSON makes of a type, by the name of its class inside. A whole float may come back as an int.
 _NUMBER, _TEXT = frozenset({"int", "float"}), frozenset({"str"})
@@ -133,19 +136,27 @@ class Shapes:
         self.enums: dict[str, type[Enum]] = {}
         self.clashes: list[str] = []
         self._place = ""  # of the annotation that is read
+        self._again: list[Any] = []  # those that do
         self._open: list[Any] = []  # names of types that are read, which may have themselves inside
 
     def of(self, hint: Any, place: str = "") -> Shape:
         """Return the shape of an annotation. `place`: where it stands, which its faults name."""
         self._place = place or self._place
-        if not hasattr(hint, "__value__"):
+        if not hasattr(hint, "__value__") and not is_typeddict(hint):
             return self._of_type(unwrapped(hint))
         if hint in self._open:
+            self._again.append(hint)
             return None
         self._open.append(hint)
-        found = self.of(hint.__value__)
+        found = self._typed_dict(hint) if is_typeddict(hint) else self.of(hint.__value__)
         self._open.pop()
+        if found is not None and hint in self._again:
+            self._clash(f"{self._place}: {hint.__name__} has itself inside, which no workflow reads; annotate a model")
         return found
+
+    def _typed_dict(self, hint: Any) -> Shape:
+        found = {name: self.of(each) for name, each in get_type_hints(hint).items()}
+        return ("typed", found) if any(shape is not None for shape in found.values()) else None
 
     def _of_type(self, hint: Any) -> Shape:
         if hint in (Any, None) or isinstance(hint, str):
@@ -200,6 +211,10 @@ class Shapes:
             return None
         if issubclass(origin, tuple) and arguments and arguments[-1] is not ...:
             return ("tuple", [self.of(each) for each in arguments])
+        if issubclass(origin, _LESS) or hasattr(origin, "_fields"):
+            what = f"{self._place}: a {origin.__name__} has no methods or names of its own in a workflow"
+            self._clash(f"{what}; annotate dict, list or a model")
+            return None
         inner = self.of(arguments[issubclass(origin, Mapping)]) if arguments else None
         kind = next((kind for kind, base in _CONTAINERS if issubclass(origin, base)), None)
         if kind == "dict":

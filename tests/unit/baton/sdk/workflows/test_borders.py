@@ -12,10 +12,14 @@ from tests.unit.baton.sdk.workflows.conftest import Load
 
 HEAD = """
 from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict, deque
+from datetime import date
 from enum import Enum
 from pydantic import BaseModel
 from typing import Any, Literal
 import typing
+from typing import NamedTuple
+from typing_extensions import NotRequired, TypeAliasType, TypedDict
 
 class Level(Enum):
     LOW = 1
@@ -23,6 +27,23 @@ class Level(Enum):
 
 class Sure(Enum):
     YES = True
+
+class Count(TypedDict):
+    n: int
+
+class Typed(TypedDict):
+    on: date
+    by: NotRequired[Count]
+
+class Kids(TypedDict):
+    on: date
+    kids: "list[Kids]"
+
+class Pair(NamedTuple):
+    a: int
+    b: int
+
+Json = TypeAliasType("Json", "dict[str, Json] | list[Json] | int | None")
 
 class Line(BaseModel):
     sku: str
@@ -45,6 +66,9 @@ PASSED: list[tuple[str, Any, str, Any]] = [
     ("dict[bool, int]", {"true": 1, "false": 2}, "[value[True], value[False]]", [1, 2]),
     ("dict[Literal['a', 'b'] | str, int]", {"a": 1}, "value['a']", 1),
     ("dict[Any, int]", {"a": 1}, "value['a']", 1),
+    ("Typed", {"on": "2026-01-02", "by": {"n": 1}}, "[value['on'].year, value['by']['n']]", [2026, 1]),
+    ("list[Typed]", [{"on": "2026-01-02", "by": {"n": 1}}], "value[0]['on'].year", 2026),
+    ("Json", {"a": [1, None]}, "value['a'][0]", 1),
     ("Iterable[Line]", [{"sku": "a"}], "[each.sku for each in value]", ["a"]),
     ("typing.Iterable[Line] | int", [{"sku": "a"}], "[each.sku for each in value]", ["a"]),
     ("Sequence[Iterable[Line]]", [[{"sku": "a"}]], "[each.sku for all in value for each in all]", ["a"]),
@@ -69,6 +93,21 @@ def test_names_that_no_text_becomes_are_refused(load: Load, kind: str) -> None:
         Registry(workflows=[module.main])
     what = f"names of an object are texts in JSON, of which a workflow cannot make {kind}; annotate str, int or another"
     assert f"workflow 'main': parameter value: {what} single type" in str(refused.value)
+
+
+NAMES = ["Counter[str]", "defaultdict[str, int]", "deque[int]", "Pair"]
+NO_MORE = "has no methods or names of its own in a workflow; annotate dict, list or a model"
+LESS = [
+    *((kind, f"a {kind.partition('[')[0]} {NO_MORE}") for kind in NAMES),
+    ("Kids", "Kids has itself inside, which no workflow reads; annotate a model"),
+]
+
+
+@pytest.mark.parametrize(("kind", "fault"), LESS)
+def test_what_would_be_less_inside_is_refused(load: Load, kind: str, fault: str) -> None:
+    with pytest.raises(RegistryError) as refused:
+        Registry(workflows=[load(HEAD.replace("{kind}", kind).replace("{shown}", "value")).main])
+    assert f"workflow 'main': parameter value: {fault}" in str(refused.value)
 
 
 @pytest.mark.parametrize(
