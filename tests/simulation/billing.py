@@ -22,6 +22,18 @@ class Billed(Struct, frozen=True):
     who: Sequence[Invocation]
     anew: Sequence[Invocation]
 
+    @property
+    def is_unsure(self) -> bool:
+        """Whether a fault may have taken the bill away."""
+        return any(who.faulty or who.dead or who.bill_forgotten for who in self.who)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether another write of its one invocation may bill the delivery."""
+        if len(self.anew) != 1 or not self.anew[0].limit_seconds or self.anew[0].over:
+            return False
+        return not self.added()[0]
+
     def added(self, job_ids: Collection[str] | None = None) -> list[int]:
         """What these ledgers of the tree have more, or all of them."""
         sums = [[0] * len(_NAMES)]
@@ -41,11 +53,13 @@ def _amounts(usage: Usage) -> tuple[int, ...]:
 
 
 def a_delivery_is_billed_once(billed: Billed) -> str | None:
-    """By the first write of its invocation that pays, however often that is asked for."""
+    """By the first write of its invocation that pays, however often that is asked for.
+
+    Writes of one invocation to several trees go side by side: the one that has the delivery may be written later.
+    """
     anew = len({id(who) for who in billed.anew if who.limit_seconds})
-    faulty = any(who.faulty or who.dead or who.bill_forgotten for who in billed.who)
     deliveries, *_ = billed.added()
-    if deliveries > anew or (deliveries < anew and not faulty):
+    if deliveries > anew or (deliveries < anew and not billed.is_unsure and not billed.is_owed):
         return f"{deliveries} deliveries are billed, and {anew} have not been before"
     return None
 

@@ -28,8 +28,8 @@ class Invocation:
             meanwhile. stalled: a fault held it up.
         faulty: it met a fault of whatever kind. unsent: it could not publish. job_id: of the message.
         limit_seconds: how long the queue waits for it; 0: no message brought it.
-        billed: some job has paid for its delivery. bill_forgotten: a failover forgot that, and nobody may pay again, or
-            a late copy of who paid.
+        billed: some job has paid for its delivery; owes: one has written, and not paid it. bill_forgotten: a failover
+            forgot that, and nobody may pay again, or a late copy of who paid.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Invocation:
     job_id: str = ""
     limit_seconds: float = 0.0
     billed: bool = False
+    owes: bool = False
     bill_forgotten: bool = False
     crashed_in: object = None
 

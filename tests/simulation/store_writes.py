@@ -84,7 +84,11 @@ def show_writes(world: "World", root: str, kept: Kept, made: Sequence[Made]) -> 
 
 def _bill(world: "World", root: str, before: Tree, after: Tree, who: Sequence[Invocation]) -> None:
     anew = [each for each in who if not each.billed]
-    world.check(ON_BILLED, Billed(before, after, who, anew))
+    billed = Billed(before, after, who, anew)
+    world.check(ON_BILLED, billed)
+    if billed.is_owed and not billed.is_unsure:
+        anew[0].owes = True
+        return
     for each in anew:
         each.billed = True
         world.memory.undone_by_a_failover(root, each.forget_bill)

@@ -223,6 +223,8 @@ class World:
             self.threads.answered(who.process)
         if answer is not None and who.dead:
             self.broken("a_crash_ends_an_invocation", f"{who.name} crashed and answered {answer.status}")
+        if who.owes and who.limit_seconds and not (who.billed or who.faulty or who.dead or who.bill_forgotten):
+            self.broken("a_delivery_is_billed_once", f"no job has paid for {who.name}")
 
     def _unknown(self, who: Invocation) -> bool:
         """Whether it is about a job that was not there: a backup may still create it. A callback is the queue's."""
