@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import ceil
@@ -304,8 +305,8 @@ class SlowLimits(CallLimits):
 
     seconds = 0.0
 
-    async def begin_call(self, *asked: Any) -> CallAnswer:
-        answer = await super().begin_call(*asked)
+    async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
+        answer = await super().begin_call(limits, call, lease_ms)
         await asyncio.sleep(self.seconds)
         return answer
 
