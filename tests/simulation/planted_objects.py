@@ -18,7 +18,7 @@ from tests.simulation.planting import around, defects, idle
 
 _LATE_SECONDS = 5
 # In few worlds all die who bring a job, and leave its task: in one of these.
-_NEVER_CREATED_SEEDS = OBJECT_SEEDS + 774_400
+_NEVER_CREATED_SEEDS = OBJECT_SEEDS + 3_774_399
 
 
 def _write_later(objects: Objects, place: str, tenant: str, data: bytes) -> None:
