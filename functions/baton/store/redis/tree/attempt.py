@@ -154,12 +154,12 @@ class Attempt:
         if not self.is_apart and not state:
             patch.missing(key, keys.tombstone_key(self._root_id))
         elif not self.is_apart and names >= self._snapshot.tree.jobs.keys():
-            patch.ends(key, STAMP, known_end(state[STAMP]))
+            patch.ends(key, STAMP, known_end(state.get(STAMP, "")))
         else:
             known = self._compared_apart(patch, key) if self.is_apart else self._compared_of(names, patch, key)
             known |= self._guaranteed(patch, key)
             # Others may write meanwhile: the script numbers parts.
-            summed = [*map(keys.part_count, self._writes.part_counts)]
+            summed = list(map(keys.part_count, self._writes.part_counts))
             if not self.is_nothing:
                 self._writes.state[STAMP] = appended(self._stamp)
                 summed.append(STAMP)

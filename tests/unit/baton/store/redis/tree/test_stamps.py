@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from baton.engine.commit.answers import Verdict
+from baton.engine.commit.patch import STAMP
 from baton.engine.effects import Changes
+from baton.store.redis import keys
 from baton.store.transport.meter import Meter, charge, metered, take
-from tests.contract.store.sample import LEASE_MS, NOW_MS, claim_of, complete_item
+from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, a_job, claim_of, complete_item, creation, first_item
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored import FakeStore
 from tests.unit.baton.store.redis.tree.test_billing import ITEMS, begun, usage
@@ -70,3 +72,13 @@ def test_processes_that_are_copies_of_one_have_names_of_their_own() -> None:
     stamps = FakeStore()._transactions._stamps
     copies = [copy(stamps) for _ in range(3)]
     assert len({each.next() for each in copies}) == len(copies)
+
+
+async def test_a_tree_without_a_stamp_is_compared_by_that() -> None:
+    """As one that was restored from elsewhere: the write gives it one."""
+    store = FakeStore()
+    await store.create(creation(a_job()), "m0", NOW_MS)
+    key = keys.state_key(JOB_ID)
+    store.redis.run("HDEL", key, STAMP)
+    assert (await FakeStore(store.redis).claim(claim_of(first_item()))).verdict is Verdict.GRANTED
+    assert store.redis.hash(key)[STAMP].startswith(";")
