@@ -1,9 +1,9 @@
 """The HTTP request that an event of Lambda brings: from a function URL, an HTTP API, a REST API or a load balancer.
 
 Mangum reads and answers each of them. Invariant: a path is decoded once: an HTTP API has decoded it, in both of its
-formats, and the others pass it on as the client wrote it. An event without a request is refused by name, before the app
-sees it. A whole answer over Lambda's limit is a 500 that says so: Lambda's own runtime would end with it. Must not: run
-the app.
+formats, and the others pass it on as the client wrote it, which is the `raw_path`. An event without a request is
+refused by name, before the app sees it. A whole answer over Lambda's limit is a 500 that says so: Lambda's own runtime
+would end with it. Must not: run the app.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
@@ -37,7 +37,8 @@ class HttpGateway(HTTPGateway):
         """The request, whose path is decoded here unless an HTTP API has done it."""
         scope = super().scope
         path: str = self.event["rawPath" if self.event["version"] == "2.0" else "path"] or "/"
-        scope["path"] = unquote(path) if lambda_url(scope) else path
+        is_raw = bool(lambda_url(scope))
+        scope["path"], scope["raw_path"] = unquote(path) if is_raw else path, path.encode() if is_raw else None
         return scope
 
 
@@ -46,6 +47,8 @@ class BroughtRequest:
 
     def __init__(self, gateway: ALB | APIGateway | HTTPGateway) -> None:
         self.scope = gateway.scope
+        if not isinstance(gateway, HTTPGateway):
+            self.scope["raw_path"] = (gateway.event["path"] or "/").encode()
         self.body = gateway.body
         self._gateway = gateway
 

@@ -140,7 +140,8 @@ class Keys:
         """
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return await self.of_key(key.strip(), source_of(request))
+            sent = key.encode("latin-1")  # its bytes, which are UTF-8 as those of a form
+            return await self.of_key(sent.decode("utf-8", "surrogateescape").strip(), source_of(request))
         session = self._signer.session(request.cookies.get(COOKIE, ""), self._clock.now_ms())
         found = await self.of_digest(session.key, source_of(request)) if session else None
         if found is None:

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive
 from baton.server.api.audit import DETAIL_LIMIT_BYTES, Audit
 from baton.server.api.auth import Keys, Principal, known_principal, remember, source_of, too_many
 from baton.server.api.problem import ApiError, check_body, on_error
-from baton.server.api.route import ApiRoute, Endpoint, without_body
+from baton.server.api.route import ApiRoute, Endpoint, PathRoute, without_body
 from baton.server.api.stream_token import StreamTokens, remember_grant
 from baton.settings.limits import ADDRESS_BYTES, HEADERS_BYTES
 from baton.worker.container import Container
@@ -45,7 +45,7 @@ class Guard:
         by_path: dict[str, dict[str, Endpoint]] = {}
         for route in table:
             by_path.setdefault(route.path, {})[route.method] = self._guarded(route)
-        return [Route(path, _by_method(answers), methods=list(answers)) for path, answers in by_path.items()]
+        return [PathRoute(path, _by_method(answers), methods=list(answers)) for path, answers in by_path.items()]
 
     def _guarded(self, route: ApiRoute) -> Endpoint:
         async def answer(request: Request) -> Response:

@@ -6,11 +6,14 @@ table is the one source of docs/reference/http.md and of the OpenAPI document.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import unquote
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from baton.settings.limits import BODY_BYTES
 
@@ -30,6 +33,33 @@ class _AnyText(Convertor[str]):
 
 
 register_url_convertor("any", _AnyText())
+_WRITTEN_SLASH = "\ud800"  # no path has it: it is none of UTF-8
+
+
+class PathRoute(Route):
+    """A route that knows a slash of an id (`%2F`) from one between parts, where the host says how a path was written.
+
+    So `/api/sessions/a%2Fmemory` is the session `a/memory`, and not the memory of `a`. An HTTP API of Lambda does not.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether a request is for this route, and what its path holds."""
+        match, child = super().matches(_slashes_marked(scope))
+        params: dict[str, Any] = child.get("path_params", {})
+        for name, value in params.items():
+            params[name] = value.replace(_WRITTEN_SLASH, "/") if isinstance(value, str) else value
+        return match, child
+
+
+def _slashes_marked(scope: Scope) -> Scope:
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%2f" not in raw.lower():
+        return scope
+    parts = [unquote(part).replace("/", _WRITTEN_SLASH) for part in raw.decode("latin-1").split("/")]
+    path, whole = scope["path"], "/".join(parts)
+    # What stands before our paths may be gone from the one, and not from the other.
+    marked = whole[-len(path) :]
+    return {**scope, "path": marked} if marked.replace(_WRITTEN_SLASH, "/") == path else scope
 
 
 def without_body(answer: Response) -> Response:

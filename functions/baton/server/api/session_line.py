@@ -18,6 +18,7 @@ from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.commands.submit import check_task
 from baton.worker.container import Container
 from baton_events.errors import SessionBusyError, UnknownJobError
+from baton_events.ids import canonical_json, digest
 from baton_events.schema import Steering
 
 SESSION_LIMIT_CHARS = 200
@@ -83,16 +84,19 @@ class Sessions:
             return None
         target = await self._running(job)
         target = target if target and target.subject == job.subject else job  # erased with whose data it is
-        first = await self._container.ports.admission.first_value(f"steer:{job.id}", target.id)
-        taker = target if first == target.id else await commands.submit.find(first)
+        message = Steering(id=job.id, text=str(task.get("text", "")), data=task.get("data") or None)
+        content = digest(message.text, canonical_json(message.data))
+        first = await self._container.ports.admission.first_value(f"steer:{job.id}", f"{target.id} {content}")
+        taker_id, _, first_content = first.partition(" ")
+        taker = target if taker_id == target.id else await commands.submit.find(taker_id)
         if taker is None or taker.id == job.id:
             return None
-        message = Steering(id=job.id, text=str(task.get("text", "")), data=task.get("data") or None)
+        if first_content not in ("", content):  # the job itself forgets what its model has got
+            raise _other_message()
         with suppress(UnknownJobError):
             signal_result = await commands.signal(taker, message)
             if signal_result is SignalResult.OTHER:
-                detail = "another message was sent under this id or Idempotency-Key before: use a new one"
-                raise ApiError(422, detail)
+                raise _other_message()
             return taker if signal_result.counts else None
         return None
 
@@ -137,6 +141,10 @@ class Sessions:
         """Cancel jobs, the last in line first, so that none of them starts meanwhile; return them as they are now."""
         cancel = self._container.commands.cancel
         return [(await cancel(job, by, rolls_back=rolls_back)).job for job in reversed(jobs)][::-1]
+
+
+def _other_message() -> ApiError:
+    return ApiError(422, "another message was sent under this id or Idempotency-Key before: use a new one")
 
 
 def _unseen(name: str, entry: QueueEntry) -> Snapshot:

@@ -20,7 +20,7 @@ from baton.server.api.audit import Audit
 from baton.server.api.auth import COOKIE, SESSION_SECONDS, Principal, Session, Signer, from_here, source_of
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
-from baton.server.api.route import without_body
+from baton.server.api.route import PathRoute, without_body
 from baton.server.console.form import Form, read_form
 from baton.server.console.pages import HEADERS, page
 from baton.worker.container import Container
@@ -157,11 +157,11 @@ class Gate:
 
     def get(self, path: str, shows: Page) -> Route:
         """Make the route of a page."""
-        return Route(path, self._guarded(shows, changes=False), methods=["GET"])
+        return PathRoute(path, self._guarded(shows, changes=False), methods=["GET"])
 
     def post(self, path: str, does: Page) -> Route:
         """Make the route of a form."""
-        return Route(path, self._guarded(does, changes=True), methods=["POST"])
+        return PathRoute(path, self._guarded(does, changes=True), methods=["POST"])
 
     def forms(self, path: str, **does: Page) -> Route:
         """Make the route of a page's forms: what each does is named at the end of the path."""

@@ -17,6 +17,7 @@ from upstash_redis.http import format_response, make_headers
 
 from baton.store.transport.batching import Batcher, Bounds
 from baton.store.transport.http import posting
+from baton_events.bounded import ACCEPTED
 
 
 def command_bytes(command: Sequence[str | int]) -> int:
@@ -75,7 +76,7 @@ class RedisCommands(AsyncCommands):
         self._http = http
         own = {
             "Host": httpx.URL(url).netloc.decode(),
-            "Accept-Encoding": "gzip, deflate",
+            "Accept-Encoding": ACCEPTED,
             "Content-Type": "application/json",
         }
         headers = httpx.Headers({**own, **make_headers(token, _ENCODING, allow_telemetry=False)}).raw

@@ -44,7 +44,10 @@ def brought(event: Any) -> BroughtRequest:
     ],
 )
 def test_a_path_is_decoded_once_however_it_came(event_of: EventOf, written: str, path: str) -> None:
-    assert brought(event_of(HttpRequest("GET", written))).scope["path"] == path
+    scope = brought(event_of(HttpRequest("GET", written))).scope
+    assert scope["path"] == path
+    decoded_before = event_of in (http_api_event, http_api_event_1)
+    assert scope["raw_path"] == (None if decoded_before else written.encode() or b"/")
 
 
 @each_way

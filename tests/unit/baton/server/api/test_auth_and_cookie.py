@@ -8,7 +8,18 @@ from starlette.requests import HTTPConnection
 from baton.server.api.auth import BELIEVED_MS, UNKNOWN_PER_MINUTE, Principal, Signer, from_here, parse_keys
 from baton.store.redis import keys
 from baton_events.errors import StoreError
-from tests.unit.baton.server.api.client import ACME, ADMIN_KEY, KEY, Api, assert_problem, digest, store_keys, with_keys
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import (
+    ACME,
+    ADMIN_KEY,
+    KEY,
+    Api,
+    api_of,
+    assert_problem,
+    digest,
+    store_keys,
+    with_keys,
+)
 
 HASH = "a" * 64
 
@@ -18,6 +29,17 @@ async def test_a_known_key_is_known_whatever_the_case_of_its_scheme(api: Api, sc
     """RFC 9110 says so."""
     response = await api.http.get("/api/agent-jobs/job_1", headers={"authorization": f"{scheme} {ACME}"})
     assert response.status_code == 404
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "鍵 1", "\N{NO-BREAK SPACE}é"])
+async def test_a_key_of_the_setting_may_have_any_characters(key: str) -> None:
+    """A client sends them in UTF-8, and the digest is of those bytes; as of what is typed into the login."""
+    settings = replace(with_keys(), api_keys=f"admin:acme:{digest(key.strip())}")
+    async with api_of(Stage(settings=settings)) as api:
+        headers = {b"authorization": b"Bearer " + key.encode()}
+        assert (await api.http.get("/api/agent-jobs/job_1", headers=headers)).status_code == 404
+        login = await api.http.post("/console/login", data={"key": key})
+        assert login.status_code == 303, login.text
 
 
 def test_keys_are_read_with_role_and_tenant() -> None:

@@ -158,6 +158,20 @@ async def test_a_session_is_forgotten(session: str, index: FakeLongTermMemory | 
         assert_problem(await api.request("DELETE", f"/api/sessions/{'x' * 201}/memory"), 404)
 
 
+async def test_a_slash_of_an_id_ends_no_part_of_a_path(api: Api) -> None:
+    """Neither of a session, whose memory is another's, nor of a job."""
+    for session in ("a", "a/memory"):
+        await api.stage.container.memory.store("acme", an_entry("of it", session=session))
+    assert_problem(await api.request("DELETE", "/api/sessions/a%2fmemory"), 404)
+    assert len(await api.stage.container.memory.recent("acme", "a")) == 1
+    for path in ("/api/sessions/a%2Fmemory/memory", "/api/sessions/a/memory"):
+        answer = await api.request("DELETE", path)
+        assert answer.json()["forgotten"]["session"] == 1, answer.text
+    job = await api.submitted()
+    detail = assert_problem(await api.request("GET", f"/api/agent-jobs/{job['id']}%2Fcheckpoints"), 404)
+    assert f"{job['id']}/checkpoints" in detail
+
+
 async def test_an_outage_is_worth_another_try() -> None:
     index = FakeLongTermMemory()
     async with api_of(Stage(settings=with_keys(), long_term_memory=index)) as api:
