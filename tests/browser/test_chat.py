@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.browser_stack import BrowserStack
 
@@ -163,6 +163,30 @@ def test_more_can_be_said_while_an_answer_is_made(context: BrowserContext, stack
     page.locator(".checkpoint.pending").wait_for()
     expect(page.locator(".message.user")).to_have_count(2)
     page.get_by_role("button", name="Stop").click()
+
+
+def test_the_session_in_the_address_is_the_one_that_is_shown(context: BrowserContext, stack: BrowserStack) -> None:
+    """However late another one's messages come; a name that cannot be read is none; also where a page has no https."""
+    context.add_init_script("delete Crypto.prototype.randomUUID")
+    page = opened(context, stack.described["client_key"])
+
+    def answer(route: Route) -> None:
+        of = route.request.url.rpartition("/")[2]
+        if of == "slow":
+            page.wait_for_timeout(500)
+        said = {"id": of, "role": "user", "parts": [{"type": "text", "text": f"said in {of}"}]}
+        route.fulfill(json={"messages": [said], "activeStream": None, "queued": []})
+
+    page.route("**/api/sessions/*", answer)
+    with page.expect_response("**/api/sessions/slow"):
+        page.evaluate("location.hash = 'slow'; setTimeout(() => (location.hash = 'quick'), 100)")
+    page.wait_for_timeout(200)
+    expect(page.locator(".message.user")).to_have_text("You:said in quick")
+    page.unroute("**/api/sessions/*")
+    page.goto("/chat#100%")
+    page.reload()
+    request(page, "Is all well?", "answers")
+    expect(page.locator(".message.assistant .text")).to_have_text("All is well at the lighthouse.")
 
 
 def test_a_wrong_key_and_a_wrong_agent_are_reported(context: BrowserContext, stack: BrowserStack) -> None:

@@ -91,6 +91,21 @@ def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: Brow
     expect(page.locator("main")).to_contain_text("Applied already.")
 
 
+def test_a_button_that_had_the_focus_hands_it_to_no_other(page: Page, stack: BrowserStack) -> None:
+    """A job ends while somebody is about to cancel it, or to name the person whose data it is."""
+    job_id = stack.submit("harbour", "Write to the keeper", subjectId="anna")
+    page.goto(f"/console/jobs/{job_id}")
+    page.get_by_role("link", name="Decide").wait_for()
+    page.get_by_text("Erase the person").click()
+    page.get_by_label("Their subjectId").fill("anna")
+    page.get_by_role("button", name="Cancel job").focus()
+    stack.approve_all(job_id)
+    expect(page.get_by_role("button", name="Run again")).to_be_visible()
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
+    expect(page.get_by_label("Their subjectId")).to_have_value("anna")
+    expect(page.get_by_role("button", name="Delete its data for good")).to_be_hidden()
+
+
 def test_it_works_without_javascript(chromium: Browser, stack: BrowserStack) -> None:
     """A running job's page loads itself anew instead of changing in place."""
     context = chromium.new_context(base_url=stack.described["app_url"], java_script_enabled=False)

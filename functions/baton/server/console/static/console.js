@@ -12,11 +12,18 @@ function put(markup) {
     if (list) list.append(piece);
     return;
   }
-  const wasOpen = [...old.querySelectorAll("details")].map((details) => details.open);
-  [...piece.querySelectorAll("details")].forEach((details, index) => (details.open = wasOpen[index] ?? details.open));
-  const focused = old.contains(document.activeElement) && [...old.querySelectorAll("a,button,summary")].indexOf(document.activeElement);
+  const [all, shown] = [(one, kind) => [...one.querySelectorAll(kind)], "details:not(.sure)"];
+  const wasOpen = all(old, shown).map((details) => details.open);
+  all(piece, shown).forEach((details, index) => (details.open = wasOpen[index] ?? details.open));
+  // What acts is known by its words: in its place another button may stand by now.
+  const words = (one) => `${one.tagName} ${one.name || one.textContent.trim()}`;
+  const same = (one) => all(piece, one.tagName).find((other) => words(other) === words(one));
+  for (const summary of all(old, ".sure[open] > summary")) if (same(summary)) same(summary).parentElement.open = true;
+  for (const input of all(old, "input:not([type=hidden])")) if (same(input)) same(input).value = input.value;
+  const active = old.contains(document.activeElement) ? document.activeElement : null;
+  const place = active ? all(old, `${shown} > summary`).indexOf(active) : -1;
   old.replaceWith(piece);
-  if (focused !== false && focused >= 0) piece.querySelectorAll("a,button,summary")[focused]?.focus();
+  if (active) (place >= 0 ? all(piece, `${shown} > summary`)[place] : same(active))?.focus();
 }
 
 function live(element, after) {
@@ -66,13 +73,16 @@ function zoomable(frame) {
 }
 document.querySelectorAll("[data-zoom]").forEach(zoomable);
 
+let wanted = null;
 // A click on a turn or a call of the picture shows its page beside it; elsewhere, and without this file, the link leads there.
 document.querySelectorAll(".zoom").forEach((frame) => frame.addEventListener("click", async (event) => {
   const link = event.target.closest(".r-turn a, .r-call a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  const response = await fetch(link.href);
-  if (!response.ok || response.redirected) return location.assign(link.href);
+  wanted = link;
+  const response = await fetch(link.href).catch(() => null);
+  if (wanted !== link) return; // another one was clicked meanwhile
+  if (!response?.ok || response.redirected) return location.assign(link.href);
   const made = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("main");
   made.querySelectorAll("[data-into], #plan").forEach((one) => one.removeAttribute("id")); // the page has these by itself
   const [title, whole] = [document.createElement("h2"), document.createElement("a")];
@@ -100,7 +110,7 @@ function readable(box) {
     await navigator.clipboard.writeText(box.querySelector(".tree, pre").textContent.trim());
     copy.textContent = "Copied";
   });
-  tools.append(copy);
+  if (navigator.clipboard) tools.append(copy); // pages without https have none
   if (box.querySelectorAll(".tree li").length > 5) {
     const search = document.createElement("input");
     search.type = "search";

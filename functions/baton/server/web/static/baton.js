@@ -238,7 +238,7 @@ export class BatonClient {
     /** @type {Record<string, string>} */ const type = body === undefined ? {} : { "Content-Type": "application/json" };
     const sent = {
       method,
-      headers: { Authorization: `Bearer ${this.key}`, ...this.headers, ...type, ...headers },
+      headers: { Authorization: `Bearer ${inBytes(this.key)}`, ...this.headers, ...type, ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal,
     };
@@ -300,19 +300,21 @@ export function agentTask(client, callbacks = {}) {
     Object.assign(state, fields);
     callbacks.onChange?.(state);
   };
+  let latest = 0;
   const follow = async (/** @type {(options: any) => Promise<Task>} */ start) => {
-    const { signal } = callbacks;
+    const [{ signal }, mine] = [callbacks, ++latest];
+    const show = (/** @type {Partial<TaskState>} */ fields) => mine === latest && change(fields); // one task at a time
     const onError = (/** @type {Error} */ error) => signal?.aborted || callbacks.onError?.(error);
     change({ isSubmitting: true, isProcessing: false, currentTask: null, error: null });
     const onUpdate = (/** @type {Task} */ task) =>
-      change({ isSubmitting: false, isProcessing: !END.includes(task.status), currentTask: task });
+      show({ isSubmitting: false, isProcessing: !END.includes(task.status), currentTask: task });
     try {
       return await start({ onUpdate, onComplete: callbacks.onComplete, onError, signal });
     } catch (error) {
-      change({ error: signal?.aborted ? null : /** @type {Error} */ (error) });
+      show({ error: signal?.aborted ? null : /** @type {Error} */ (error) });
       return null;
     } finally {
-      change({ isSubmitting: false, isProcessing: false });
+      show({ isSubmitting: false, isProcessing: false });
     }
   };
   return {
@@ -364,10 +366,11 @@ function eventOf(block) {
 export function once(key = "") {
   // Not `randomUUID`, which pages without https lack.
   const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0"));
-  // `fetch` sends a character as a byte. As UTF-8 a key is the same one from every client.
-  const bytes = String.fromCharCode(...new TextEncoder().encode(key));
-  return { "Idempotency-Key": bytes || random().join("") };
+  return { "Idempotency-Key": inBytes(key) || random().join("") };
 }
+
+/** A header's text. `fetch` sends a character as a byte; as UTF-8 a text is the same one from every client. @param {string} text */
+const inBytes = (text) => String.fromCharCode(...new TextEncoder().encode(text));
 
 /** Wait; an abort of the signal rejects. @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
 export const pause = (ms, signal) =>

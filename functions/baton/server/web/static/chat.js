@@ -1,6 +1,6 @@
 /** The chat page: a session is in the address, the key in this tab; what was said comes from the API. */
 
-import { Answer, BatonClient, BatonError, serverSentEvents } from "./baton.js";
+import { Answer, BatonClient, BatonError, once, serverSentEvents } from "./baton.js";
 
 const by = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const KEY = "baton-key";
@@ -51,13 +51,13 @@ function fileBox(part) {
   return image;
 }
 
-/** The chosen files as parts of a message. @returns {Promise<any[]>} */
-const chosen = () =>
+/** Files as parts of a message. @param {File[]} files @returns {Promise<any[]>} */
+const partsOf = (files) =>
   Promise.all(
-    [...by("files").files].map(async (file) => {
+    files.map(async (file) => {
       const reader = new FileReader();
       await new Promise((done, failed) => {
-        [reader.onload, reader.onerror] = [done, failed];
+        [reader.onload, reader.onerror] = [done, () => failed(reader.error)];
         reader.readAsDataURL(file);
       });
       return { type: "file", mediaType: file.type || "text/plain", filename: file.name, url: typed(reader.result, file) };
@@ -152,9 +152,16 @@ function markBox(mark, reason) {
   return box;
 }
 
+/** What is being decided: a second click decides nothing anew. @type {Set<string>} */
+const deciding = new Set();
+
 /** @param {string} id @param {"POST"|"DELETE"} method @param {any} body */
-const decide = (id, method, body) =>
-  reporting(() => client.json(method, `/api/admin/agent-checkpoints/${encodeURIComponent(id)}`, body));
+async function decide(id, method, body) {
+  if (deciding.has(id)) return;
+  deciding.add(id);
+  await reporting(() => client.json(method, `/api/admin/agent-checkpoints/${encodeURIComponent(id)}`, body));
+  deciding.delete(id);
+}
 
 /** The forms of questions, which keep what is typed. @type {Map<string, HTMLElement>} */
 const questions = new Map();
@@ -301,17 +308,8 @@ function showOperation(box, answer, jobId) {
   by("operations").append(box);
 }
 
-/** Send a message. @param {any} body @param {AbortSignal} [signal] */
-async function post(body, signal) {
-  const headers = { Authorization: `Bearer ${client.key}`, "Content-Type": "application/json" };
-  const response = await fetch("/api/chat", { method: "POST", headers, body: JSON.stringify(body), signal });
-  if (!response.ok) {
-    const problem = await response.json().catch(() => ({}));
-    const fault = problem.errors?.[0];
-    throw new BatonError(response.status, fault ? `${fault.field}: ${fault.message}` : problem.detail ?? "refused");
-  }
-  return response;
-}
+/** Send a message; the answer as it comes. @param {any} body @param {AbortSignal} [signal] @returns {Promise<Response>} */
+const post = (body, signal) => client.request("POST", "/api/chat", { body, signal, read: (response) => response });
 
 /** The parts of a message that is sent now; a lost connection goes on with the job's own stream. @param {any} body */
 async function* sent(body) {
@@ -342,16 +340,21 @@ function busy(is) {
   by("stop").hidden = by("when").hidden = !is;
 }
 
+/** How often a session was opened. */
+let opened = 0;
+
 /** Show what was said in the session, and follow what is being said. */
 async function open() {
   following?.abort();
   following = new AbortController();
+  const mine = ++opened;
   by("messages").replaceChildren();
   by("session").textContent = session;
   const found = await client.json("GET", `/api/sessions/${encodeURIComponent(session)}`).catch((error) => {
     if (error instanceof BatonError && error.status === 404) return { messages: [], activeStream: null };
     throw error;
   });
+  if (mine !== opened) return; // meanwhile another session was opened, or this one again
   const told = found.messages.flatMap((/** @type {any} */ message) => message.parts ?? []);
   const operations = told.filter((/** @type {any} */ part) => part.type === "data-operation" && part.data.operationId);
   for (const { data } of operations) if (data.status !== "started") continued.add(data.operationId);
@@ -408,12 +411,16 @@ async function sendMeanwhile(body) {
 }
 
 async function send() {
-  const text = by("text").value.trim();
-  const files = await chosen();
-  if (!text && !files.length) return;
-  by("text").value = by("files").value = "";
+  const [text, chosen] = [by("text").value.trim(), [...by("files").files]];
+  if (!text && !chosen.length) return;
+  by("text").value = by("files").value = ""; // at once: a second click sends nothing
   by("files").onchange();
-  const message = { id: crypto.randomUUID(), role: "user", parts: [...(text ? [{ type: "text", text }] : []), ...files] };
+  const files = await reporting(() => partsOf(chosen));
+  if (!files) {
+    by("text").value ||= text;
+    return;
+  }
+  const message = { id: newId(), role: "user", parts: [...(text ? [{ type: "text", text }] : []), ...files] };
   const agent = by("agent").value.trim();
   const body = { id: session, messages: [message], trigger: "submit-message", ...(agent ? { agent } : {}) };
   if (!by("stop").hidden) {
@@ -437,12 +444,24 @@ function askForKey() {
   by("key").focus();
 }
 
+/** The session in the address; one that cannot be read is none. */
+function named() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
+/** Not `randomUUID`, which pages without https lack. */
+const newId = () => once()["Idempotency-Key"];
+
 async function begin() {
   watching.abort();
   watching = new AbortController();
   const key = sessionStorage.getItem(KEY);
-  session = decodeURIComponent(location.hash.slice(1)) || `chat-${crypto.randomUUID()}`;
-  if (location.hash.slice(1) === "") history.replaceState(null, "", `#${encodeURIComponent(session)}`);
+  session = named() || `chat-${newId()}`;
+  if (named() === "") history.replaceState(null, "", `#${encodeURIComponent(session)}`);
   if (!key) return askForKey();
   client = new BatonClient({ key });
   by("login").hidden = true;
@@ -481,6 +500,6 @@ by("new").onclick = () => {
 };
 by("forget").onclick = askForKey;
 window.onhashchange = () => {
-  if (decodeURIComponent(location.hash.slice(1)) !== session) begin();
+  if (named() !== session) begin();
 };
 begin();

@@ -36,6 +36,29 @@ async function against(answers, work) {
   }
 }
 
+test("a key is sent in UTF-8", async () => {
+  await against([{ body: "{}", headers: {} }], async (client, asked) => {
+    client.key = "schlüssel 鍵";
+    await client.json("GET", "/api/agent-jobs");
+    assert.equal(Buffer.from(asked[0].headers.authorization, "latin1").toString(), "Bearer schlüssel 鍵");
+  });
+});
+
+test("a task that is submitted while another is followed takes its place", async () => {
+  const ends = [];
+  const client = { submitTask: (body, { onUpdate }) => new Promise((done) => ends.push({ onUpdate, done })) };
+  const { state, submitTask } = agentTask(client);
+  const [first, second] = [submitTask({}), submitTask({})];
+  ends[1].onUpdate({ jobId: "job_2", status: "processing" });
+  ends[0].onUpdate({ jobId: "job_1", status: "processing" });
+  ends[0].done({ jobId: "job_1" });
+  await first;
+  assert.deepEqual([state.currentTask.jobId, state.isProcessing], ["job_2", true]);
+  ends[1].done({ jobId: "job_2" });
+  await second;
+  assert.equal(state.isProcessing, false);
+});
+
 test("a job is submitted, followed over a lost connection, and reported at its end", async () => {
   const answers = [
     job,
