@@ -1,6 +1,7 @@
 """The chat page in a real browser: somebody talks with an agent, who asks before it writes to others."""
 
 import base64
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
@@ -183,6 +184,19 @@ def test_the_session_in_the_address_is_the_one_that_is_shown(context: BrowserCon
     page.wait_for_timeout(200)
     expect(page.locator(".message.user")).to_have_text("You:said in quick")
     page.unroute("**/api/sessions/*")
+    pages = {"": ("third", {"cursor": "c/1"}), "c/1": ("second", {"cursor": "c/2"}), "c/2": ("first", {})}
+
+    def answer_page(route: Route) -> None:
+        text, more = pages[parse_qs(urlsplit(route.request.url).query).get("cursor", [""])[0]]
+        said = {"id": text, "role": "user", "parts": [{"type": "text", "text": text}]}
+        route.fulfill(json={"messages": [said], "activeStream": None, "queued": [], **more})
+
+    page.route("**/api/sessions/long*", answer_page)
+    page.evaluate("location.hash = 'long'")
+    for _ in range(2):
+        page.get_by_role("button", name="Earlier messages").click()
+    expect(page.locator(".message.user")).to_have_text(["You:first", "You:second", "You:third"])
+    expect(page.get_by_role("button", name="Earlier messages")).to_have_count(0)
     page.goto("/chat#100%")
     page.reload()
     request(page, "Is all well?", "answers")

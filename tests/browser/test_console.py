@@ -21,8 +21,8 @@ def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page:
     expect(page.locator("#timeline")).to_contain_text("measure")
     expect(page.locator("#timeline")).to_contain_text("100% step 2")
     page.get_by_role("link", name="Decide").click()
-    assert page.evaluate(PAGE_FAULTS) == []
     expect(page.locator("main")).to_contain_text("harbour wants to run send_letter: to the keeper, pages 2")
+    assert page.evaluate(PAGE_FAULTS) == []
     page.get_by_label("Comment").fill("shorter, please")
     page.get_by_role("button", name="Edit as JSON").click()
     page.locator("#arguments").fill('{"to": "the keeper", "pages": "many"}')

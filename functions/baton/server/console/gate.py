@@ -40,6 +40,7 @@ class Counts:
     def __init__(self, container: Container) -> None:
         self._container = container
         self._read_ms, self._known = 0, dict[str, str]()
+        self._reading = asyncio.Lock()  # who comes meanwhile gets the same, and not nothing
         self.asked: Sequence[str] = ()
 
     def renew(self) -> None:
@@ -48,11 +49,12 @@ class Counts:
 
     async def read(self, now_ms: int) -> Mapping[str, str]:
         """Return the counts that are known; one that is none is `0`."""
-        if now_ms - self._read_ms >= _LASTING_MS:
-            self._read_ms = now_ms
-            approvals, dead = await asyncio.gather(self._approvals(), self._dead_letters(), return_exceptions=True)
-            found = {"approvals": approvals, "dead-letters": dead}
-            self._known = {name: text for name, text in found.items() if isinstance(text, str)}
+        async with self._reading:
+            if now_ms - self._read_ms >= _LASTING_MS:
+                self._read_ms = now_ms
+                approvals, dead = await asyncio.gather(self._approvals(), self._dead_letters(), return_exceptions=True)
+                found = {"approvals": approvals, "dead-letters": dead}
+                self._known = {name: text for name, text in found.items() if isinstance(text, str)}
         return self._known
 
     async def _approvals(self) -> str:

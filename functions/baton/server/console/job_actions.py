@@ -135,9 +135,14 @@ def _number(text: str) -> Any:
 
 
 async def start_form(visit: Visit) -> Response:
-    """Show the form that starts a job, or with `cron` in the query makes a schedule; the query may fill it in."""
+    """Show the form that starts a job, or with `cron` in the query makes a schedule; the query may fill it in.
+
+    `like`: a job whose task it has, whole, since an address is short.
+    """
     token = visit.container.ports.randomness.token()
     given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId", "tags")}
+    if like := visit.query("like"):
+        given["taskDescription"] = (await _own(visit, like))["taskDescription"]
     if "cron" in visit.request.query_params:
         given |= {"cron": visit.query("cron"), "timeZone": visit.query("timeZone") or "UTC"}
     return job_form(visit, visit.container.registry, {**given, "inputData": "", "priority": "5", "once": token}, {})

@@ -78,11 +78,12 @@ def common(today: str) -> tuple[tuple[str, str], ...]:
 
 
 async def _bulk_form(visit: Visit) -> Response:
-    """Show the number of matching jobs, and ask for confirmation."""
+    """Show the number of matching jobs, and ask for confirmation: of these, and of none that comes later."""
     action = visit.query("action")
     given = {name: text for name, text in given_in(visit.request.query_params).items() if text}
     matched, _, more = await _all(visit, action, given, dry_run=True)
-    return visit.page("bulk.html", action=action, given=given, matched=matched, more=more)
+    until = exact(visit.now_ms + 1)
+    return visit.page("bulk.html", action=action, given=given, matched=matched, more=more, until=until)
 
 
 async def change_all(visit: Visit) -> Response:

@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import Response
 
@@ -53,7 +53,7 @@ def alike(text: str) -> str:
 
 
 HOME = "/console/dead-letters"
-_PAGES, _SHOWN = 10, 50
+_PAGES, _SHOWN, _MS_DIGITS = 10, 50, len("1795165405120")
 _RETRIED = SENDABLE | {MessageState.FOREIGN}
 
 
@@ -115,8 +115,11 @@ async def delete_dead(visit: Visit) -> Response:
 
 
 async def _group(visit: Visit) -> Group:
-    wanted = field(visit.form, "group")
-    for group in (await _groups(visit))[0]:
+    """Return the group as far as the page showed it: nobody has seen what has died since."""
+    wanted, newest = field(visit.form, "group"), field(visit.form, "newest")
+    newest_ms = int(newest) if newest.isdecimal() and len(newest) <= _MS_DIGITS else 0
+    letters, _ = await all_dead_letters(visit.container.ports.queue_records, most_pages=_PAGES)
+    for group in grouped([letter for letter in letters if not newest or died_ms(letter) <= newest_ms]):
         if group.id == wanted:
             return group
     raise ApiError(404, "this group is empty by now: go back to the dead letters, and load the page again")
@@ -141,7 +144,7 @@ def grouped(letters: list[DeadLetter]) -> list[Group]:
 def died_ms(letter: DeadLetter) -> int:
     """Return when it died: its id begins with that time; else when it was created."""
     head = letter.id.partition("-")[0]
-    return int(head) if head.isdecimal() and len(head) == len("1795165405120") else letter.message.created_ms
+    return int(head) if head.isdecimal() and len(head) == _MS_DIGITS else letter.message.created_ms
 
 
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
@@ -219,7 +222,7 @@ async def replay(visit: Visit) -> Response:
     found = await asyncio.gather(*(send(each) for each in ids))
     if len(ids) == 1:
         return visit.go(f"/console/messages/{ids[0]}", _notice(found[0]))
-    back = f"/console/messages?job={job}" if (job := field(visit.form, "job")) else "/console/messages"
+    back = f"/console/messages?{urlencode({'job': job})}" if (job := field(visit.form, "job")) else "/console/messages"
     return visit.go(back, notice_of_many(found))
 
 

@@ -23,17 +23,17 @@ function element(name, kind = "", text = "") {
 /** @param {any} value */
 const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
-/** A bubble for one message. @param {string} role */
-function bubble(role) {
+/** A bubble for one message. @param {string} role @param {Element|null} [before] where it stands; else at the end */
+function bubble(role, before = null) {
   const made = element("li", `message ${role}`);
   made.append(element("span", "unseen", role === "user" ? "You:" : "Answer:"));
-  by("messages").append(made);
+  by("messages").insertBefore(made, before);
   return made;
 }
 
-/** A message of the user: its texts, and its files as images or names. @param {any[]} parts */
-function showQuestion(parts) {
-  const into = bubble("user");
+/** A message of the user: its texts, and its files as images or names. @param {any[]} parts @param {Element|null} [before] */
+function showQuestion(parts, before) {
+  const into = bubble("user", before);
   for (const part of parts) {
     if (part.type === "file") into.append(fileBox(part));
     else into.append(part.text ?? "");
@@ -359,23 +359,48 @@ async function open() {
   const operations = told.filter((/** @type {any} */ part) => part.type === "data-operation" && part.data.operationId);
   for (const { data } of operations) if (data.status !== "started") continued.add(data.operationId);
   for (const { data } of operations) if (!continued.has(data.operationId)) note(data);
-  for (const message of found.messages) {
-    if (message.role === "user") {
-      showQuestion(message.parts);
-      continue;
-    }
-    const into = bubble("assistant");
-    showAnswer(into, stored(message), false);
-    for (const { type, data } of message.parts) {
-      if (type === "data-operation" && data.status === "started" && continued.has(data.operationId)) reporting(() => showDecided(into, data.jobId));
-    }
-  }
+  showMessages(found.messages);
+  showEarlier(found.cursor);
   if (!found.activeStream) {
     if (found.queued?.length) setTimeout(() => reporting(open), 500); // accepted, and not in line yet
     return;
   }
   await follow(bubble("assistant"), followed(found.activeStream.jobId));
   if (found.queued.length) await open();
+}
+
+/** @param {any[]} messages @param {Element|null} [before] */
+function showMessages(messages, before) {
+  for (const message of messages) {
+    if (message.role === "user") {
+      showQuestion(message.parts, before);
+      continue;
+    }
+    const into = bubble("assistant", before);
+    showAnswer(into, stored(message), false);
+    for (const { type, data } of message.parts) {
+      if (type === "data-operation" && data.status === "started" && continued.has(data.operationId)) reporting(() => showDecided(into, data.jobId));
+    }
+  }
+}
+
+/** A button for what was said before what is shown, if there is more. @param {string|undefined} cursor */
+function showEarlier(cursor) {
+  if (!cursor) return;
+  const [line, mine] = [element("li", "earlier"), opened];
+  const button = /** @type {HTMLButtonElement} */ (element("button", "quiet-button", "Earlier messages"));
+  button.onclick = async () => {
+    button.disabled = true;
+    const path = `/api/sessions/${encodeURIComponent(session)}`;
+    const found = await reporting(() => client.request("GET", path, { query: { cursor }, repeatable: true }));
+    button.disabled = false;
+    if (!found || mine !== opened) return;
+    showMessages(found.messages, line.nextElementSibling);
+    line.remove();
+    showEarlier(found.cursor);
+  };
+  line.append(button);
+  by("messages").prepend(line);
 }
 
 /** What was decided of a call that went on in the background stays with the answer that began it. @param {HTMLElement} into @param {string} jobId */

@@ -1,5 +1,7 @@
 """The list of jobs."""
 
+import re
+
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool
 from baton.server.console.shown import exact
 from tests.unit.baton.kit.stage import Stage
@@ -49,6 +51,27 @@ async def test_a_filter_takes_text_tags_and_plain_dates(operator: Operator) -> N
     assert "Cancel 1 job" in bulk
     assert "No job matches" in await operator.see("/console/jobs?createdAfter=2999-01-01")
     assert 'id="fault-createdAfter"' in await operator.see("/console/jobs?createdAfter=2026-99-99", 422)
+
+
+async def test_a_change_of_many_concerns_those_that_were_counted(operator: Operator) -> None:
+    """A job that is submitted between the two forms stays."""
+    await operator.api.submitted(taskDescription="counted")
+    markup = await operator.see("/console/jobs?action=cancel&jobType=answers")
+    [until] = re.findall(r'name="createdBefore" value="([^"]+)"', markup)
+    operator.stage.clock.ms += 1
+    later = await operator.api.submitted(taskDescription="later")
+    fields = {"action": "cancel", "jobType": "answers", "createdBefore": until}
+    assert "cancel: 1 of 1 jobs were changed" in await operator.done("/console/jobs/bulk", **fields)
+    assert (await operator.api.read(later["id"]))["status"] == "pending"
+
+
+async def test_a_job_like_another_has_its_whole_task(operator: Operator) -> None:
+    """And no word of the page's own, such as how much of it was left out."""
+    task = "word " * 1_000 + "& the end"
+    job = await operator.api.submitted(taskDescription=task)
+    [link] = re.findall(r'href="([^"]+)">Start one like it', await operator.see(f"/console/jobs/{job['id']}"))
+    markup = await operator.see(link.replace("&amp;", "&"))
+    assert f">\n{task.replace('&', '&amp;')}</textarea>" in markup
 
 
 @tool

@@ -31,7 +31,7 @@ FORMS: list[tuple[str, dict[str, str], str]] = [
     (f"{ASKED}/approve", {}, "arguments comment digest"),
     (f"{ASKED}/link", {"hours": "1"}, "name hours edit"),
     ("/console/messages/replay", {}, "id message"),
-    ("/console/dead-letters/retry", {}, "id group"),
+    ("/console/dead-letters/retry", {}, "id group newest"),
     ("/console/schedules/new/make", {**STARTS, "cron": "0 9 * * *", "timeZone": "UTC"}, "priority cron timeZone"),
     ("/console/budgets/set", {"key": "k", "per": "day", "limit": "1"}, "key per unit limit period"),
     ("/console/budgets/clear", {"key": "k", "per": "day"}, "key per"),

@@ -1,10 +1,12 @@
 """Pages about the whole deployment: admission, audit log, schedules, tools, usage, prices, and messages."""
 
+import asyncio
 import json
 import re
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from baton import Agent, Registry, ToolError, tool
 from baton.queue.ports import QueueSchedule
@@ -250,6 +252,31 @@ async def test_all_of_a_page_are_ticked_and_replayed(operator: Operator) -> None
     data = {"csrf": await operator.token(), "message": ids}
     response = await operator.http.post("/console/messages/replay", data=data)
     assert "Of 120 messages: 120 sent again" in await operator.see(response.headers["location"])
+
+
+async def test_pages_that_come_at_once_count_the_same(operator: Operator) -> None:
+    """The second one does not say that the queue is away while the first one reads."""
+    for markup in await asyncio.gather(operator.see("/console"), operator.see("/console")):
+        assert "The queue does not answer" not in markup
+
+
+async def test_what_has_died_since_the_page_was_read_stays(operator: Operator) -> None:
+    """A button names a number: more are neither deleted nor retried by it."""
+    stage, shown = operator.stage, dict[str, str]()
+    for number in range(3):
+        await stage.submit("answers", f"job_{number}")
+        letter = stage.records.dead.pop(stage.records.die(stage.queue.published[-1][0], 500, "trouble"))
+        dead_id = f"{stage.clock.ms}-0"  # as the queue makes it
+        stage.records.dead[dead_id] = structs.replace(letter, id=dead_id)
+        if not number:
+            markup = await operator.see("/console/dead-letters")
+            group = markup.split('href="?group=')[1][:12]
+            markup = await operator.see(f"/console/dead-letters?group={group}")
+            [newest] = set(re.findall(r'name="newest" value="(\d+)"', markup))
+            shown = {"group": group, "newest": newest}
+        stage.clock.ms += 1_000
+    assert "1 of 1 are tried again" in await operator.done("/console/dead-letters/retry", **shown)
+    assert len(stage.records.dead) == 2
 
 
 async def test_dead_letters_are_grouped_by_error_and_a_group_is_retried(operator: Operator) -> None:

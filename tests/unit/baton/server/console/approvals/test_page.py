@@ -15,7 +15,7 @@ from baton.sdk.models.model import Call, ModelAnswer, ModelRequest
 from baton.sdk.models.scripted import ScriptedModel
 from baton.sdk.tools.tool import tool
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.server.api.client import with_keys
+from tests.unit.baton.server.api.client import ADMIN, with_keys
 from tests.unit.baton.server.console.operator import Operator, operator_of
 
 
@@ -43,6 +43,24 @@ async def requested() -> AsyncIterator[Operator]:
         await operator.stage.submit("writes")
         await operator.stage.run(within_seconds=600)
         yield operator
+
+
+async def test_an_edit_that_leaves_out_all_arguments_is_shown_as_one() -> None:
+    @tool(requires_approval=True)
+    async def tidy(path: str = "everything") -> str:
+        """Tidy up."""
+        return path
+
+    model = ScriptedModel([[Call("tidy", {"path": "attic"})], "done"])
+    registry = Registry([Agent(name="tidies", model=model, tools=[tidy])])
+    async with operator_of(Stage(settings=with_keys(), registry=registry)) as operator:
+        await operator.stage.submit("tidies")
+        await operator.stage.run(within_seconds=600)
+        path = (await _page(operator)).replace("/console/approvals/", "/api/admin/agent-checkpoints/")
+        assert (await operator.api.request("POST", path, ADMIN, json={"arguments": {}})).status_code == 200
+        await operator.stage.run(within_seconds=600)
+        markup = await operator.see("/console/approvals?status=approved")
+        assert ("<pre>{}</pre>" in markup, "Edited by the person" in markup) == (True, True)
 
 
 async def _page(operator: Operator) -> str:
