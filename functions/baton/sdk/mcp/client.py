@@ -8,8 +8,8 @@ needed.
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import json
@@ -26,18 +26,23 @@ from baton.sdk.tools.pending import RunAgain
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, digest
+from baton_events.values.durations import plain_seconds
 from baton_events.values.waits import wait_seconds
 
 if TYPE_CHECKING:
     from mcp import Client
+    from mcp.shared.dispatcher import ProgressFnT
 
 KEY_VERSION = 1
-_LOST = "mcp_connection_lost"
+_LOST, _BUSY = "mcp_connection_lost", "mcp_busy"
 _MOST_PAGES = 50
 _LIST_TIMEOUT_SECONDS = 20.0
 # A list is kept in the store and shown to a model: its tools, and one of them.
 _LIST_BYTES, _TOOL_BYTES, _MOST_TOOLS = 1_000_000, 100_000, 1_000
-_SHOWN_CHARS, _WORDS_CHARS, _MOST_REPORTS = 200, 1_000, 200
+_SHOWN_CHARS, _WORDS_CHARS = 200, 1_000
+# So many reports of a call are shown at once, then the newest one now and then, and the last one.
+_MOST_REPORTS, _REPORT_SECONDS = 200, 5.0
+_OF_URLS = str.maketrans("-_", "+/")
 _FORBIDDEN = (401, 403)  # which no repetition changes
 _T = TypeVar("_T")
 Listing = list[dict[str, Any]]
@@ -58,7 +63,10 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
     Raises:
         McpError: the server did not give them.
     """
-    key = digest("mcp-tools", KEY_VERSION, server.identity(context))
+    try:
+        key = digest("mcp-tools", KEY_VERSION, server.identity(context))
+    except Exception as error:  # of a function of the user's
+        raise McpError(f"MCP server {server.name}: its headers cannot be made: {_words(server, error)}") from error
     try:
         kept = await cache.get(context.tenant, key) if cache else None
     except StoreError:
@@ -71,7 +79,7 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
                 server, context, lambda client: _all_pages(client, server.list_seconds, server.allow)
             )
     except Exception as error:  # the SDK's tasks raise groups of errors
-        cause, fault = _first(error), f"MCP server {server.name}: its tools cannot be listed: {_words(error)}"
+        cause, fault = _first(error), f"MCP server {server.name}: its tools cannot be listed: {_words(server, error)}"
         retryable = cause.retryable if isinstance(cause, McpError) else _status_of(cause) not in _FORBIDDEN
         raise McpError(fault, retryable=retryable, wait_seconds=_wait_seconds(cause)) from error
     if cache and seconds > 0:
@@ -106,16 +114,18 @@ async def called(
     async def send(client: "Client") -> Any:
         if tasks.TASK in memo:
             return await tasks.looked_at(client.session, memo)
-        return await _sent(client, name, arguments, memo.get(ASKED, {}), run)
+        async with _reporting(run) as report:
+            return await _sent(client, name, arguments, memo.get(ASKED, {}), report)
 
     try:
         result: Any = await _once_more(server, context, send)
     except Exception as error:
         failure = _failure(server, error, again=again)
-        later = tasks.lost(memo, run.started_at_ms) if failure.type == _LOST else None
+        later = tasks.lost(memo, run.started_at_ms) if failure.type in (_LOST, _BUSY) else None
         if later is None:
             raise failure from error
-        return later
+        seconds = max(plain_seconds(later.after_seconds), plain_seconds(failure.retry_after_seconds or 0))
+        return RunAgain(after_seconds=seconds, memo=later.memo)
     if isinstance(result, tasks.TaskHandle):
         return tasks.begun(result, run.started_at_ms)
     if isinstance(result, tasks.TaskState):
@@ -137,17 +147,36 @@ async def _once_more(server: McpServer, context: McpContext, send: Callable[["Cl
         return await send(client)
 
 
-async def _sent(client: "Client", name: str, arguments: dict[str, Any], asked: dict[str, Any], run: ToolContext) -> Any:
+@asynccontextmanager
+async def _reporting(run: ToolContext) -> "AsyncIterator[ProgressFnT]":
+    """Yield what shows a call's reports, one after the other. The newest one is never lost."""
+    clock, in_turn = asyncio.get_running_loop().time, asyncio.Lock()
+    shown, shown_at, held = 0, 0.0, list[tuple[float, str]]()
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        nonlocal shown, shown_at
+        done = min(1.0, max(0.0, progress / total)) if total else 0.0
+        held[:] = [(done, (message or "")[:_SHOWN_CHARS])]
+        if shown >= _MOST_REPORTS and clock() < shown_at + _REPORT_SECONDS:
+            return
+        shown, shown_at, newest = shown + 1, clock(), held.pop()
+        async with in_turn:
+            await run.progress(*newest)
+
+    try:
+        yield report
+    finally:
+        async with in_turn:
+            for newest in held:
+                await run.progress(*newest)
+
+
+async def _sent(
+    client: "Client", name: str, arguments: dict[str, Any], asked: dict[str, Any], report: "ProgressFnT"
+) -> Any:
     """Send the call with people's answers; list the tools again where the server requires headers from the list."""
     from mcp.shared.exceptions import MCPError  # noqa: PLC0415
     from mcp_types import HEADER_MISMATCH, InputResponse  # noqa: PLC0415
-
-    reports = iter(range(_MOST_REPORTS))
-
-    async def report(progress: float, total: float | None, message: str | None) -> None:
-        if next(reports, None) is not None:
-            done = min(1.0, max(0.0, progress / total)) if total else 0.0
-            await run.progress(done, (message or "")[:_SHOWN_CHARS])
 
     answers: dict[str, InputResponse] | None = None
     if asked.get("answers"):
@@ -214,9 +243,15 @@ async def _shown(block: dict[str, Any], run: ToolContext) -> dict[str, Any]:
     if data is None:
         return block
     try:
-        return await run.keep_file(b64decode(data), holder.get("mimeType", "application/octet-stream"), name[:255])
+        return await run.keep_file(_bytes_of(data), holder.get("mimeType", "application/octet-stream"), name[:255])
     except (ToolError, ValueError):
         return {"type": block["type"], "data": f"[{len(data) * 3 // 4} bytes, left out]"}
+
+
+def _bytes_of(data: str) -> bytes:
+    """Decode base64, also of a data URL, or in the alphabet of URLs: the library leaves out what it does not know."""
+    text = "".join((data.partition(",")[2] if data.startswith("data:") else data).split())
+    return b64decode(text.translate(_OF_URLS).rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
 
 
 def _error_text(blocks: Listing, structured: Any) -> str:
@@ -236,12 +271,15 @@ async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str]
     Raises:
         McpError: it is longer than a model could use.
     """
-    found, cursor, seconds, size_bytes = Listing(), None, list_seconds, 0
+    found, names, lives, cursor, size_bytes = Listing(), set[str](), list[int](), None, 0
     for _ in range(_MOST_PAGES):
         page = await client.list_tools(cursor=cursor)
         if page.ttl_ms is not None and "ttl_ms" in page.model_fields_set:
-            seconds = max(0, min(86_400, page.ttl_ms // 1000))
+            lives.append(max(0, min(86_400, page.ttl_ms // 1000)))
         for tool in page.tools:
+            if tool.name in names:  # a list that changes between two pages has some tools twice
+                continue
+            names.add(tool.name)
             found.append(_kept(tool, allow))
             size_bytes += len(json.encode(found[-1]))
             if size_bytes > _LIST_BYTES or len(found) > _MOST_TOOLS:
@@ -249,7 +287,7 @@ async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str]
                 raise McpError(f"{fault}; name those that you need in McpServer(allow=…)", retryable=False)
         cursor = page.next_cursor
         if not cursor:  # some servers send an empty one at the end
-            return found, seconds
+            return found, min(lives, default=list_seconds)
     raise McpError(f"its list of tools has more than {_MOST_PAGES} pages", retryable=False)
 
 
@@ -276,15 +314,15 @@ def _failure(server: McpServer, error: Exception, *, again: bool) -> ToolError:
     cause = _first(error)
     wait_seconds = _wait_seconds(cause)
     if wait_seconds is not None:
-        busy = f"MCP server {server.name}: {_words(error)}"
-        return ToolError(busy, again, type="mcp_busy", retry_after_seconds=wait_seconds)
+        busy = f"MCP server {server.name}: {_words(server, error)}"
+        return ToolError(busy, again, type=_BUSY, retry_after_seconds=wait_seconds)
     invalid = isinstance(cause, MCPError) and cause.error.code == PARSE_ERROR
     if invalid or isinstance(cause, RuntimeError | ValidationError):  # the SDK's ways to report an invalid result
-        return ToolError(f"MCP server {server.name}: {_words(error)}", type="mcp_invalid_result")
+        return ToolError(f"MCP server {server.name}: {_words(server, error)}", type="mcp_invalid_result")
     is_lost = isinstance(cause, MCPError) and cause.error.code in (CONNECTION_CLOSED, INTERNAL_ERROR, REQUEST_TIMEOUT)
     if isinstance(cause, MCPError) and (not is_lost or _status_of(cause) in _FORBIDDEN):
-        return ToolError(f"MCP server {server.name} refused the call: {_words(error)}", type="mcp_refused")
-    return ToolError(f"MCP server {server.name}: the connection was lost: {_words(error)}", again, type=_LOST)
+        return ToolError(f"MCP server {server.name} refused the call: {_words(server, error)}", type="mcp_refused")
+    return ToolError(f"MCP server {server.name}: the connection was lost: {_words(server, error)}", again, type=_LOST)
 
 
 def _status_of(cause: BaseException) -> int:
@@ -319,6 +357,6 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def _words(error: BaseException) -> str:
+def _words(server: McpServer, error: BaseException) -> str:
     cause = _first(error)
-    return (str(cause) or type(cause).__name__)[:_WORDS_CHARS]
+    return server.without_secrets(str(cause) or type(cause).__name__)[:_WORDS_CHARS]

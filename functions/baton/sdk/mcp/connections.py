@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 _CLOSING_SECONDS = 2.0
+# The SDK gives a program 2 s to end by itself and 2 s more after SIGTERM: cut earlier, it would never end.
+_ENDING_SECONDS = 8.0
 _P = TypeVar("_P")
 _T = TypeVar("_T")
 
@@ -27,6 +29,7 @@ class _Connection:
     def __init__(self, server: McpServer, context: McpContext) -> None:
         self._ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._over = asyncio.Event()
+        self._seconds = _ENDING_SECONDS if server.command else _CLOSING_SECONDS
         self._task = asyncio.create_task(self._live(server, context))
 
     async def _live(self, server: McpServer, context: McpContext) -> None:
@@ -46,10 +49,10 @@ class _Connection:
     async def close(self) -> None:
         """Close the connection; one that does not close in time is cut."""
         self._over.set()
-        await asyncio.wait({self._task}, timeout=_CLOSING_SECONDS)
+        await asyncio.wait({self._task}, timeout=self._seconds if self._ready.done() else _CLOSING_SECONDS)
         if not self._task.done():
             self._task.cancel()
-            await asyncio.wait({self._task}, timeout=_CLOSING_SECONDS)
+            await asyncio.wait({self._task}, timeout=self._seconds)
 
 
 class _Shared:
@@ -126,6 +129,7 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     from baton.sdk.mcp.lines import ENCODING  # noqa: PLC0415
     from baton.sdk.mcp.tasks import TasksExtension  # noqa: PLC0415
     from baton_events.bounded import ANSWER_LIMIT_BYTES  # noqa: PLC0415
+    from baton_events.values.durations import plain_seconds  # noqa: PLC0415
 
     async def nobody_waits(_context: Any, _params: ElicitRequestParams) -> ElicitResult:
         """Cancel a question for which a server keeps its request open (revision 2025-11-25): people take days."""
@@ -139,7 +143,8 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
             yield _ours(client)
         return
     issuers = (host_of(server.auth.issuer), *server.auth.hosts) if server.auth else ()
-    http = guarded_client(server.headers_for(context), _auth(server), (host_of(server.url), *issuers))
+    hosts = (host_of(server.url), *issuers)
+    http = guarded_client(server.headers_for(context), _auth(server), hosts, plain_seconds(server.timeout_seconds))
     transport = streamable_http_client(server.url, http_client=http, max_sse_event_size=ANSWER_LIMIT_BYTES)
     async with http, Client(transport, **declared) as client:
         yield _ours(client)

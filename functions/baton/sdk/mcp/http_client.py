@@ -15,7 +15,7 @@ import httpx2
 from baton.sdk.clock import SystemClock
 from baton_events.bounded import ACCEPTED, ANSWER_LIMIT_BYTES, too_large_message
 from baton_events.proxies import AsyncEnvironmentTransport
-from baton_events.values.text import storable_json
+from baton_events.values.text import storable_json, text_of
 from baton_events.values.waits import requested_wait_seconds
 
 # The server's streams of a connection, with those that go on after a break.
@@ -27,7 +27,7 @@ _BUSY_STATUSES = frozenset({429, 503})
 BUSY, WAIT_SECONDS = -32_029, "retryAfterSeconds"
 # Our own error for a request whose session is over, so it has not run; and the name of a status in any other error.
 SESSION_OVER, STATUS = -32_030, "status"
-_SESSION, _INTERNAL_ERROR = "mcp-session-id", -32_603
+_SESSION, _INTERNAL_ERROR, _REFUSED = "mcp-session-id", -32_603, -32_600
 
 
 class AnswerTooLargeError(httpx2.SSEError, httpx2.StreamError):
@@ -62,6 +62,40 @@ class StorableLines(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
+class NamedAnswer(StorableLines):
+    """An answer in JSON, whose error has its request's id: with another one, such as null, the SDK waits for ever."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, request: httpx2.Request) -> None:
+        super().__init__(stream)
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Pass on the whole answer."""
+        yield _named(b"".join([piece async for piece in super().__aiter__()]), self._request)
+
+
+def _named(answer: bytes, request: httpx2.Request) -> bytes:
+    """Return an error with the id of its request, a code and a message; anything else as it is."""
+    if b'"error"' not in answer:
+        return answer
+    try:
+        found, asked = json.loads(answer), json.loads(request.content)
+    except (httpx2.RequestNotRead, ValueError, RecursionError):
+        return answer
+    error = found.get("error") if isinstance(found, dict) else None
+    if (
+        not isinstance(error, dict)
+        or found.get("result") is not None
+        or not isinstance(asked, dict)
+        or "id" not in asked
+    ):
+        return answer
+    code, message = error.get("code"), error.get("message")
+    error["code"] = code if type(code) is int else _REFUSED
+    error["message"] = message if isinstance(message, str) else text_of(error if message is None else message)
+    return json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": error}).encode()
+
+
 def _storable(lines: bytes) -> bytes:
     return storable_json(lines.decode(errors="replace").encode())
 
@@ -70,7 +104,7 @@ class Guard:
     """The hooks of one connection's HTTP client. `hosts`: those that requests may go to."""
 
     def __init__(self, hosts: Collection[str]) -> None:
-        self._hosts = frozenset(hosts)
+        self._hosts = frozenset(map(str.lower, hosts))
         self._streams = 0
 
     @property
@@ -99,6 +133,8 @@ class Guard:
             await _answer_instead(response, SESSION_OVER, {})
         elif response.is_error and status != httpx2.codes.NOT_FOUND and not await _has_protocol_error(response):
             await _answer_instead(response, _INTERNAL_ERROR, {STATUS: status})
+        elif response.headers.get("content-type", "").lower().startswith("application/json"):
+            response.stream = NamedAnswer(response.stream, response.request)
         else:
             response.stream = StorableLines(response.stream)
 
@@ -127,12 +163,17 @@ async def _answer_instead(response: httpx2.Response, code: int, data: dict[str, 
     response.headers["content-type"] = "application/json"
 
 
-def guarded_client(headers: dict[str, str], auth: Any, hosts: Collection[str]) -> httpx2.AsyncClient:
-    """Make the HTTP client of one connection: through the environment's proxies, with bounded answers."""
+def guarded_client(
+    headers: dict[str, str], auth: Any, hosts: Collection[str], call_seconds: float
+) -> httpx2.AsyncClient:
+    """Make the HTTP client of one connection: through the environment's proxies, with bounded answers.
+
+    `call_seconds`: the limit of a call, which may be silent for all of it.
+    """
     return httpx2.AsyncClient(
         headers={"accept-encoding": ACCEPTED, **headers},
         auth=auth,
-        timeout=httpx2.Timeout(_SECONDS, read=_STREAM_SECONDS),
+        timeout=httpx2.Timeout(_SECONDS, read=max(_STREAM_SECONDS, call_seconds)),
         transport=cast("Any", AsyncEnvironmentTransport(library=httpx2, too_large=AnswerTooLargeError)),
         event_hooks=Guard(hosts).hooks,
     )

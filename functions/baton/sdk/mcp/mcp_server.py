@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
@@ -111,7 +112,19 @@ class McpServer(ToolSource):
     @property
     def name(self) -> str:
         """The name that messages for people use."""
-        return self.url.partition("?")[0] or " ".join(self.command)
+        return self.without_secrets(self.url.partition("?")[0].partition("#")[0]) or " ".join(self.command)
+
+    def __repr__(self) -> str:
+        """Return a text without what the address may have of secrets."""
+        return f"McpServer({self.name!r})"
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text without the user and the query of our address."""
+        parts = urlsplit(self.url)
+        user, at, _ = parts.netloc.rpartition("@")
+        for secret in (f"{user}{at}", f"?{parts.query}", f"?{unquote(parts.query)}"):
+            text = text.replace(secret, "") if len(secret) > 1 else text
+        return text
 
     def headers_for(self, context: McpContext) -> dict[str, str]:
         """Return the headers of requests for a job."""
@@ -120,5 +133,6 @@ class McpServer(ToolSource):
     def identity(self, context: McpContext) -> tuple[Any, ...]:
         """Return our identity for the server, which its list may depend on. Contains secrets: keep a digest only."""
         client = self.auth.client_id if self.auth else ""
-        allowed = sorted(self.allow or ())
-        return self.url, *self.command, client, *sorted(self.headers_for(context).items()), *allowed
+        allowed = None if self.allow is None else tuple(sorted(self.allow))  # none and all are two lists
+        headers = tuple(sorted(self.headers_for(context).items()))
+        return self.url, tuple(self.command), client, headers, allowed
