@@ -7,8 +7,12 @@ exception that the code could see. The world counts the points at which it can d
 import asyncio
 import gc
 import logging
+import os
+import socket
+import subprocess
 import warnings
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from types import AsyncGeneratorType
@@ -88,13 +92,14 @@ class SimulationLoop(VirtualLoop):
 
     async def create_connection(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse a socket."""
-        self._refuse("opens a socket")
+        self.refuse("opens a socket")
 
     async def subprocess_exec(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse a new process."""
-        self._refuse("starts a process")
+        self.refuse("starts a process")
 
-    def _refuse(self, what: str) -> NoReturn:
+    def refuse(self, what: str) -> NoReturn:
+        """Note that the agent does what virtual time has not, and raise it in the agent's code."""
         self.refused = (
             f"the agent {what}, and neither is possible in virtual time: give it a server of MCP in this process"
             " (MCPToolset(server)), a FunctionToolset, or a fake model"
@@ -150,6 +155,40 @@ class SimulationLoop(VirtualLoop):
         self._ready.clear()
         self._left.clear()
         self.close()
+
+
+# What opens a socket or starts a process, whatever library asks for it. A test's own stand-ins are left alone.
+_DOORS: tuple[tuple[Any, str, Any, str], ...] = (
+    *((socket.socket, name, None, "opens a socket") for name in ("connect", "connect_ex", "bind")),
+    (socket, "getaddrinfo", socket.getaddrinfo, "opens a socket"),
+    (subprocess.Popen, "__init__", subprocess.Popen.__init__, "starts a process"),
+    (os, "system", os.system, "starts a process"),
+)
+
+
+@contextmanager
+def closed_doors(loop: SimulationLoop) -> Iterator[None]:
+    """Refuse sockets and processes to the code of processes, also where it blocks: each crash would repeat them."""
+    shut = [(owner, name, real, what) for owner, name, real, what in _DOORS if vars(owner).get(name) is real]
+    for owner, name, _, what in shut:
+        setattr(owner, name, _refusing(loop, getattr(owner, name), what))
+    try:
+        yield
+    finally:
+        for owner, name, real, _ in shut:
+            if real is None:  # it is inherited
+                delattr(owner, name)
+            else:
+                setattr(owner, name, real)
+
+
+def _refusing(loop: SimulationLoop, real: Callable[..., Any], what: str) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        if PROCESS.get(None) is not None:
+            loop.refuse(what)
+        return real(*arguments, **named)
+
+    return call
 
 
 def _awaited_in(step: Any) -> Any:

@@ -88,6 +88,7 @@ _NO_RESULT = {
     "unrecordable": "return JSON: texts, numbers, lists, dicts, or a pydantic model",
     "result_too_large": "return less, or a reference",
 }
+_ENDED = ("completed", "failed", "cancelled")
 
 
 class Finding(Struct, frozen=True):
@@ -225,6 +226,8 @@ def _most_starts(runs: list[Run]) -> dict[str, int]:
 
 def _without_crash(run: Run) -> Iterator[Finding]:
     """Yield faults that need no crash."""
+    if run.status not in _ENDED:
+        yield Finding(run, "", f"the job does not come to an end: it is {run.status}", "give it fewer steps, or Limits")
     last: dict[str, Attempt] = {}
     for attempt in run.attempts:
         last[attempt.call] = attempt

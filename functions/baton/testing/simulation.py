@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 from baton.sdk.agents.registry import Registry, check_input
@@ -25,6 +26,8 @@ from baton.worker.runtime.job_view import job_view
 
 FAULTS = ("duplicates", "reorder", "forgetful_store", "slow_model", "failing_provider")
 _NO_LIMIT = 1 << 62
+# A world replaces the clock of modules, and runs scripts of the store: two threads would share both.
+_ONE_AT_A_TIME = RLock()
 
 
 class Simulation:
@@ -39,7 +42,8 @@ class Simulation:
     def __init__(self, registry: Registry, seed: int = 0, fresh: Callable[[], object] | None = None) -> None:
         self._registry, self._seed, self._fresh = registry, seed, fresh
         self._namespaces = tool_namespaces(registry)
-        self._memory = ProcessMemory(self._namespaces, registry)
+        with _ONE_AT_A_TIME:  # what a world of another thread has replaced is no value of before
+            self._memory = ProcessMemory(self._namespaces, registry)
         self._left = Left()
 
     async def run(
@@ -106,13 +110,14 @@ class Simulation:
     def _played(self, scene: Scene, point: Point | None = None) -> Iterator[World]:
         """Play a scene in a fresh world."""
         check_input(self._registry, scene.agent, scene.input_data)
-        self._memory.restore()
-        if self._fresh is not None and inspect.iscoroutine(left := self._fresh()):
-            left.close()
-            raise TypeError(f"fresh={self._fresh!r} was not run, since it is asynchronous: give a plain function")
-        world = World(self._registry, self._memory, self._namespaces, scene, self._seed, self._left, point)
-        with world.played():
-            yield world
+        with _ONE_AT_A_TIME:
+            self._memory.restore()
+            if self._fresh is not None and inspect.iscoroutine(left := self._fresh()):
+                left.close()
+                raise TypeError(f"fresh={self._fresh!r} was not run, since it is asynchronous: give a plain function")
+            world = World(self._registry, self._memory, self._namespaces, scene, self._seed, self._left, point)
+            with world.played():
+                yield world
 
 
 def _checked(faults: Collection[str]) -> frozenset[str]:

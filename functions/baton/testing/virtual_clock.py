@@ -94,6 +94,12 @@ def _replacements(clock: VirtualClock) -> list[tuple[Any, Any]]:
         "monotonic": clock.seconds,
         "monotonic_ns": lambda: int(clock.seconds() * 1e9),
         "perf_counter": clock.seconds,
+        "perf_counter_ns": lambda: int(clock.seconds() * 1e9),
+        "gmtime": lambda seconds=None: time.gmtime(clock.seconds() if seconds is None else seconds),
+        "localtime": lambda seconds=None: time.localtime(clock.seconds() if seconds is None else seconds),
+        "ctime": lambda seconds=None: time.ctime(clock.seconds() if seconds is None else seconds),
+        "asctime": lambda moment=None: time.asctime(moment or time.localtime(clock.seconds())),
+        "strftime": lambda form, moment=None: time.strftime(form, moment or time.localtime(clock.seconds())),
         "sleep": clock.sleep,
     }
 

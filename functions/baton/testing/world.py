@@ -24,7 +24,7 @@ from baton.testing.container import SimulatedContainer
 from baton.testing.dice import Dice
 from baton.testing.people import People
 from baton.testing.ports import BASE_URL, Backend, Left
-from baton.testing.process import PROCESS, Point, Process, SimulationLoop
+from baton.testing.process import PROCESS, Point, Process, SimulationLoop, closed_doors
 from baton.testing.process_memory import Namespaces, ProcessMemory
 from baton.testing.records import Attempt, Decide, Outcomes
 from baton.testing.virtual_clock import VirtualClock
@@ -117,7 +117,7 @@ class World:
         self._later(0.0, lambda: self._start(self._submit()))
         self._later(_HOUR, self._sweep_hourly)
         self._later(_LONGEST_SECONDS, self._give_up)
-        with _without_threads():
+        with _without_threads(), closed_doors(self.loop):
             self._surroundings = copy_context()
             try:
                 self.loop.run_until_idle()
