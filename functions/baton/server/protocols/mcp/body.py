@@ -90,7 +90,7 @@ class RpcMessage(BaseModel):
     jsonrpc: Literal["2.0"]
     id: Annotated[StrictStr, Field(max_length=ID_LIMIT_CHARS)] | StrictInt | None = None
     method: StrictStr = ""
-    params: JsonObject = Field(default_factory=dict[str, Any])
+    params: JsonObject | None = None
     result: AnyJson = None
     error: JsonObject | None = None
 
@@ -181,17 +181,23 @@ def read_call(headers: Headers, message: Any) -> Call:
         return found  # a notification has no capabilities
     if not found.method:
         raise RpcError(INVALID_REQUEST, f"in revision {MODERN} a client sends requests, and no answers")
-    meta = found.meta
+    meta, named = found.meta, headers.get(VERSION_HEADER, MODERN)
+    if _VERSION not in meta and named != MODERN:  # an older revision than those that are spoken
+        raise _unsupported(named)
     if missing := [name for name in (_VERSION, _CAPABILITIES) if name not in meta]:
         raise RpcError(INVALID_PARAMS, f"params._meta has no {', '.join(missing)}")
     _check_headers(headers, found)
     requested, capabilities = meta[_VERSION], meta[_CAPABILITIES]
     if requested != MODERN:
-        data = {"supported": list(SUPPORTED), "requested": requested}
-        raise RpcError(UNSUPPORTED_VERSION, f"revision {str(requested)[:40]!r} is not spoken here", data)
+        raise _unsupported(requested)
     if not isinstance(capabilities, dict):
         raise RpcError(INVALID_PARAMS, f"params._meta.{_CAPABILITIES} must be an object, got {str(capabilities)[:80]}")
     return Call(found.method, found.id, found.params, capabilities=capabilities)
+
+
+def _unsupported(requested: Any) -> RpcError:
+    detail = f"revision {str(requested)[:40]!r} is not spoken here; there are: {', '.join(SUPPORTED)}"
+    return RpcError(UNSUPPORTED_VERSION, detail, {"supported": list(SUPPORTED), "requested": requested})
 
 
 def _envelope(message: Any) -> Call:
@@ -203,7 +209,7 @@ def _envelope(message: Any) -> Call:
     if "id" in names and found.id is None:
         raise RpcError(INVALID_REQUEST, "id must be a text or a whole number, got null")
     if found.method:
-        return Call(found.method, found.id, found.params)
+        return Call(found.method, found.id, found.params or {})
     if found.id is None or not names & {"result", "error"}:
         raise RpcError(INVALID_REQUEST, "method must be a text")
     return Call("", found.id, result=found.result)

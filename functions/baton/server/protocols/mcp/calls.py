@@ -46,7 +46,7 @@ from baton.server.protocols.mcp.tasks import (
     text_result,
     tool_result,
 )
-from baton.server.protocols.mcp.tools import ArgumentsError, tool_named
+from baton.server.protocols.mcp.tools import ArgumentsError, exposed_agents, tool_named
 from baton.store.records.jobs import StoredParts
 from baton_events.ids import canonical_json
 
@@ -193,7 +193,13 @@ def shown_task(context: Context, found: SeenJob, call: Call) -> Part:
     """Return the task in the client's revision."""
     retention_ms = context.container.settings.job_retention_seconds * 1000
     asked = found.asked if call.takes_questions else ()
-    return task_of(found.snapshot, found.now_ms, asked, retention_ms, modern=call.modern)
+    promised = _promises(context, found.snapshot.job)
+    return task_of(found.snapshot, found.now_ms, asked, retention_ms, modern=call.modern, promised=promised)
+
+
+def _promises(context: Context, job: Job) -> bool:
+    agent = exposed_agents(context.container.registry).get(job.agent)
+    return agent is not None and agent.output is not None
 
 
 async def _answered(context: Context, wait: _Wait) -> Part | Response:
@@ -242,7 +248,8 @@ def _result(context: Context, wait: _Wait, job: Job, asked: Sequence[Part]) -> P
     """Return the answer for the job's current state; `asked`: the decisions that it waits for."""
     call = wait.asked.call
     if job.ended:
-        return tool_result(job) if call.modern else related(tool_result(job), job)
+        result = tool_result(job, promised=_promises(context, job))
+        return result if call.modern else related(result, job)
     if not call.modern or wait.agent is None:
         return related(text_result(f"there is no answer yet: {_goes_on(job)}", is_error=True), job)
     if asked and not call.takes_questions:

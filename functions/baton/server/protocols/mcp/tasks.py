@@ -48,8 +48,8 @@ def text_result(text: str, *, is_error: bool = False) -> Part:
     return {"content": [{"type": "text", "text": text}], "isError": is_error}
 
 
-def tool_result(job: Job) -> Part:
-    """Return the result of an ended job.
+def tool_result(job: Job, *, promised: bool) -> Part:
+    """Return the result of an ended job. `promised`: its tool has a schema of results, which a success must fit.
 
     Raises:
         RpcError: the server is at fault.
@@ -60,6 +60,9 @@ def tool_result(job: Job) -> Part:
         shown = text_result(value if isinstance(value, str) else canonical_json(value))
         if result.get("cut"):
             shown["content"].append({"type": "text", "text": CUT_NOTE})
+        if promised and "output" not in result:
+            stopped = f"there is no answer of the promised form: {result.get('stoppedBy', 'the job')} ended before it"
+            return text_result("\n".join(filter(None, (shown["content"][0]["text"], stopped))), is_error=True)
         return shown | {"structuredContent": value} if isinstance(value, dict) else shown
     if job.error is not None and job.error.type in _OF_SERVER:
         raise RpcError(INTERNAL, job.error.message)
@@ -114,7 +117,9 @@ def created_task(task: Part, *, modern: bool) -> Part:
     return bare | {"resultType": "task"}
 
 
-def task_of(snapshot: Snapshot, now_ms: int, asked: Sequence[Part], retention_ms: int, *, modern: bool) -> Part:
+def task_of(
+    snapshot: Snapshot, now_ms: int, asked: Sequence[Part], retention_ms: int, *, modern: bool, promised: bool
+) -> Part:
     """Convert the job to a task. `asked`: its pending approvals, where its client can show them."""
     job = snapshot.job
     updated_ms = job.finished_at_ms or snapshot.usage.updated_ms or job.created_at_ms
@@ -126,16 +131,16 @@ def task_of(snapshot: Snapshot, now_ms: int, asked: Sequence[Part], retention_ms
         "ttlMs" if modern else "ttl": ttl_ms,
         "pollIntervalMs" if modern else "pollInterval": come_back_ms(snapshot, now_ms),
     }
-    return task | (_modern_state if modern else _legacy_state)(job, asked)
+    return task | (_modern_state(job, asked, promised=promised) if modern else _legacy_state(job, asked))
 
 
-def _modern_state(job: Job, asked: Sequence[Part]) -> Part:
+def _modern_state(job: Job, asked: Sequence[Part], *, promised: bool) -> Part:
     if not job.ended:
         return {"status": "input_required", "inputRequests": requests_of(asked)} if asked else {"status": "working"}
     if job.status is JobStatus.CANCELLED:
         return {"status": "cancelled"}
     try:
-        return {"status": "completed", "result": {"resultType": "complete"} | tool_result(job)}
+        return {"status": "completed", "result": {"resultType": "complete"} | tool_result(job, promised=promised)}
     except RpcError as error:
         return {"status": "failed", "statusMessage": str(error), "error": error.value}
 

@@ -4,8 +4,19 @@ from typing import Any
 
 import pytest
 
-from tests.unit.baton.server.api.client import ACME, OTHER, assert_problem
-from tests.unit.baton.server.protocols.mcp.calling import LEGACY, MODERN, TAKES_TASKS, TASKS, Client, exposed
+from baton import Agent, Call, Limits, Registry, ScriptedModel
+from tests.unit.baton.server.api.client import ACME, OTHER, api_with, assert_problem
+from tests.unit.baton.server.protocols.mcp.calling import (
+    LEGACY,
+    MODERN,
+    TAKES_TASKS,
+    TASKS,
+    Client,
+    Price,
+    exposed,
+    greet,
+    text_of,
+)
 
 META = "io.modelcontextprotocol"
 
@@ -89,6 +100,7 @@ async def test_a_call_names_its_tool(revision: str, name: Any) -> None:
     [
         ({"mcp-protocol-version": None}, {}, -32020),
         ({"mcp-protocol-version": LEGACY}, {}, -32020),
+        ({"mcp-protocol-version": "1900-01-01"}, {f"{META}/protocolVersion": None}, -32022),
         ({"mcp-method": "tools/list"}, {}, -32020),
         ({"mcp-method": None}, {}, -32020),
         ({"mcp-name": "pays"}, {}, -32020),
@@ -166,3 +178,27 @@ async def test_a_name_in_a_header_matters_only_where_the_body_names_something() 
     async with exposed() as api:
         body, headers = Client(api).message("tools/list")
         assert (await Client(api).sent(body, headers | {"mcp-name": "talks"})).json()["result"]["tools"]
+
+
+@pytest.mark.parametrize("more", [{"params": None}, {"params": {"cursor": ""}}, {"params": {"cursor": None}}])
+async def test_a_parameter_that_says_nothing_is_none(more: Any) -> None:
+    async with exposed() as api:
+        client = Client(api, LEGACY)
+        body, headers = client.message("tools/list")
+        assert (await client.sent(body | more, headers)).json()["result"]["tools"]
+
+
+@pytest.mark.parametrize("revision", [MODERN, LEGACY])
+async def test_an_answer_without_its_promised_form_is_an_error(revision: str) -> None:
+    """Clients refuse a success that does not fit the tool's schema, and show nothing of it."""
+    model = ScriptedModel([[Call("greet", {"name": "Ann"})]] * 3)
+    limits = Limits(turns=2)
+    agent = Agent(name="prices", model=model, tools=[greet], output_type=Price, limits=limits, expose="mcp")
+    async with api_with(Registry([agent])) as api:
+        found = await Client(api, revision).called("prices")
+        assert (found["isError"], "structuredContent" in found) == (True, False)
+        assert text_of(found) == "there is no answer of the promised form: turns ended before it"
+        client = Client(api, **TAKES_TASKS)
+        task = await client.called("prices", {"task": "again"})
+        await api.stage.run()
+        assert (await client.result("tasks/get", taskId=task["taskId"]))["result"]["isError"]
