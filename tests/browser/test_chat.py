@@ -127,6 +127,9 @@ def test_a_tool_asks_a_person_by_a_form(context: BrowserContext, stack: BrowserS
     form = page.locator(".operation .question")
     expect(form.get_by_label("How many")).to_have_value("2")
     form.get_by_label("Words on it").fill("Ahoy")
+    for number, valid in (("9007199254740993", False), ("2", True)):  # which would be sent as another one
+        form.get_by_label("How many").fill(number)
+        assert form.get_by_label("How many").evaluate("field => field.validity.valid") is valid
     form.get_by_role("button", name="Send the answer").click()
     expect(page.locator(".operation .checkpoint.pending")).to_have_count(1)
     request(page, "Is all well?", "keeper")
@@ -189,7 +192,8 @@ def test_the_session_in_the_address_is_the_one_that_is_shown(context: BrowserCon
     def answer_page(route: Route) -> None:
         text, more = pages[parse_qs(urlsplit(route.request.url).query).get("cursor", [""])[0]]
         said = {"id": text, "role": "user", "parts": [{"type": "text", "text": text}]}
-        route.fulfill(json={"messages": [said], "activeStream": None, "queued": [], **more})
+        typed = {"id": "a", "role": "assistant", "parts": [{"type": "text", "text": '{"id": 12345678901234567890}'}]}
+        route.fulfill(json={"messages": [said, typed], "activeStream": None, "queued": [], **more})
 
     page.route("**/api/sessions/long*", answer_page)
     page.evaluate("location.hash = 'long'")
@@ -197,6 +201,7 @@ def test_the_session_in_the_address_is_the_one_that_is_shown(context: BrowserCon
         page.get_by_role("button", name="Earlier messages").click()
     expect(page.locator(".message.user")).to_have_text(["You:first", "You:second", "You:third"])
     expect(page.get_by_role("button", name="Earlier messages")).to_have_count(0)
+    expect(page.locator(".message.assistant .text")).to_have_text(['{"id": 12345678901234567890}'] * 3)
     page.goto("/chat#100%")
     page.reload()
     request(page, "Is all well?", "answers")

@@ -140,6 +140,18 @@ def test_a_login_ends(page: Page, context: BrowserContext) -> None:
 
 
 @pytest.mark.long
+def test_a_list_that_is_not_kept_up_to_date_says_so(page: Page, context: BrowserContext, stack: BrowserStack) -> None:
+    """As when the login has ended; until it hears from the server again."""
+    stack.submit("answers", "Is all well?")
+    page.goto("/console/jobs")
+    kept = context.cookies()
+    context.clear_cookies()
+    expect(page.locator("#stale")).to_contain_text("your login has ended")
+    context.add_cookies(kept)  # type: ignore[arg-type]
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#stale")).to_have_count(0)
+
+
 def test_a_watched_job_survives_a_restart_of_the_app(page: Page, stack: BrowserStack) -> None:
     """The page goes on by itself where it was, without loading anew and without a line twice."""
     job = start_job(page, "harbour", "Watch me")

@@ -114,7 +114,8 @@ class Rows:
         yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, bool(bars) and not _over(steps))
         folded = 0 if self._everything or (self._turns and len(self._turns) == 1) else len(calls) - NEWEST_ROWS
         if folded > 0:
-            yield Row("fold", depth + 1, f"{folded} more calls of turn {turn}", f"?turns={turn}-{turn}")
+            href = f"/console/jobs/{job.id}?turns={turn}-{turn}"
+            yield Row("fold", depth + 1, f"{folded} more calls of turn {turn}", href)
         for call in calls[max(0, folded) :]:
             yield self._of_call(traced, call, ends, depth + 1)
             if call.child in self._traced and depth < DEEPEST:

@@ -26,8 +26,19 @@ function put(markup) {
   if (active) (place >= 0 ? all(piece, `${shown} > summary`)[place] : same(active))?.focus();
 }
 
+// What is shown may be old: the server does not answer, or the login has ended. A page says so until it hears again.
+function stale(is) {
+  const known = document.getElementById("stale");
+  if (!is || known) return is || known?.remove();
+  const note = document.createElement("p");
+  [note.id, note.className, note.role] = ["stale", "notice", "status"];
+  note.textContent = "This page is not kept up to date: the server does not answer, or your login has ended. Load it again.";
+  document.getElementById("main").prepend(note);
+}
+
 function live(element, after) {
   const source = new EventSource(after ? element.dataset.live.replace(/after=.*/, `after=${after}`) : element.dataset.live);
+  source.onopen = () => stale(false);
   source.onmessage = (message) => {
     after = message.lastEventId;
     const below = innerHeight + scrollY >= document.body.scrollHeight - 40;
@@ -36,7 +47,11 @@ function live(element, after) {
   };
   source.addEventListener("done", () => source.close());
   // The browser comes back by itself, but not after an answer that is no stream, such as 503.
-  source.onerror = () => source.readyState === EventSource.CLOSED && setTimeout(() => live(element, after), 5000);
+  source.onerror = () => {
+    if (source.readyState !== EventSource.CLOSED) return;
+    stale(true);
+    setTimeout(() => live(element, after), 5000);
+  };
 }
 
 // The picture of a run: + and - zoom it, 0 shows all of it, and the arrows lead from row to row.
@@ -202,7 +217,9 @@ function refreshed(list) {
     timer = setTimeout(async () => {
       try {
         pause = (await look()) ? FIRST : Math.min(LONGEST, pause * 1.5);
+        stale(false);
       } catch {
+        stale(true);
         pause = LONGEST;
       }
       later();

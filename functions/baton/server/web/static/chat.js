@@ -93,7 +93,7 @@ function showAnswer(into, answer, live) {
 
 /** A text of an answer; one that is typed, so JSON, is a table. @param {string} text */
 function answerBox(text) {
-  if (!/^\s*[[{]/.test(text)) return element("p", "text", text);
+  if (!/^\s*[[{]/.test(text) || /\d{16}/.test(text)) return element("p", "text", text); // a number of JavaScript loses digits
   try {
     return table(JSON.parse(text));
   } catch {
@@ -215,6 +215,8 @@ function field(name, schema, value, needed) {
   const types = /** @type {Record<string, string>} */ ({ email: "email", date: "date", uri: "url" });
   Object.assign(input, { type: number ? "number" : (types[schema.format] ?? "text"), required: needed });
   if (number) input.step = schema.type === "integer" ? "1" : "any";
+  // A larger one would be sent as another number.
+  if (schema.type === "integer") [input.min, input.max] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER].map(String);
   input.value = value ?? "";
   label.append(input);
   return { name, label, read: () => (input.value === "" && !needed ? undefined : number ? Number(input.value) : input.value) };

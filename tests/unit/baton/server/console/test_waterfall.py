@@ -120,6 +120,16 @@ async def test_what_a_trimmed_stream_has_lost_is_no_time_in_the_queue() -> None:
     assert shown(rows)[1:] == [("turn 1", []), ("flaky", [("span", 10, 1210)]), ("turn 2", [("work", 1210, 1220)])]
 
 
+async def test_folded_calls_are_those_of_the_job_that_makes_them() -> None:
+    """Which may be below the job whose page it is, so its own page has them."""
+    stage = stage_of([[Call("flaky") for _ in range(42)], "done"])
+    await stage.submit("slow")
+    await stage.run()
+    rows = list(Rows({"job_1": await traced(stage)}, stage.clock.ms, range(1, 3)).of("job_1"))
+    [fold] = [(row.label, row.href) for row in rows if row.kind == "fold"]
+    assert fold == ("2 more calls of turn 1", "/console/jobs/job_1?turns=1-1")
+
+
 async def test_old_turns_are_folded() -> None:
     turns = [[Call("flaky")] for _ in range(150)]
     stage = stage_of([*turns, "done"])
