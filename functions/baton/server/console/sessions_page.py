@@ -21,8 +21,7 @@ from baton.engine.transitions import JobStatus
 from baton.sdk.memory.entries import question_of
 from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import MOST_ROWS, read_page_query
-from baton.server.api.session_line import Sessions
-from baton.server.api.sessions.sessions import continued, replaced_elsewhere
+from baton.server.api.sessions.sessions import continued, replaced_elsewhere, stop_all
 from baton.server.api.sessions.ui_message import Part, assistant_message
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
@@ -254,13 +253,12 @@ async def one(visit: Visit) -> Response:
 
 
 async def cancel(visit: Visit) -> Response:
-    """Cancel the running job and those in line."""
+    """Cancel the running job, those in line and what goes on in the background."""
     session_id, tenant = visit.request.path_params["session_id"], field(visit.form, "tenant")
-    line = [found.job for found in await Sessions(visit.container).line(tenant, session_id)]
-    stopped = await Sessions(visit.container).stop(line, f"admin of {visit.principal.tenant}")
+    stopped = await stop_all(visit.context, tenant, session_id, f"admin of {visit.principal.tenant}")
     cancelled = sum(job.status is JobStatus.CANCELLED for job in stopped)
     query = urlencode({"tenant": tenant})
-    return visit.go(f"/console/sessions/{quote(session_id)}?{query}", f"{cancelled} jobs are cancelled.")
+    return visit.go(f"/console/sessions/{quote(session_id, safe='')}?{query}", f"{cancelled} jobs are cancelled.")
 
 
 async def _page(visit: Visit, given: dict[str, str], limit: int) -> JobPage:

@@ -103,12 +103,10 @@ async def cancel_session(context: Context, request: Request) -> Response:
     """Answer `POST …/cancel` with 200 once the running job and those in line have stopped, or after 5 s."""
     principal = await context.keys.authenticate(request)
     tenant, session_id = session_of(request, principal)
-    line = [snapshot.job for snapshot in await Sessions(context.container).line(tenant, session_id)]
-    line += await _operations(context, tenant, session_id)
-    if not line:
+    stopped = await stop_all(context, tenant, session_id, f"{principal.role} of {principal.tenant}")
+    if not stopped:
         await must_exist(context, tenant, session_id)
         return JSONResponse({"cancelled": False, "jobId": None, "reason": NOTHING_RUNS})
-    stopped = await Sessions(context.container).stop(line, f"{principal.role} of {principal.tenant}")
     cancelled = [job.id for job in stopped if job.status is JobStatus.CANCELLED]
     reason = None if await _have_stopped(context, cancelled) else NOT_CONFIRMED
     return JSONResponse(
@@ -119,6 +117,13 @@ async def cancel_session(context: Context, request: Request) -> Response:
             "cancelledJobs": cancelled,
         }
     )
+
+
+async def stop_all(context: Context, tenant: str, session_id: str, by: str) -> list[Job]:
+    """Cancel the running job, those in line and what goes on in the background; return them as they are now."""
+    line = [snapshot.job for snapshot in await Sessions(context.container).line(tenant, session_id)]
+    line += await _operations(context, tenant, session_id)
+    return await Sessions(context.container).stop(line, by)
 
 
 async def delete_session(context: Context, request: Request) -> Response:

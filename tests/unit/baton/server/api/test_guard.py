@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.routing import Match
 
+from baton.server.api.admin.health import healthz
 from baton.server.api.guard import OPEN_PER_MINUTE, WRONG_PER_MINUTE
-from baton.server.api.route import ApiRoute
+from baton.server.api.route import ApiRoute, PathRoute
 from baton.server.openapi import described
 from baton.settings.limits import ADDRESS_BYTES, HEADERS_BYTES
 from baton_events.errors import StoreError
@@ -26,6 +28,24 @@ def limit() -> FakeRateLimit:
 async def limited(limit: FakeRateLimit) -> AsyncIterator[Api]:
     async with api_of(Stage(settings=WITH_OPERATIONS, rate_limit=limit)) as made:
         yield made
+
+
+@pytest.mark.parametrize(
+    ("path", "raw_path", "found"),
+    [
+        ("/s/a/memory", b"/s/a/memory", "a"),
+        ("/s/a/memory", b"/s/a%2Fmemory", None),
+        ("/s/a/memory", b"/base%2fof/s/a%2fmemory", None),  # a proxy's, which is stripped
+        ("/s/a/b/memory", b"/base%2Fof/s/a%2Fb/memory", "a/b"),
+        ("/s/a/memory", b"/other%2Fpath", "a"),  # of another host's making
+        ("/s/a/memory", None, "a"),  # as an HTTP API of AWS brings it
+    ],
+)
+def test_a_slash_of_an_id_is_told_from_others(path: str, raw_path: bytes | None, found: str | None) -> None:
+    route = PathRoute("/s/{id:any}/memory", healthz)
+    match, child = route.matches({"type": "http", "method": "GET", "path": path, "raw_path": raw_path})
+    assert child.get("path_params") == (None if found is None else {"id": found})
+    assert (match is Match.FULL) == (found is not None)
 
 
 async def test_a_key_that_asks_too_often_learns_when_to_come_back(limited: Api, limit: FakeRateLimit) -> None:

@@ -127,6 +127,15 @@ async def test_what_runs_in_a_session_is_cancelled(operator: Operator) -> None:
     assert "Cancel running and queued jobs" not in markup
 
 
+async def test_what_goes_on_in_the_background_is_cancelled_too(desk: Operator) -> None:
+    """As by the API: the button is there, so it does what it says."""
+    await say(desk, "m1", "call order")
+    assert "Cancel running and queued jobs" in await desk.see(CHAT)
+    markup = await desk.done("/console/sessions/chat-1/cancel", tenant="acme")
+    assert "1 jobs are cancelled." in markup
+    assert "Cancel running and queued jobs" not in markup
+
+
 async def test_a_replaced_message_is_marked_on_an_older_page(desk: Operator) -> None:
     """The page before the edited message took it for a part of the conversation."""
     for number in range(22):
