@@ -66,15 +66,19 @@ class OperatorTools:
             "fork": self._fork,
         }
 
-    async def _list(self, status: str = "", agent: str = "", text: str = "", limit: int = 20) -> Json:
+    async def _list(self, status: str = "", agent: str = "", text: str = "", limit: int = 20, cursor: str = "") -> Json:
         """List jobs, newest first.
 
         Filters: `status` is pending, processing, waiting, completed, failed or cancelled; `agent` is an agent's name;
-        `text` has words of the task, the answer or the error.
+        `text` has words of the task, the answer or the error. Where the result has a `cursor` there are more jobs:
+        call it again with that.
         """
-        query = {"status": status or None, "jobType": agent or None, "q": text or None, "limit": limit}
-        found = await self._sent("GET", _JOBS, query=query)
-        return {"jobs": [_shown(job) for job in found["jobs"]]}
+        named = {"status": status, "jobType": agent, "q": text, "cursor": cursor}
+        query = {name: value or None for name, value in named.items()}
+        found = await self._sent("GET", _JOBS, query=query | {"limit": limit})
+        return {"jobs": [_shown(job) for job in found["jobs"]]} | (
+            {"cursor": at} if (at := found.get("cursor")) else {}
+        )
 
     async def _explain(self, job: str) -> Json:
         """Explain what a job does or waits for: its state, its unfinished tool calls, and the approvals that it asks.

@@ -243,7 +243,8 @@ async def _shown(block: dict[str, Any], run: ToolContext) -> dict[str, Any]:
     if data is None:
         return block
     try:
-        return await run.keep_file(_bytes_of(data), holder.get("mimeType", "application/octet-stream"), name[:255])
+        media_type = holder.get("mimeType", "application/octet-stream").partition(";")[0].strip()  # without a charset
+        return await run.keep_file(_bytes_of(data), media_type, name[:255])
     except (ToolError, ValueError):
         return {"type": block["type"], "data": f"[{len(data) * 3 // 4} bytes, left out]"}
 

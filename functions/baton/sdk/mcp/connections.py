@@ -6,7 +6,7 @@ lost connection is not used again. Must not: retry, or import the SDK before it 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -156,11 +156,16 @@ def _ours(client: "Client") -> "Client":
 
     session: Any = client.session
     requests = session._dispatcher  # noqa: SLF001 - no other place has a result as it was sent
-    send = requests.send_raw_request
+    send, notify = requests.send_raw_request, requests._dispatch_notification  # noqa: SLF001
 
     async def send_raw_request(method: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return mended(method, await send(method, *args, **kwargs), session.protocol_version or "")
 
+    def dispatch(*notification: Any) -> None:
+        with suppress(OverflowError):  # of a progress that is no float; else it ends the connection
+            notify(*notification)
+
+    requests._dispatch_notification = dispatch  # noqa: SLF001
     requests.send_raw_request, session.validate_tool_result = send_raw_request, _by_ourselves
     return client
 

@@ -34,6 +34,10 @@ async def test_an_operator_sees_jobs_and_acts_on_them() -> None:
         ):
             waiting = (await called(client, "list", status="waiting", agent="pays"))["jobs"]
             assert {job["id"] for job in waiting} == set(jobs)
+            page = await called(client, "list", limit=2)
+            rest = await called(client, "list", limit=2, cursor=page["cursor"])
+            assert [job["id"] for job in page["jobs"] + rest["jobs"]] == jobs[::-1]
+            assert "cursor" not in rest
             asks = {job: (await called(client, "explain", job=job))["approvals"][0]["id"] for job in jobs}
             assert "pays" in (await called(client, "explain", job=jobs[0]))["job"]["jobType"]
             await called(client, "approve", approval=asks[jobs[0]], arguments={"to": "Ann", "amount": 3})

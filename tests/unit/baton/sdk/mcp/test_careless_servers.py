@@ -59,6 +59,16 @@ async def test_the_newest_report_of_progress_is_kept(count: int, kept: int) -> N
     assert all(one < other for one, other in pairwise(seen))
 
 
+@pytest.mark.parametrize("params", [{"progress": 10**400, "total": 1}, {"progress": 1, "total": 10**400}])
+async def test_a_progress_that_is_no_float_ends_no_connection(params: dict[str, int]) -> None:
+    def answer(request_id: Any) -> Sent:
+        huge = {"method": "notifications/progress", "params": {"progressToken": request_id, **params}}
+        sent = [{"jsonrpc": "2.0", **huge}, {"jsonrpc": "2.0", "id": request_id, "result": RESULT}]
+        return 200, STREAM, [f"data: {json.dumps(each)}\n\n".encode() for each in sent]
+
+    assert await _called(answer, ToolContext.for_test()) == "done"
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -90,6 +100,14 @@ async def test_a_picture_is_whole_however_it_is_encoded(data: str) -> None:
     block = {"type": "image", "mimeType": "image/png", "data": data}
     [picture] = await _called(lambda i: found(i, {"content": [block]}), ToolContext.for_test())
     assert picture == await ToolContext.for_test().keep_file(PICTURE, "image/png")
+
+
+@pytest.mark.parametrize("named", ["text/plain; charset=utf-8", "text/plain;charset=utf-8", " Text/Plain"])
+async def test_a_file_s_type_may_have_parameters(named: str) -> None:
+    holder = {"uri": "file:///a.txt", "mimeType": named, "blob": b64encode(b"hello").decode()}
+    block = {"type": "resource", "resource": holder}
+    [file] = await _called(lambda i: found(i, {"content": [block]}), ToolContext.for_test())
+    assert file == await ToolContext.for_test().keep_file(b"hello", "text/plain", "a.txt")
 
 
 async def test_a_picture_in_no_encoding_is_its_size() -> None:
