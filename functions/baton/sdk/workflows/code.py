@@ -236,7 +236,7 @@ class Code:
         self._mean(name, value, file, subset.first_line(node))
         for line, text in subset.faults_of(node, is_top=is_top):
             self._fault(text, file, line)
-        file.take(node, node.col_offset)
+        file.taken.append(node)
         scope = subset.scope_of(value)
         self._pieces.append((file, node, scope))
         for found, line in subset.free_names(node).items():

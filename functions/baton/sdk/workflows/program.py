@@ -18,6 +18,7 @@ from baton.sdk.agents.agent import Agent, CodeAgent
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool import Tool
 from baton.sdk.workflows.code import Code
+from baton.sdk.workflows.rewriting import Needs
 from baton.sdk.workflows.script_text import DATA, attributes_in
 from baton.sdk.workflows.shapes import Shape, Shapes
 from baton.sdk.workflows.substitutes import SUBSTITUTES
@@ -283,7 +284,7 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
     if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
         tables.append("_baton_has_aliases = True")
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]
-    files = tuple((file.shown, file.text, file.added) for file in code.files.values() if file.kept)
+    files = tuple((file.shown, *file.text(Needs())) for file in code.files.values() if file.taken)
     return Program(
         prelude="\n".join(
             [

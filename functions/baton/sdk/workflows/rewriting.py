@@ -20,6 +20,17 @@ _WHOLE_LINE = 1_000_000
 _Place = tuple[int, int]
 
 
+class Needs(Struct, frozen=True):
+    """What a program needs besides: `has_groups`: tasks are awaited; `has_ranks`: objects and texts have an order.
+
+    `shut`: fields that a model may not let anyone set.
+    """
+
+    has_groups: bool = False
+    has_ranks: bool = False
+    shut: frozenset[str] = frozenset()
+
+
 class Edit(Struct, frozen=True, order=True):
     """A text in the place of another one: from a line and a byte in it to another. `rank`: the higher is further right.
 
@@ -32,12 +43,12 @@ class Edit(Struct, frozen=True, order=True):
     new: str
 
 
-def rewritten(lines: Sequence[str], node: ast.stmt, *, has_groups: bool) -> dict[int, str]:
-    """Return the lines of a piece of code by number, rewritten; one may hold several. `has_groups`: in its file."""
+def rewritten(lines: Sequence[str], node: ast.stmt, needs: Needs) -> dict[int, str]:
+    """Return the lines of a piece of code by number, rewritten; one may hold several."""
     decorators = node.decorator_list if isinstance(node, ast.ClassDef) else []  # those of a function do not run
     first = decorators[0].lineno if decorators else node.lineno
     found = {at: lines[at - 1].encode() for at in range(first, (node.end_lineno or first) + 1)}
-    for edit in sorted(_edits(lines, node, has_groups=has_groups), reverse=True):
+    for edit in sorted(_edits(lines, node, needs), reverse=True):
         (top, left), (bottom, right) = edit.start, edit.end
         rest = found[bottom][right:]
         for at in range(top + 1, bottom + 1):
@@ -63,9 +74,9 @@ def _named(function: ast.expr) -> str:
             return ""
 
 
-def _edits(lines: Sequence[str], node: ast.AST, *, has_groups: bool) -> Iterator[Edit]:
+def _edits(lines: Sequence[str], node: ast.AST, needs: Needs) -> Iterator[Edit]:
     """Yield the edits of a node, and of all below it that no edit takes in whole."""
-    whole = _as_a_whole(node, has_groups=has_groups)
+    whole = _as_a_whole(node, needs)
     if whole is not None:
         yield from whole
         return
@@ -74,8 +85,8 @@ def _edits(lines: Sequence[str], node: ast.AST, *, has_groups: bool) -> Iterator
         case ast.AsyncWith() if is_task_group(node):
             yield from _group(lines, node)
         case ast.Call():
-            yield from _around_part(node, has_groups=has_groups)
-        case ast.Await(value=work) if has_groups and _is_maybe_task(work):
+            yield from _around_part(node, needs)
+        case ast.Await(value=work) if needs.has_groups and _is_maybe_task(work):
             yield from _around(work, "_baton_awaited(")
         case _:
             pass
@@ -83,16 +94,16 @@ def _edits(lines: Sequence[str], node: ast.AST, *, has_groups: bool) -> Iterator
         if name not in ("annotation", "returns", "decorator_list", "type_params", "bases"):
             for each in value if isinstance(value, list) else [value]:
                 if isinstance(each, ast.AST):
-                    yield from _edits(lines, each, has_groups=has_groups)
+                    yield from _edits(lines, each, needs)
 
 
-def _as_a_whole(node: ast.AST, *, has_groups: bool) -> list[Edit] | None:
+def _as_a_whole(node: ast.AST, needs: Needs) -> list[Edit] | None:
     """Return the edit of a node that is written anew; None: it is not, and what is below it may be."""
     match node:
         case ast.Delete() if all(isinstance(target, ast.Subscript) for target in node.targets):
-            return [_edit(node, "; ".join(ast.unparse(_deleted(target)) for target in node.targets))]
+            return [_edit(node, "; ".join(ast.unparse(_deleted(target, needs)) for target in node.targets))]
         case ast.GeneratorExp() | ast.Call(func=ast.Attribute(attr="sub" | "finditer" | "sort")) | ast.JoinedStr():
-            rewriter = _Rewriter(has_groups=has_groups)
+            rewriter = _Rewriter(needs)
             new = rewriter.visit(copy.deepcopy(node))
             with suppress(ValueError):  # a text in braces that cannot be written again
                 if rewriter.has_changed:  # the parentheses of a call's one argument are its own
@@ -103,10 +114,10 @@ def _as_a_whole(node: ast.AST, *, has_groups: bool) -> list[Edit] | None:
             return None
 
 
-def _is_substituted(node: ast.Call, *, has_groups: bool) -> bool:
+def _is_substituted(node: ast.Call, needs: Needs) -> bool:
     """Return whether another function may be called in the place of this one, if it is Python's own."""
     name = _named(node.func)  # the interpreter's `timedelta` takes whole numbers alone
-    return name in ("timedelta", "dumps") or (name == "gather" and (bool(node.keywords) or has_groups))
+    return name in ("timedelta", "dumps") or (name == "gather" and (bool(node.keywords) or needs.has_groups))
 
 
 _SIGNS = {ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.Sub: "-", ast.Add: "+", ast.Mult: "*"}
@@ -174,10 +185,10 @@ def _around(node: ast.expr, before: str) -> Iterator[Edit]:
     yield Edit(end, end, 0, ")")
 
 
-def _around_part(node: ast.Call, *, has_groups: bool) -> Iterator[Edit]:
+def _around_part(node: ast.Call, needs: Needs) -> Iterator[Edit]:
     """Yield the edits of a call that is another one where a part of it is Python's own."""
     match node:
-        case ast.Call(func=function) if _is_substituted(node, has_groups=has_groups):
+        case ast.Call(func=function) if _is_substituted(node, needs):
             yield from _around(function, "_baton_own(")
         case ast.Call(func=ast.Attribute(value=owner, attr="join")):
             yield from _around(owner, "_baton_joins(")
@@ -200,12 +211,12 @@ def _group(lines: Sequence[str], node: ast.AsyncWith) -> Iterator[Edit]:
     yield Edit(last, last, _WHOLE_LINE - node.lineno, ends)
 
 
-def _deleted(target: ast.expr) -> ast.expr:
+def _deleted(target: ast.expr, needs: Needs) -> ast.expr:
     assert isinstance(target, ast.Subscript), "others are refused"
     key, call = target.slice, target.value
     if isinstance(key, ast.Slice):
         key = _call("slice", *(part or ast.Constant(None) for part in (key.lower, key.upper, key.step)))
-    visited: ast.expr = _Rewriter(has_groups=False).visit(copy.deepcopy(_call("_baton_del", call, key)))
+    visited: ast.expr = _Rewriter(needs).visit(copy.deepcopy(_call("_baton_del", call, key)))
     return visited
 
 
@@ -216,8 +227,8 @@ def _call(name: str, *args: ast.expr, keywords: Sequence[ast.keyword] = ()) -> a
 class _Rewriter(ast.NodeTransformer):
     """Rewrites an expression as a whole."""
 
-    def __init__(self, *, has_groups: bool) -> None:
-        self._has_groups = has_groups
+    def __init__(self, needs: Needs) -> None:
+        self._needs = needs
         self.has_changed = False
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
@@ -240,7 +251,7 @@ class _Rewriter(ast.NodeTransformer):
                 return self._changed(ast.Call(ast.Attribute(_call("_baton_joins", owner), name, ast.Load()), args, []))
             case ast.Call(func=ast.Name() as function, args=[argument]) if _is_failure(node):
                 return self._changed(_call(function.id, _call("_baton_text", argument)))
-            case ast.Call(func=function) if _is_substituted(node, has_groups=self._has_groups):
+            case ast.Call(func=function) if _is_substituted(node, self._needs):
                 return self._changed(ast.Call(_call("_baton_own", function), node.args, node.keywords))
             case _:
                 return node
@@ -248,7 +259,7 @@ class _Rewriter(ast.NodeTransformer):
     def visit_Await(self, node: ast.Await) -> ast.AST:
         """Await what may be a task."""
         self.generic_visit(node)
-        if not self._has_groups or not _is_maybe_task(node.value):
+        if not self._needs.has_groups or not _is_maybe_task(node.value):
             return node
         return self._changed(ast.Await(_call("_baton_awaited", node.value)))
 

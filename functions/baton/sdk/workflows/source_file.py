@@ -1,4 +1,4 @@
-"""A file of the user: its lines and syntax, and the lines of it that belong to a program.
+"""A file of the user: its lines and syntax, and the statements of it that belong to a program.
 
 Invariant: a line keeps its number, but for lines that a rewriting adds, which are counted. Must not: follow names.
 """
@@ -9,48 +9,45 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from baton.sdk.workflows.rewriting import is_task_group, rewritten
+from msgspec import structs
+
+from baton.sdk.workflows.rewriting import Needs, is_task_group, rewritten
 
 
 @dataclass
 class SourceFile:
-    """A file of the user, and the lines of it that belong to the program."""
+    """A file of the user. `taken`: the statements of it that belong to the program."""
 
     shown: str
     lines: list[str]
     tree: ast.Module
-    kept: dict[int, str] = field(default_factory=dict[int, str])
+    taken: list[ast.stmt] = field(default_factory=list[ast.stmt])
 
     @cached_property
     def has_groups(self) -> bool:
         """Whether a task group stands in it, so that names may be tasks."""
         return any(map(is_task_group, ast.walk(self.tree)))
 
-    def take(self, node: ast.stmt, indent: int) -> None:
-        """Keep a statement's lines, rewritten, at the left margin."""
-        in_texts = set(_lines_in_texts(node))
-        for number, text in rewritten(self.lines, node, has_groups=self.has_groups).items():
-            first, *added = text.split("\n")
-            lines = [line[indent:] if line[:indent].isspace() else line for line in (first, *added)]
-            self.kept[number] = "\n".join([first if number in in_texts else lines[0], *lines[1:]])
-
-    @property
-    def text(self) -> str:
-        """The kept lines on their own numbers, and everything else blank."""
-        return "\n".join(self._all_lines) + "\n"
-
-    @property
-    def added(self) -> tuple[int, ...]:
-        """The numbers of lines in the text that are not in the file."""
-        found, at = list[int](), 0
-        for line in self._all_lines:
-            found += range(at + 2, at + 2 + line.count("\n"))
+    def text(self, needs: Needs) -> tuple[str, tuple[int, ...]]:
+        """Return its statements' lines on their own numbers, all else blank, and the numbers of added lines."""
+        kept = self._kept(structs.replace(needs, has_groups=self.has_groups))
+        all_lines = [kept.get(number, "") for number in range(1, max(kept, default=0) + 1)]
+        added, at = list[int](), 0
+        for line in all_lines:
+            added += range(at + 2, at + 2 + line.count("\n"))
             at += 1 + line.count("\n")
-        return tuple(found)
+        return "\n".join(all_lines) + "\n", tuple(added)
 
-    @property
-    def _all_lines(self) -> list[str]:
-        return [self.kept.get(number, "") for number in range(1, max(self.kept, default=0) + 1)]
+    def _kept(self, needs: Needs) -> dict[int, str]:
+        """Return the lines of its statements by number, rewritten, at the left margin."""
+        kept = dict[int, str]()
+        for node in self.taken:
+            in_texts, indent = set(_lines_in_texts(node)), node.col_offset
+            for number, text in rewritten(self.lines, node, needs).items():
+                first, *added = text.split("\n")
+                lines = [line[indent:] if line[:indent].isspace() else line for line in (first, *added)]
+                kept[number] = "\n".join([first if number in in_texts else lines[0], *lines[1:]])
+        return kept
 
 
 def _lines_in_texts(node: ast.AST) -> Iterator[int]:
