@@ -23,14 +23,16 @@ from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows import subset
 from baton.sdk.workflows.approval import Decision
+from baton.sdk.workflows.foreign_texts import foreign_faults
 from baton.sdk.workflows.lacking import TOOL, is_common, is_method
 from baton.sdk.workflows.model_classes import (
+    annotated_in,
     fields_of,
-    frozen_in,
     is_model,
     is_plain_enum,
     methods_of,
     no_plain,
+    shut_in,
     unmade,
 )
 from baton.sdk.workflows.shapes import NoLiteralError, Shapes
@@ -64,7 +66,7 @@ class Code:
         self._targets: dict[int, str] = {}
         self._bound: dict[str, int] = {}
         self._first: dict[str, tuple[SourceFile, int]] = {}  # where names that Python has, too, have another meaning
-        self._frozen: Mapping[str, str] = {}  # fields, each with its model
+        self._shut: Mapping[str, str] = {}  # fields, each with its model and the reason
         self._alive: list[Any] = []  # what ids are taken of
         self._pieces: list[tuple[SourceFile, ast.stmt, Mapping[str, Any]]] = []  # what was taken, and its names
 
@@ -89,20 +91,13 @@ class Code:
 
     def check_models(self) -> None:
         """Note what the code asks of models that are their fields alone inside, and enums that values have."""
-        for kind in self.shapes.enums.values():
-            if not is_plain_enum(kind):
-                self._fault_of(kind, no_plain(kind))
+        self._check_values()
         bare = [model for model in self.shapes.models.values() if not self.is_sourced(model)]
         own = {name: model for model in bare for name in methods_of(model)}
-        fields = {
-            name
-            for model in self.shapes.models.values()
-            for each in model.__mro__
-            for name in vars(each).get("__annotations__", ())
-        }
+        fields = {name for model in self.shapes.models.values() for name in annotated_in(model)}
         nodes = [(node, file, scope) for file, piece, scope in self._pieces for node in ast.walk(piece)]
         called, known = set[int](), set(fields)
-        self._frozen = self._frozen_fields()
+        self._shut = self._shut_fields()
         for node, _, _ in nodes:
             match node:
                 case ast.Call(func=function):
@@ -129,19 +124,29 @@ class Code:
                 case _:
                     pass
 
+    def _check_values(self) -> None:
+        """Note enums that are more than names, and what is asked of values that are texts inside alone."""
+        for kind in self.shapes.enums.values():
+            if not is_plain_enum(kind):
+                self._fault_of(kind, no_plain(kind))
+        for file, piece, scope in self._pieces:
+            for line, text in foreign_faults(piece, scope, self.shapes.models.values()):
+                self._fault(text, file, line)
+
     def refuse_names(self, taken: AbstractSet[str]) -> None:
         """Note the names of the code and of its models that have to keep their meaning in the program."""
         for name in sorted(taken & {*self._first, *self.shapes.models}):
             what = f"name {name!r} is Python's own, which a workflow needs itself; rename it"
             self._fault(what, *self._first.get(name, (None, 0)))
 
-    def _frozen_fields(self) -> dict[str, str]:
-        """Return the fields that nothing else has which may change, each with its model."""
+    def _shut_fields(self) -> dict[str, str]:
+        """Return the fields that nothing else has which may change, each with its model, and the reason."""
         models = self.shapes.models.values()
-        changing = {name for model in models for name, *_ in fields_of(model) if name not in frozen_in(model)}
+        changing = {name for model in models for name, *_ in fields_of(model) if name not in shut_in(model)}
         for _, piece, _ in self._pieces:
             changing |= {each.attr for each in subset.attributes_of(piece, "self") if isinstance(each.ctx, ast.Store)}
-        return {name: model.__name__ for model in models for name in frozen_in(model) if name not in changing}
+        found = [(name, f"{model.__name__}.{name} {why}") for model in models for name, why in shut_in(model).items()]
+        return {name: text for name, text in found if name not in changing}
 
     def _is_bound_method(
         self, node: ast.Attribute, scope: Mapping[str, Any], called: set[int], known: set[str]
@@ -162,8 +167,8 @@ class Code:
         """Note what a piece of code asks of a class that is less inside. `bare`: models that are their fields alone."""
         text = ""
         match node:
-            case ast.Attribute(attr=name, ctx=ast.Store()) if name in self._frozen:
-                text = f"{self._frozen[name]}.{name} is frozen, which a workflow does not check; make another one"
+            case ast.Attribute(attr=name, ctx=ast.Store()) if name in self._shut:
+                text = f"{self._shut[name]}, which a workflow does not check; make another one"
             case ast.Attribute(value=ast.Attribute(value=ast.Name(id=name)), attr=own) if own not in ("name", "value"):
                 if is_plain_enum(scope.get(name)):
                     text = f"a member of {name} has a name and a value in a workflow; write .value.{own}"
@@ -172,8 +177,8 @@ class Code:
             case ast.Expr(value=ast.Call(func=called)) if _is_awaited(self._called(called, scope)):
                 shown = f"{ast.unparse(called)}(…)"
                 text = f"{shown} is not awaited, so it does not run; write await {shown}"
-            case ast.Call(func=ast.Name(id=name), keywords=given) if (model := scope.get(name)) in bare:
-                text = unmade(model, [each.arg for each in given])
+            case ast.Call(func=ast.Name(id=name)) if (model := scope.get(name)) in bare:
+                text = unmade(model, node)
             case (
                 ast.MatchClass(cls=ast.Name(id=name))
                 | ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id=name)])
@@ -384,8 +389,7 @@ def _standard() -> Mapping[int, tuple[str, str]]:
 @cache
 def _is_users(module: ModuleType | None) -> bool:
     """Return whether a module is the user's: neither Python's, nor an installed package's, nor Baton's."""
-    path = getattr(module, "__file__", None)
-    if module is None or path is None:
+    if module is None or (path := getattr(module, "__file__", None)) is None:
         return False
     installed = any(path.startswith(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))
     return not installed and module.__name__.partition(".")[0] not in ("baton", "baton_events", "baton_local")

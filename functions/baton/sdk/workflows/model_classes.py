@@ -3,9 +3,11 @@
 Must not: make a value, or text of a program.
 """
 
+import ast
 import dataclasses
+import sys
 import typing
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from enum import Enum, Flag
 from types import FunctionType
 from typing import Any, TypeGuard
@@ -13,6 +15,7 @@ from typing import Any, TypeGuard
 from pydantic import AliasChoices, BaseModel, PlainSerializer, WrapSerializer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from typing_extensions import get_type_hints
 
 from baton.sdk.workflows.subset import unheard
 
@@ -22,11 +25,24 @@ _OTHER_JSON = frozenset({"json_encoders", "ser_json_bytes", "ser_json_temporal",
 
 def unwrapped(hint: Any) -> Any:
     """Return an annotation without `Annotated` and the names that `NewType` and `type X = …` give it."""
-    while (inner := getattr(hint, "__supertype__", getattr(hint, "__value__", None))) is not None or (
+    while (inner := getattr(hint, "__supertype__", named_by(hint))) is not None or (
         typing.get_origin(hint) is typing.Annotated
     ):
         hint = typing.get_args(hint)[0] if inner is None else inner
     return hint
+
+
+def named_by(hint: Any) -> Any:
+    """Return the type that `type X = …` names, also as a text, read in its module; None: it is no such name."""
+    if not isinstance(value := getattr(hint, "__value__", None), str):
+        return value
+    module = vars(sys.modules.get(hint.__module__, typing))
+    try:
+        return get_type_hints(type(hint.__name__, (), {"__annotations__": {"it": value}}), module, include_extras=True)[
+            "it"
+        ]
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        return value
 
 
 def is_model(value: object) -> TypeGuard[type[Any]]:
@@ -76,6 +92,11 @@ def own_methods(model: type) -> list[str]:
     ]
 
 
+def annotated_in(model: type) -> set[str]:
+    """Return the names that a model's classes annotate."""
+    return {name for each in model.__mro__ for name in vars(each).get("__annotations__", ())}
+
+
 def methods_of(model: type) -> set[str]:
     """Return the names of what users wrote into a model's classes that is no field, and does not run inside."""
     return {
@@ -87,8 +108,13 @@ def methods_of(model: type) -> set[str]:
     }
 
 
-def unmade(model: type, given: Collection[str | None]) -> str:
-    """Return the fault of a data class's own code that would run as it is made of these; empty: there is none."""
+def unmade(model: type, call: ast.Call) -> str:
+    """Return the fault of a data class that is made by this call, whose own code or options are not there inside."""
+    given = [each.arg for each in call.keywords]
+    if call.args and not _is_placed(model, call.args):
+        return (
+            f"{model.__name__} takes these fields by their names alone in a workflow; write {model.__name__}(field=…)"
+        )
     if "__post_init__" in own_methods(model):
         return unheard(model.__name__, "__post_init__")
     for field in dataclasses.fields(model) if dataclasses.is_dataclass(model) else ():
@@ -97,6 +123,25 @@ def unmade(model: type, given: Collection[str | None]) -> str:
             what = f"the default_factory of {model.__name__}.{field.name} is not called in a workflow"
             return f"{what}; give {field.name}=… where you make one"
     return ""
+
+
+def _is_placed(model: type, args: list[ast.expr]) -> bool:
+    """Return whether the values of a call by place are those of the same fields inside; a pydantic model tells."""
+    if issubclass(model, BaseModel):
+        return True
+    inside = inside_order(model)
+    outside = [each.name for each in dataclasses.fields(typing.cast("Any", model)) if each.init and not each.kw_only]
+    count = len(inside) if any(isinstance(each, ast.Starred) for each in args) else len(args)
+    return len(outside) >= count and outside[:count] == inside[:count]
+
+
+def inside_order(model: type) -> list[str]:
+    """Return the fields in the order that a model has inside: of a data class, those without a default come first."""
+    if issubclass(model, BaseModel):
+        return list(model.model_fields)
+    found, none = dataclasses.fields(typing.cast("Any", model)), dataclasses.MISSING
+    is_needed = {each.name: each.default is none and each.default_factory is none for each in found}
+    return sorted(is_needed, key=lambda name: not is_needed[name])
 
 
 def unrecorded(model: type) -> Iterator[str]:
@@ -117,11 +162,14 @@ def unrecorded(model: type) -> Iterator[str]:
     yield from (f"{each}, so a job would not have the field's value in its records; {way}" for each in own)
 
 
-def frozen_in(model: type) -> set[str]:
-    """Return the fields of a pydantic model that do not change."""
-    fields = getattr(model, "model_fields", {}) if issubclass(model, BaseModel) else {}
-    is_whole = bool(fields) and bool(getattr(model, "model_config", {}).get("frozen"))
-    return {name for name, info in fields.items() if is_whole or info.frozen}
+def shut_in(model: type) -> dict[str, str]:
+    """Return the fields of a pydantic model that nobody sets, or not as they are given, each with the reason."""
+    if not issubclass(model, BaseModel):
+        return {}
+    config, fields = model.model_config, model.model_fields
+    checked = "has validate_assignment" if config.get("validate_assignment") else ""
+    found = {name: "is frozen" if config.get("frozen") or info.frozen else checked for name, info in fields.items()}
+    return {name: reason for name, reason in found.items() if reason}
 
 
 def _extras(hint: Any) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from baton.sdk.agents.agent import Agent, CodeAgent
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool import Tool
 from baton.sdk.workflows.code import Code
+from baton.sdk.workflows.model_classes import shut_in
 from baton.sdk.workflows.rewriting import Needs
 from baton.sdk.workflows.script_text import DATA, attributes_in
 from baton.sdk.workflows.shapes import Shape, Shapes
@@ -109,7 +110,7 @@ def _baton_as(shape, value):
             known = [name for field in fields for name in field[:3]]
             more = [name for name in value if name not in known]
             for name in more:
-                setattr(made, name, value[name])
+                _baton_set(made, name, value[name])
             if _baton_has_aliases:
                 made._baton_more = more
         return made
@@ -152,17 +153,17 @@ def _baton_init(made, args, given, fields, extra):
         shapes = {field[0]: field[3] for field in _baton_FIELDS[kind]}
         for name, (key, value) in found.items():
             levels = 0 if key and value is True else value if key and value else 1
-            setattr(made, name, _baton_copied(left[key] if key else _baton_as(shapes.get(name), value), levels))
+            _baton_set(made, name, _baton_copied(left[key] if key else _baton_as(shapes.get(name), value), levels))
         return
     for name, keys, default in fields:
         found = [key for key in keys if key in left]
         if not found and default is None:
             raise ValueError(f"{kind}: {keys[0]}: Field required")
-        setattr(made, name, left.pop(found[0]) if found else default())
+        _baton_set(made, name, left.pop(found[0]) if found else default())
     if left and extra == "forbid":
         raise ValueError(f"{kind}: {list(left)[0]}: Extra inputs are not permitted")
     for name in left if extra == "allow" else ():
-        setattr(made, name, left[name])
+        _baton_set(made, name, left[name])
 
 
 def _baton_bind(name, names, required, args, kwargs):
@@ -276,22 +277,17 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
         code.keep_methods(model)
     code.refuse_names(_NEEDED)
     stubs = [stub_of(shapes, target, step) for target, step in code.steps.items()]
-    fields = shapes.fields()
     declared = [shapes.declared(model) for model in shapes.models.values() if not code.is_sourced(model)]
-    tables = [f"_baton_FIELDS.update({fields!r})", f"_baton_OPEN.update({shapes.open_models()!r})"]
-    tables += [f"_baton_CHECKED.update({shapes.checked()!r})", *shapes.declared_enums()]
-    tables.append(f"_baton_ORDERS.update({shapes.ordered()!r})")
-    if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
-        tables.append("_baton_has_aliases = True")
     known = [f"_baton_MODELS[{name!r}] = {name}" for name in shapes.models]
-    files = tuple((file.shown, *file.text(Needs())) for file in code.files.values() if file.taken)
+    needs = _needs(shapes)
+    files = tuple((file.shown, *file.text(needs)) for file in code.files.values() if file.taken)
     return Program(
         prelude="\n".join(
             [
                 *_OWN_PART,
                 attributes_in(*(text for _, text, _ in files)),
                 *dict.fromkeys(code.imports.values()),
-                *tables,
+                *_tables(shapes),
                 *declared,
                 *stubs,
                 *code.early,
@@ -304,6 +300,30 @@ def program_of(code: Code, function: FunctionType, hints: Mapping[str, Any], job
         job=job,
         is_checked=shapes.of(hints.get("return"), "the result") is not None,
     )
+
+
+def _needs(shapes: Shapes) -> Needs:
+    """Return what the models and enums of a program need of its code."""
+    has_ranks = any(issubclass(each, str) for each in shapes.enums.values()) or bool(shapes.ordered())
+    names = frozenset(name for fields in _shut(shapes).values() for name in fields)
+    return Needs(has_ranks=has_ranks, has_enums=bool(shapes.enums), shut=names)
+
+
+def _shut(shapes: Shapes) -> dict[str, dict[str, str]]:
+    """Return for each model the fields that nobody sets, if there are any, each with the reason."""
+    found = {name: shut_in(model) for name, model in shapes.models.items()}
+    return {name: fields for name, fields in found.items() if fields}
+
+
+def _tables(shapes: Shapes) -> list[str]:
+    """Return the statements that note what is known of models and enums."""
+    fields = shapes.fields()
+    tables = [f"_baton_FIELDS.update({fields!r})", f"_baton_OPEN.update({shapes.open_models()!r})"]
+    tables += [f"_baton_CHECKED.update({shapes.checked()!r})", *shapes.declared_enums()]
+    tables += [f"_baton_ORDERS.update({shapes.ordered()!r})", f"_baton_SHUT.update({_shut(shapes)!r})"]
+    if any(name != other for each in fields.values() for name, *others, _ in each for other in others):
+        tables.append("_baton_has_aliases = True")
+    return tables
 
 
 def stub_of(shapes: Shapes, target: str, step: Tool | Agent | CodeAgent) -> str:

@@ -21,13 +21,16 @@ _Place = tuple[int, int]
 
 
 class Needs(Struct, frozen=True):
-    """What a program needs besides: `has_groups`: tasks are awaited; `has_ranks`: objects and texts have an order.
+    """What a program needs besides.
+
+    `has_groups`: tasks are awaited; `has_ranks`: objects and texts have an order; `has_enums`: members have a class.
 
     `shut`: fields that a model may not let anyone set.
     """
 
     has_groups: bool = False
     has_ranks: bool = False
+    has_enums: bool = False
     shut: frozenset[str] = frozenset()
 
 
@@ -81,6 +84,7 @@ def _edits(lines: Sequence[str], node: ast.AST, needs: Needs) -> Iterator[Edit]:
         yield from whole
         return
     yield from _in_place(lines, node)
+    yield from _of_objects(node, needs)
     match node:
         case ast.AsyncWith() if is_task_group(node):
             yield from _group(lines, node)
@@ -95,6 +99,18 @@ def _edits(lines: Sequence[str], node: ast.AST, needs: Needs) -> Iterator[Edit]:
             for each in value if isinstance(value, list) else [value]:
                 if isinstance(each, ast.AST):
                     yield from _edits(lines, each, needs)
+
+
+def _of_objects(node: ast.AST, needs: Needs) -> Iterator[Edit]:
+    """Yield the edits of what asks for the order of objects, or sets their fields."""
+    match node:
+        case ast.Compare() if _is_ranked(node, needs):
+            for each in (node.left, *node.comparators):
+                yield from _around(each, "_baton_rank(", rank=-1)
+        case ast.Attribute(value=owner, attr=name, ctx=ast.Store()) if name in needs.shut:
+            yield from _around(owner, "_baton_settable(", f", {name!r})", rank=-1)
+        case _:
+            pass
 
 
 def _as_a_whole(node: ast.AST, needs: Needs) -> list[Edit] | None:
@@ -116,8 +132,16 @@ def _as_a_whole(node: ast.AST, needs: Needs) -> list[Edit] | None:
 
 def _is_substituted(node: ast.Call, needs: Needs) -> bool:
     """Return whether another function may be called in the place of this one, if it is Python's own."""
+    if isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1:
+        return needs.has_enums
     name = _named(node.func)  # the interpreter's `timedelta` takes whole numbers alone
     return name in ("timedelta", "dumps") or (name == "gather" and (bool(node.keywords) or needs.has_groups))
+
+
+def _is_ranked(node: ast.Compare, needs: Needs) -> bool:
+    """Return whether it may ask for the order of objects, which the interpreter knows of its own values alone."""
+    is_order = all(isinstance(each, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for each in node.ops)
+    return needs.has_ranks and is_order
 
 
 _SIGNS = {ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.Sub: "-", ast.Add: "+", ast.Mult: "*"}
@@ -179,10 +203,10 @@ def _span(node: ast.expr | ast.stmt) -> tuple[_Place, _Place]:
     return (node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0)
 
 
-def _around(node: ast.expr, before: str) -> Iterator[Edit]:
+def _around(node: ast.expr, before: str, after: str = ")", rank: int = 0) -> Iterator[Edit]:
     start, end = _span(node)
-    yield Edit(start, start, 0, before)
-    yield Edit(end, end, 0, ")")
+    yield Edit(start, start, rank, before)
+    yield Edit(end, end, -rank, after)
 
 
 def _around_part(node: ast.Call, needs: Needs) -> Iterator[Edit]:
@@ -255,6 +279,14 @@ class _Rewriter(ast.NodeTransformer):
                 return self._changed(ast.Call(_call("_baton_own", function), node.args, node.keywords))
             case _:
                 return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        """Compare the ranks of what has an order."""
+        self.generic_visit(node)
+        if not _is_ranked(node, self._needs):
+            return node
+        others: list[ast.expr] = [_call("_baton_rank", each) for each in node.comparators]
+        return self._changed(ast.Compare(_call("_baton_rank", node.left), node.ops, others))
 
     def visit_Await(self, node: ast.Await) -> ast.AST:
         """Await what may be a task."""

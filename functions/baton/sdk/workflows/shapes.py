@@ -27,9 +27,11 @@ from typing_extensions import get_type_hints, is_typeddict
 from baton.sdk.workflows.model_classes import (
     defaults_of,
     fields_of,
+    inside_order,
     is_model,
     is_ordered,
     is_plain_enum,
+    named_by,
     names_of,
     own_methods,
     shown_and_compared,
@@ -148,11 +150,18 @@ class Shapes:
             self._again.append(hint)
             return None
         self._open.append(hint)
-        found = self._typed_dict(hint) if is_typeddict(hint) else self.of(hint.__value__)
+        found = self._typed_dict(hint) if is_typeddict(hint) else self._named(hint)
         self._open.pop()
         if found is not None and hint in self._again:
             self._clash(f"{self._place}: {hint.__name__} has itself inside, which no workflow reads; annotate a model")
         return found
+
+    def _named(self, hint: Any) -> Shape:
+        """Return the shape of what a name of a type stands for."""
+        if isinstance(value := named_by(hint), str):
+            what = f"{hint.__name__} is the text {value!r}, which names no type of {hint.__module__}"
+            self._clash(f"{self._place}: {what}; write the type itself")
+        return self.of(value)
 
     def _typed_dict(self, hint: Any) -> Shape:
         found = {name: self.of(each) for name, each in get_type_hints(hint).items()}
@@ -262,8 +271,7 @@ class Shapes:
 
     def open_models(self) -> list[str]:
         """Return the models whose objects in JSON may have more than their fields, and keep it."""
-        found = [(name, getattr(model, "model_config", {})) for name, model in self.models.items()]
-        return [name for name, config in found if config.get("extra") == "allow"]
+        return [name for name, each in self.models.items() if getattr(each, "model_config", {}).get("extra") == "allow"]
 
     def checked(self) -> list[str]:
         """Return the models that are made by their own code, outside."""
@@ -368,7 +376,7 @@ def _special_methods(model: type) -> Iterator[str]:
     inside, own, fields = _name_of(model), own_methods(model), shown_and_compared(model)
     shown, compared = [name for name, is_shown, _ in fields if is_shown], [name for name, _, counts in fields if counts]
     pairs = [f"{name}={{self.{name}!r}}" for name in shown]
-    if "__repr__" not in own and len(shown) < len(fields):
+    if "__repr__" not in own and shown != inside_order(model):  # hidden ones, or another order
         yield f'    def __repr__(self): return f"{inside}({", ".join(pairs)})"'
     if "__str__" not in own and issubclass(model, BaseModel) and "__repr__" not in own:
         yield f'    def __str__(self): return f"{" ".join(pairs)}"'

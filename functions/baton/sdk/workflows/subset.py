@@ -7,11 +7,12 @@ and what to do instead. Must not: follow names, which `code` does.
 import ast
 import builtins
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any, TypeAlias
 
 from baton.sdk.records.limits import MODULES
+from baton.sdk.workflows.keys import key_faults, one_key
 from baton.sdk.workflows.lacking import (
     LACKING_ARGUMENTS,
     LACKING_ATTRIBUTES,
@@ -52,6 +53,7 @@ Fault: TypeAlias = tuple[int, str]
 def faults_of(node: ast.AST, *, is_top: bool = False) -> Iterator[Fault]:
     """Yield the faults of a function or class with their lines. `is_top`: its decorator makes it a workflow."""
     bound, groups = bound_in(node), _task_groups(node)
+    yield from key_faults(node)
     for each in _parts(node):
         line = getattr(each, "lineno", 0)
         if each in groups:
@@ -83,7 +85,7 @@ def _expression_faults(node: ast.AST, line: int) -> Iterator[Fault]:
             yield line, "a := in a generator expression is not possible in a workflow; write a loop"
         case ast.Call() if text := _call_fault(node):
             yield line, text
-        case ast.Dict(keys=keys) if same := _one_key(keys):
+        case ast.Dict(keys=keys) if same := one_key(keys):
             yield line, f"{same} is one key, of which a workflow keeps the last; write one"
         case ast.Compare(left=ast.Call(func=ast.Name(id="type")), comparators=[kind]) if _is_exception(kind):
             yield line, "type(…) is no exception's class in a workflow; ask isinstance(…)"
@@ -117,8 +119,6 @@ def _call_fault(node: ast.Call) -> str:
     given = len(node.args) + len(node.keywords)
     if given > 1 and (_is_exception(node.func) or getattr(node.func, "id", "") == "ToolError"):
         return "an exception has one text in a workflow; write its values into it"
-    if getattr(node.func, "id", "") == "KeyError" and node.args and _is_no_text(node.args[0]):
-        return "KeyError takes a text in a workflow, and shows it in quotes; write LookupError(…), or a text"
     called = getattr(node.func, "attr", getattr(node.func, "id", ""))
     if odd := [each.arg for each in node.keywords if each.arg in LACKING_ARGUMENTS.get(called, ())]:
         return f"{called}({odd[0]}=…) is not possible in a workflow; {TOOL}"
@@ -136,26 +136,6 @@ def _call_fault(node: ast.Call) -> str:
         case _:
             text = ""
     return text
-
-
-def _one_key(keys: Sequence[ast.expr | None]) -> str:
-    """Return constants that are the same key of an object, but not the same value; empty: there are none."""
-    seen = dict[Any, Any]()
-    for key in (each.value for each in keys if isinstance(each, ast.Constant)):
-        if type(before := seen.setdefault(key, key)) is not type(key):
-            return f"{before!r} or {key!r}"
-    return ""
-
-
-def _is_no_text(node: ast.expr) -> bool:
-    """Return whether it is never a text."""
-    match node:
-        case ast.Constant(value=value):
-            return not isinstance(value, str)
-        case ast.Call(func=ast.Name(id=name)):
-            return name in ("int", "float", "len", "bool", "tuple", "frozenset", "date")
-        case _:
-            return isinstance(node, ast.Tuple | ast.Compare | ast.UnaryOp)
 
 
 def _is_not_one(args: list[ast.expr]) -> bool:

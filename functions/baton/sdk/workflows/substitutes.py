@@ -11,7 +11,7 @@ import json as _baton_json
 
 _baton_zip, _baton_reversed, _baton_round = zip, reversed, round
 _baton_by_order, _baton_least, _baton_most = sorted, min, max
-_baton_ORDERS = {}
+_baton_ORDERS, _baton_SHUT, _baton_set = {}, {}, setattr
 
 
 class generator:
@@ -108,6 +108,8 @@ def _baton_own(function):
         return _baton_gather
     if function is _baton_json.dumps:
         return _baton_dumps
+    if function is type:
+        return _baton_type
     return _baton_span if function is _baton_timedelta else function
 
 
@@ -210,13 +212,13 @@ class _baton_Member:
 
 class EnumType:
     def __init__(self, kind, members, style):
-        self._baton_kind, self._baton_members = kind, []
+        self._baton_kind, self._baton_members, self.__name__ = kind, [], kind
         for name, value in members:
             found = [each for each in self._baton_members if each.value == value]
             if not found:
                 found = [_baton_Member(kind, name, value, style)]
                 self._baton_members += found
-            setattr(self, name, found[0])
+            _baton_set(self, name, found[0])
         _baton_ENUMS[kind] = self
 
     def __call__(self, value):
@@ -255,6 +257,10 @@ def _baton_plain(value, is_any=True):
     return {_baton_plain(item, is_any) for item in value} if _baton_is(value, (set, frozenset)) else value
 
 
+def _baton_type(value):
+    return _baton_ENUMS[value._baton_kind] if _baton_is(value, _baton_Member) else type(value)
+
+
 def _baton_dumps(value, **options):
     return _baton_json.dumps(_baton_plain(value, False), **options)
 
@@ -273,13 +279,18 @@ def _baton_joins(owner):
 
 
 def _baton_rank(value):
+    if _baton_is(value, (int, str)):
+        return value
     if _baton_is(value, _baton_Member):
         return value.value if value._baton_style else value
     if _baton_is(value, (list, tuple)):
         ranks = [_baton_rank(item) for item in value]
         return ranks if _baton_is(value, list) else tuple(ranks)
     fields = _baton_ORDERS.get(str(type(value))[8:-2])
-    return value if fields is None else tuple([_baton_rank(getattr(value, name)) for name in fields])
+    if fields is None:
+        return value
+    # Of one class alone, and no object is ordered beside a tuple.
+    return _baton_collections.deque([type(value), *[_baton_rank(getattr(value, name)) for name in fields]])
 
 
 def _baton_ranked(key):
@@ -316,13 +327,26 @@ def _baton_isinstance(value, kinds):
     return _baton_is(value, kinds)
 
 
+def _baton_settable(owner, name):
+    found = _baton_SHUT.get(str(type(owner))[8:-2], {}).get(name)
+    if found == "is frozen":
+        raise ValueError(f"{str(type(owner))[8:-2]}: {name}: it {found}")
+    if found is not None:
+        raise TypeError(f"{str(type(owner))[8:-2]}.{name} {found}, which a workflow does not do; make another one")
+    return owner
+
+
+def _baton_setattr(owner, name, value):
+    _baton_set(_baton_settable(owner, name), name, value)
+
+
 def _baton_text(value):
     return value if isinstance(value, str) else str(value)
 """
 # Builtins that are lists in the interpreter, do not know its enums or round otherwise, and their names here.
 SUBSTITUTED = {name: f"_baton_lazy_{name}" for name in ("map", "filter", "zip", "enumerate", "reversed")}
 SUBSTITUTED |= {"isinstance": "_baton_isinstance", "round": "_baton_rounded", "sorted": "_baton_sorted"}
-SUBSTITUTED |= {"min": "_baton_min", "max": "_baton_max"}
+SUBSTITUTED |= {"min": "_baton_min", "max": "_baton_max", "setattr": "_baton_setattr"}
 # The class of an enum's members.
 MEMBER = "_baton_Member"
 # Names of the interpreter's modules that are substituted, too.

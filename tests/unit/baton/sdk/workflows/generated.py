@@ -13,6 +13,7 @@ _RAISED = (
     *("raise ValueError('planned')", "a = await fails('value')", "a = await fails('tool')"),
     *("a = d['none']", "b = a // 0", "a = 1"),
 )
+_PAIRS = ("b, a", "divmod(a, 5)", "[y for y, *_ in [(c, *xs), (1, 2), (2,)] if y is not None][:2]")
 _HELPERS = """
 def half(x, *, up=False):
     return -(-x // 2) if up else x // 2
@@ -76,13 +77,13 @@ class _Maker:
             lambda: f"len({self.values(depth + 1)})",
             lambda: f"sum(v or 0 for v in {self.values(depth + 1)}) % 997",
             lambda: f"d.get({self.key()}, {x()})",
-            lambda: f"int(f'{{{self._name()}:03d}}'.strip('0-') or 0)",
+            lambda: f"int(f'{{{self._name()}:>+9,d}}'.strip(' +-').replace(',', '') or 0)",
         )
 
     def truth(self, depth: int = 0) -> str:
         number = partial(self.number, depth + 1)
         return self._one(
-            lambda: f"{number()} {self._dice.choice(('<', '<=', '==', '!=', '>'))} {number()}",
+            lambda: f"-99 <= {number()} {self._dice.choice(('<', '<=', '==', '!=', '>'))} {number()}",
             lambda: f"not {number()} and {self._name()} is not None",
             lambda: f"{self.key()} in d or {number()} > 3",
             lambda: f"any(v and v % 2 for v in {self.values(depth + 1)})",
@@ -98,7 +99,7 @@ class _Maker:
             lambda: f"[{number()}, {number()}]",
             lambda: f"[v * 2 % 97 for v in xs if v is not None and v > {self._small()}]",
             lambda: f"sorted(d.values(), key=lambda v: (v % 5, v), reverse={self._dice.random() < 0.5})",
-            lambda: f"xs[{self._small()}:{self._small()}]",
+            lambda: f"xs[{self._small()}:{self._small()}][::-2]",
             lambda: "list(reversed(xs))",
             lambda: f"[*xs[:2], *({number()} for _ in range(2))]",
             lambda: "[one + two for (one, two) in zip(range(3), (4, 5, 6))]",
@@ -127,7 +128,7 @@ class _Maker:
             lambda: [f"{self._name()} = await {self.step()}"],
             lambda: [f"xs.append({self.number(1)})", "xs = xs[-6:]"],
             lambda: [f"d[{self.key()}] = {self.number(1)}"],
-            lambda: [f"a, b = {self._dice.choice(('b, a', 'divmod(a, 5)', '(c, *xs, 1, 2)[:2]'))}"],
+            lambda: [f"a, b = {self._dice.choice(_PAIRS)}"],
             lambda: [f"xs += await asyncio.gather({', '.join(self.step() for _ in range(self._dice.randint(1, 3)))})"],
             lambda: [f"c = sum(await asyncio.gather(*[add(v or 0, {self._small()}) for v in xs[:3]])) % 997"],
             lambda: [f"if {self.truth()}:", f"    {self._dice.choice(('break', 'continue')) if in_loop else 'pass'}"],

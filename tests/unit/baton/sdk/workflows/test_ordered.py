@@ -31,8 +31,37 @@ class Rated:
     size: Size = Size.BIG
     name: str = field(default="", compare=False)
 
+@dataclass(order=True)
+class Other:
+    rate: int
+
 """
 SAME = """
+a, b, c = Rated(1), Rated(2), Rated(1, name="z")
+return [a < b, a <= b, b > a, a >= b, not a < b, a < b < Rated(3), a <= c <= b, Rated(1, Size.SMALL) > a]
+---
+x = 3
+both = [(Rated(1), 2) < (Rated(1), 3), [Size.BIG] < [Size.SMALL], any(x < Rated(2) for x in [Rated(1)])]
+both += [f"{Rated(1) < Rated(2)} {Size.BIG < 'c'}", [each.rate for each in [Rated(1), Rated(2)] if each > Rated(1)]]
+return [both, Size.BIG < Size.SMALL, Size.BIG <= "b", "a" < Size.BIG < "c" < "d", Word.NO > Word.AH]
+---
+x = 3
+both = [(await add(1, 2)) < 4, await add(1, 2) < 4, (n := 5) > x, n, (lambda a: a < 2)(1), {1} < {1, 2}]
+both += [x < 5 in [True], -x < 0, x == 3 < 4]
+return [both, "-".join(["a"]) < "b", 1 < (2 if x else 3) < x, dumps(x) < dumps([x])]
+---
+return Rated(1) < Other(2)
+---
+return sorted([Rated(1), Other(0)])
+---
+return max(Rated(1), Other(0))
+---
+return Rated(1) < (2,)
+---
+return Rated(1) > ()
+---
+return Color.RED < Color.BLUE
+---
 return [Size.BIG + "!", "a" + Size.BIG, Word.NO + Word.AH, Size.BIG[0], "b" in Size.BIG]
 ---
 x = Size.BIG
