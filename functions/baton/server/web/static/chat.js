@@ -43,7 +43,7 @@ function showQuestion(parts, before) {
 /** An image, or a file's name. @param {any} part */
 function fileBox(part) {
   const name = part.filename ?? part.mediaType;
-  if (!part.mediaType.startsWith("image/") || !/^(data:|\/)/.test(part.url)) return element("p", "quiet", name);
+  if (!part.mediaType.startsWith("image/") || !/^(data:|\/(?![/\\]))/.test(part.url)) return element("p", "quiet", name);
   const image = /** @type {HTMLImageElement} */ (element("img"));
   image.alt = name;
   if (part.url.startsWith("data:")) image.src = part.url;

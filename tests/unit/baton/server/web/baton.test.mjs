@@ -36,6 +36,19 @@ async function against(answers, work) {
   }
 }
 
+test("a file of another host is asked for without the key", async () => {
+  await against([{ body: "a" }, { body: "b" }, { body: "c" }], async (client, asked) => {
+    const here = client.url;
+    client.url = ""; // as on a page of the API's host
+    assert.equal(await (await client.file(`${here}/x`)).text(), "a");
+    await client.file(`${here.replace("http:", "")}/x`).catch(() => null); // no address where there is no page
+    client.url = here;
+    assert.equal(await (await client.file("data:,hello")).text(), "hello");
+    assert.equal(await (await client.file("/api/sessions/s/files/x")).text(), "b");
+    assert.deepEqual(asked.map((one) => one.headers.authorization), [undefined, "Bearer bk_1"]);
+  });
+});
+
 test("a key is sent in UTF-8", async () => {
   await against([{ body: "{}", headers: {} }], async (client, asked) => {
     client.key = "schlüssel 鍵";
