@@ -18,6 +18,7 @@ DOORS: tuple[Door, ...] = (
         steps.a_usage,
         steps.a_model_error,
         steps.an_event,
+        steps.a_task_of_a_plan,
     ),
     *(providers.an_answer_of_a_server, providers.an_answer_to_a_library, clients.an_outcome, clients.a_body),
     *(scripts.a_script, scripts.an_answer_in_words, servers.an_odd_result_of_mcp),

@@ -39,6 +39,8 @@ JSON = (
     *('"\\ud800"', '"\ud800"', '"\\u0000"', "\ufeff1", "[" * 3_000 + "]" * 3_000, '"' + "x" * 5_000 + '"'),
     '{"token": "sk-0123456789"}',
 )
+# The names by which Baton's own records say what an object is.
+MARKS = ("$resultOf", "literal", "step", "path", "ok", "error", "kept", "apart", "sealed", "type", "$task")
 WHOLE = (0, -1, 2**31, 2**53 + 1, 2**64, -(2**70), 10**30, 10**4_299, 10**5_000)
 FLOATS = (0.5, -0.0, 1e308, 5e-324, float("nan"), float("inf"), float("-inf"))
 
@@ -152,6 +154,15 @@ class Drawn:
             lambda: self.object(depth),
         ]
         return self.random.choice(leaves + inner if depth else leaves)()
+
+    def marked(self, depth: int = 3) -> Any:
+        """Draw JSON that looks like a record of Baton's, or nearly so."""
+        if depth == 0 or self.random.random() < 0.2:
+            return self.random.choice((None, True, 1, "a", "file", "sealed:a:b", [], ["a", 0], {}))
+        if self.random.random() < 0.2:
+            return [self.marked(depth - 1) for _ in range(2)]
+        names = self.random.sample(MARKS, self.random.choice((1, 1, 2)))
+        return {name: self.marked(depth - 1) for name in names}
 
     def picked(self, usual: Any) -> Any:
         """Draw the usual value, or seldom any."""

@@ -11,7 +11,19 @@ from typing import Any, cast
 import msgspec
 from pydantic_core import from_json
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton import (
+    Agent,
+    Call,
+    Pending,
+    Registry,
+    ScriptedModel,
+    Step,
+    ToolContext,
+    ToolError,
+    result_of,
+    task_data,
+    tool,
+)
 from baton.engine.commit.answers import Claim, History
 from baton.engine.decide import decide
 from baton.engine.effects import CallModel, RunTool
@@ -28,7 +40,8 @@ from baton.sdk.tools.running_calls import RunningCalls
 from baton.worker.executors.executor import UNRECORDABLE, OutcomeDoor
 from baton.worker.executors.model_call import runner_turn
 from baton.worker.executors.model_turn import ModelTurn
-from baton.worker.executors.tool_run import ResultLimit, ToolRun
+from baton.worker.executors.plan_turns import static_turn
+from baton.worker.executors.tool_run import ResultLimit, ToolRun, arguments_of
 from baton_events.app_event import AppEventError, app_event, parse_app_event
 from baton_events.errors import TooLargeError
 from baton_events.ids import canonical_json
@@ -275,6 +288,24 @@ async def a_model_error(drawn: Drawn) -> None:
         raise ModelError(drawn.any(), retryable=drawn.any(), retry_after_seconds=drawn.any())
 
     await model_turn(make)
+
+
+async def a_task_of_a_plan(drawn: Drawn) -> None:
+    """The steps of a fixed plan are given it, as data of their task and as the result of a step before."""
+    data, result = {"x": drawn.marked(), "$resultOf": drawn.marked()}, drawn.marked()
+
+    @tool
+    async def take(event: dict[str, Any], rows: list[Any], result: Any = None) -> None:
+        """Take it."""
+
+    of_task = {"event": task_data, "rows": [task_data["x"]]}
+    plan = [Step("a", take, of_task), Step("b", take, of_task | {"result": result_of("a")}, depends_on=["a"])]
+    turn = static_turn(plan, {"take": take}, History(({"role": "user", "text": "go", "data": data},)))
+    assert isinstance(turn, ModelAnswered), (data, turn)
+    given = {"event": data, "rows": [data["x"]]}
+    for wanted, expected in zip(turn.wanted, (given, given | {"result": result}), strict=True):
+        call = CallRecord("job_1-1-1", 1, 1, "take", wanted.arguments, step=wanted.step, after={"a": "job_1-1-0"})
+        assert arguments_of(call, History(results={"job_1-1-0": {"ok": result}})) == expected
 
 
 async def an_event(drawn: Drawn) -> None:

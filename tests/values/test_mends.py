@@ -8,6 +8,7 @@ import pytest
 from baton.sdk.agents import agent, code_mode
 from baton.sdk.models.model import NOTHING_SPENT, ModelAnswer
 from baton.sdk.models.through_pydantic_ai import call_pieces, chat_chunks, client, whole
+from baton.sdk.planning import reference
 from baton.server.api import audit, problem
 from baton.store.transport import bodies
 from baton.worker.executors import executor, model_call, tool_run
@@ -19,7 +20,15 @@ from tests.values.durations import a_duration, an_endless_result
 from tests.values.odd import Drawn
 from tests.values.providers import an_answer_of_a_server, an_answer_to_a_library
 from tests.values.scripts import a_script
-from tests.values.steps import a_result, a_tool_error, a_usage, a_wait, an_answer_of_a_runner, an_error
+from tests.values.steps import (
+    a_result,
+    a_task_of_a_plan,
+    a_tool_error,
+    a_usage,
+    a_wait,
+    an_answer_of_a_runner,
+    an_error,
+)
 
 _SEEDS = 4_000
 
@@ -54,6 +63,7 @@ MENDS: list[Mend] = [
     ("durations have no end", durations, "seconds_of", durations.plain_seconds, a_duration),
     ("pydantic reads iterators", json_value, "_has_iterator", lambda *_: False, an_endless_result),
     ("iterators have no end", json_value._Walk, "_items", lambda _, value, __: value, an_endless_result),
+    ("a task's data is recorded as it is", reference, "_as_literal", _as_it_is, a_task_of_a_plan),
     ("operators' bodies are kept as they are", audit, "plain", _as_it_is, a_body),
 ]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from baton.sdk.planning.plan import PlannedStep, cycle_of, depth_of
-from baton.sdk.planning.reference import TASK, InvalidReference, Place, references
+from baton.sdk.planning.reference import TASK, InvalidReference, Place, known_so_far, references
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
 from baton.sdk.tools.tool import Tool
 from baton_events.ids import canonical_json
@@ -97,7 +97,7 @@ def _misfits(step: PlannedStep, tool: Tool, referring: Sequence[Place]) -> Itera
             known = _listed(tool.parameters["properties"])
             yield f"invalid arguments for tool {tool.name!r}: {name}: is not an argument (it has: {known})"
     try:
-        tool.check(step.arguments)
+        tool.check(known_so_far(step.arguments))
     except InvalidArguments as error:
         for fault, place in zip(error.faults, error.places, strict=True):
             if not any(_on_one_way(place, reference) for reference in referring):

@@ -4,7 +4,8 @@ Recorded, a reference is JSON: `{"$resultOf": {"step": "a", "path": ["field", 0]
 plan refers to the job's task in the same way, under a name that no step can have. References to the task are replaced
 when the plan is recorded for a job, the others when the step runs. Invariant: an object that has the key and is no such
 reference is refused, so a literal is never taken for a reference, nor the reverse. The content of a result or a task is
-data: nothing in it is taken for a reference. Must not: read the store.
+data: nothing in it is taken for a reference. An object of a task that has the key is recorded as
+`{"$resultOf": {"literal": {…}}}`. Must not: read the store.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from baton.sdk.records.record import Record
 
 KEY = "$resultOf"
 TASK = "$task"
+_LITERAL = "literal"
 Place = tuple[str | int, ...]
 
 
@@ -95,9 +97,10 @@ def references(value: Any, place: Place = ()) -> Iterator[tuple[Place, ResultOf]
         InvalidReference: an object looks like a reference and is none.
     """
     if isinstance(value, dict):
-        found = read(value)
+        found = None if _is_literal(value) else read(value)
         if found is not None:
             yield place, found
+        if KEY in value:
             return
         for key, item in value.items():
             yield from references(item, (*place, key))
@@ -122,6 +125,18 @@ def read(value: Mapping[str, Any]) -> ResultOf | None:
     raise InvalidReference(
         f'{value!r} is no reference; write {{"{KEY}": {{"step": "a", "path": ["rows", 0]}}}} and nothing beside it'
     )
+
+
+def _is_literal(value: Mapping[str, Any]) -> bool:
+    inner = value.get(KEY)
+    return len(value) == 1 and isinstance(inner, dict) and inner.keys() == {_LITERAL}
+
+
+def _as_literal(value: Any) -> Any:
+    """Return foreign JSON in its recorded form, in which none of its objects looks like a reference."""
+    if isinstance(value, dict):
+        return {KEY: {_LITERAL: value}} if KEY in value else {key: _as_literal(item) for key, item in value.items()}
+    return [_as_literal(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_part(part: object) -> bool:
@@ -156,19 +171,21 @@ def filled(arguments: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]
     """Replace references to the task (`{"text": …, "data": {…}}`) by its values; other references stay.
 
     Raises:
-        UnresolvedReference: there is nothing at the path in the task, or a value that looks like a reference.
+        UnresolvedReference: there is nothing at the path in the task.
     """
     stored = {"ok": {"text": task.get("text", ""), "data": task.get("data") or {}}}
 
     def fill(reference: ResultOf) -> Any:
         if reference.step != TASK:
             return reference.as_json()
-        value = _referred(reference, {TASK: TASK}, {TASK: stored})
-        if _has_key(value):
-            raise UnresolvedReference(f"{reference!r}: an object may not have the key {KEY!r}")
-        return value
+        return _as_literal(_referred(reference, {TASK: TASK}, {TASK: stored}))
 
     return _replaced(arguments, fill)
+
+
+def known_so_far(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return recorded arguments with their literals as they are; references stay, as their results are not there."""
+    return _replaced(arguments, ResultOf.as_json)
 
 
 def _replaced(arguments: dict[str, Any], refer: Callable[[ResultOf], Any]) -> dict[str, Any]:
@@ -180,15 +197,11 @@ def _replaced(arguments: dict[str, Any], refer: Callable[[ResultOf], Any]) -> di
 
 def _value(value: Any, refer: Callable[[ResultOf], Any]) -> Any:
     if isinstance(value, dict):
+        if _is_literal(value):
+            return value[KEY][_LITERAL]
         reference = read(value)
         return {key: _value(item, refer) for key, item in value.items()} if reference is None else refer(reference)
     return [_value(item, refer) for item in value] if isinstance(value, list) else value
-
-
-def _has_key(value: Any) -> bool:
-    if isinstance(value, dict):
-        return KEY in value or any(map(_has_key, value.values()))
-    return isinstance(value, list) and any(map(_has_key, value))
 
 
 def _referred(reference: ResultOf, after: Mapping[str, str], results: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -136,6 +136,13 @@ async def test_each_handler_takes_the_event_once(api: Api, shop: Shop) -> None:
     assert len({job["sessionId"] for job in jobs if job["jobType"] == "writer"}) == 2
 
 
+async def test_data_that_looks_like_a_reference_of_a_plan_reaches_its_handler(api: Api, shop: Shop) -> None:
+    event_id = await sent(api, "order.booked", data={"$resultOf": {"step": "note"}}, key="A-7")
+    await api.stage.run()
+    assert shop.taken == [("note 1", "A-7")]
+    assert {each["status"] for each in (await shown(api, event_id)).values()} == {"completed"}
+
+
 async def test_a_handler_without_attempts_left_leaves_a_dead_letter_which_a_replay_runs_again(
     api: Api, shop: Shop
 ) -> None:

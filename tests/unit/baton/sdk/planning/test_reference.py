@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from baton import result_of
+from baton import result_of, task_data
 from baton.sdk.planning.reference import (
     InvalidReference,
     ResultOf,
     UnresolvedReference,
+    filled,
     read,
     recorded,
     references,
@@ -116,3 +117,20 @@ def test_a_reference_that_leads_nowhere_says_so(reference: Any, message: str) ->
         resolve(reference)
     with pytest.raises(UnresolvedReference, match="is no reference"):
         resolved({"value": {"$resultOf": 3}}, AFTER, RESULTS)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"$resultOf": {"step": "a"}},
+        {"$resultOf": {"literal": {"x": 1}}},
+        {"rows": [{"$resultOf": {"step": "bad", "path": []}, "and": 1}]},
+        {"$resultOf": {"literal": {"$resultOf": {"step": "a"}}}, "x": {"$resultOf": 3}},
+    ],
+)
+def test_nothing_in_a_task_is_taken_for_a_reference(data: dict[str, Any]) -> None:
+    """Neither where the plan is recorded, nor when the step runs."""
+    given = filled(recorded({"event": task_data, "beside": [result_of("a")["rows"], task_data]}), {"data": data})
+    assert [found for _, found in references(given)] == [result_of("a")["rows"]]
+    rows = RESULTS["call-a"]["ok"]["rows"]
+    assert resolved(given, AFTER, RESULTS) == {"event": data, "beside": [rows, data]}
