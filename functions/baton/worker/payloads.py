@@ -4,6 +4,7 @@ Invariant: what a record names is there, whole and unchanged, or it counts as go
 record has, or delete what a record may still name.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -30,7 +31,7 @@ from baton.store.records.objects import (
 )
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
-from baton_events.errors import PayloadGoneError
+from baton_events.errors import OWN_CODEC, PayloadGoneError, UnreadablePayloadError
 from baton_events.ids import canonical_json
 
 # What a process keeps of objects that it has read or written: entries of transcripts, states of runs.
@@ -166,6 +167,10 @@ class Payloads:
 SCRIPT_APART = "apart:"
 
 
+# The pauses before what a codec has refused is put again, as a COMMIT is: the work that made it need not be done again.
+PAUSES_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+
 class Leaving:
     """What leaves the records of a job for the object store. `size_bytes`: how much has; `keeps`: as `KnownObjects`.
 
@@ -179,11 +184,22 @@ class Leaving:
     async def there(self, text: str, preview: str = "") -> dict[str, Any]:
         """Put a text; return what a record has in its place."""
         data = text.encode()
-        ref = await self._payloads.objects.put(self._place, self._tenant, data)
+        ref = await self._put(data)
         if self._keeps:
             self._payloads.known.keeps(ref, data)
         self.size_bytes += len(data)
         return named(ref, len(data), JSON, preview)
+
+    async def _put(self, data: bytes) -> str:
+        """Put an object; again where a codec of one's own refuses it. The object store's library repeats the rest."""
+        for pause_seconds in PAUSES_SECONDS:
+            try:
+                return await self._payloads.objects.put(self._place, self._tenant, data)
+            except UnreadablePayloadError as error:
+                if error.key_id != OWN_CODEC:
+                    raise
+            await asyncio.sleep(pause_seconds)
+        return await self._payloads.objects.put(self._place, self._tenant, data)
 
     async def short_record(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a task, an entry of a transcript or a result of a job; a large one names its large fields."""
