@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from baton.engine import attempts, stream_parts
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, Verdict
+from baton.engine.commit.codec import is_open
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
@@ -149,8 +150,10 @@ def _at_work_beside(tree: Tree, claim: Claim, continuation: Continuation) -> fro
 def _continues(claim: Claim, tree: Tree, item: WorkItem, continuation: Continuation) -> bool:
     free = item.key not in continuation.but and item.free_at_ms() <= claim.now_ms
     near = item.job_id == claim.job_id or item.kind is ItemKind.SLOT_REQUEST
-    sealed = tree.jobs[item.job_id].sealed or item.sealed  # which cannot be opened here: another process takes it
-    return free and near and not sealed and may_continue(tree.jobs[item.job_id], item, continuation.leases_ms)
+    # What cannot be opened here is left to another process.
+    opened = not (tree.jobs[item.job_id].sealed or item.sealed)
+    opened = opened and all(map(is_open, tree.messages.get(item.job_id, {}).values()))
+    return free and near and opened and may_continue(tree.jobs[item.job_id], item, continuation.leases_ms)
 
 
 def let_go(draft: Draft, item: WorkItem, rest: tuple[str, ...] | None = None) -> None:

@@ -88,8 +88,13 @@ def require_open(*texts: str) -> None:
         UnreadablePayloadError: one was not.
     """
     for text in texts:
-        if text.startswith(_SEALED):
+        if not is_open(text):
             raise UnreadablePayloadError(key_of(text))
+
+
+def is_open(text: str) -> bool:
+    """Return whether a text of a tree is in clear."""
+    return not text.startswith(_SEALED)
 
 
 def key_of(sealed: str) -> str:

@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.engine.commit.answers import Signal
 from baton.engine.effects import Changes
+from baton.engine.outbox import Continuation
 from baton.engine.state import Job
 from baton.engine.stream_parts import TEXTLESS, tool_output
 from baton.engine.transitions import JobStatus
@@ -26,6 +28,8 @@ from tests.contract.store.sample import (
     claim_of,
     creation,
     first_item,
+    leases_of,
+    next_turn,
     record_of,
     table_of,
 )
@@ -217,3 +221,24 @@ async def test_a_sweep_of_the_same_process_leaves_nothing_unreadable() -> None:
     claimed = await store.claim(claim_of(wait, "m2", after_ms=10))
     assert claimed.state is not None
     assert claimed.state.outcome == '{"ok":0}'
+
+
+async def test_a_turn_with_a_message_that_cannot_be_opened_is_left_to_a_process_that_can() -> None:
+    """The step before it is recorded all the same."""
+    stage = stage_of(K1)
+    await stage.store.create(creation(a_job()), "m1", NOW_MS)
+    asked = Changes(items=(call_item(0),), calls=(record_of(call_item(0)),))
+    assert (await stage.store.commit(claim_of(first_item()), asked)).applied
+    newer, message = stage_of(f"{K2},{K1}", stage.redis), '{"messageId":"s","role":"user","text":"and this"}'
+    claim, room = claim_of(call_item(0)), Continuation("o1.1", leases_of(), 9)
+    older = stage_of(K1, stage.redis).store
+    assert (await older.claim(claim)).state is not None
+    await newer.store.signal(JOB_ID, "m2", Signal("s", "", message=message), NOW_MS)
+    committed = await older.commit(claim, Changes(results={claim.call_id: '{"ok":1}'}, join=next_turn()), room)
+    assert (committed.applied, committed.claimed, [item.kind for item in committed.pending]) == (
+        True,
+        (),
+        [ItemKind.LOOP],
+    )
+    turn = await stage_of(f"{K2},{K1}", stage.redis).store.claim(claim_of(committed.pending[0], "m3", "o3"))
+    assert [entry["text"] for entry in turn.history.transcript] == ["do it", "and this"]
