@@ -1,7 +1,7 @@
 """A session's newest entries, and what chats keep beside their jobs."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -146,15 +146,21 @@ async def test_what_was_not_used_for_the_retention_time_is_dropped(
 
 
 async def test_a_chat_whose_deletion_fails_is_forgotten_by_the_next_one() -> None:
-    """With all of its files: none is left that nothing finds."""
+    """With all of its files: none is left that nothing finds, and the size of each is given back, once."""
     connection = FakeConnection()
     chats = Chats(connection, RETENTION_MS)
     for name in ("a", "b"):
         await chats.keep_file("t", "s", name, "text", 1)
+    given_back = list[tuple[int, int]]()
+
+    async def give_back(_tenant: str, kept: Sequence[tuple[int, int]]) -> None:
+        given_back.extend(kept)
+
     for answered in (1, 2, 3):
         with pytest.raises(StoreError), answers(connection, answered):
-            await chats.forget_chat("t", "s")
-    await chats.forget_chat("t", "s")
+            await chats.forget_chat("t", "s", give_back)
+    await chats.forget_chat("t", "s", give_back)
+    assert given_back == [(1, 4)] * 2
     assert [await chats.read_file("t", "s", name) for name in ("a", "b")] == [None, None]
     assert not [key for key in connection.redis.data.values if "files" in key]
 

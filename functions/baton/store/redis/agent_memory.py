@@ -7,7 +7,7 @@ A session's memory is one hash under a hash tag of its own; each write is decide
 it still is. The cache is one GET before a model call, and one SET with its expiry after it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
@@ -78,6 +78,10 @@ def text_of_pieces(sealing: Sealing, session_id: str, pieces: Sequence[str]) -> 
 
 def _piece_place(session_id: str, number: int, count: int) -> str:
     return session_id if count == 1 else f"{session_id}:{number}:{count}"
+
+
+# Is told of files of a tenant that were removed: since when each was kept, and its size.
+GiveBack = Callable[[str, Sequence[tuple[int, int]]], Awaitable[None]]
 
 
 class Chats:
@@ -180,9 +184,23 @@ class Chats:
             if key_id and key_id not in self._redis.sealing.key_ids:
                 raise UnreadablePayloadError(key_id, "is not there")
 
-    async def forget_chat(self, tenant: str, session_id: str) -> Sequence[tuple[int, int]]:
-        """Forget a session and its files; return since when each file was kept, and its size. Repeatable."""
-        kept, of_session = list[tuple[int, int]](), keys.files_key(tenant, session_id)
+    async def forget_chat(
+        self, tenant: str, session_id: str, give_back: "GiveBack | None" = None
+    ) -> Sequence[tuple[int, int]]:
+        """Forget a session and its files; return since when each file was kept, and its size. Repeatable.
+
+        `give_back` is told the same, also where this fails: who repeats it finds only what is left.
+        """
+        kept = list[tuple[int, int]]()
+        try:
+            await self._forget_chat(tenant, session_id, kept)
+        finally:
+            if kept and give_back is not None:
+                await give_back(tenant, kept)
+        return kept
+
+    async def _forget_chat(self, tenant: str, session_id: str, kept: list[tuple[int, int]]) -> None:
+        of_session = keys.files_key(tenant, session_id)
         [names] = await self._redis.read(("SMEMBERS", of_session))
         for name in names:  # in a cluster each is on another server
             key = keys.files_key(tenant, session_id, name)
@@ -195,7 +213,6 @@ class Chats:
         await self._redis.execute("ZREM", keys.sessions_key(tenant), session_id)
         if self._objects is not None:
             await self._delete_apart(self._objects, session_place(tenant, session_id))
-        return kept
 
     async def prune_apart(self, now_ms: int) -> int:
         """Delete the objects of sessions whose files have expired; return how many there were."""

@@ -142,6 +142,6 @@ class _Erasure:
             return
         self._sessions.add(session_id)
         forgotten = await self._container.memory.forget(self._tenant, session_id, self._clock.now_ms())
-        kept = await self._container.ports.chats.forget_chat(self._tenant, session_id)
-        await self._container.commands.quota.given_back(self._tenant, kept)
+        give_back = self._container.commands.quota.given_back
+        kept = await self._container.ports.chats.forget_chat(self._tenant, session_id, give_back)
         self.counts += Counter(sessions=1, files=len(kept), memories=max(forgotten.session, forgotten.long_term))

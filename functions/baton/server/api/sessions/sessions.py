@@ -141,8 +141,7 @@ async def delete_session(context: Context, request: Request) -> Response:
         if not cursor:
             break
     await context.container.memory.forget(tenant, session_id, context.container.ports.clock.now_ms())
-    kept = await context.container.ports.chats.forget_chat(tenant, session_id)
-    await context.container.commands.quota.given_back(tenant, kept)
+    await context.container.ports.chats.forget_chat(tenant, session_id, context.container.commands.quota.given_back)
     return Response(status_code=204)
 
 
