@@ -8,9 +8,13 @@ SENT_BY = "by"  # the note with the handler's job that has sent an event or star
 
 
 class EventRecord(Struct, frozen=True):
-    """One app event: the message's body, its handlers' names, and notes by name. `new`: it was not there before."""
+    """One app event: the message's body, its handlers' names, and notes by name.
+
+    `new`: it was not there before. `erased_ms`: when the data of the person whose it is was erased last; 0: never.
+    """
 
     event: str
     handlers: tuple[str, ...] = ()
     notes: dict[str, str] = field(default_factory=dict[str, str])
     new: bool = False
+    erased_ms: int = 0

@@ -46,14 +46,20 @@ class EventRecords:
         handled = [field for name in handlers for field in (_HANDLER + name, "1")]
         of_subject = keys.subject_events_key(subject)
         noted: list[Command] = [["SADD", of_subject, event_id], ["PEXPIRE", of_subject, self._retention_ms]]
-        new, *_, found = await self._redis.pipeline(
+        answers = await self._redis.pipeline(
             ["HSETNX", key, _EVENT, event],
             *([["HSET", key, *handled]] if handled else []),
             *(noted if subject else []),
             ["PEXPIRE", key, self._retention_ms],
             ["HGETALL", key],
+            *([["GET", keys.subject_erased_key(subject)]] if subject else []),
         )
-        return replace(self._record(found, event_id), new=bool(new))
+        found, erased_ms = answers[-2:] if subject else (answers[-1], 0)
+        return replace(self._record(found, event_id), new=bool(answers[0]), erased_ms=int(erased_ms or 0))
+
+    async def begin_erasure(self, subject: str, now_ms: int) -> None:
+        """Note that the data of a person is erased: of events that came before, some may not have been delivered."""
+        await self._redis.execute("SET", keys.subject_erased_key(subject), now_ms, "PX", self._retention_ms)
 
     async def of_subject(self, subject: str) -> list[str]:
         """Return the ids of the events that have data of a person."""

@@ -160,6 +160,11 @@ def subject_events_key(subject: str) -> str:
     return f"baton:subject:{subject}:events"
 
 
+def subject_erased_key(subject: str) -> str:
+    """Return the key of a string: when the data of a person, by their digest, was erased last; it expires."""
+    return f"baton:subject:{subject}:erased"
+
+
 def app_event_waits_key(name: str) -> str:
     """Return the key of a sorted set: calls that wait for app events known as `name`, by their end; it expires."""
     return f"baton:{{app-event:{name}}}:waits"

@@ -52,12 +52,24 @@ def misfits(handlers: tuple[Handler, ...], data: Any) -> list[tuple[Handler, Mis
 
 
 async def keep_event(records: AppEvents, quota: StoredQuota, event: AppEvent, handlers: tuple[str, ...]) -> EventRecord:
-    """Keep an event, and count it for its tenant where it is new. Raises StoreError."""
+    """Keep an event, and count it for its tenant where it is new. Raises StoreError.
+
+    One that arrives after the data of its person was erased, as it was sent with a delay, is erased here.
+    """
     text = encode_event(event)
     record = await records.add(event.id, text, handlers, subject=event.subject or "")
     if record.new:
         await quota.event_stored(event.tenant, stored_size(text))
+    if ERASED not in record.notes and milliseconds(event.created_at) < record.erased_ms:
+        await erase_event(records, event)
+        record = replace(record, notes={**record.notes, ERASED: "1"})
     return record
+
+
+async def erase_event(records: AppEvents, event: AppEvent) -> None:
+    """Erase the data of an event; nothing follows from it any more. Raises StoreError."""
+    blank, name = encode_event(replace(event, data=None, key="")), awaited_name(event.tenant, event.name, event.key)
+    await records.erase(event.id, blank, name, canonical_json(event.data))
 
 
 def stored_size(text: str) -> int:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Annotated
 
-from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,10 +23,10 @@ from baton.server.api.jobs.submission import SUBJECT_LIMIT_CHARS
 from baton.server.api.problem import invalid_by, parsed_query
 from baton.server.api.schedules import recurrence_in
 from baton.store.records.app_events import ERASED
+from baton.worker.runtime.app_events import erase_event
 from baton_events.app_event import parse_app_event
 from baton_events.errors import JobGoneError, UnknownJobError, UnreadablePayloadError
-from baton_events.ids import awaited_name, canonical_json, subject_digest
-from baton_events.schema import encode_event
+from baton_events.ids import subject_digest
 
 # Well within the time limit of a request, behind any gateway.
 _LONGEST_MS, _PAGE_JOBS, _AT_ONCE = 15_000, 100, 8
@@ -77,6 +76,7 @@ class _Erasure:
     async def run(self) -> None:
         await self._delete_schedules()
         for subject in self._subjects:
+            await self._container.ports.app_events.begin_erasure(subject, self._began_ms)
             await self._erase_events(subject)
             await self._end_jobs(subject)
 
@@ -113,9 +113,7 @@ class _Erasure:
             taken = [await job_of(self._context, event, record, handler) for handler in record.handlers]
             await self._end([snapshot.job for snapshot in taken if snapshot])
             if all(snapshot is None or snapshot.job.ended for snapshot in taken):
-                name = awaited_name(event.tenant, event.name, event.key)
-                blank = encode_event(replace(event, data=None, key=""))
-                await records.erase(event.id, blank, name, canonical_json(event.data))
+                await erase_event(records, event)
                 self.counts["events"] += 1
 
     async def _end(self, jobs: Iterable[Job]) -> None:

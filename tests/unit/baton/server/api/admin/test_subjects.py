@@ -9,6 +9,7 @@ import pytest
 
 from baton import Agent, Call, Event, HandlerContext, Memory, Pending, Registry, ScriptedModel, ToolContext, on, tool
 from baton.client.requests import in_path
+from baton_events.app_event import app_event
 from baton_events.ids import subject_digest
 from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.stage import Stage
@@ -42,6 +43,10 @@ def registry() -> Registry:
     def note(event: Event, ctx: HandlerContext) -> None:
         pass
 
+    @on("order.paid")
+    async def remind(event: Event, ctx: HandlerContext) -> None:
+        await ctx.emit("order.taken", event.data, delay_seconds=600)
+
     @on("many", batch=(3, 60))
     def count(events: list[Event], ctx: HandlerContext) -> str:
         return repr([event.data for event in events])
@@ -55,7 +60,7 @@ def registry() -> Registry:
             Agent("waits", model=ScriptedModel([[Call("ask")], "done"]), tools=[ask]),
             Agent("delegates", model=ScriptedModel([[Call("delegate")], "done"]), tools=[delegate]),
         ],
-        handlers=[take, note, count],
+        handlers=[take, note, count, remind],
     )
 
 
@@ -185,6 +190,26 @@ async def test_an_erased_event_that_comes_again_starts_nothing(api: Api) -> None
     assert (await erased(api))["events"] == 1
     await api.stage.run(within_seconds=60)
     assert kept(api, ANNA) == []
+
+
+async def test_an_event_sent_with_a_delay_before_the_erasure_starts_nothing(api: Api) -> None:
+    """Whoever sent it; a later one of the same person is handled again."""
+    body = {"name": "order.paid", "data": ANNA, "subjectId": "anna"}
+    await api.request("POST", "/api/events", json=body)
+    of_whom = {"tenant": "acme", "subject": subject_digest("acme", "anna")}
+    event = app_event("order.taken", ANNA, event_id="evt_1", now_ms=api.stage.clock.ms, **of_whom)
+    await api.stage.container.emitter.send(event, not_before_ms=api.stage.clock.ms + 500_000)
+    await api.stage.run(within_seconds=0)
+    api.stage.clock.ms += 1
+    assert (await erased(api))["events"] == 1
+    await api.stage.run(within_seconds=3_600)
+    assert kept(api, ANNA) == []
+    assert (await api.request("GET", "/api/agent-jobs")).json()["jobs"] == []
+    api.stage.clock.ms += 1
+    await api.request("POST", "/api/events", json=body)
+    await api.stage.run(within_seconds=3_600)
+    jobs = (await api.request("GET", "/api/agent-jobs")).json()["jobs"]
+    assert sorted(job["jobType"] for job in jobs) == ["note", "remind"]
 
 
 async def test_a_message_of_another_person_is_not_told_to_a_running_job(api: Api) -> None:
