@@ -88,7 +88,7 @@ def require_open(*texts: str) -> None:
         UnreadablePayloadError: one was not.
     """
     for text in texts:
-        if not is_open(text):
+        if text.startswith(_SEALED):
             raise UnreadablePayloadError(key_of(text))
 
 
