@@ -72,6 +72,19 @@ async def test_a_raise_that_is_repeated_undoes_no_limit_that_was_set_meanwhile(w
         assert (await world.row()).limit == limit
 
 
+async def test_a_raise_is_known_for_as_long_as_its_call_repeats_it(world: World) -> None:
+    """For days, while others hold all that there is."""
+    [period] = world.want(per="total").periods
+    await world.reserve("c0", world.want(per="total"))
+    await world.budgets.raise_limit("acme", "total", "usd", period.name, 200, once="1")
+    await world.budgets.set_limit("acme", "total", "usd", 120)
+    for half_day in range(4):
+        world.now_ms += DAY_MS // 2 + LEASE_MS
+        await world.budgets.raise_limit("acme", "total", "usd", period.name, 200, once="1")
+        await world.reserve(f"c{half_day + 1}", world.want(per="total"))  # forgets what is long over
+        assert (await world.row()).limit == 120
+
+
 async def test_a_raise_never_lowers(world: World) -> None:
     """Two people who are asked about the same limit raise it to the higher value, for this period."""
     for value in (200, 150):
