@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from baton.engine.all_jobs.job_list import Query, cursor_of, position_from, position_of, replaced_in
 from baton.engine.background_calls import OPERATION
 from baton.engine.state import Job
-from baton.engine.transitions import JobStatus
+from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.listing import READ_AT_ONCE, JobPage, job_list
@@ -164,8 +164,9 @@ async def _remove(context: Context, snapshot: Snapshot) -> None:
 
 
 async def _operations(context: Context, tenant: str, session_id: str) -> list[Job]:
-    """Return the session's open operations, the newest first."""
-    query, cursor, found = Query(tenant=tenant, session_id=session_id), "", list[Job]()
+    """Return the session's open operations, the newest first; jobs that have ended are not read."""
+    live = frozenset(JobStatus) - END_STATUSES
+    query, cursor, found = Query(tenant=tenant, session_id=session_id, statuses=live), "", list[Job]()
     while True:
         page = await job_list(context.container).page(query, _PAGE_JOBS, cursor, context.container.ports.clock.now_ms())
         found += [snapshot.job for snapshot in page.jobs if _is_open(snapshot)]

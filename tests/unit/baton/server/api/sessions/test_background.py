@@ -3,7 +3,7 @@
 Seed 003: `operation_started`, `process_operation_success` and `process_operation_failure`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import httpx
@@ -13,6 +13,7 @@ from baton import Agent, Call, Pending, Registry, ToolContext, tool
 from baton.sdk.models.model import ModelAnswer, ModelRequest
 from baton.server.api.sessions import sessions
 from baton.worker.executors.continuing import outcome_of
+from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.server.api.client import ADMIN, OPERATIONS_KEY, Api, api_with
 from tests.unit.baton.server.api.sessions.chatting import delivering, job_of, parts_of, sending, text_of
 
@@ -239,15 +240,23 @@ async def test_who_cancels_the_session_cancels_its_operations(api: Api, model: S
 
 
 async def test_who_cancels_a_long_session_cancels_its_old_operations(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind a hundred newer jobs an operation stayed open."""
+    """Behind a hundred newer jobs an operation stayed open. Those are not read: a session may have any number."""
     monkeypatch.setattr(sessions, "_PAGE_JOBS", 2)
     await send(api, "m1", "call order")
     (operation,) = (await session(api))["activeOperations"]
     for number in range(2, 6):
         api.stage.clock.ms += 1_000
         await send(api, f"m{number}", "hello")
+    found = set[str]()
+
+    async def noting(jobs: Method, job_ids: Iterable[str]) -> Any:
+        found.update(job_ids)
+        return await jobs(job_ids)
+
+    around(api.stage.container.ports.reader, "jobs", noting)
     cancelled = (await api.request("POST", "/api/sessions/chat-1/cancel")).json()
     assert cancelled["cancelledJobs"] == [operation["operationJobId"]]
+    assert found == {operation["operationJobId"]}
 
 
 async def test_an_outcome_that_comes_before_the_tool_has_returned_counts(model: Says) -> None:
