@@ -151,10 +151,10 @@ def _continues(claim: Claim, tree: Tree, item: WorkItem, continuation: Continuat
     free = item.key not in continuation.but and item.free_at_ms() <= claim.now_ms
     near = item.job_id == claim.job_id or item.kind is ItemKind.SLOT_REQUEST
     # What cannot be opened here is left to another process: a turn takes the messages to its job, too.
-    sealed = tree.jobs[item.job_id].sealed or item.sealed
+    opened = not (tree.jobs[item.job_id].sealed or item.sealed)
     if item.kind is ItemKind.LOOP and item.job_id in tree.messages:
-        sealed = sealed or not all(map(is_open, tree.messages[item.job_id].values()))
-    return free and near and not sealed and may_continue(tree.jobs[item.job_id], item, continuation.leases_ms)
+        opened = opened and all(map(is_open, tree.messages[item.job_id].values()))
+    return free and near and opened and may_continue(tree.jobs[item.job_id], item, continuation.leases_ms)
 
 
 def let_go(draft: Draft, item: WorkItem, rest: tuple[str, ...] | None = None) -> None:
