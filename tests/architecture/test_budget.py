@@ -280,8 +280,8 @@ RAISES: tuple[tuple[str, int, str], ...] = (
     *_raises("long silences, sessions and streams: what an hour brings out", "lines 34, test lines 228"),
     *_raises(
         "marks of ours in foreign data, codecs that are away, and erased events that come late",
-        "lines 59, functions 5, test lines 190, docs words 2, lines of worker 2, functions of worker 1, lines of store "
-        "26, functions of store 1, functions of engine 1, lines of sdk 7, functions of sdk 1",
+        "lines 64, functions 6, test lines 195, docs words 2, lines of worker 8, functions of worker 2, lines of store "
+        "31, functions of store 1, functions of engine 1, lines of sdk 7, functions of sdk 1",
     ),
 )
 
