@@ -24,10 +24,9 @@ local function change(b, want)
   for _, field in ipairs(want.dropped) do
     b.dropped[#b.dropped + 1], b.values[field] = field, false
   end
-  if want.raised then
-    local known = plan.name and b.values[b.own]
-    local _ = plan.name and put(b, b.own, b.label, now() + 86400000, want.raised, 's') -- who repeats it is known for on
-    local _ = known or set(b, 'raised:' .. b.label, math.max(want.raised, get(b, 'raised:' .. b.label)))
+  if want.raised then -- its name is known for a day after it came last
+    local _ = plan.name and b.values[b.own] or set(b, 'raised:' .. b.label, math.max(want.raised, get(b, 'raised:' .. b.label)))
+    local _ = plan.name and put(b, b.own, b.label, now() + 86400000, want.raised, 's')
   end
   if not b.values.last then
     set(b, 'last', now())
