@@ -101,13 +101,12 @@ def awaited_name(tenant: str, name: str, key: str) -> str:
     return digest("await", tenant, name, key)[:24]
 
 
-def event_number(event_id: str, created_ms: int, came_ms: int, within_ms: int) -> int:
+def event_number(event_id: str, created_ms: int, came_ms: int) -> int:
     """Return an app event's number: later events have higher ones; two of one millisecond differ, nearly always.
 
-    It goes by the event's creation, at most `within_ms` before it came: a delay or a wrong clock counts no more.
+    It goes by the event's creation; none is created after it came, whatever a clock says.
     """
-    at_ms = min(max(created_ms, came_ms - within_ms), came_ms)
-    return at_ms * 1_000 + int(digest(event_id)[:8], 16) % 1_000
+    return min(created_ms, came_ms) * 1_000 + int(digest(event_id)[:8], 16) % 1_000
 
 
 def event_job_id(event_id: str, handler: str) -> str:

@@ -64,6 +64,18 @@ async def test_the_highest_number_stays(records: AppEvents) -> None:
     assert [await records.newest(name) for name in "ab"] == [number, 0]
 
 
+async def test_the_newest_is_known_of_those_that_came_since_a_moment(records: AppEvents) -> None:
+    """Of many that come in order, few are kept; an older one that comes later takes no newer one away."""
+    assert await records.newest_since("a", 0) == 0
+    for number in range(1, 61):
+        await records.came("a", number, NOW_MS + number)
+    for number, after_ms in ((100, 61), (99, 62), (99, 62)):
+        await records.came("a", number, NOW_MS + after_ms)
+    assert [await records.newest_since("a", NOW_MS + at) for at in (0, 61, 62, 63)] == [100, 100, 99, 0]
+    assert await records.newest_since("b", 0) == 0
+    assert await records._redis.execute("ZCARD", keys.app_event_came_key("a")) < 30
+
+
 async def test_a_list_only_grows(records: AppEvents) -> None:
     """Whoever adds to it, or only reads it, is told all of it."""
     assert await records.append("a", ()) == ()

@@ -25,6 +25,7 @@ class _Of(Struct):
 
 
 _TENANT = Decoder(_Of)
+_MOST_OLDER = 20  # so that few events make a second request
 _CLOCK_MS = 60_000  # a waiting call and a reader may have different clocks
 
 
@@ -153,6 +154,23 @@ class AppEvents(EventRecords):
         adding: list[Command] = [["RPUSH", key, *entries], ["PEXPIRE", key, self._retention_ms]] if entries else []
         *_, found = await self._redis.pipeline(*adding, ["LRANGE", key, 0, -1])
         return tuple(found)
+
+    async def came(self, name: str, number: int, came_ms: int) -> None:
+        """Note the number of an event known as `name`, by when it came; of older ones that came before, a few stay."""
+        key = keys.app_event_came_key(name)
+        *_, before = await self._redis.pipeline(
+            ["ZADD", key, came_ms, str(number)],
+            ["PEXPIRE", key, self._retention_ms],
+            ["ZRANGE", key, "-inf", came_ms, "BYSCORE"],
+        )
+        older = [each for each in before if int(each) < number]  # whoever they precede, this one does, too
+        if len(older) > _MOST_OLDER:
+            await self._redis.execute("ZREM", key, *older)
+
+    async def newest_since(self, name: str, since_ms: int) -> int:
+        """Return the highest number of those that came since then; 0: none."""
+        found = await self._redis.execute("ZRANGE", keys.app_event_came_key(name), since_ms, "+inf", "BYSCORE")
+        return max(map(int, found or ()), default=0)
 
     async def newest(self, name: str, number: int = 0, kept_ms: int = 0) -> int:
         """Note the number of an event known as `name`, 0: none; return the highest that is noted, 0: none.

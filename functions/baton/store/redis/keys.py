@@ -180,6 +180,11 @@ def app_event_list_key(name: str) -> str:
     return f"baton:app-event:{name}:list"
 
 
+def app_event_came_key(name: str) -> str:
+    """Return the key of a sorted set: the numbers of app events known as `name`, by when they came; it expires."""
+    return f"baton:{{app-event:{name}}}:came"
+
+
 def app_event_newest_key(name: str) -> str:
     """Return the key of a sorted set of one: the number of the newest app event known as `name`; it expires."""
     return f"baton:{{app-event:{name}}}:newest"

@@ -299,10 +299,14 @@ class CallOutlet:
         return await self._here(self._start(agent, task, input_data, session_id, OnceFor(*once) if once else None))
 
     async def is_newest(self, handler: str, event: dict[str, Any]) -> bool:
-        """Return whether no newer event of this one's key has come to the handler."""
-        created_ms = milliseconds(datetime.fromisoformat(event["createdAt"]))
-        number = debounced_number(self._job, event["id"], created_ms)
-        return number >= await self._outside.app_events.newest(awaited_name(self._job.tenant, handler, event["key"]))
+        """Return whether no newer event of this one's key has come to the handler since shortly before this one.
+
+        The job starts as much later than its event came as the handler waits for others.
+        """
+        created_ms, job = milliseconds(datetime.fromisoformat(event["createdAt"])), self._job
+        name, since_ms = awaited_name(job.tenant, handler, event["key"]), 2 * job.created_at_ms - job.start_at_ms
+        number = debounced_number(job, event["id"], created_ms)
+        return number >= await self._outside.app_events.newest_since(name, since_ms)
 
     async def _here(self, work: Coroutine[Any, Any, _T]) -> _T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))

@@ -231,7 +231,8 @@ class HandleAppEvent:
         if handler.debounce_seconds:  # the event came when its job was made, however often it is delivered
             job = await self._commands.submit.find(job.id) or job
             number = debounced_number(job, event.id, milliseconds(event.created_at))
-            await self._records.newest(awaited_name(event.tenant, handler.name, event.key), number)
+            name = awaited_name(event.tenant, handler.name, event.key)
+            await self._records.came(name, number, job.created_at_ms)
         return await dispatch(self._emitter, job.session_id, items, replay)
 
     async def _keep_or_retry(self, event: AppEvent, letter: DeadLetter, message_id: str) -> Outcome:

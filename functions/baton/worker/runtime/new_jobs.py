@@ -44,5 +44,5 @@ def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str,
 
 
 def debounced_number(job: Job, event_id: str, created_ms: int) -> int:
-    """Return the number of the event that a job takes, which starts as much later as its handler waits for others."""
-    return event_number(event_id, created_ms, job.created_at_ms, job.start_at_ms - job.created_at_ms)
+    """Return the number of the event that a job takes: it came when its job was made."""
+    return event_number(event_id, created_ms, job.created_at_ms)

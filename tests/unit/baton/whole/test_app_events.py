@@ -34,7 +34,7 @@ async def ship(event: Event, ctx: HandlerContext) -> None:
     """Do nothing, two at once."""
 
 
-TYPED: list[tuple[str, str]] = []
+TYPED: list[tuple[str, Any]] = []
 
 
 @on("order.edited", debounce_seconds=10)
@@ -266,6 +266,19 @@ async def test_of_events_that_come_one_after_the_other_the_last_one_counts(api: 
     await sent(api, "order.edited", key="A", data="abcd")
     await api.stage.run()
     assert TYPED == [("B", "b"), ("A", "abc"), ("A", "abcd")]
+
+
+async def test_of_old_events_that_come_after_an_outage_the_newest_counts(api: Api) -> None:
+    """In whatever order they come."""
+    TYPED.clear()
+    for age_seconds in (100, 60, 300):
+        created_ms = api.stage.clock.now_ms() - 1_000 * age_seconds
+        about = {"event_id": f"evt_{age_seconds}", "tenant": "acme", "now_ms": created_ms}
+        await api.stage.container.emitter.send(app_event("order.edited", age_seconds, "A", **about))
+        await api.stage.run(within_seconds=0)
+        api.stage.clock.ms += 1_000
+    await api.stage.run()
+    assert TYPED == [("A", 60)]
 
 
 @pytest.mark.parametrize("ahead_seconds", [-3_600, 3_600])
