@@ -84,11 +84,8 @@ class Ended:
             for at, entry in enumerate(transcript)
             if entry["role"] == MODEL_ROLE and entry["turn"] >= job.first_turn
         }
-        # The last entry before the run of a job that was retried from its start, as far as that is known still.
-        begins = self._turns.get(job.first_turn, len(transcript))
-        answers = [at for at, entry in enumerate(transcript[:begins]) if entry["role"] == MODEL_ROLE]
-        left_out = job.compacted[1] - 1 if job.first_turn > 1 and job.compacted[1] <= begins else 0
-        self._before_run = max(0, left_out, *answers)
+        # The last entry before the run: the task, or of a job that was retried from its start what the run before left.
+        self._before_run = max(0, job.begins_at - 1)
         others = [turn for turn in range(job.first_turn, job.turn + 1) if turn not in self._turns]
         self.stretches = frozenset(others[: job.stretches + bool(job.scripts)])
 

@@ -88,7 +88,7 @@ def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) 
     """Start at the next turn number, so that call ids are new; earlier turns are not sent to the model any more."""
     turn = job.turn + 1
     job = replace(job, turn=turn, first_turn=turn, attempts=0, compacted=(ended.kept, ended.entries), best_answer="")
-    job = replace(job, stretches=0, scripts=())
+    job = replace(job, stretches=0, scripts=(), begins_at=ended.entries)
     withdrawn = _withdrawn(call for call in ended.calls if call.status in _OPEN)
     return Changes(job=job, items=(_turn(job, turn, 1, now_ms),), calls=withdrawn, parts=parts, begins_again=True)
 

@@ -43,7 +43,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     (`subject_digest`); empty: none was named.
     `traceparent`: of the request or tool call that submitted it, whose trace it joins; empty: it has its own trace.
     `run`: its generation: 1, and one more with each retry. Messages of an earlier run change nothing.
-    `first_turn`: of the last run that began from the start; the turns before it are not sent to the model.
+    `first_turn`: of the last run that began from the start; the turns before it are not sent to the model. `begins_at`:
+    the position in the transcript from which the entries are that run's; 0: its task is the first one.
     `attempts`: recorded attempts of its turn; `earlier`: those before the job was retried, which do not count.
     `before`: usage before the job was retried; limits count later usage only, and the time from
     `counted_from_ms` on (0: from its creation).
@@ -96,6 +97,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     scripts: tuple["RunningScript", ...] = ()
     sealed: str = ""
     ends_by_ms: int = 0
+    begins_at: int = 0
     version: int = field(default_factory=lambda: STATE_VERSION)  # made anew each time, so it is always written
 
     @property
