@@ -273,8 +273,8 @@ async def test_of_old_events_that_come_after_an_outage_the_newest_counts(api: Ap
     TYPED.clear()
     for age_seconds in (100, 60, 300):
         created_ms = api.stage.clock.now_ms() - 1_000 * age_seconds
-        about = {"event_id": f"evt_{age_seconds}", "tenant": "acme", "now_ms": created_ms}
-        await api.stage.container.emitter.send(app_event("order.edited", age_seconds, "A", **about))
+        event = app_event("order.edited", age_seconds, "A", event_id=f"e{age_seconds}", tenant="t", now_ms=created_ms)
+        await api.stage.container.emitter.send(event)
         await api.stage.run(within_seconds=0)
         api.stage.clock.ms += 1_000
     await api.stage.run()
