@@ -21,6 +21,11 @@ OLD, NEW = (f"{name}:{b64encode(bytes([at]) * 32).decode()}" for at, name in enu
 NOTHING = dict.fromkeys(("jobs", "sessions", "files", "memories", "events", "objects", "running"), 0)
 
 
+@on("order.paid")
+async def remind(event: Event, ctx: HandlerContext) -> None:
+    await ctx.emit("order.taken", event.data, delay_seconds=600)
+
+
 def registry() -> Registry:
     @tool
     async def keep(ctx: ToolContext) -> dict[str, Any]:
@@ -42,10 +47,6 @@ def registry() -> Registry:
     @on("order.taken")
     def note(event: Event, ctx: HandlerContext) -> None:
         pass
-
-    @on("order.paid")
-    async def remind(event: Event, ctx: HandlerContext) -> None:
-        await ctx.emit("order.taken", event.data, delay_seconds=600)
 
     @on("many", batch=(3, 60))
     def count(events: list[Event], ctx: HandlerContext) -> str:
