@@ -129,8 +129,9 @@ class Code:
         for kind in self.shapes.enums.values():
             if not is_plain_enum(kind):
                 self._fault_of(kind, no_plain(kind))
+        own = {each.attr for _, piece, _ in self._pieces for each in subset.attributes_of(piece, "self")}
         for file, piece, scope in self._pieces:
-            for line, text in foreign_faults(piece, scope, self.shapes.models.values()):
+            for line, text in foreign_faults(piece, scope, self.shapes.models.values(), own):
                 self._fault(text, file, line)
 
     def refuse_names(self, taken: AbstractSet[str]) -> None:

@@ -6,7 +6,7 @@ Invariant: such a value is known by the annotation of its field, parameter or to
 import ast
 import ipaddress
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Any
@@ -22,9 +22,11 @@ _ADDRESSES = (ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Networ
 _FOREIGN = (UUID, PurePath, *_ADDRESSES, *_URLS)
 
 
-def foreign_faults(piece: ast.AST, scope: Mapping[str, Any], models: Iterable[type]) -> Iterator[tuple[int, str]]:
-    """Yield the faults of a function or class with their lines. `models`: those that occur."""
-    fields = _fields_of(models)
+def foreign_faults(
+    piece: ast.AST, scope: Mapping[str, Any], models: Iterable[type], own: Collection[str]
+) -> Iterator[tuple[int, str]]:
+    """Yield the faults of a function or class with their lines. `own`: attributes of the code's own classes."""
+    fields = {name: kind for name, kind in _fields_of(models).items() if name not in own}
     names = _names_in(piece, scope, fields)
     for node in ast.walk(piece):
         for asked_of, what in _asked(node):

@@ -118,6 +118,12 @@ own.x += 1
 setattr(own, "x", own.x + 1)
 return [own.x, Shut().x, Shut(x=own.x)]
 ---
+class Own:
+    def __init__(self, id):
+        self.id = id
+own = Own("a")
+return [own.id.upper(), own.id == "a", own.id[0], str(Held().id)]
+---
 named = Named(days=["2026-01-03"], cost="1.5", by={"2026-01-04": 1})
 return [named.day.year, named.days[0].day, str(named.cost * 2), [day.day for day in named.by], named]
 ---
