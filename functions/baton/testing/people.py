@@ -4,7 +4,9 @@ Invariant: each is asked once, as soon as the job waits, and acts through the pr
 functions raise, and an answer that does not fit, is raised. Must not: know a process.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, Decider
@@ -19,8 +21,16 @@ from baton.worker.container import Container
 from baton.worker.executors.continuing import completed
 
 _OPERATOR = Principal("admin", "simulation")
+_T = TypeVar("_T")
 # Somebody was faster, or the store has forgotten the question: nothing that the test has done.
 _TOO_LATE = (404, 409)
+
+
+def _plain(name: str, answer: _T) -> _T:
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise TypeError(f"{name} was not run, since it is asynchronous: give a plain function")
+    return answer
 
 
 class People:
@@ -44,7 +54,7 @@ class People:
             if view["status"] != "pending" or not self._is_new(view["id"]):
                 continue
             shown = (view["title"] or "", view["tool"] or "", view["arguments"] or {})
-            decision = decide(Checkpoint(view["id"], snapshot.job.id, *shown))
+            decision = _plain("decide", decide(Checkpoint(view["id"], snapshot.job.id, *shown)))
             if not isinstance(decision, Approve | Reject):
                 raise TypeError(
                     f"decide returned {decision!r} for {view['tool']!r}: return Approve() or Reject(reason)"
@@ -70,7 +80,9 @@ class People:
             waits = call.status is CallStatus.WAITING and call.operation_id and call.tool not in APPROVALS
             if not waits or not self._is_new(call.operation_id):
                 continue
-            body = outcomes(Operation(call.operation_id, snapshot.job.id, call.tool, call.arguments))
+            body = _plain(
+                "outcomes", outcomes(Operation(call.operation_id, snapshot.job.id, call.tool, call.arguments))
+            )
             if body is not None and not isinstance(body, Mapping):
                 raise TypeError(f"outcomes returned {body!r} for {call.tool!r}: return the body of a webhook, or None")
             if body is not None:

@@ -91,9 +91,15 @@ async def test_what_empties_the_outside_is_run_and_may_fail() -> None:
         await simulation("pay", later).run("agent", "go")
 
 
+async def _later(_: object) -> Any:
+    raise AssertionError("never run")
+
+
 @pytest.mark.parametrize(
     ("name", "outside", "shown"),
     [
+        ("pay", {"decide": _later}, "decide was not run, since it is asynchronous: give a plain function"),
+        ("commission", {"outcomes": _later}, "outcomes was not run, since it is asynchronous"),
         ("pay", {"decide": lambda _: None}, "decide returned None for 'pay'"),
         ("pay", {"decide": lambda _: Approve({"euros": "many"})}, "euros"),
         ("commission", {"outcomes": lambda _: True}, "outcomes returned True for 'commission'"),
