@@ -85,13 +85,13 @@ class Sessions:
         target = await self._running(job)
         target = target if target and target.subject == job.subject else job  # erased with whose data it is
         message = Steering(id=job.id, text=str(task.get("text", "")), data=task.get("data") or None)
-        content = digest(message.text, canonical_json(message.data))
-        first = await self._container.ports.admission.first_value(f"steer:{job.id}", f"{target.id} {content}")
+        contents = self._container.sealing.names_of(digest(message.text, canonical_json(message.data)))
+        first = await self._container.ports.admission.first_value(f"steer:{job.id}", f"{target.id} {contents[0]}")
         taker_id, _, first_content = first.partition(" ")
         taker = target if taker_id == target.id else await commands.submit.find(taker_id)
         if taker is None or taker.id == job.id:
             return None
-        if first_content not in ("", content):  # the job itself forgets what its model has got
+        if first_content not in ("", *contents):  # the job itself forgets what its model has got
             raise _other_message()
         with suppress(UnknownJobError):
             signal_result = await commands.signal(taker, message)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from baton.server.api.session_line import Sessions
+from baton_events.ids import digest
 from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.server.api.client import ADMIN, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.server.api.following import on_lambda
@@ -100,6 +101,19 @@ async def test_a_message_that_is_said_again_with_another_text_is_refused(api: Ap
     await api.stage.run()
     assert text_of(await first)
     assert len((await api.request("GET", "/api/agent-jobs")).json()["jobs"]) == 1
+
+
+@pytest.mark.parametrize("payload_keys", ["", f"k1:{'A' * 43}="])
+async def test_what_compares_messages_is_no_digest_to_guess_by(payload_keys: str) -> None:
+    """A short text could be found by its digest."""
+    async with api_with(payload_keys=payload_keys) as api:
+        first = await sending(api, "chat-1", "m1", "add", agent="adds")
+        told = [await send_now(api, "chat-1", "m2", "yes", whenBusy="steer") for _ in range(2)]
+        assert [one.status_code for one in told] == [202, 202]
+        kept = repr(api.stage.redis.version().values)
+        assert (digest("yes", "null") in kept) is not bool(payload_keys)
+        await api.stage.run()
+        await first
 
 
 async def test_a_message_to_a_job_that_is_gone_is_a_job_of_its_own(api: Api) -> None:
