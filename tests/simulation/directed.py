@@ -132,6 +132,21 @@ def a_message_is_rolled_back_whose_operation_waits() -> Iterator[Plan]:
         yield Plan(seed, (chat, next_one), inline=seed % 2 == 1, waits=True, waits_seconds=20_000.0)
 
 
+def a_message_is_rolled_back_whose_operation_is_over() -> Iterator[Plan]:
+    """A session is to go on with an outcome, behind a message of a higher priority that rolls back what asked for it.
+
+    Calls are slow now and then: the session may go on before the word of the rollback comes.
+    """
+    order = CallPlan("order", 100, wait=WaitPlan(5.0))
+    for seed in range(12):
+        chat = replace(_job(0, 0.0, TurnPlan(calls=(order,)), _LONG, _LONG), session="shared", chats=True)
+        next_one = replace(_job(1, 20.0), session="shared", chats=True, when_busy="rollback", priority=9)
+        rates = {"pause": 0.15, "lag": 0.5}
+        yield Plan(
+            seed, (chat, next_one), inline=seed % 2 == 1, waits=True, waits_seconds=5.0, rates=rates, calm_at=2_000.0
+        )
+
+
 def a_chat_follows_one_that_was_too_long() -> Iterator[Plan]:
     """Chats fail since their calls are too much to be told at once; the next one's first turn is told of them."""
     turns = [TurnPlan(calls=tuple(CallPlan("work", 100 * turn + at) for at in range(8))) for turn in (1, 2, 3, 4)]
@@ -188,6 +203,7 @@ _WAITING = (
     a_job_wakes_up_behind_a_new_one,
     a_job_sleeps_in_its_session,
     a_message_is_rolled_back_whose_operation_waits,
+    a_message_is_rolled_back_whose_operation_is_over,
 )
 
 

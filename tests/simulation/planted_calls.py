@@ -156,6 +156,7 @@ DEFECTS = (
         what_was_rolled_back_goes_on_in_nothing={
             "a rollback takes no operation back": idle(TakeBack, "operations_of"),
             "a session goes on with what was rolled back": idle(TakeBack, "rolled_back_owner"),
+            "who begins to continue does not look back": idle(TakeBack, "before_it_continues"),
         },
         what_waits_for_an_ended_job_finds_it={
             "an ended job goes after its own time, whatever waits for it": around(

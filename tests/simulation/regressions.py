@@ -154,6 +154,7 @@ REGRESSIONS = {
     + WAITING_SEEDS
     + 1033: "a job whose creation was sent twice lost its backup, as if it had been there before; a failover forgot it",
     18015498028409900: "own: a failover forgot a call, whose operation was to be known still",
+    18014398619482019: "a continuation behind a job of higher priority began before it was taken back",
     18018796556880089: "a continuation was over before the look if its message was rolled back, as its end had not",
     8808509403299: "own: copies of a submission and a claim came after a failover that forgot their slot",
     8807020458808: "a COMMIT came twice, and a command between had added to its ledger: it was billed twice",

@@ -1,8 +1,9 @@
 """Takes back what a rolled-back job has started in its session: operations, and the jobs that continue with them.
 
 Invariant: a rolled-back job's end takes back the jobs that are there. Each start ends with a check whether the job was
-rolled back meanwhile. So one of the two finds it, and both may be repeated. A continuation, which may be over at once,
-also begins with that check.
+rolled back meanwhile. So one of the two finds it, and both may be repeated. A continuation may be over before the end's
+message comes: its start begins with that check, too, and so does its first turn, which its session's line puts after
+the end.
 
 Source: decisions/0023-background-calls.
 """
@@ -14,7 +15,7 @@ from baton.engine.background_calls import call_of
 from baton.engine.lifecycle import is_rolled_back
 from baton.engine.state import CallRecord, Job
 from baton.worker.commands.commands import Commands
-from baton_events.ids import chat_job_id, job_of_call, operation_id, started_by
+from baton_events.ids import call_of_operation, chat_job_id, job_of_call, operation_id, started_by
 
 
 def continuation_of(operation: Job, call_id: str) -> str:
@@ -32,16 +33,23 @@ class TakeBack:
         """Take back the operations of a job's calls, and the jobs that continue with them."""
         await asyncio.gather(*(self._operation(job, call_of(job, call)) for call in calls))
 
-    async def rolled_back_owner(self, operation: Job) -> Job | None:
-        """Return the job that started an operation, if it is rolled back."""
-        call_id, run = started_by(operation.id)
+    async def rolled_back_owner(self, operation_job_id: str) -> Job | None:
+        """Return the job that started this operation, if it is rolled back."""
+        call_id, run = started_by(operation_job_id)
         owner = await self._commands.submit.find(job_of_call(call_id))
         return owner if owner is not None and owner.run == run and is_rolled_back(owner) else None
 
     async def if_rolled_back(self, operation: Job, started: str) -> None:
         """Take back a job that was just started, the operation or its continuation, if its owner was rolled back."""
-        if owner := await self.rolled_back_owner(operation):
+        if owner := await self.rolled_back_owner(operation.id):
             await self._cancel(started, owner)
+
+    async def before_it_continues(self, job: Job, operation: str) -> bool:
+        """Take back a job that is about to tell this operation's outcome; return whether its owner was rolled back."""
+        owner = await self.rolled_back_owner(job_of_call(call_of_operation(operation)))
+        if owner:
+            await self._cancel(job.id, owner)
+        return owner is not None
 
     async def _operation(self, job: Job, call_id: str) -> None:
         if operation := await self._cancel(job_of_call(call_id), job):

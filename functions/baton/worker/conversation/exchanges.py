@@ -159,8 +159,17 @@ def is_chat(task: Mapping[str, Any]) -> bool:
 
 def continued_owner(task: Mapping[str, Any]) -> str:
     """Return the job that started the operation whose outcome this task tells; empty: it tells none."""
+    return _continued(task, "jobId")
+
+
+def continued_operation(task: Mapping[str, Any]) -> str:
+    """Return the operation whose outcome this task tells; empty: it tells none."""
+    return _continued(task, "operationId")
+
+
+def _continued(task: Mapping[str, Any], name: str) -> str:
     chat = task.get("chat")
-    return str((chat.get("continues") or {}).get("jobId") or "") if isinstance(chat, dict) else ""
+    return str((chat.get("continues") or {}).get(name) or "") if isinstance(chat, dict) else ""
 
 
 def replaced_by(task: Mapping[str, Any]) -> str:

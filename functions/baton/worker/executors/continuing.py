@@ -52,7 +52,7 @@ class ContinueSession:
     async def answer_for(self, operation: Job, call: CallRecord, outcome: dict[str, Any]) -> StepResult:
         """Continue the session of an operation with the outcome of its call."""
         name = operation_id(call.id)
-        if await self._take_back.rolled_back_owner(operation):
+        if await self._take_back.rolled_back_owner(operation.id):
             return FollowedUp()
         try:
             job = job_of(
@@ -71,10 +71,11 @@ class ContinueSession:
             "tool": call.tool,
         } | outcome
         task = {"text": _text(name, call.tool, outcome), "chat": {"messageId": name, "continues": continues}}
+        model = replace(job.model, reads_history=True)  # its first turn reads whether it is to be taken back
         try:
             with contextlib.suppress(JobGoneError):  # it was continued before, and that job is over
                 await self._commands.submit(
-                    replace(job, background=True, priority=operation.priority, subject=operation.subject),
+                    replace(job, model=model, background=True, priority=operation.priority, subject=operation.subject),
                     task,
                     may_exist=True,
                 )

@@ -37,7 +37,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
 
     def asked_of(registry: Registry) -> Executing:
         model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded, ports.reader)
-        turn = Conversing(model_turn, registry, earlier, settings.prompt_limit_bytes)
+        turn = Conversing(model_turn, registry, earlier, settings.prompt_limit_bytes, take_back.before_it_continues)
         return Recalling(turn, registry, memory, settings.prompt_limit_bytes) if remembers else turn
 
     def turn_with(registry: Registry) -> Executing:

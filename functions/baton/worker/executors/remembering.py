@@ -15,6 +15,7 @@ from msgspec.structs import replace as struct_replace
 
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Remember, Work
+from baton.engine.state import Job
 from baton.engine.step_results import FollowedUp, ModelFailed, NotFollowedUp, StepResult
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.history import KeepAll
@@ -25,7 +26,7 @@ from baton.sdk.memory.policy import Memory
 from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE, Failure
 from baton.worker.conversation.conversation import BYTES_PER_TOKEN, size_bytes
 from baton.worker.conversation.earlier_jobs import Earlier
-from baton.worker.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, is_chat, recorded
+from baton.worker.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, continued_operation, is_chat, recorded
 from baton.worker.executors.executor import Executing, with_entries
 from baton.worker.executors.memory_entries import exchange_of
 from baton_events.errors import MemoryUnavailableError
@@ -75,13 +76,24 @@ class Recalling:
 
 
 class Conversing:
-    """Performs CallModel: `turn`, with the session's conversation before it where the job is part of a chat."""
+    """Performs CallModel: `turn`, with the session's conversation before it where the job is part of a chat.
 
-    def __init__(self, turn: Executing, registry: Registry, earlier: Earlier, limit_bytes: int) -> None:
+    `take_back`: whether a job that tells an operation's outcome is taken back instead; None: it is replayed.
+    """
+
+    def __init__(
+        self,
+        turn: Executing,
+        registry: Registry,
+        earlier: Earlier,
+        limit_bytes: int,
+        take_back: Callable[[Job, str], Awaitable[bool]] | None = None,
+    ) -> None:
         self._turn = turn
         self._registry = registry
         self._earlier = earlier
         self._limit_bytes = limit_bytes
+        self._take_back = take_back
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Retrieve the session's exchanges, unless that was done before, and call the model."""
@@ -89,6 +101,9 @@ class Conversing:
         looked = effect.turn > 1 or effect.offloaded > 0
         if looked or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
             return await self._turn(effect, history, claim)
+        operation = continued_operation(history.transcript[0])
+        if operation and self._take_back and await self._take_back(effect.job, operation):
+            return None  # it is cancelled, and its work item is gone
         try:
             agent = self._registry.agent(effect.job.agent)
         except UnknownAgentError:

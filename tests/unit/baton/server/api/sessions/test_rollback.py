@@ -9,6 +9,7 @@ import pytest
 
 from baton import Agent, Pending, Registry, tool
 from baton.worker.commands.completion_body import CompletionBody
+from baton.worker.commands.taking_back import TakeBack
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import OPERATIONS_KEY, Api, api_with
 from tests.unit.baton.server.api.sessions.chatting import sending
@@ -81,6 +82,27 @@ async def test_who_continues_with_an_outcome_already_is_rolled_back_with_its_mes
 
         jobs = await rolled_back_after(api, taken_in)
         assert sorted(job["status"] for job in jobs) == ["cancelled", "cancelled", "completed", "completed"]
+        (continuation,) = [job for job in jobs if job.get("continues")]
+        assert continuation["error"]["type"] == "rolled_back"
+        assert (await api.read(continuation["id"]))["usage"]["modelCalls"] == 0
+        assert "Operation" not in (await last_answer(api))[0]
+
+
+async def test_who_begins_to_continue_before_that_is_taken_back_takes_itself_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rolled-back job's end frees its session at once, and the message by which it is sent out may come late."""
+
+    async def late(*_: object) -> None:
+        """Take nothing back yet."""
+
+    monkeypatch.setattr(TakeBack, "operations_of", late)
+    async with chats_with(order, wait) as api:
+
+        async def taken_in(operation_id: str) -> bool:
+            return bool((await api.complete(operation_id, success=True)).json()["applied"])
+
+        jobs = await rolled_back_after(api, taken_in)
         (continuation,) = [job for job in jobs if job.get("continues")]
         assert continuation["error"]["type"] == "rolled_back"
         assert (await api.read(continuation["id"]))["usage"]["modelCalls"] == 0
