@@ -98,7 +98,8 @@ def _last_lines(text: str) -> str:
 _LEFT_OUT = "tiktoken"
 
 # What an installer notes of itself, scripts that begin with the path of this machine's Python, lists of what was linked
-# into a library, what it was compiled from, and what only a type checker, a test runner or a command loads.
+# into a library, what it was compiled from, tables of places for people, and what only a type checker, a test runner or
+# a command loads.
 _NOT_RUN = (
     ".lock",
     "bin",
@@ -117,6 +118,8 @@ _NOT_RUN = (
     "pydantic/v1/_hypothesis_plugin.py",
     "pydantic/v1/mypy.py",
     "starlette/testclient.py",
+    "tzdata/zoneinfo/tzdata.zi",
+    "tzdata/zoneinfo/*.tab",
 )
 
 LOCAL_DISTRIBUTION = "durable-baton-local"  # infra/pyproject.toml
