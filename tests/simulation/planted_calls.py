@@ -9,7 +9,7 @@ from baton.engine import lifecycle, tool_call, turn
 from baton.engine.commit import operations
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
-from baton.engine.effects import Decision, Join, RunTool, Skip
+from baton.engine.effects import Changes, Decision, Join, RunTool, Skip
 from baton.engine.state import CallRecord, State
 from baton.engine.step_results import FollowedUp, ToolReturned
 from baton.engine.work_items import WorkItem
@@ -148,6 +148,14 @@ DEFECTS = (
         },
     ),
     *defects(
+        plan.BLOCKING_SEEDS + plan.PLANNING_SEEDS + 130_000_000,
+        calls_end_as_the_script_says={
+            "a step of a forgotten plan counts": around(
+                operations, "is_anew", lambda is_anew, item, claim, _: is_anew(item, claim, Changes())
+            )
+        },
+    ),
+    *defects(
         plan.BACKGROUND_SEEDS + plan.WAITING_SEEDS,
         a_session_goes_on_once_with_each_operation={
             "nobody is told what an operation came to": replaced(ContinueSession, "__call__", _told_to_nobody),
@@ -187,7 +195,9 @@ DEFECTS = (
         plan.AGAIN_SEEDS,
         an_item_is_committed_once={
             "a call that runs again is the one that was held": around(
-                operations, "is_anew", lambda is_anew, item, claim: is_anew(item, replace(claim, looks=item.offloaded))
+                operations,
+                "is_anew",
+                lambda is_anew, item, claim, changes: is_anew(item, replace(claim, looks=item.offloaded), changes),
             )
         },
         an_attempt_is_the_next_one={

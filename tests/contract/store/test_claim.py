@@ -18,6 +18,7 @@ from tests.contract.store.sample import (
     fan_out,
     first_item,
     job_of,
+    record_of,
     state_of,
     table_of,
 )
@@ -161,6 +162,16 @@ async def test_a_call_that_waits_for_its_budget_may_come_before_its_time(side: S
     assert (await side.store.claim(early)).verdict is Verdict.GATED
     (slot,) = [item for item in (await job_of(side)).items if item.want == "slot"]
     assert slot.relay_id == "m2"
+
+
+async def test_a_claim_that_comes_late_leaves_the_time_of_a_call_that_comes_by_itself(side: Side) -> None:
+    """It was sent before the call was due, and has stood still; the call has begun to wait for a limit meanwhile."""
+    again = replace(call_item(0), not_before_ms=NOW_MS + 1, since_ms=NOW_MS + 60_000, limited_by="limit 'crm'")
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    await side.store.commit(claim_of(first_item(), "m1"), Changes(items=(again,), calls=(record_of(again),)))
+    assert (await side.store.claim(claim_of(again, "m2"))).verdict is Verdict.EARLY
+    (item,) = (await job_of(side)).items
+    assert (item.since_ms, item.not_before_ms) == (NOW_MS + 60_000, NOW_MS + 1)
 
 
 async def test_only_its_owner_gives_a_claim_back(side: Side) -> None:

@@ -88,6 +88,19 @@ async def test_the_first_claim_of_a_step_is_recorded_once(side: Side) -> None:
     assert [json.loads(part)["type"] for part in shown] == ["data-step-started"]
 
 
+async def test_a_step_counts_with_the_calls_before_it_alone(side: Side) -> None:
+    """A failover forgot a plan that was made otherwise then; a step of the same id ran with a result of that one."""
+    await planned(side)
+    await over(side, FIRST, "m2")
+    await over(side, SECOND, "m3")
+    now = replace(record_of(BOTH), step="c", after={"a": FIRST.call_id, "b": SECOND.call_id}, attempts=1)
+    for record, counts in ((replace(now, after=now.after | {"a": "forgotten"}), False), (now, True)):
+        changes = Changes(items=(following(BOTH, ItemKind.FAILED, NOW_MS),), calls=(record,))
+        committed = await side.store.commit(claim_of(BOTH, "m4", after_ms=500_000), changes)
+        assert committed.applied is counts
+        assert (now in (await job_of(side)).calls) is counts
+
+
 async def test_a_step_is_skipped_once(side: Side) -> None:
     """Two steps before it fail at the same time: the second one finds its work item gone, and writes nothing of it."""
     await planned(side)

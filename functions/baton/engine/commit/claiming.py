@@ -175,11 +175,15 @@ def let_go(draft: Draft, item: WorkItem, rest: tuple[str, ...] | None = None) ->
     draft.put_usage(job_id, used)
 
 
-def is_anew(item: WorkItem, claim: Claim) -> bool:
+def is_anew(item: WorkItem, claim: Claim, changes: Changes) -> bool:
     """Return whether a turn was added anew since it was claimed: a failover forgot the results in it.
 
-    So is a call that runs again, for an owner of an earlier run.
+    So is a call that runs again, for an owner of an earlier run; and a step that comes after other calls, as its plan
+    was made anew.
     """
+    for record in changes.calls:
+        if item.after and record.id == item.call_id and item.after != ",".join(record.after.values()):
+            return True
     if item.kind is ItemKind.CALL and item.offloaded != claim.looks:
         return True
     return claim.since_ms not in (0, item.since_ms) and item.owner != claim.owner

@@ -87,7 +87,8 @@ def claim(draft: Draft, claim: Claim) -> ClaimResult:
         return ClaimResult(Verdict.APPLIED if gone else Verdict.UNKNOWN)
     if item is None:
         return ClaimResult(Verdict.APPLIED, pending=_dispatch_others(draft, claim, free=True))
-    if item.limited_by and item.not_before_ms > claim.now_ms:  # its budget may have been raised: it asks anew
+    # A turn's budget may have been raised: it asks anew. A call that waits for a limit has its own time besides.
+    if item.limited_by and item.kind is ItemKind.LOOP and item.not_before_ms > claim.now_ms:
         draft.wake(item, claim.message_id, claim.now_ms)
         item = draft.items[item.key]
     verdict = _refusal(draft, claim, item)
@@ -134,8 +135,8 @@ def commit(
     """Remove the work item and write what follows from it, unless that has happened; claim items to continue with."""
     if claim.job_id not in draft.jobs:
         return Committed(applied=False)
-    item = draft.items.get(claim.item_key)
-    gone = item is None or draft.blocked(item) or claim.run != draft.jobs[claim.job_id].run or is_anew(item, claim)
+    item, run = draft.items.get(claim.item_key), draft.jobs[claim.job_id].run
+    gone = item is None or draft.blocked(item) or claim.run != run or is_anew(item, claim, changes)
     applied = not gone and not ends_otherwise(draft, claim, changes)
     if applied:
         size_bytes = written_bytes(changes, claim.item_key)
