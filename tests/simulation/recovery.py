@@ -122,12 +122,16 @@ def _held(item: WorkItem) -> tuple[str, int, int]:
 
 
 def _could_go_on(world: "World", item: WorkItem) -> bool:
-    """Whether its time has come, and it needs nobody else; a request has its place in the slot table, or is told it."""
+    """Whether its time has come, and it needs nobody else; a request has its place in the slot table, or is told it.
+
+    A job is created as one with a slot. Where that could not be corrected, its entry says that it is in line.
+    """
     if item.not_before_ms > world.now_ms():
         return False
-    if item.kind is not ItemKind.SLOT_REQUEST or item.want != "slot":
-        return may_continue(world.tree(item.job_id), item)
     entry = world.admission.entries.get(item.job_id)
+    if item.kind is not ItemKind.SLOT_REQUEST or item.want != "slot":
+        in_line = entry is not None and entry.want == "slot" and not entry.slot
+        return may_continue(world.tree(item.job_id), item) and not (item.needs_slot and in_line)
     return entry is None or (entry.epoch, entry.want) != (item.attempt, "slot") or entry.slot
 
 

@@ -164,6 +164,7 @@ REGRESSIONS = {
     2253998956940808: "own: an event and its callback were dead letters, and no hourly sweep delivered them again",
     283674129966237: "a step of a plan that a failover forgot was committed into another plan",
     576460752433423513: "a late claim took back when a call that waits comes by itself: a sweep brought it, too",
+    35321951042315: "own: a job in line was to go on, as its creation with a slot was not corrected before an outage",
     18031990796526440: "own: trees below were cancelled side by side; the one with the delivery was written second",
     77123477: "two attempts of one refused write were both taken for what came twice",
     44877881664: "a write that came twice was billed twice, since the read behind its refusal failed",
