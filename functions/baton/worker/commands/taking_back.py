@@ -39,17 +39,19 @@ class TakeBack:
         owner = await self._commands.submit.find(job_of_call(call_id))
         return owner if owner is not None and owner.run == run and is_rolled_back(owner) else None
 
-    async def if_rolled_back(self, operation: Job, started: str) -> None:
-        """Take back a job that was just started, the operation or its continuation, if its owner was rolled back."""
-        if owner := await self.rolled_back_owner(operation.id):
+    async def if_rolled_back(self, operation_job_id: str, started: str) -> bool:
+        """Take back a job that was started, this operation or its continuation, if its owner was rolled back.
+
+        Returns whether it was.
+        """
+        owner = await self.rolled_back_owner(operation_job_id)
+        if owner:
             await self._cancel(started, owner)
+        return owner is not None
 
     async def before_it_continues(self, job: Job, operation: str) -> bool:
         """Take back a job that is about to tell this operation's outcome; return whether its owner was rolled back."""
-        owner = await self.rolled_back_owner(job_of_call(call_of_operation(operation)))
-        if owner:
-            await self._cancel(job.id, owner)
-        return owner is not None
+        return await self.if_rolled_back(job_of_call(call_of_operation(operation)), job.id)
 
     async def _operation(self, job: Job, call_id: str) -> None:
         if operation := await self._cancel(job_of_call(call_id), job):

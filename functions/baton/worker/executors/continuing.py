@@ -79,7 +79,7 @@ class ContinueSession:
                     task,
                     may_exist=True,
                 )
-                await self._take_back.if_rolled_back(operation, job.id)
+                await self._take_back.if_rolled_back(operation.id, job.id)
         except StorageFullError as error:
             return NotFollowedUp(Failure("storage_full", str(error), retryable=True))
         return FollowedUp()

@@ -85,7 +85,7 @@ class BackgroundCalls:
         submitted = background_calls.operation_of(effect.job, effect.call, arguments, waits, now_ms)
         with contextlib.suppress(JobGoneError):  # an earlier attempt has started it, and it is over
             await self._commands.submit(submitted.job, submitted.task, may_exist=True)
-            await self._take_back.if_rolled_back(submitted.job, submitted.job.id)
+            await self._take_back.if_rolled_back(submitted.job.id, submitted.job.id)
         if isinstance(waits, ToolWaits) and waits.operation_id:
             await self._outcomes.expect(waits.operation_id, waits.until_ms)
         name = operation_id(submitted.task[background_calls.OPERATION]["id"])

@@ -50,7 +50,7 @@ class Outside:
         if self._failure:
             raise self._failure
 
-    async def rolled_back_owner(self, _job: Job) -> str:
+    async def rolled_back_owner(self, _operation_job_id: str) -> str:
         return ""
 
 
