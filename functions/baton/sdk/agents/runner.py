@@ -47,6 +47,7 @@ class Recorded(Record, frozen=True):
         turn: the number of the turn to make, which a repeated one has, too.
         again: whether that turn has begun before.
         workspace: the handle of the job's workspace; empty: it has none (yet).
+        cancelled: whether a cancel was asked for: the code of a workflow cleans up, and nothing else is begun.
     """
 
     job: JobInfo
@@ -61,6 +62,7 @@ class Recorded(Record, frozen=True):
     turn: int = 0
     again: bool = False
     workspace: str = ""
+    cancelled: bool = False
 
 
 class RunnerAnswer(Record, frozen=True):
@@ -73,6 +75,9 @@ class RunnerAnswer(Record, frozen=True):
         alone: for each call, whether it runs alone, after those before it and before those after it.
         asked: whether a model was asked in this turn.
         workspace: the handle of the workspace that it has made; empty: none.
+        numbers: the step number of each call in its run; empty: calls go by turn and position.
+        waits: whether it asks for nothing because calls of earlier turns are still at work.
+        given_up: the step numbers of such calls that nothing waits for any more.
     """
 
     answer: ModelAnswer
@@ -81,6 +86,9 @@ class RunnerAnswer(Record, frozen=True):
     alone: tuple[bool, ...] = ()
     asked: bool = True
     workspace: str = ""
+    numbers: tuple[int, ...] = ()
+    waits: bool = False
+    given_up: tuple[int, ...] = ()
 
 
 class RunnerCall(Record, frozen=True):
