@@ -188,6 +188,8 @@ def test_production_works_without_the_local_stack() -> None:
         *REDIS_EXTRA,
         *MCP_EXTRA,
         *SITE_EXTRA,
+        "baton.sdk.code_mode.interpreter",
+        "baton.sdk.code_mode.host_values",
         "baton.sdk.workflows.interpreter",
         "baton.sdk.workflows.host_values",
     )

@@ -204,7 +204,7 @@ def exceeded(limits: Limits, used: Used, age_ms: int) -> str | None:
 
 
 RUN_CODE = "run_code"
-# Of Python's; what the interpreter has of each is tried by a test, and `sdk/workflows/lacking` names the rest.
+# Of Python's; a test tries whether the interpreter has each of them.
 MODULES = (
     *("asyncio", "base64", "collections", "dataclasses", "datetime", "decimal", "functools", "hashlib", "itertools"),
     *("json", "math", "random", "re", "time", "typing"),

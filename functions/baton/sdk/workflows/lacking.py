@@ -3,7 +3,6 @@
 Invariant: the tables hold for the interpreter that is locked; a test tries each name in it. Must not: import it.
 """
 
-import ast
 import builtins
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,8 +25,6 @@ _EXCEPTIONS = _names(
     " StopAsyncIteration SyntaxWarning SystemError TabError UnicodeError UnicodeTranslateError"
     " UnicodeWarning UserWarning Warning"
 )
-# Above other exceptions comes `Exception`, and whoever catches a `ToolError` would no longer catch them.
-_KEPT_BASES = frozenset({"ArithmeticError", "OSError", "ValueError"})
 _WAYS = {
     "callable": "compare with None, or ask isinstance(…)",
     "classmethod": "write a function beside the class",
@@ -135,22 +132,6 @@ def base_of(exception: str) -> str:
 def is_lacking_exception(name: str) -> bool:
     """Return whether it is an exception of Python's own that the interpreter lacks."""
     return name in _EXCEPTIONS
-
-
-def raised_inside(kind: str, message: str) -> tuple[str, str]:
-    """Return the class and the text of a step's failure where its class may be one that the interpreter lacks."""
-    if kind in _EXCEPTIONS and base_of(kind) in _KEPT_BASES:
-        return base_of(kind), f"{kind}: {message}"
-    return kind, _key(message) if kind == "KeyError" else message
-
-
-def _key(message: str) -> str:
-    """Return the key that a `KeyError` was raised with, if it is a text: the error's own text is the key's repr."""
-    try:
-        key = ast.literal_eval(message)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return message
-    return key if isinstance(key, str) else message
 
 
 def is_no_value(type_name: str, method: str) -> bool:

@@ -80,7 +80,7 @@ class WorkflowRunner(CodeRunner):
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:  # noqa: ARG002 - no text
         """Run the next stretch."""
-        from baton.sdk.workflows.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
+        from baton.sdk.code_mode.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
 
         last = recorded.turns[-1] if recorded.turns else None
         try:
@@ -132,9 +132,9 @@ class WorkflowRunner(CodeRunner):
         return found
 
     def _stretch(self, recorded: Recorded, now_ms: int) -> Any:
-        from baton.sdk.workflows.interpreter import Bounds, Stretch  # noqa: PLC0415 - as above
+        from baton.sdk.workflows.interpreter import Stretch  # noqa: PLC0415 - as above
 
-        return Stretch(recorded.job.job_id, now_ms, Bounds(), classes=self.classes)
+        return Stretch(recorded.job.job_id, now_ms, self.classes)
 
     async def _begun(self, program: Program, values: dict[str, Any], recorded: Recorded, now_ms: int) -> Any:
         job = recorded.job
@@ -192,7 +192,7 @@ class WorkflowRunner(CodeRunner):
         return RunnerAnswer(ModelAnswer(text=text), output=output, asked=False)
 
     def _fail(self, raised: Any, recorded: Recorded, stretch: Mapping[str, Any] | None) -> NoReturn:
-        from baton.sdk.workflows.interpreter import settled  # noqa: PLC0415 - as above
+        from baton.sdk.code_mode.host_values import settled  # noqa: PLC0415 - as above
 
         files = self._files if stretch is None else stretch["files"]
         kind, message = raised.type, raised.message

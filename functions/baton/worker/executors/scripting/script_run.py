@@ -29,7 +29,6 @@ from baton.worker.executors.executor import Executing, OutcomeDoor
 from baton.worker.runtime.spec import Executor
 from baton_events.ids import canonical_json
 
-_FRAMES = 200
 _CUT_NOTE = "\n… (cut: print less)"
 # Of a call whose tool is gone: a process of an older deploy may not know it yet.
 _RETRIES_WITHOUT_TOOL = 2
@@ -43,7 +42,7 @@ class ScriptRun:
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Run the stretch."""
-        from baton.sdk.workflows.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
+        from baton.sdk.code_mode.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
 
         assert isinstance(effect, RunScript), "this executor is registered for RunScript"
         running, tools = effect.job.scripts[0], self._tools_of(effect.job.agent)
@@ -82,21 +81,20 @@ def script_run(container: Container) -> Executor:
 
 
 def _run(running: RunningScript, tools: Mapping[str, Tool], results: Mapping[str, Any], now_ms: int) -> Any:
-    from baton.sdk.workflows.interpreter import Bounds, Stretch  # noqa: PLC0415 - as above
+    from baton.sdk.code_mode.interpreter import Stretch  # noqa: PLC0415 - as above
 
-    script, limits = running.script, running.script.limits
-    bounds = Bounds(limits.seconds, limits.memory_mb, _FRAMES, limits.calls_at_once, limits.output_chars)
-    stretch = Stretch(running.call.id, now_ms, bounds, script.tools, script.code)
+    script = running.script
+    stretch = Stretch(running.call.id, now_ms, script.limits, script.tools, script.code)
     if not script.snapshot:
         known = {name: tools[name] for name, _ in script.tools.values() if name in tools}
-        return stretch.run_script(f"from typing import Any\n{stubs_of(known, checked=True)}")
+        return stretch.begin(f"from typing import Any\n{stubs_of(known, checked=True)}")
     lost = {"error": {"type": "unknown", "message": "the result is not recorded"}}
     outcomes = [results.get(call_id, lost) for call_id in script.calls]
     return stretch.resume(base64.b64decode(script.snapshot), dict(zip(script.numbers, outcomes, strict=True)))
 
 
 def _outcome(found: Any, script: Script, tools: Mapping[str, Tool]) -> StepResult:
-    from baton.sdk.workflows.interpreter import Raised, Waits  # noqa: PLC0415 - as above
+    from baton.sdk.code_mode.interpreter import Raised, Waits  # noqa: PLC0415 - as above
 
     printed = _cut(script.printed + found.printed, script.limits.output_chars)
     script = replace(script, printed=printed)

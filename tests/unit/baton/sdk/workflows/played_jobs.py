@@ -5,18 +5,7 @@ from typing import Any
 
 from baton import JobInfo, Registry
 from baton.sdk.agents.runner import Recorded, Runner, RunnerAnswer
-
-
-def outcome_of(tool: str, arguments: Any) -> dict[str, Any]:
-    """Return what a call comes to."""
-    match tool:
-        case "add":
-            return {"ok": arguments["a"] + arguments["b"]}
-        case "twice":
-            return {"ok": 2 * arguments["x"]}
-        case _:
-            kind = {"value": "ValueError", "key": "KeyError"}.get(arguments["kind"], "gone")
-            return {"error": {"type": kind, "message": "it failed"}}
+from tests.unit.baton.sdk.code_mode.generated import outcome_of
 
 
 class Job:

@@ -10,9 +10,9 @@ import pytest
 from baton import Registry
 from baton.sdk.agents.registry import RegistryError
 from baton.sdk.agents.runner import RunFailedError
+from baton.sdk.code_mode.interpreter import POOL
 from baton.sdk.records.limits import MODULES
 from baton.sdk.workflows import subset
-from baton.sdk.workflows.interpreter import POOL
 from baton.sdk.workflows.lacking import LACKING_ATTRIBUTES, is_no_value, way_around
 from baton.testing import Simulation
 from tests.unit.baton.sdk.workflows.conftest import Load

@@ -6,6 +6,7 @@ Invariant: each ends: loops have few rounds, and numbers stay small. The same se
 import random  # noqa: TID251 - it is seeded
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 _MOST_DEEP = 2
 _NUMBERS = ("a", "b", "c")
@@ -187,3 +188,15 @@ def workflow_of(seed: int) -> str:
 def script_of(seed: int) -> str:
     """Make the text of a model's script."""
     return f"{_HELPERS}\n{body_of(seed)}"
+
+
+def outcome_of(tool: str, arguments: Any) -> dict[str, Any]:
+    """Return what a call of such a program comes to."""
+    match tool:
+        case "add":
+            return {"ok": arguments["a"] + arguments["b"]}
+        case "twice":
+            return {"ok": 2 * arguments["x"]}
+        case _:
+            kind = {"value": "ValueError", "key": "KeyError"}.get(arguments["kind"], "gone")
+            return {"error": {"type": kind, "message": "it failed"}}

@@ -1,0 +1,1 @@
+"""Scripts of a model: their text, their interpreter, and what leaves it."""
