@@ -325,6 +325,6 @@ def _limit(limits: dict[str, Any], used_turns: int) -> str:
 
 
 def _stopped(limits: dict[str, Any], limit: str, turns: int, calls: list[Outcome], answer: str) -> Expected:
-    if limits.get("on_limit") == "fail":
+    if limits.get("on_limit") == "fail" or not answer.strip():
         return Expected("failed", turns, tuple(calls), error="limit_exceeded")
     return Expected("completed", turns, tuple(calls), answer=answer, stopped_by=limit)

@@ -100,7 +100,7 @@ def decided(state: State, now_ms: int) -> Decision:
             record, status=next_call_status(record.status, Step.GIVE_UP), error=failure, finished_at_ms=now_ms
         )
         parts = (approval_part(refused, state.job.id, state.outcome),)
-        ending = end_stopped(state.job, item, limit, now_ms, parts, about["value"])
+        ending = end_stopped(state.job, item, limit, now_ms, parts, value=about["value"])
         assert ending.changes is not None, "an end changes the job"
         return structs.replace(ending, changes=structs.replace(ending.changes, calls=(refused,), results=kept))
     approved = structs.replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)

@@ -94,22 +94,21 @@ def end_by_limit(
     `holder`: the job that has the limit: the job itself, or one above it, which shares its limits with the jobs below.
     """
     holder = holder or job
-    value = getattr(holder.limits, limit)
-    if job.limits.on_limit == "fail":
-        whose = "" if holder.id == job.id else f" of job {holder.id}"
-        reason = Failure("limit_exceeded", f"the limit {limit}={value}{whose} is reached")
-        return end_failed(job, item, reason, now_ms, parts)
-    return end_stopped(job, item, limit, now_ms, parts, value)
+    whose = "" if holder.id == job.id else f" of job {holder.id}"
+    return end_stopped(job, item, limit, now_ms, parts, value=getattr(holder.limits, limit), whose=whose)
 
 
 def end_stopped(
-    job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...] = (), value: float | None = None
+    job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...], *, value: float, whose: str = ""
 ) -> Decision:
-    """End the job by a limit, with the best answer so far."""
-    value = getattr(job.limits, limit) if value is None else value
+    """End the job by a limit. Without any answer it fails, whatever its `on_limit`: nobody takes that for a success."""
     best = {"answer": job.best_answer} if isinstance(job.best_answer, str) else job.best_answer
-    result = {**best, "stoppedBy": limit}
-    done = _ended(job, item, Step.ANSWER, now_ms, result=result)
+    has_answer = not isinstance(job.best_answer, str) or bool(job.best_answer.strip())
+    if job.limits.on_limit == "fail" or not has_answer:
+        early = "" if has_answer else ", and there is no answer yet"
+        reason = Failure("limit_exceeded", f"the limit {limit}={value}{whose} is reached{early}")
+        return end_failed(job, item, reason, now_ms, parts)
+    done = _ended(job, item, Step.ANSWER, now_ms, result={**best, "stoppedBy": limit})
     closing = (stream_parts.handled(item, now_ms, f"stopped by {limit}={value}"), *stream_parts.finish(done.status))
     return Decision(_ending(done, (*parts, *closing)))
 

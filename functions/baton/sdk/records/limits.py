@@ -51,7 +51,8 @@ class Limits(Record, frozen=True):
         cost_usd: model cost over all calls, in US dollars; None: no limit.
         wall_seconds: time since the job was submitted.
         depth: the number of levels of jobs below this one; 0: it starts no others.
-        on_limit: `stop` ends it as completed with the best answer so far, `fail` fails it, `ask` lets a person decide.
+        on_limit: `stop` ends it as completed with the best answer so far, or as failed where there is none; `fail`
+            fails it, `ask` lets a person decide.
     """
 
     turns: int = 20

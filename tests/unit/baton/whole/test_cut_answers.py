@@ -53,7 +53,7 @@ async def test_the_best_answer_at_a_limit_is_no_half_one() -> None:
     script = [half("I purge all but", Call("purge"))]
     agent = Agent("a", ScriptedModel([*script, "done"]), limits=Limits(turns=1))
     shown, _ = await view_of(agent)
-    assert shown["result"] == {"answer": "", "stoppedBy": "turns"}
+    assert (shown["status"], shown["result"], shown["error"]["type"]) == ("failed", None, "limit_exceeded")
     assert [call["error"]["type"] for call in shown["toolCalls"]] == ["answer_cut"]
 
 
@@ -110,7 +110,7 @@ async def test_tokens_of_answers_whose_arguments_cannot_be_recorded_are_counted(
     model = Listening(lambda _: ModelAnswer("", (Call("keep", {"deep": deep}),), 10, 5, 0.25, spent_before=Spent(1, 7)))
     shown, _ = await view_of(Agent("a", model, model_retries=1, tools=[keep]))
     usage = shown["usage"]
-    assert (shown["status"], shown["result"]) == ("completed", {"answer": "", "stoppedBy": "turns"})
+    assert (shown["status"], shown["error"]["type"]) == ("failed", "limit_exceeded")
     assert (usage["modelCalls"], usage["inputTokens"], usage["outputTokens"], usage["costUsd"]) == (40, 340, 100, 5.0)
 
 

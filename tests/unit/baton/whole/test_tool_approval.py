@@ -8,6 +8,7 @@ import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 from baton.engine.waits import tool_digest
+from baton.sdk.models.model import ModelAnswer
 from baton.sdk.models.scripted import ScriptEntry
 from baton_events.ids import canonical_json
 from tests.unit.baton.kit.approval_kit import Kit, checkpoints, decide, pending, requested, run_for_an_hour
@@ -181,7 +182,8 @@ async def step(number: int) -> int:
 
 def registry() -> Registry:
     """An agent of four turns with room for two, and one with too many calls in a turn."""
-    script: list[ScriptEntry] = [*([Call("step", {"number": n})] for n in (1, 2, 3)), "done"]
+    steps = [ModelAnswer(f"step {n}", (Call("step", {"number": n}),)) for n in (1, 2, 3)]
+    script: list[ScriptEntry] = [*steps, "done"]
     many: list[ScriptEntry] = [[Call("step", {"number": n}) for n in range(4)], "done"]
     turns, calls = Limits(on_limit="ask", turns=2), Limits(on_limit="ask", tool_calls=3)
     return Registry(
@@ -232,7 +234,7 @@ async def test_a_no_ends_the_job_with_the_best_answer_so_far(limited: Api, statu
         await decide(limited, checkpoint, "DELETE", reason="too dear")
     await limited.stage.run()
     job = await limited.read(job_id)
-    assert (job["status"], job["result"]["stoppedBy"]) == ("completed", "turns")
+    assert (job["status"], job["result"]) == ("completed", {"answer": "step 2", "stoppedBy": "turns"})
     (shown,) = await checkpoints(limited, job_id)
     by, reason = ("operators", "too dear") if status == "rejected" else (None, "nobody decided in time")
     assert (shown["status"], shown["decidedBy"], shown["reason"]) == (status, by, reason)

@@ -109,7 +109,7 @@ def agents_of(tools: Tools, /, **changes: Any) -> list[Agent]:
         Agent(name="mended", model=Mending(), output_type=Sum),
         Agent(
             name="endless",
-            model=Reading([[Call("add", {"a": n})] for n in range(9)]),
+            model=Reading([ModelAnswer(f"I add {n}.", (Call("add", {"a": n}),)) for n in range(9)]),
             tools=[tools.add],
             limits=Limits(turns=3),
         ),

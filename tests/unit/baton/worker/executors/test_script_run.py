@@ -182,12 +182,12 @@ async def test_legs_are_no_turns_and_calls_count() -> None:
     assert (run.status, run.result) == ("completed", {"answer": "done"})
     assert run.usage["modelCalls"] == 3
     run = await simulation(code, code, limits=Limits(turns=2)).run("clerk", "x")
-    assert run.result is not None
-    assert run.result["stoppedBy"] == "turns"
+    assert (run.status, run.result) == ("failed", None)
+    assert "turns=2" in str(run.error)
     assert len(run.calls) == 12, "what the last turn asked for is done"
     run = await simulation(code, limits=Limits(tool_calls=4)).run("clerk", "x")
-    assert run.result is not None
-    assert (run.result["stoppedBy"], called(run)) == ("tool_calls", ["list_bills completed"] * 3)
+    assert "tool_calls=4" in str(run.error)
+    assert called(run) == ["list_bills completed"] * 3
     assert script(run)["status"] == "cancelled"
 
 

@@ -80,16 +80,14 @@ async def ended(stage: Stage, limits: Limits) -> tuple[JobStatus, float]:
 @pytest.mark.parametrize("what", WAITS)
 async def test_a_job_that_waits_ends_when_its_time_is_over(what: str) -> None:
     stage = stage_of(WAITS[what])
-    assert await ended(stage, Limits(wall_seconds=WALL_SECONDS)) == (JobStatus.COMPLETED, WALL_SECONDS)
-    assert (await stage.now()).result == {"answer": "", "stoppedBy": "wall_seconds"}
+    assert await ended(stage, Limits(wall_seconds=WALL_SECONDS)) == (JobStatus.FAILED, WALL_SECONDS)
+    error = (await stage.now()).error
+    assert error is not None
+    told = f"the limit wall_seconds={WALL_SECONDS} is reached, and there is no answer yet"
+    assert (error.type, error.message) == ("limit_exceeded", told)
     if what == "an attempt":
         [call] = await stage.calls()
         assert (call.error and call.error.type, call.attempts) == ("limit_exceeded", 2)
-    stage = stage_of(WAITS[what])
-    assert await ended(stage, Limits(wall_seconds=WALL_SECONDS, on_limit="fail")) == (JobStatus.FAILED, WALL_SECONDS)
-    error = (await stage.now()).error
-    assert error is not None
-    assert (error.type, error.message) == ("limit_exceeded", f"the limit wall_seconds={WALL_SECONDS} is reached")
 
 
 @pytest.mark.parametrize("what", ["an operation", "an event", "a time"])
@@ -122,7 +120,7 @@ async def test_a_job_below_that_asks_ends_with_the_job_above(own: Limits) -> Non
         asks = Agent("waits", ScriptedModel([[Call("order")], "late"]), tools=[order], limits=own)
     above = Agent("asks", ScriptedModel([[Call("delegate")], "too late"]), tools=[delegate])
     stage = Stage(registry=Registry([above, asks]))
-    assert await ended(stage, Limits(wall_seconds=WALL_SECONDS)) == (JobStatus.COMPLETED, WALL_SECONDS)
+    assert await ended(stage, Limits(wall_seconds=WALL_SECONDS)) == (JobStatus.FAILED, WALL_SECONDS)
 
 
 async def test_a_job_that_asks_gives_the_jobs_below_their_own_time() -> None:
