@@ -178,6 +178,10 @@ class Listing:
         left = {key for key, there in zip(emptied, answers[len(answers) - len(emptied) :], strict=True) if there}
         await self._take_off(place for place in shelves if keys.list_key(place.key) not in left)
 
+    async def remove(self, rows: Iterable[str]) -> None:
+        """Remove these rows, which no job has. Harmless when repeated."""
+        await self._redis.pipeline(*(["ZREM", key, *each] for key, each in _by_key(rows).items()))
+
     async def _take_off(self, places: Iterable[Place]) -> None:
         """Take empty shelves off the catalogue; a row written right now may be off it until another one is written."""
         if entries := entries_of(places):

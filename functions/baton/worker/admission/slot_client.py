@@ -53,6 +53,14 @@ class JobRows:
             _list_log.error("job %s is missing from a list of jobs until it is written again: %s", row.job_id, error)
             await count(self._counters, {LIST_GAPS: 1})
 
+    async def without(self, row: Row, there: Row) -> None:
+        """Remove those of a job's rows that are not among its right ones; nothing else knows of them."""
+        if gone := set(members(row)) - set(members(there)):
+            try:
+                await self.listing.remove(gone)
+            except StoreError as error:
+                _list_log.warning("job %s may be in a list twice: %s", row.job_id, error)
+
     async def unlist(self, row: Row) -> None:
         """Remove a job's rows and texts, and those of the jobs below it."""
         await self.listing.forget([found(members(row)[0])])
@@ -97,8 +105,8 @@ class SlotClient:
         """Send the job's slot state to the admission, and notify jobs that got a slot; return the answer.
 
         `replay`: the invocation that sends it. `alone`: a new job is not entered while another one of its session is
-        live. `usage`: of an ended job. `stored`: a new job's addition to its tenant's bytes. `text`: of a new job's
-        task, for searches.
+        live, and is listed once it is created. `usage`: of an ended job. `stored`: a new job's addition to its
+        tenant's bytes. `text`: of a new job's task, for searches.
         """
         now_ms = self._clock.now_ms()
         queued_job = QueuedJob(job.tenant, job.line, job.priority, job.created_at_ms, job.agent)
@@ -106,19 +114,15 @@ class SlotClient:
         stored = self.quota.ended(job, usage) if end else stored
         row = replace(_row(job, end), text=outcome_text(job) if end else text)
         asking = partial(self._admission.slot_request, job.id, slot_state, queued_job, now_ms, end=end, stored=stored)
-        shelves = shelves_of(row)
-        if alone:
-            slot_answer = await asking(alone=True, shelves=shelves)
-            if not slot_answer.busy:
-                await self._rows(row)
-        else:
-            # Begun first, and awaited last: both are ready at the same time, so one request carries them.
-            writing = asyncio.create_task(self._rows(row))
-            try:
-                slot_answer = await asking(shelves=shelves)
-            except BaseException:
+        # Begun first, and awaited last: both are ready at the same time, so one request carries them.
+        writing = None if alone else asyncio.create_task(self._rows(row))
+        try:
+            slot_answer = await asking(alone=alone, shelves=shelves_of(row))
+        except BaseException:
+            if writing:
                 writing.cancel()
-                raise
+            raise
+        if writing:
             await writing
         if slot_answer.sweep_at_ms:
             await arm_sweep(self._emitter, slot_answer.sweep_at_ms)
@@ -128,6 +132,14 @@ class SlotClient:
     async def enlist(self, job: Job) -> None:
         """Write a new job's row, before anything that only the row may tell of is stored. Raises StoreError."""
         await self._rows.listing.add(_row(job))
+
+    async def write_row(self, job: Job, text: str) -> None:
+        """Write the row of a job that was created alone, and its task's text; its slot request named the shelves."""
+        await self._rows(replace(_row(job), text=text))
+
+    async def unlist(self, job: Job, there: Job) -> None:
+        """Remove a submission's row that the job which is there does not have, as far as the lists take that."""
+        await self._rows.without(_row(job), _row(there))
 
     async def forget(self, job: Job) -> None:
         """Take a job off the lists, with its texts, before its data is removed."""

@@ -1,6 +1,8 @@
 """Submits a job: backup message, its creation unless it is there, its entry in the slot table, dispatch, answer.
 
-Creation and entry travel together: the job is created as one with a slot, and corrected where the answer is another.
+The job is created as one with a slot, and corrected where the answer is another. Creation and entry travel together,
+but where others may submit the same job: then what is beside it (entry, rows, counted bytes) follows the creation, by
+whoever created the job, and has the values of the job that is there.
 Invariant: no work of a new job is dispatched before that answer is known. After a crash before the correction, the
 backup message, or a sweep, finds the difference by comparing both.
 
@@ -128,9 +130,9 @@ class SubmitJob(BeginsRun):
         try:
             created = await backup.committed(
                 lambda relay_id: (
-                    self.create(job, task, relay_id, alone=True, content=content)
+                    self._create_alone(job, task, relay_id, content)
                     if alone
-                    else self._create_at_once(job, task, relay_id, content)
+                    else self.create(job, task, relay_id, content, others=may_exist)
                 )
             )
         except SessionBusyError:
@@ -171,10 +173,13 @@ class SubmitJob(BeginsRun):
         """Return whether a task is there, where it is an object. Raises ObjectStoreError."""
         return self.payloads is None or "apart" not in task or await self.payloads.objects.has(task["apart"]["ref"])
 
-    async def _create_at_once(self, job: Job, task: dict[str, Any], relay_id: str, content: bytes) -> Created:
-        """Create a job as one with a slot, and enter it into the slot table, in one request; correct it in another.
+    async def create(
+        self, job: Job, task: dict[str, Any], relay_id: str, content: bytes = b"", *, others: bool = False
+    ) -> Created:
+        """Create a job as one with a slot, enter it into the slot table, and list it; correct it in another request.
 
         Until it is corrected, only the caller's message is the relay of its work, and any other message compares first.
+        `others`: others may create it, too.
 
         Raises:
             JobGoneError: it was there, and its data is gone.
@@ -186,6 +191,8 @@ class SubmitJob(BeginsRun):
         # Begun first, and awaited last: both are ready at the same time, so one request carries them.
         creating = asyncio.create_task(self._store.create(changes, relay_id, now_ms, _counted(stored)))
         try:
+            if others and not _is_mine(created := await creating):
+                return await self._found(created, job)
             slot_answer = await self._slot_client.request(
                 job, slot_state, relay_id, stored=stored, text=task_text(task)
             )
@@ -199,7 +206,7 @@ class SubmitJob(BeginsRun):
             await self._leave(job, slot_state, relay_id)
             raise
         if slot_answer.slot:
-            return created if created.new else self._found(created, slot_state, now_ms)
+            return created if created.new else _with_slot_request(created, slot_state, now_ms)
         if slot_state.want != "slot" or not created.pending:
             return created
         return await self._corrected(created, max(slot_state.epoch, slot_answer.later_epoch), relay_id, now_ms)
@@ -214,21 +221,11 @@ class SubmitJob(BeginsRun):
         reconciled = await self._store.reconcile(job.id, relay_id, now_ms, STALLED_AFTER_MS, {job.id: entry})
         return replace(created, new=True, pending=reconciled.stalled)
 
-    async def create(
-        self,
-        job: Job,
-        task: dict[str, Any],
-        relay_id: str,
-        *,
-        known: bool = False,
-        alone: bool = False,
-        content: bytes = b"",
-    ) -> Created:
-        """Enter a job into the slot table, then create it: so it is created with its slot, where it has one.
+    async def _create_alone(self, job: Job, task: dict[str, Any], relay_id: str, content: bytes) -> Created:
+        """Enter a job into the slot table, unless another one of its session is there; then create it, and list it.
 
-        `known`: it is there, and has its entry; only the relay message's pending items are wanted. `content`: of a
-        large task; none: it is there already. `alone`: it is not entered while another job of its session is. Its
-        backup message does not demand that: a job that was accepted, and forgotten in a failover, waits for its turn.
+        Its backup message does not demand that: a job that was accepted, and forgotten in a failover, waits for its
+        turn.
 
         Raises:
             SessionBusyError: it was to be alone. JobGoneError: it was there, and its data is gone.
@@ -236,24 +233,21 @@ class SubmitJob(BeginsRun):
         now_ms = self._clock.now_ms()
         slot_state = first_slot_state(job, now_ms)
         stored = self._slot_client.quota.submitted(job, _changes(job, task, now_ms, slot=False))
-        slot_answer = (
-            None
-            if known
-            else await self._slot_client.request(
-                job, slot_state, relay_id, alone=alone, stored=stored, text=task_text(task)
-            )
-        )
-        if slot_answer is not None and slot_answer.busy:
+        slot_answer = await self._slot_client.request(job, slot_state, relay_id, alone=True, stored=stored)
+        if slot_answer.busy:
             raise SessionBusyError(job.session_id)
-        slot = slot_answer is not None and slot_answer.slot
         try:
             await self._store_task(job, content)
-            changes = _changes(job, task, now_ms, slot=slot)
-            created = await self._store.create(changes, relay_id, now_ms, _counted(stored), known=known)
+            changes = _changes(job, task, now_ms, slot=slot_answer.slot)
+            created = await self._store.create(changes, relay_id, now_ms, _counted(stored))
         except (JobGoneError, ObjectStoreError):
             await self._leave(job, slot_state, relay_id)
             raise
-        return created if created.new or not slot else self._found(created, slot_state, now_ms)
+        if _is_mine(created):
+            await self._slot_client.write_row(job, task_text(task))
+        else:
+            await self._found(created, job)
+        return _with_slot_request(created, slot_state, now_ms) if slot_answer.slot and not created.new else created
 
     async def again(self, event: Event, command: Submission, relay_id: str) -> tuple[WorkItem, ...]:
         """Repeat a backup message's submission: create a forgotten job, or check a known one as the sweep does."""
@@ -268,9 +262,16 @@ class SubmitJob(BeginsRun):
             _log.info("job %s is created by its backup message", job.id)
             # A failover may forget this job, too, after readers have seen that it is accepted.
             await self._after_failover.publish_copy(event)
-        created = await self.create(job, task, relay_id, known=known)
+        now_ms = self._clock.now_ms()
+        if known:
+            changes = _changes(job, task, now_ms, slot=False)
+            created = await self._found(await self._store.create(changes, relay_id, now_ms, known=True), job)
+        else:
+            created = await self.create(job, task, relay_id, others=True)
         entry, items = await self._after_failover.reconcile(job.id, created.pending, relay_id)
         if known and entry is None:
+            if created.job.created_at_ms == job.created_at_ms:  # this submission's, which died before it was listed
+                await self._slot_client.write_row(job, task_text(task))
             await self._after_failover.enter(event, created.job, items, relay_id)
         return items
 
@@ -283,14 +284,25 @@ class SubmitJob(BeginsRun):
         """Return whether an unknown job was there, and its data is gone."""
         return isinstance(await missing(self._archive, job_id), JobGoneError)
 
-    def _found(self, created: Created, slot_state: SlotState, now_ms: int) -> Created:
-        """Add a slot request: another call created the job meanwhile, and the slot given here is its own."""
-        return replace(
-            created, pending=(*created.pending, slot_request_item(created.job.id, "slot", slot_state.epoch, now_ms))
-        )
+    async def _found(self, created: Created, job: Job) -> Created:
+        """Return a job that another submission created; no row stays of this one, as a large task is listed with."""
+        await self._slot_client.unlist(job, created.job)
+        return created
 
     async def _leave(self, job: Job, slot_state: SlotState, relay_id: str) -> None:
         await self._slot_client.request(job, SlotState("gone", slot_state.epoch + 1), relay_id)
+
+
+def _is_mine(created: Created) -> bool:
+    """Return whether a call has created a job itself, also where its creation was sent twice."""
+    return created.new or bool(created.pending)
+
+
+def _with_slot_request(created: Created, slot_state: SlotState, now_ms: int) -> Created:
+    """Add a slot request: another call created the job meanwhile, and the slot given here is its own."""
+    return replace(
+        created, pending=(*created.pending, slot_request_item(created.job.id, "slot", slot_state.epoch, now_ms))
+    )
 
 
 def _changes(job: Job, task: dict[str, Any], now_ms: int, *, slot: bool) -> Changes:
