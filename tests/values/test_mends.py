@@ -49,7 +49,7 @@ MENDS: list[Mend] = [
     ("numbers that JSON has not stay", json_value._Walk, "_number", lambda _, value, __: value, a_result),
     ("whole numbers may be endless", json_value, "_NUMBER_LIMIT", 10**9_999, a_result),
     ("a stream needs no end mark", chat_chunks.ChatChunks, "have_end_mark", True, an_answer_of_a_server),
-    ("a server's own word for a cut is none", whole, "_finish_reason", _as_it_is, an_answer_of_a_server),
+    ("a word that nobody knows is a whole answer", whole, "meaning_of", lambda _: "stop", an_answer_of_a_server),
     ("no answer is cut", ModelAnswer, "is_cut", False, an_answer_of_a_server),
     ("halves of a text stay apart", whole, "_clean", _as_it_is, an_answer_of_a_server),
     ("two calls keep one id", whole, "_another_id", lambda taken, _: taken, an_answer_to_a_library),

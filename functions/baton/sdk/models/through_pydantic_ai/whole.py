@@ -6,7 +6,6 @@ call of an answer has an id that no other call of the conversation has, and its 
 whether an answer is good, or cut off by its length.
 """
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields, replace
@@ -36,6 +35,7 @@ from pydantic_ai.tools import RunContext
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, answer_too_large
 from baton.sdk.models.through_pydantic_ai.call_pieces import CallPieces
 from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
+from baton.sdk.models.through_pydantic_ai.finish_reasons import meaning_of
 from baton.sdk.models.through_pydantic_ai.guarded import guard
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton.sdk.models.through_pydantic_ai.sendable import sendable
@@ -47,9 +47,6 @@ from baton_events.values.text import cut, storable
 CALL_ID_CHARS, _SHOWN_CHARS = 9, 80
 # Arguments that mean none: servers send them for a tool without arguments.
 _NONE, _NONE_WITHOUT_ARGUMENTS = frozenset({"", "null"}), "[]"
-# What servers call an answer that was cut off, or stopped, beside the words that their libraries know.
-_CUT = re.compile(r"length|max_?(output_?)?tokens|context_?window|token_?limit", re.IGNORECASE)
-_FILTERED = re.compile(r"filter|safety|refus|moderation|prohibited|blocked", re.IGNORECASE)
 
 # What libraries raise for an answer that was cut within a character or its JSON, or that has another form.
 _UNREADABLE = (UnexpectedModelBehavior, ValueError, TypeError, LookupError, AttributeError)
@@ -260,11 +257,12 @@ def _taken(
         raise BrokenAnswerError(response, "the answer is not whole")
     if fault := next(filter(None, map(_fault_of, response.parts)), ""):
         raise BrokenAnswerError(response, f"the answer cannot be read: {fault}")
-    if response.finish_reason == "error" and not response.tool_calls:
-        raise BrokenAnswerError(response, "the answer ended with an error of the provider")
+    reason, word = _finish_reason(response)
+    if reason == "error":
+        raise BrokenAnswerError(response, f"the answer ended with {cut(str(word), _SHOWN_CHARS)!r}, so it is not whole")
     bare = {tool.name for tool in parameters.function_tools if not tool.parameters_json_schema.get("properties")}
     parts = [_part(part, ids, bare) for part in response.parts]
-    details, reason = _clean(response.provider_details), _finish_reason(response)
+    details = _clean(response.provider_details)
     known = details is response.provider_details and reason == response.finish_reason
     if known and not any(map(_differ, parts, response.parts)):
         return response
@@ -291,12 +289,12 @@ def _fault_of(part: ModelResponsePart) -> str:
             return ""
 
 
-def _finish_reason(response: ModelResponse) -> FinishReason | None:
-    """Return the reason, also where the server has a word of its own for it."""
-    word = (response.provider_details or {}).get("finish_reason")
-    if response.finish_reason is not None or not isinstance(word, str):
-        return response.finish_reason
-    return "length" if _CUT.search(word) else "content_filter" if _FILTERED.search(word) else None
+def _finish_reason(response: ModelResponse) -> tuple[FinishReason | None, object]:
+    """Return the reason, also where its library does not know the server's word for it, and the word."""
+    reason, word = response.finish_reason, (response.provider_details or {}).get("finish_reason")
+    if reason is None and word is not None and response.state != "suspended":  # which has not ended
+        reason = meaning_of(word)
+    return reason, reason if word is None else word
 
 
 def _differ(part: ModelResponsePart, other: ModelResponsePart) -> bool:

@@ -111,20 +111,6 @@ async def test_half_a_character_anywhere_in_an_answer_can_be_stored() -> None:
     assert "\U0001f600" in json.dumps(answer.provider, ensure_ascii=False).encode().decode()
 
 
-@pytest.mark.parametrize(
-    "word", ["length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded"]
-)
-async def test_an_answer_is_cut_off_whatever_its_server_calls_that(word: str) -> None:
-    answer = await streamed(unnamed(chunk({"content": "Pay 40"}), chunk({}, word)))
-    assert answer.is_cut
-
-
-@pytest.mark.parametrize("word", ["stop", "end_turn", "eos", "tool_calls", "max", "token"])
-async def test_another_word_cuts_nothing_off(word: str) -> None:
-    answer = await streamed(unnamed(chunk({"content": "Pay 40"}), chunk({}, word)))
-    assert (answer.text, answer.is_cut) == ("Pay 40", False)
-
-
 async def test_an_answer_over_the_size_limit_fails_once() -> None:
     pieces = [chunk({"content": "x" * 100_000})] * 11
     with pytest.raises(ModelError, match=rf"1100000 bytes of answer, over the limit of {ANSWER_LIMIT_BYTES}") as caught:
