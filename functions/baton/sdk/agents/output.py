@@ -1,6 +1,6 @@
 """A structured answer: its type, the model's instructions for it, and its check.
 
-The model answers by calling the tool `final_result`, alone in its turn, with the answer as its arguments: every
+The model answers by calling the tool `final_result`, beside no other tool, with the answer as its arguments: every
 provider's models can do that. Invariant: an output that passes is JSON of that type. Must not: know any provider.
 """
 

@@ -142,21 +142,23 @@ def step_result(
 
 
 def _with_output(answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], output: OutputType) -> ModelAnswered:
-    """Return the final answer if it is right, or send it back with its faults, as a call that could not run."""
+    """Return the first final answer that is right, or send all back with their faults, as calls that could not run."""
     finals = [call for call in answer.calls if call.tool == FINAL_TOOL]
-    if answer.calls and not finals:
-        return step_result(answer, text, wanted)
-    if len(answer.calls) > 1:
+    if len(finals) < len(answer.calls):
         fault = Failure("invalid_output", f"call {FINAL_TOOL!r} alone, once the results of all other tools are there")
         return step_result(answer, text, tuple(_refused(wanted_call, fault) for wanted_call in wanted))
-    try:
-        result = _checked(output, finals[0]) if finals else output.read(text)
-        result_json = canonical_json(result)
-        result_json.encode()
-    except (InvalidOutput, UnicodeEncodeError) as error:
-        fault = Failure("invalid_output", storable(str(error)))
-        return step_result(answer, text, (Wanted(FINAL_TOOL, _storable_arguments(finals), fault),))
-    return step_result(answer, text if finals and text else result_json, (), result)
+    faults = list[Wanted]()
+    for final in finals or (None,):
+        try:
+            result = _checked(output, final) if final else output.read(text)
+            result_json = canonical_json(result)
+            result_json.encode()
+        except (InvalidOutput, UnicodeEncodeError) as error:
+            fault = Failure("invalid_output", storable(str(error)))
+            faults.append(refused(final or Call(FINAL_TOOL), fault))
+        else:
+            return step_result(answer, text if final and text else result_json, (), result)
+    return step_result(answer, text, tuple(faults))
 
 
 def _checked(output: OutputType, final: Call) -> dict[str, Any]:
@@ -172,10 +174,6 @@ def refused(call: Call, fault: Failure) -> Wanted:
 
 def _refused(wanted_call: Wanted, fault: Failure) -> Wanted:
     return Wanted(FINAL_TOOL, wanted_call.arguments, fault) if wanted_call.tool == FINAL_TOOL else wanted_call
-
-
-def _storable_arguments(finals: list[Call]) -> dict[str, Any]:
-    return _kept(finals[0].arguments) or {} if finals else {}
 
 
 def _kept(values: dict[str, Any]) -> dict[str, Any] | None:

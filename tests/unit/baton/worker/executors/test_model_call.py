@@ -213,6 +213,34 @@ def test_an_output_that_does_not_fit_goes_back_to_the_model(
     assert fault in wanted.fault.message.encode().decode()
 
 
+_RIGHT, _SECOND = Call(FINAL_TOOL, TROY), Call(FINAL_TOOL, {"name": "Ulm", "people": 5})
+_WRONG, _UNREAD = Call(FINAL_TOOL, {"name": "Troy"}), Call(FINAL_TOOL, {}, fault="the arguments must be a JSON object")
+
+
+@pytest.mark.parametrize(
+    "finals",
+    [
+        *((_RIGHT,) * 2, (_RIGHT,) * 5, (_RIGHT, _SECOND), (_RIGHT, _WRONG)),
+        *((_WRONG, _RIGHT), (_UNREAD, _WRONG, _RIGHT, _SECOND)),
+    ],
+)
+def test_the_first_output_that_fits_counts(finals: tuple[Call, ...]) -> None:
+    """Models with parallel calls may give it several times in one turn."""
+    found = with_output(*finals)
+    assert (found.wanted, found.output) == ((), TROY)
+
+
+def test_each_output_that_does_not_fit_has_its_own_fault() -> None:
+    """The provider's answer has a result for each of its calls."""
+    found = with_output(_WRONG, _UNREAD)
+    faults = [wanted.fault.message for wanted in found.wanted if wanted.fault]
+    assert (found.output, [wanted.arguments for wanted in found.wanted]) == (None, [{"name": "Troy"}, {}])
+    assert "people: Field required" in faults[0]
+    assert faults[1] == "the arguments must be a JSON object"
+    beside = with_output(Call("add", {"a": 1}), _RIGHT, _RIGHT)
+    assert [wanted.fault and wanted.fault.type for wanted in beside.wanted] == [None, *["invalid_output"] * 2]
+
+
 def test_text_goes_back_to_the_model_unless_it_is_the_output() -> None:
     assert with_output(text='{"name": "Troy", "people": 3}').output == TROY
     (wanted,) = with_output(text="Troy had three.").wanted
