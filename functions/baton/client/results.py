@@ -221,6 +221,7 @@ class Checkpoint(_Record):
     escalated_at: datetime | None = None
     people: int = 1
     approvals: tuple[Approval, ...] = ()
+    may_decide: Literal["operator", "tenant"] | None = None
     decided_at: datetime | None = None
     decided_by: str | None = None
     reason: str | None = None

@@ -6,7 +6,7 @@ taken in yet. Secrets in arguments are not shown. Must not: decide anything.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -30,15 +30,25 @@ EXPIRED = canonical_json({"error": {"type": "expired", "message": "nobody decide
 
 _FIELDS = (
     *("id", "jobId", "callId", "type", "status", "title", "data", "tool", "arguments", "digest", "createdAt"),
-    *("expiresAt", "decidedAt", "decidedBy", "reason", "editedArguments"),
+    *("expiresAt", "mayDecide", "decidedAt", "decidedBy", "reason", "editedArguments"),
 )
 
 
 class Decider(Struct, frozen=True):
-    """Who decides. `name`: as people read it. `person`: whom the decision counts for; empty: whoever has the name."""
+    """Who decides. `name`: as people read it. `person`: whom the decision counts for; empty: whoever has the name.
+
+    `is_operator`: they decide with a key of their own that is good for all tenants, and by no link.
+    """
 
     name: str
     person: str = ""
+    is_operator: bool = False
+
+
+def may_decide(question: CallRecord) -> Literal["operator", "tenant"]:
+    """Return who may answer a question: what it raises for everybody is the operator's alone."""
+    is_shared = question.tool == LIMIT_APPROVAL and question.arguments["limit"] == BUDGET
+    return "operator" if is_shared else "tenant"
 
 
 def persons_in(approvals: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -79,6 +89,7 @@ def approval_view(
         "data": redacted(approval.arguments.get("data")),
         "createdAt": rfc3339(approval.started_at_ms or 0),
         "expiresAt": rfc3339(approval.arguments["untilMs"]) if "untilMs" in approval.arguments else None,
+        "mayDecide": may_decide(approval),
         "decidedAt": rfc3339(decided_ms) if decided_ms else None,
         "decidedBy": verdict.get("by"),
         "reason": verdict.get("message") or verdict.get("comment") or None,

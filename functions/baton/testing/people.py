@@ -63,7 +63,7 @@ class People:
                 # If several people must approve, each approval is another person's.
                 by = f"{_OPERATOR.tenant} {len(view.get('approvals', ())) + 1}"
                 body = ApprovalBody(arguments=decision.arguments)
-                await self._sent(approve_by(self._api, Decider(by), view["id"], body))
+                await self._sent(approve_by(self._api, Decider(by, is_operator=True), view["id"], body))
             else:
                 await self._sent(reject(self._api, _OPERATOR, view["id"], RejectionBody(reason=decision.reason)))
 

@@ -53,6 +53,8 @@ export interface components {
             createdAt?: string | null;
             /** Format: date-time */
             expiresAt?: string | null;
+            /** @enum {unknown} */
+            mayDecide?: "operator" | "tenant" | null;
             /** Format: date-time */
             decidedAt?: string | null;
             decidedBy?: string | null;

@@ -101,7 +101,8 @@ class Principal:
     @property
     def decider(self) -> Decider:
         """Whom their decisions count for: a client's key is one person, by whatever door it decides."""
-        return Decider(self.name, "" if self.role == "admin" else f"key:{self.key_id}")
+        is_operator = self.role == "admin"
+        return Decider(self.name, "" if is_operator else f"key:{self.key_id}", is_operator)
 
     def may_see(self, tenant: str) -> bool:
         """Return whether the caller may see and change a tenant's jobs."""

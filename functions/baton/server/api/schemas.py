@@ -262,6 +262,7 @@ CHECKPOINT = json_object(
         "digest": TEXT_OR_NULL,
         "createdAt": TIME_OR_NULL,
         "expiresAt": TIME_OR_NULL,
+        "mayDecide": {"enum": ["operator", "tenant", None]},
         "decidedAt": TIME_OR_NULL,
         "decidedBy": TEXT_OR_NULL,
         "reason": TEXT_OR_NULL,
@@ -275,7 +276,7 @@ CHECKPOINT = json_object(
     # Fields of an approval; `data` is an info checkpoint's.
     optional=(
         *("id", "callId", "data", "tool", "arguments", "digest", "createdAt", "expiresAt"),
-        *("decidedAt", "decidedBy", "reason", "editedArguments"),
+        *("mayDecide", "decidedAt", "decidedBy", "reason", "editedArguments"),
         *("escalatesAt", "escalatedAt", "people", "approvals", "form"),
     ),
 )

@@ -1,14 +1,15 @@
 """Decides a job's question to a person: it goes on, with edited arguments where there are some, or the call fails.
 
 Invariant: a decision is a signal, so it has its backup message, and the first one stays; a confirmed decision is the
-recorded one. Secrets that were not shown stay as they were. The API checks the right to decide.
+recorded one. Secrets that were not shown stay as they were. What is the operator's alone nobody else decides, by
+whatever door; the API checks all other rights to decide.
 """
 
 from collections.abc import Callable
 from typing import Any, Literal
 
 from baton.engine.state import CallRecord, Job
-from baton.engine.waits import LIMIT_APPROVAL, Decider, approval_view, left_hidden, persons_in, restored
+from baton.engine.waits import LIMIT_APPROVAL, Decider, approval_view, left_hidden, may_decide, persons_in, restored
 from baton.sdk.clock import Clock, Randomness
 from baton.sdk.records.limits import limit_fault
 from baton.sdk.records.redaction import KnownSecrets, redacted
@@ -37,6 +38,17 @@ class DecidedError(BatonError):
 class SamePersonError(BatonError):
     """The same person approves a second time where another one must."""
 
+    status = 409
+
+
+class OperatorsAloneError(BatonError):
+    """Somebody decides who is no operator, and an operator alone may."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("it raises a limit that everybody shares: an operator decides it, with an admin key, no link")
+
 
 class DecideApproval:
     """Decides approvals."""
@@ -53,9 +65,11 @@ class DecideApproval:
 
         Raises:
             UnknownJobError: there is no such question of the job. DecidedError: this decision does not count.
-            SamePersonError: they have approved it already.
+            OperatorsAloneError: they may not decide it. SamePersonError: they have approved it already.
             PublishError, StoreError: as for a submission.
         """
+        if may_decide(question) == "operator" and not by.is_operator:
+            raise OperatorsAloneError
         person = by.person or by.name
         if verdict == "ok" and person in persons_in(question.arguments.get("approvals", ())):
             who = f"{by.name!r}, which counts for one client's key," if by.person else f"{by.name!r}"

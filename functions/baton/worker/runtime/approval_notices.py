@@ -18,7 +18,7 @@ from pydantic_core import to_json
 from baton.engine.attempts import backoff_ms
 from baton.engine.outbox import announcement
 from baton.engine.state import CallRecord
-from baton.engine.waits import Decider, approval_view
+from baton.engine.waits import Decider, approval_view, may_decide
 from baton.sdk.clock import Clock
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.tools.sentence import approval_sentence
@@ -150,6 +150,7 @@ class ApprovalNotices:
         # Each notice is one person's, whoever the channel that gets it shows it to.
         name, person = f"notice {number}", f"notice:{view['id']}"
         link = Link(view["id"], name, ("approve", "reject"), edit=False, until_ms=until_ms, person=person)
+        has_link = self._settings.approval_links and may_decide(question) == "tenant"
         return {
             "type": "approval.escalated" if escalated else "approval.asked",
             "sentence": self._secrets.hide(approval_sentence(agent, view)),
@@ -157,7 +158,7 @@ class ApprovalNotices:
             "jobId": snapshot.job.id,
             "checkpoint": self._secrets.hide_in(view),
             "url": f"{base}/console/approvals/{view['id']}" if base else "",
-            "link": self._links.url(link) if self._settings.approval_links else "",
+            "link": self._links.url(link) if has_link else "",
         }
 
     def _form(self, url: str) -> str:

@@ -53,6 +53,7 @@ async def test_nothing_runs_before_a_person_has_approved(api: Api, kit: Kit) -> 
         "tool": "pay",
         "arguments": arguments,
         "digest": tool_digest("pay", arguments),
+        "mayDecide": "tenant",
         **dict.fromkeys((*known_later, "decidedAt", "decidedBy", "reason", "editedArguments")),
     }
 

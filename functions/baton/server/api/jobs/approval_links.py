@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.engine.waits import may_decide
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import view_of
 from baton.server.api.jobs.approvals import question_of
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, limited_body, parsed
+from baton.worker.commands.approve import OperatorsAloneError
 from baton.worker.container import Container
 from baton.worker.runtime.approval_notices import Link, SignedLinks
 from baton_events.timestamps import rfc3339
@@ -39,13 +41,16 @@ async def made_link(container: Container, principal: Principal, checkpoint_id: s
     """Make a link; return it and its end, in milliseconds: the approval's end at the latest.
 
     Raises:
-        ApiError: 404 unknown, 403 not allowed, or another tenant's, 409 decided, 503 there is no secret or address.
+        ApiError: 404 unknown, 403 not allowed, or by no link, or another tenant's, 409 decided, 503 there is no secret
+            or address.
     """
     if principal.role != "admin" and not container.settings.approval_links:
         raise ApiError(403, "a link decides, which needs an admin key; APPROVAL_LINKS=true lets client keys make links")
     snapshot, question = await question_of(container, checkpoint_id)
     if not principal.may_see(snapshot.job.tenant):
         raise ApiError(403, f"checkpoint {checkpoint_id!r} is another tenant's")
+    if may_decide(question) == "operator":
+        raise ApiError(403, f"checkpoint {checkpoint_id!r} has no links: {OperatorsAloneError()}")
     view = view_of(question, snapshot, container.ports.clock.now_ms())
     if view["status"] != "pending":
         raise ApiError(409, f"checkpoint {checkpoint_id!r} needs no link any more: it is {view['status']}")

@@ -1,8 +1,9 @@
 """Checkpoints of jobs, and decisions on approvals: the API's endpoints, and the logic that the console's pages share.
 
 Answers in other protocols, to an interrupt of AG-UI or as a message to a task of A2A, end here, too. Invariant: the
-first decision counts, wherever it comes from. Only operators decide, and client keys where APPROVAL_LINKS allows it.
-`baton.worker.commands.approve` applies a decision. Only the endpoints know a request.
+first decision counts, wherever it comes from. Only operators decide, and client keys where APPROVAL_LINKS allows it,
+but for what is the operator's alone (`may_decide`): `baton.worker.commands.approve`, which applies a decision, holds
+all doors to that. Only the endpoints know a request.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ from baton.server.api.jobs.approval_list import (
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, limited_body, parsed, parsed_query
 from baton.store.records.jobs import Snapshot
-from baton.worker.commands.approve import DecidedError, EditError, SamePersonError, edited
+from baton.worker.commands.approve import DecidedError, EditError, OperatorsAloneError, SamePersonError, edited
 from baton.worker.container import Container
 from baton.worker.executors.continuing import ended
 from baton_events.errors import UnknownJobError
@@ -276,8 +277,8 @@ async def _decide(
         decided = await container.commands.decide(snapshot.job, approval, by, verdict, decision)
     except UnknownJobError as error:
         raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
-    except SamePersonError as error:
-        raise ApiError(409, str(error)) from error
+    except (OperatorsAloneError, SamePersonError) as error:
+        raise ApiError(error.status, str(error)) from error
     except DecidedError as error:
         raise _too_late(checkpoint_id, str(error)) from error
     if verdict == "error" and snapshot.job.is_operation and "form" not in approval.arguments:
