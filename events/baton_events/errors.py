@@ -74,10 +74,14 @@ class JobGoneError(BatonError):
 
 
 class StoreError(BatonError):
-    """The store did not answer, or answered with an error; what was asked may or may not have been applied."""
+    """The store did not answer, or answered with an error; what was asked may or may not have been applied.
+
+    `detail`: what a caller of the API hears of it, who is not told of users and commands.
+    """
 
     status = 503
     retryable = True
+    detail = "does not answer; try again"
 
 
 class ObjectStoreError(StoreError):
@@ -96,9 +100,19 @@ class PayloadGoneError(BatonError):
 class StoreAnswerError(StoreError):
     """The store answered, with an error or with what its protocol does not know."""
 
+    detail = "answers with an error, which the log has; try again"
+
+
+class StoreRefusedError(StoreAnswerError):
+    """The store's user may not run this command on this key, and nothing was done."""
+
+    detail = "does not let its user do this; the log names the command"
+
 
 class StoreFullError(StoreAnswerError):
     """The store's memory is full: it takes no writes, and has done nothing."""
+
+    detail = "has no memory left, so it takes no writes; delete jobs or files, or give it more"
 
 
 class MemoryUnavailableError(BatonError):

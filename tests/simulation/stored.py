@@ -221,7 +221,7 @@ class TagAlone(InProcessRedis):
         self.data, self._shared, self.payload_keys = kept, shared, shared.payload_keys
 
     def run(self, *command: str | int) -> Any:
-        shares = command[1] in (names.SLOTS, names.WRITABLE)
+        shares = command[1] == names.SLOTS or command[3:4] == (names.WRITABLE,)
         return self._shared.run(*command) if shares else super().run(*command)
 
 

@@ -119,6 +119,12 @@ def shown_address(address: str) -> str:
     return f"{scheme}{separator}{_HIDDEN + at if user else ''}{place if re.fullmatch(_PLACE, place) else _HIDDEN}"
 
 
+def user_of(address: str) -> str:
+    """Return the name by which the server knows us."""
+    parts = urlsplit(address)
+    return unquote(parts.username or "") or parse_qs(parts.query).get("username", ["default"])[0]
+
+
 def secrets_of(address: str) -> tuple[str, ...]:
     """Return the passwords in an address, both encoded and decoded."""
     if not address:

@@ -90,7 +90,7 @@ async def examine(
 async def _around(settings: Settings, outside: Services, probe_seconds: int) -> list[Finding]:
     found = list[Finding]()
     if settings.resp_url or (settings.redis_url and settings.redis_token):
-        found += await check_store(outside.store, outside.clock, outside.randomness.token(), settings)
+        found += await check_store(outside.store, outside.clock, settings)
     else:
         found.append(skipped(STORE, "its address or its token is not set"))
     found += await check_memory(outside.memory)

@@ -7,18 +7,10 @@ from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
 from baton.store.objects import Objects
 from baton.store.records.objects import job_place
-from baton.store.redis.connection import RedisConnection, counted
+from baton.store.redis.connection import RedisConnection
 from baton_events.errors import MemoryUnavailableError, ObjectStoreError, PayloadGoneError, StoreError
 from baton_events.setting import is_loopback
 from baton_local.doctor.finding import Finding, failed, note, ok, warning, way_to_reach
-
-# As the product's scripts: declared keys, and what is put around them.
-_SCRIPT = """redis.call('SET', KEYS[1], ARGV[1], 'PX', 10000)
-local found = redis.call('GET', KEYS[1])
-redis.call('DEL', KEYS[1])
-return found
-"""
-_WORD = "probe"
 
 
 class StoreCheck:
@@ -33,11 +25,9 @@ class StoreCheck:
         if answer != "PONG":
             raise StoreError(f"PING was answered with {str(answer)[:100]!r}: this is no Redis")
 
-    async def try_script(self, key: str) -> None:
-        """Run a script that writes, reads and deletes the key."""
-        found = await self._connection.run(counted(_SCRIPT), [key], [_WORD])
-        if found != _WORD:
-            raise StoreError(f"a script read {str(found)[:100]!r} where it had written {_WORD!r}")
+    async def try_rights(self) -> None:
+        """Try what a job does."""
+        await self._connection.try_rights()
 
     async def about(self) -> Mapping[str, str]:
         """Return the store's description of itself, by the names of INFO; empty where it has none."""
@@ -99,12 +89,13 @@ STORE = "store"
 _PINGS = 5
 _SLOW_MS = 100
 _KEEPS = "noeviction"
+RIGHTS, KEYS = "+@read +@write +@scripting +time +ping +info", ("baton:*", "operations:*")  # as docs/redis.md has them
 _NOT_LET_IN = ("WRONGPASS", "NOAUTH", "UNAUTHORIZED", "INVALID PASSWORD")
 _LEAST_MAJOR = 7  # older servers do not take the first line of our scripts
 
 
-async def check_store(store: StoreCheck, clock: Clock, name: str, settings: Settings) -> list[Finding]:
-    """Return the findings about the store; `name` makes the key of the trial our own."""
+async def check_store(store: StoreCheck, clock: Clock, settings: Settings) -> list[Finding]:
+    """Return the findings about the store."""
     times_ms = list[int]()
     try:
         for _ in range(_PINGS):
@@ -114,11 +105,12 @@ async def check_store(store: StoreCheck, clock: Clock, name: str, settings: Sett
     except StoreError as error:
         return [failed(STORE, str(error), _way_out_of_store(str(error), settings))]
     try:
-        await store.try_script(f"baton:doctor:{name}")
+        await store.try_rights()
     except StoreError as error:
-        who = "user, and a primary server," if settings.resp_url else "token"
-        way_out = f"use the {who} that may write and run scripts, not the read-only one"
-        return [failed(STORE, f"it answers, and refuses a script that writes: {error}", way_out)]
+        way_out = "use the token that may write and run scripts, not the read-only one"
+        if settings.resp_url:
+            way_out = f"give the user of REDIS_URL {RIGHTS} on the keys {' and '.join(KEYS)}, and name a primary server"
+        return [failed(STORE, f"it answers, and refuses what a job needs: {error}", way_out)]
     about = await store.about()
     found = [_speed(sorted(times_ms)[_PINGS // 2], about, settings), _memory(about.get("maxmemory_policy", ""))]
     if settings.resp_url.startswith("redis://") and not is_loopback(settings.resp_url):

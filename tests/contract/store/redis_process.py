@@ -1,18 +1,22 @@
 """The local Redis as a process of its own, for the real side of the contract.
 
-Invariant: it knows nothing of our adapters. `transport` is how they reach it: by the bridge, or straight.
+Invariant: it knows nothing of our adapters. `transport` is how they reach it: by the bridge, or straight, as a user who
+has exactly the rights that docs/redis.md names.
 """
 
 import copy
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import httpx
 
 from baton.settings.settings import Settings
+from baton_local.doctor.store import KEYS, RIGHTS
 from baton_local.fixtures.stand_in_process import StandInProcess
 from baton_local.redis.valkey import DataDir
+from tests.contract.store_cluster.raw_client import RawClient
 
 TOKEN = "contract-token"
 Transport = Literal["rest", "resp"]
@@ -42,6 +46,7 @@ class RedisProcess(StandInProcess):
         self.transport: Transport = "rest"
         self._http = _client()
         self.start()
+        self.let("app")
 
     def over(self, transport: Transport) -> "RedisProcess":
         reached = copy.copy(self)
@@ -50,8 +55,17 @@ class RedisProcess(StandInProcess):
 
     def settings(self) -> Settings:
         if self.transport == "resp":
-            return Settings(resp_url=f"unix://{self.socket_path}")
+            return Settings(resp_url=self.address_of("app"))
         return Settings(redis_url=self.url, redis_token=TOKEN)
+
+    def let(self, user: str, *rights: str, keys: Sequence[str] = KEYS) -> None:
+        """Make a user who has the documented rights, but for those that `rights` takes away or adds."""
+        words = ("reset", "on", ">secret", *(f"~{key}" for key in keys), *RIGHTS.split(), *rights)
+        with closing(RawClient(self.socket_path)) as client:
+            client.request("ACL", "SETUSER", user, *words)
+
+    def address_of(self, user: str) -> str:
+        return f"unix://{user}:secret@{self.socket_path}"
 
     @property
     def socket_path(self) -> Path:

@@ -6,7 +6,7 @@ from baton.store.redis.connection import RedisConnection
 from baton.store.redis.operation_stream import OperationStream, StreamEntry, trimming
 from baton_events.errors import StoreError
 
-STREAM, GROUP = "our:outcomes", "our-group"
+STREAM, GROUP = "operations:ours", "our-group"
 MOST = 200
 
 

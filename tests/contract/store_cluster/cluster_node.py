@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from baton_local.doctor.store import KEYS, RIGHTS
 from baton_local.redis.valkey import find_server
 from tests.contract.qstash.kill_plan import free_port
 from tests.contract.store_cluster.raw_client import RawClient
@@ -49,10 +50,16 @@ class ClusterNode:
         self.url = url_of(self._start([sys.executable, *bridge, "--port", "0"]))
         self.request("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT)
         self._wait_until_ready()
+        self.let("app", "+cluster|slots", "+asking")
 
-    @property
-    def address(self) -> str:
-        return f"redis://127.0.0.1:{self._port}"
+    def let(self, user: str, *rights: str) -> None:
+        """Make a user who has the documented rights, and these."""
+        self.request(
+            "ACL", "SETUSER", user, "reset", "on", ">secret", *(f"~{key}" for key in KEYS), *RIGHTS.split(), *rights
+        )
+
+    def address_of(self, user: str) -> str:
+        return f"redis://{user}:secret@127.0.0.1:{self._port}"
 
     def request(self, *command: str | int) -> Any:
         """One command's result, from the server itself.

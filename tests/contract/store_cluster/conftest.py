@@ -22,12 +22,12 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterNode]:
 
 @pytest.fixture(params=["rest", "resp", "resp, told"])
 async def connection(node: ClusterNode, request: pytest.FixtureRequest) -> AsyncIterator[WatchedConnection]:
-    """A connection to it, on an empty database: through the bridge, or straight, told that it is a cluster or not."""
+    """On an empty database: by the bridge, or straight with the documented rights, told that it is a cluster or not."""
     node.request("FLUSHALL")
     over = {
         "rest": Settings(redis_url=node.url, redis_token=TOKEN),
-        "resp": Settings(resp_url=node.address),
-        "resp, told": Settings(resp_url=f"{node.address}?cluster=true"),
+        "resp": Settings(resp_url=node.address_of("app")),
+        "resp, told": Settings(resp_url=f"{node.address_of('app')}?cluster=true"),
     }
     made = WatchedConnection(over[request.param])
     try:

@@ -12,9 +12,12 @@ from baton.engine.all_jobs.job_list import Query
 from baton.engine.commit.answers import Claim, Removed, Signal
 from baton.sdk.records.budget import periods_around
 from baton.sdk.records.memory import MemoryEntry
+from baton.settings.settings import Settings
 from baton.store.records.budgets import Want
 from baton.store.redis.agent_memory import RedisSessionMemory
 from baton.store.redis.budgets import Budgets
+from baton.store.redis.connection import RedisConnection
+from baton_events.errors import StoreRefusedError
 from tests.contract.store.sample import NOW_MS, job_of
 from tests.contract.store.side import RETENTION_MS, Side
 from tests.contract.store_cluster.cluster_node import ClusterNode
@@ -82,8 +85,18 @@ async def test_every_script_of_the_adapters_ran(clustered: Side, connection: Wat
     await removed(clustered, ROOTS[0])
     await remembered_and_forgotten(connection)
     await budgeted(connection)
+    await clustered.reader.ping()
     ran = {requested.script for requested in connection.requested if requested.script}
     assert sorted(name for name, text in script_files().items() if not any(text in script for script in ran)) == []
+
+
+@pytest.mark.parametrize(("missing", "named"), [("+cluster|slots", "ASKING"), ("+asking", "CLUSTER.SLOTS")])
+async def test_rights_that_a_cluster_needs_are_tried(node: ClusterNode, missing: str, named: str) -> None:
+    node.let("less", missing)
+    told = RedisConnection(Settings(resp_url=f"{node.address_of('less')}?cluster=true"))
+    with pytest.raises(StoreRefusedError, match=f"(?i)user 'less' run {named}"):
+        await told.try_rights()
+    await told.close()
 
 
 async def test_a_family_lives_in_one_slot_and_families_in_different_ones(clustered: Side, node: ClusterNode) -> None:

@@ -30,6 +30,7 @@ from baton_events.errors import (
     StorageFullError,
     StoreError,
     StoreFullError,
+    StoreRefusedError,
     TooLargeError,
     UnknownJobError,
     UnreadablePayloadError,
@@ -184,7 +185,9 @@ def api_error(error: Exception) -> ApiError:  # noqa: PLR0911 - one for each kin
             what = "vector index" if isinstance(error, MemoryUnavailableError) else "store"
             what = "object store" if isinstance(error, ObjectStoreError) else what
             _log.warning("the %s: %s", what, error)
-            return _unavailable(what, is_full=isinstance(error, StoreFullError))
+            detail = error.detail if isinstance(error, StoreError) else StoreError.detail
+            seconds = "60" if isinstance(error, StoreFullError | StoreRefusedError) else "5"
+            return ApiError(503, f"the {what} {detail}", headers={"Retry-After": seconds})
         case _:
             _log.error("an endpoint failed", exc_info=error)
             return ApiError(500, "internal error")
@@ -195,13 +198,6 @@ def _conflict(error: BatonError) -> ApiError:
         _log.warning("an answer needs a text: %s", error)
         return ApiError(409, f"{error}; add it again, or delete what it has sealed", code=Code.UNREADABLE)
     return ApiError(409, str(error), code=Code.SESSION_BUSY)
-
-
-def _unavailable(what: str, *, is_full: bool) -> ApiError:
-    if is_full:
-        detail = "the store's memory is full; delete jobs or files, or give it more memory"
-        return ApiError(503, detail, headers={"Retry-After": "60"})
-    return ApiError(503, f"the {what} does not answer; try again", headers={"Retry-After": "5"})
 
 
 __all__ = ["AnyJson", "JsonObject", "limited_body", "parsed"]

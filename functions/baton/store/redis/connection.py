@@ -7,7 +7,9 @@ knows which transport there is.
 
 import asyncio
 import hashlib
+import json
 import logging
+import re
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,10 +22,12 @@ from baton.engine.commit.patch import Patch
 from baton.engine.commit.patch import frees as plan_frees
 from baton.sdk.distribution import require_extra
 from baton.settings.settings import Settings, require
+from baton.settings.store import user_of, wants_cluster
+from baton.store.redis import keys as names
 from baton.store.transport.http_transport import http_transport
 from baton.store.transport.meter import charge, share
 from baton.store.transport.redis_rest import Command, RedisCommands, answer_bytes, command_bytes
-from baton_events.errors import StoreAnswerError, StoreError, StoreFullError
+from baton_events.errors import StoreAnswerError, StoreError, StoreFullError, StoreRefusedError
 from baton_events.proxies import through
 from baton_events.sealing import sealing_of
 
@@ -36,7 +40,30 @@ _FULL, _FREEING_FLAG = "OOM", "allow-oom"
 _ANSWER = "local answer = main()\nreturn {commands, answer}\n"
 # The data of one answer: its wrapping has the rest of the 10 MB that the hosted store allows.
 _MOST_BYTES = 8_000_000
+# What the adapters and their scripts do to keys of Baton, and to the stream that others write (operation_stream.py).
+_ON_KEYS = (
+    "DEL EXISTS GET HDEL HEXISTS HGET HGETALL HINCRBY HKEYS HMGET HRANDFIELD HSCAN HSET HSETNX HSTRLEN HVALS"
+    " LRANGE LREM PERSIST PEXPIRE PTTL RENAME RPUSH SADD SET SMEMBERS SREM UNLINK XADD XDEL XRANGE XREVRANGE"
+    " XSETID XTRIM ZADD ZCARD ZCOUNT ZINCRBY ZMSCORE ZRANGE ZRANGEBYLEX ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK"
+    " ZREMRANGEBYSCORE ZSCAN ZSCORE"
+)
+_ON_STREAMS = "XACK XAUTOCLAIM XLEN XPENDING XTRIM"
+# A server that can be asked what its user may do is asked, without a trace; then two commands are tried.
+_PROBE = """local refused = {}
+for i, words in ipairs(cjson.decode(ARGV[1])) do
+  if not server.acl_check_cmd(unpack(words)) then
+    refused[#refused + 1] = i
+  end
+end
+if not refused[1] then
+  redis.call('TIME')
+  redis.call('SET', KEYS[1], 1, 'PX', 60000)
+end
+return refused
+"""
 _NOT_LET_IN = ("WRONGPASS", "NOAUTH", "invalid password")
+_REFUSED = ("NOPERM", "ACL failure")
+_REFUSED_COMMAND = re.compile(r"run the '([^']+)' command")
 
 
 def script(name: str, *shared: str) -> str:
@@ -182,11 +209,12 @@ class RedisConnection:
         patches = [_reading(commands, _MOST_BYTES // len(reads)) for commands in reads]
         size_bytes, sha = sum(patch.size_bytes() for patch in patches), _sha1(self._text(_applying()))
         requests = [patch.request() for patch in patches]
-        answers = await self._send([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in requests])
+        sent: list[Command] = [("EVALSHA", sha, len(keys), *keys, *args) for keys, args in requests]
+        answers = await self._send(sent)
         alone = [_is_forgotten(answer) or _is_full(answer) for answer in answers]
         answers = [
-            None if by_itself else self._counted(self._value(answer), is_applying=True)
-            for answer, by_itself in zip(answers, alone, strict=True)
+            None if by_itself else self._counted(self._value(answer, command), is_applying=True)
+            for answer, command, by_itself in zip(answers, sent, alone, strict=True)
         ]
         count = sum(answer[0] if answer else 1 for answer in answers)
         charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(answers))
@@ -205,19 +233,32 @@ class RedisConnection:
         rest = (len(keys), *keys, *args)
         known: Command = ("EVALSHA", sha, *rest) if sha in self._loaded else ("EVAL", text, *rest)
         answer, *others = await self._send((known, *beside))
-        for other in others:
+        for command, other in zip(beside, others, strict=True):
             if isinstance(other, UpstashError):
-                _log.warning("counting failed: %s", self._store_error(other))
+                _log.warning("counting failed: %s", self._store_error(other, command))
         if isinstance(answer, UpstashError):
             if known[0] == "EVALSHA" and _is_forgotten(answer):
                 charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
                 answer = (await self._send([("EVAL", text, *rest)]))[0]
             if _is_full(answer) and (frees or (text == self._text(_applying()) and plan_frees(args))):
                 answer = (await self._send([("EVAL", _freeing(text), *rest)]))[0]
-            answer = self._value(answer)
+            answer = self._value(answer, known)
         answer = self._counted(answer, is_applying=text == self._text(_applying()))
         self._loaded.add(sha)
         return answer
+
+    async def try_rights(self) -> None:
+        """Try what a job does with the store: over RESP, all of its commands.
+
+        Raises:
+            StoreFullError: it takes no writes. StoreRefusedError: the user may not run one of them.
+            StoreError: it does not answer.
+        """
+        asked = _asked(self._settings) if self._settings.resp_url else []
+        refused = await self.run(counted(_PROBE), [names.WRITABLE], [json.dumps([words for words, _ in asked])])
+        if refused:
+            each = (asked[at - 1] for at in refused)
+            raise self._denied(", ".join(f"{words[0]} on {key}" if key else " ".join(words) for words, key in each))
 
     async def execute(self, *command: str | int) -> Any:
         """Run one command."""
@@ -228,7 +269,7 @@ class RedisConnection:
         answers = await self._send(commands)
         size_bytes = sum(map(command_bytes, commands)) + answer_bytes(answers)
         charge(requests=1, commands=len(commands), size_bytes=size_bytes)
-        return [self._value(answer) for answer in answers]
+        return [self._value(*each) for each in zip(answers, commands, strict=True)]
 
     async def run_beside(self, *commands: Sequence[str | int]) -> list[Any]:
         """Run commands in the HTTP request of a script that is ready now; alone they take a request of their own.
@@ -238,7 +279,7 @@ class RedisConnection:
         """
         answers = await self._send(commands, beside_scripts=True)
         charge(commands=len(commands), size_bytes=sum(map(command_bytes, commands)) + answer_bytes(answers))
-        return [self._value(answer) for answer in answers]
+        return [self._value(*each) for each in zip(answers, commands, strict=True)]
 
     async def _send(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> list[Any]:
         if self.sealing.is_own:  # before an answer is opened
@@ -254,9 +295,9 @@ class RedisConnection:
             share()
         return answers
 
-    def _value(self, answer: Any) -> Any:
+    def _value(self, answer: Any, command: Command) -> Any:
         if isinstance(answer, UpstashError):
-            raise self._store_error(answer) from answer
+            raise self._store_error(answer, command) from answer
         return answer
 
     def _counted(self, answer: Any, *, is_applying: bool) -> Any:
@@ -270,7 +311,12 @@ class RedisConnection:
             raise self._store_error(ValueError("an answer of another form"))
         return answer
 
-    def _store_error(self, error: Exception) -> StoreError:
+    def _denied(self, what: str) -> StoreRefusedError:
+        settings = self._settings
+        user = f"user {user_of(settings.resp_url)!r}" if settings.resp_url else "token's user"
+        return StoreRefusedError(f"the store at {settings.store_place} does not let its {user} run {what}")
+
+    def _store_error(self, error: Exception, command: Command = ()) -> StoreError:
         where = self._settings.store_place
         if isinstance(error, httpx.ProxyError):
             return StoreError(f"the store at {where} was not asked: {error}")
@@ -281,9 +327,16 @@ class RedisConnection:
         if _is_full(error):
             return StoreFullError(f"the store at {where} has no memory left ({str(error)[:200]!r})")
         if isinstance(error, UpstashError):
+            text = str(error)
+            if any(word in text for word in _REFUSED):  # a refused key has no command in it
+                name, *rest = command or ("a command",)
+                key = rest[2 if str(name).startswith("EVAL") else 0 :][:1]
+                named = _REFUSED_COMMAND.search(text)
+                what = named[1].upper() if named else " on ".join(map(str, (name, *key)))
+                return self._denied(f"{what} ({text[:300]!r})")
             setting = "the password in REDIS_URL" if self._settings.resp_url else "UPSTASH_REDIS_REST_TOKEN"
-            hint = f": check {setting}" if any(word in str(error) for word in _NOT_LET_IN) else ""
-            return StoreAnswerError(f"the store at {where} answered {str(error)[:300]!r}{hint}")
+            hint = f": check {setting}" if any(word in text for word in _NOT_LET_IN) else ""
+            return StoreAnswerError(f"the store at {where} answered {text[:300]!r}{hint}")
         kind = StoreError if isinstance(error, OSError | httpx.HTTPError) else StoreAnswerError
         return kind(f"no usable answer from the store at {where} ({type(error).__name__}): is it running?")
 
@@ -292,6 +345,21 @@ class RedisConnection:
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
+
+
+def _asked(settings: Settings) -> list[tuple[Sequence[str], str]]:
+    """Return the commands that a process may have to run, each with the key that it names."""
+    key, dead, stream = names.WRITABLE, names.OPERATIONS_DEAD, settings.operations_stream_name
+    asked: list[tuple[Sequence[str], str]] = [(["TIME"], ""), (["SCAN", "0"], ""), (["EVALSHA", "0", "1", key], key)]
+    asked += (([name, key, key], key) for name in _ON_KEYS.split())
+    if settings.operations_stream_seconds:
+        asked += (([name, stream, "0"], stream) for name in _ON_STREAMS.split())
+        asked += [
+            (["XADD", dead, "*"], dead),
+            (["XGROUP", "CREATE", stream, "0"], stream),
+            (["XREADGROUP", "GROUP", "0", "0", "STREAMS", stream, ">"], stream),
+        ]
+    return [*asked, (["ASKING"], ""), (["CLUSTER", "SLOTS"], "")] if wants_cluster(settings.resp_url) else asked
 
 
 def _reading(commands: Sequence[Command], most_bytes: int) -> Patch:

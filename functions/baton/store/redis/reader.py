@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 4_000_000
 _NAMES = 500
-_WRITABLE_MS = 60_000
 
 
 async def in_pieces(redis: RedisConnection, key: str) -> dict[str, str]:
@@ -249,8 +248,8 @@ class Reader:
         return _numbered(job, page, after, TreeTexts(self._redis.sealing, job.id)).parts
 
     async def ping(self) -> None:
-        """Raise StoreError unless the store answers, and StoreFullError unless it takes writes."""
-        await self._redis.execute("SET", keys.WRITABLE, 1, "PX", _WRITABLE_MS)
+        """Raise StoreError unless the store does what a job needs (`RedisConnection.try_rights`)."""
+        await self._redis.try_rights()
 
     async def close(self) -> None:
         """Close the connection, which store and listing share."""

@@ -169,9 +169,10 @@ def refusal(error: RedisError) -> UpstashError:
 
 def _failure(error: RedisError) -> Exception:
     """Convert an error for the connection above: a refusal, or the operating system's error."""
-    if error.status_code:
-        return refusal(error)
     cause = error.__cause__ or error.__context__
+    for each in (error, cause):  # what was refused to a new connection is wrapped
+        if isinstance(each, RedisError) and each.status_code:
+            return refusal(each)
     if isinstance(error, RedisTimeoutError):
         return TimeoutError()
     return cause if isinstance(cause, OSError) else ConnectionError(str(error))

@@ -24,8 +24,7 @@ class FakeStoreCheck(StoreCheck):
             raise StoreError(self.ping_error)
         self.clock.ms += self.takes_ms
 
-    async def try_script(self, key: str) -> None:
-        assert key == "baton:doctor:name"
+    async def try_rights(self) -> None:
         if self.script_error:
             raise StoreError(self.script_error)
 
@@ -41,7 +40,7 @@ RESP = Settings(resp_url="redis://:swordfish@store.example.com:6379")
 
 
 async def check(store: FakeStoreCheck, settings: Settings = REST) -> list[Finding]:
-    return await check_store(store, store.clock, "name", settings)
+    return await check_store(store, store.clock, settings)
 
 
 async def test_a_store_that_is_well() -> None:
@@ -66,7 +65,7 @@ async def test_a_store_over_resp_is_named_without_its_password() -> None:
         (REST, FakeStoreCheck(ping_error="answered 'WRONGPASS token'"), "WRONGPASS", "UPSTASH_REDIS_REST_TOKEN"),
         (REST, FakeStoreCheck(ping_error="answered 'Unauthorized'"), "Unauthorized", "UPSTASH_REDIS_REST_TOKEN"),
         (REST, FakeStoreCheck(ping_error="no usable answer"), "no usable", "the REST address; a redis:// one"),
-        (REST, FakeStoreCheck(script_error="NOPERM"), "a script that writes: NOPERM", "not the read-only one"),
+        (REST, FakeStoreCheck(script_error="NOPERM"), "what a job needs: NOPERM", "not the read-only one"),
         (RESP, FakeStoreCheck(ping_error="'WRONGPASS invalid'"), "WRONGPASS", "password of this server in REDIS_URL"),
         (RESP, FakeStoreCheck(ping_error="'NOAUTH'"), "NOAUTH", "password of this server in REDIS_URL"),
         (RESP, FakeStoreCheck(ping_error="no usable answer"), "no usable", "rediss:// where it speaks TLS"),

@@ -16,7 +16,7 @@ from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind
 from baton.server.api.jobs.context import Context
 from baton.worker.container import Container
-from baton_events.errors import ObjectStoreError, PublishError, StoreError, StoreFullError
+from baton_events.errors import ObjectStoreError, PublishError, StoreError
 
 _log = logging.getLogger("baton.api")
 _OBJECTS_SECONDS = 2
@@ -34,11 +34,9 @@ async def readyz(context: Context, _request: Request) -> Response:
     _ = container.registry  # a registry that cannot be loaded is not ready
     try:
         await container.ports.reader.ping()
-    except StoreFullError:
-        return JSONResponse({"status": "the store's memory is full, so it takes no writes"}, 503)
     except StoreError as error:
         _log.warning("not ready: %s", error)
-        return JSONResponse({"status": "the store does not answer"}, 503)
+        return JSONResponse({"status": f"the store {error.detail}"}, 503)
     ready = {"status": "ready", "store": "RESP" if container.settings.resp_url else "REST"}
     return JSONResponse(ready | await _of_objects(container))
 

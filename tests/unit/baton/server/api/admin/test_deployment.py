@@ -10,7 +10,7 @@ from baton.server.api.admin import control
 from baton.server.api.admin.usage import _overhead, usage_and_cost
 from baton.server.site import build_site
 from baton.settings.service_prices import LIST, Prices
-from baton_events.errors import PublishError, StoreError, StoreFullError
+from baton_events.errors import PublishError, StoreError, StoreFullError, StoreRefusedError
 from baton_events.timestamps import rfc3339
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 from tests.unit.baton.server.api.client import ADMIN, Api, assert_problem
@@ -41,14 +41,19 @@ async def test_a_start_that_could_not_notify_notifies_when_it_is_repeated(api: A
     assert (await api.read(job["id"]))["status"] == "completed"
 
 
-async def test_a_process_is_not_ready_while_its_store_is_down(api: Api) -> None:
+async def test_a_process_is_not_ready_while_its_store_is_down(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     api.stage.reader.connection.down = StoreError("no answer from https://store.internal")
     response = await api.request("GET", "/readyz", "")
     assert response.status_code == 503
     assert "store.internal" not in response.text
     api.stage.reader.connection.down = StoreFullError("OOM command not allowed")
     full = await api.request("GET", "/readyz", "")
-    assert (full.status_code, full.json()) == (503, {"status": "the store's memory is full, so it takes no writes"})
+    assert (full.status_code, full.json()) == (503, {"status": f"the store {StoreFullError.detail}"})
+    api.stage.reader.connection.down = StoreRefusedError("the store does not let its user 'app' run TIME")
+    refused = [await api.request("GET", "/readyz", ""), await api.request("GET", "/api/agent-jobs/job_1", ADMIN)]
+    assert [answer.status_code for answer in refused] == [503, 503]
+    assert all("does not let its user do this" in answer.text and "'app'" not in answer.text for answer in refused)
+    assert caplog.text.count("let its user 'app' run TIME") == 2
     api.stage.reader.connection.down = None
     response = await api.request("GET", "/readyz", "")
     assert response.status_code == 200
