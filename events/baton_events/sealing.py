@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from baton_events.errors import NOT_OPENED, OWN_CODEC, SettingsError, UnreadablePayloadError
 from baton_events.setting import payload_keys_in
+from baton_events.values.text import text_of
 
 SEALED = "sealed:"
 EXTRA = "encryption"
@@ -262,7 +263,7 @@ def sealing_of(payload_keys: str, payload_codec: str) -> Sealing:
             codec = getattr(codec, name)
     except Exception as error:  # the module is foreign code
         raise SettingsError(
-            f"PAYLOAD_CODEC: {payload_codec!r} cannot be loaded: {type(error).__name__}: {error}"
+            f"PAYLOAD_CODEC: {payload_codec!r} cannot be loaded: {type(error).__name__}: {text_of(error)}"
         ) from error
     if fault := _codec_fault(codec):
         raise SettingsError(f"PAYLOAD_CODEC: {payload_codec!r} {fault} (see baton.PayloadCodec)")

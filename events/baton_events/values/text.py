@@ -6,6 +6,7 @@ and counts. Must not: hide secrets, or know what a text is for.
 """
 
 import re
+from collections.abc import Iterator
 from itertools import count
 
 REPLACEMENT = "\ufffd"
@@ -19,6 +20,7 @@ _LONE_ESCAPE = (
 _ESCAPES, _BACKSLASH = (b"\\ud", b"\\uD"), ord("\\")
 # A text with more of them is no text of a person; it is refused where it is read.
 _MOST_ESCAPES, _MOST_BACKSLASHES = 10_000, 100
+_MOST_MEMBERS = 20  # of a group of errors
 # The next of them is the number of characters that this process has replaced so far.
 _replaced = count()
 
@@ -76,13 +78,37 @@ def cut(text: str, limit_chars: int) -> str:
 
 
 def text_of(value: object) -> str:
-    """Return what any value says of itself: `str(value)`, or its type where that fails. A text is itself."""
+    """Return what any value says of itself: `str(value)`, or its type where that fails. A text is itself.
+
+    A group of errors says what each of them is, one a line.
+    """
     if isinstance(value, str):
         return storable(value)
     try:
-        return storable(str(value))
+        text = storable(str(value))
     except Exception as error:  # noqa: BLE001 - foreign code
-        return f"<a {type(value).__name__} without text: {type(error).__name__}>"
+        text = f"<a {type(value).__name__} without text: {type(error).__name__}>"
+    return "\n".join((text, *_lines_of(members_of(value)))) if isinstance(value, BaseExceptionGroup) else text
+
+
+def members_of(error: BaseException) -> list[BaseException]:
+    """Return the errors that a group and the groups in it have; any other error is the only one."""
+    found, rest = list[BaseException](), [error]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, BaseExceptionGroup):
+            rest += reversed(BaseExceptionGroup.exceptions.__get__(one))  # whatever a subclass makes of it
+        else:
+            found.append(one)
+    return found
+
+
+def _lines_of(members: list[BaseException]) -> Iterator[str]:
+    for one in members[:_MOST_MEMBERS]:
+        text = " ".join(text_of(one).split())
+        yield f"{type(one).__name__}: {text}" if text else type(one).__name__
+    if len(members) > _MOST_MEMBERS:
+        yield f"and {len(members) - _MOST_MEMBERS} more"
 
 
 class Joiner:

@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Message
 from baton.worker.entry import UNTIL_MS, LambdaHandler
 from baton.worker.lambda_requests import BroughtRequest, brought_request
 from baton.worker.runtime.webhook import lambda_url
+from baton_events.values.text import text_of
 
 _log = logging.getLogger("baton.lambda")
 
@@ -162,7 +163,7 @@ def serve_next(address: str, handler: LambdaHandler) -> None:
         _answer(address, handler, Invocation(json.loads(event), request_id, int(headers["Lambda-Runtime-Deadline-Ms"])))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the last resort: it is reported
         _log.exception("the event %s has no answer", request_id)
-        _request(address, f"invocation/{request_id}/error", _error(type(error).__name__, str(error)))
+        _request(address, f"invocation/{request_id}/error", _error(type(error).__name__, text_of(error)))
 
 
 def _answer(address: str, handler: LambdaHandler, invocation: Invocation) -> None:
@@ -187,7 +188,7 @@ def run(address: str, handler_name: str) -> None:
     try:
         handler = _load(handler_name)
     except Exception as error:
-        _request(address, "init/error", _error(type(error).__name__, str(error)))
+        _request(address, "init/error", _error(type(error).__name__, text_of(error)))
         raise
     while True:
         serve_next(address, handler)

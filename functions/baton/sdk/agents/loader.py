@@ -12,6 +12,7 @@ from typing import Any
 
 from baton.sdk.agents.registry import Registry
 from baton_events.errors import SettingsError, join_problems
+from baton_events.values.text import text_of
 
 _SAMPLES = "baton.sdk.agents.samples.registry"
 
@@ -93,7 +94,7 @@ def _import(module_name: str, reference: str) -> ModuleType:
 
 def _failed(module_name: str, reference: str, error: BaseException) -> RegistryNotLoadedError:
     return RegistryNotLoadedError(
-        f"importing {module_name!r} (wanted by {reference!r}) raised {type(error).__name__}: {error};"
+        f"importing {module_name!r} (wanted by {reference!r}) raised {type(error).__name__}: {text_of(error)};"
         f" for its traceback: python -c 'import {module_name}'"
     )
 

@@ -27,6 +27,7 @@ from baton.sdk.tools.tool_error import ToolError
 from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, digest
 from baton_events.values.durations import plain_seconds
+from baton_events.values.text import members_of, text_of
 from baton_events.values.waits import wait_seconds
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
                 server, context, lambda client: _all_pages(client, server.list_seconds, server.allow)
             )
     except Exception as error:  # the SDK's tasks raise groups of errors
-        cause, fault = _first(error), f"MCP server {server.name}: its tools cannot be listed: {_words(server, error)}"
+        cause = members_of(error)[0]
+        fault = f"MCP server {server.name}: its tools cannot be listed: {_words(server, error)}"
         retryable = cause.retryable if isinstance(cause, McpError) else _status_of(cause) not in _FORBIDDEN
         raise McpError(fault, retryable=retryable, wait_seconds=_wait_seconds(cause)) from error
     if cache and seconds > 0:
@@ -141,7 +143,7 @@ async def _once_more(server: McpServer, context: McpContext, send: Callable[["Cl
         async with connection(server, context) as client:
             return await send(client)
     except Exception as error:
-        if not _is_session_over(_first(error)):
+        if not any(map(_is_session_over, members_of(error))):
             raise
     async with connection(server, context) as client:
         return await send(client)
@@ -312,7 +314,7 @@ def _failure(server: McpServer, error: Exception, *, again: bool) -> ToolError:
     from mcp.shared.exceptions import MCPError  # noqa: PLC0415
     from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR, PARSE_ERROR, REQUEST_TIMEOUT  # noqa: PLC0415
 
-    cause = _first(error)
+    cause = members_of(error)[0]
     wait_seconds = _wait_seconds(cause)
     if wait_seconds is not None:
         busy = f"MCP server {server.name}: {_words(server, error)}"
@@ -352,12 +354,6 @@ def _wait_seconds(cause: BaseException) -> float | None:
     return wait_seconds(cause.error.data.get(WAIT_SECONDS))
 
 
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 def _words(server: McpServer, error: BaseException) -> str:
-    cause = _first(error)
-    return server.without_secrets(str(cause) or type(cause).__name__)[:_WORDS_CHARS]
+    cause, *others = members_of(error)
+    return server.without_secrets(text_of(error if others else cause) or type(cause).__name__)[:_WORDS_CHARS]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from baton.sdk.models.model import NOTHING_SPENT, Model, ModelAnswer, ModelError, ModelRequest, Origin, takes_file
+from baton_events.values.text import text_of
 from baton_events.values.waits import wait_seconds
 
 _OF_THE_TIME = 0.98
@@ -66,7 +67,7 @@ async def _request(model: Model, request: ModelRequest) -> ModelAnswer:
         raise ModelError(f"no answer{within}", retryable=True, unanswered=True) from error
     except Exception as error:
         # A model is foreign code: the next one may not have an error that this one did not foresee.
-        raise ModelError(f"{type(error).__name__}: {error}", retryable=True, unanswered=True) from error
+        raise ModelError(f"{type(error).__name__}: {text_of(error)}", retryable=True, unanswered=True) from error
 
 
 def _all_failed(failures: Sequence[tuple[str, ModelError]]) -> ModelError:

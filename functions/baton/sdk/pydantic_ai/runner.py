@@ -57,6 +57,7 @@ from baton.sdk.tools.arguments import misfit
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.errors import StoreError
+from baton_events.values.text import text_of
 
 OfJob = Callable[[JobInfo], Any]
 
@@ -224,7 +225,7 @@ class PydanticAIRunner:
         except RunFailedError as error:
             raise ToolError(error.message, type=error.type) from error
         except Exception as error:
-            raise ToolError(str(error) or "no message", type=type(error).__name__) from error
+            raise ToolError(text_of(error) or "no message", type=type(error).__name__) from error
 
     async def abandon(self, recorded: Recorded) -> None:
         """Cancel the suspended answer that the job waited for, if any."""

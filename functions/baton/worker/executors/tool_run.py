@@ -45,7 +45,7 @@ from baton_events.errors import StoreError
 from baton_events.ids import awaited_name, call_of_operation, operation_id
 from baton_events.values.durations import plain_seconds
 from baton_events.values.json_value import TooLarge, Unrecordable, recorded_json
-from baton_events.values.text import storable, text_of
+from baton_events.values.text import members_of, storable, text_of
 
 _log = logging.getLogger("baton.tools")
 _ANY_MEMORY = Memory()
@@ -348,7 +348,12 @@ def _failure_of(error: Exception, retry_on: tuple[type[Exception], ...]) -> Tool
             return _failed("still_running", str(error))
         case _:
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-            return _failed(kind, text_of(error), retryable=isinstance(error, retry_on), traceback=traceback_of(error))
+            retryable = isinstance(error, retry_on) or all(_may_pass(one, retry_on) for one in members_of(error))
+            return _failed(kind, text_of(error), retryable=retryable, traceback=traceback_of(error))
+
+
+def _may_pass(error: BaseException, retry_on: tuple[type[Exception], ...]) -> bool:
+    return error.retryable if isinstance(error, ToolError) else isinstance(error, retry_on)
 
 
 def _failed(kind: str, message: str, *, retryable: bool = True, traceback: str = "") -> ToolFailed:

@@ -30,6 +30,7 @@ from baton.sdk.models.model import (
 )
 from baton.sdk.tools.contained import CutShortError
 from baton_events.ids import call_id
+from baton_events.values.text import text_of
 
 # pydantic-ai's name of a provider → that of the conventions, where they differ.
 PROVIDERS = {
@@ -123,7 +124,7 @@ def _chat_span(item: OpenItem, name: str, request: ModelRequest | None) -> Itera
     except Exception as error:
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__
         asked = _asked(item, name, request) | {"error.type": kind}
-        item.add(_title(asked), start_ms, asked, client=True, error=str(error) or kind)
+        item.add(_title(asked), start_ms, asked, client=True, error=text_of(error) or kind)
         raise
     if request is None and answers[0].origin is None:
         return

@@ -74,6 +74,28 @@ def test_any_value_says_what_it_is(value: object, text: str) -> None:
     assert text_of(value) == text
 
 
+class HidingError(ExceptionGroup[Exception]):
+    @property
+    def exceptions(self) -> tuple[Exception, ...]:
+        raise RuntimeError
+
+
+def test_a_group_says_what_each_of_its_errors_is() -> None:
+    """One line each, also of groups in it, and of errors without a text, or with several lines."""
+    inner = ExceptionGroup("inner", [KeyError("k"), HidingError("hides", [SilentError(), ValueError("a\n  b")])])
+    group = BaseExceptionGroup("outer", [PermissionError("no access to ledger 7"), inner, KeyboardInterrupt()])
+    assert text_of(group).split("\n") == [
+        "outer (3 sub-exceptions)",
+        "PermissionError: no access to ledger 7",
+        "KeyError: 'k'",
+        "SilentError: <a SilentError without text: ValueError>",
+        "ValueError: a b",
+        "KeyboardInterrupt",
+    ]
+    many = text_of(ExceptionGroup("many", [ValueError(str(number)) for number in range(25)])).split("\n")
+    assert (len(many), many[20:]) == (22, ["ValueError: 19", "and 5 more"])
+
+
 def test_a_long_text_is_cut_with_a_mark() -> None:
     assert cut("abcd", 4) == "abcd"
     assert cut("abcde", 4) == "abc…"

@@ -41,7 +41,7 @@ from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton.sdk.models.through_pydantic_ai.sendable import sendable
 from baton.sdk.models.through_pydantic_ai.whole_events import WholeEvents
 from baton_events.ids import digest
-from baton_events.values.text import cut, storable
+from baton_events.values.text import cut, storable, text_of
 
 # Mistral accepts only nine letters and digits, and every other provider accepts those.
 CALL_ID_CHARS, _SHOWN_CHARS = 9, 80
@@ -163,7 +163,7 @@ def _unreadable(error: Exception, model: str, *, is_sent: bool) -> Exception:
     if type(error) is UnexpectedModelBehavior:
         message = error.message
     elif is_sent and not isinstance(error, UnexpectedModelBehavior):
-        message = f"the answer cannot be read: {type(error).__name__}: {error}"
+        message = f"the answer cannot be read: {type(error).__name__}: {text_of(error)}"
     else:
         return error
     return BrokenAnswerError(ModelResponse(parts=[], model_name=model), message)
