@@ -177,6 +177,25 @@ def call_id(job_id: str, turn: int, position: int, tool: str, arguments: Any) ->
     return f"{job_id}-{turn}-{position}-{digest(tool, arguments)[:CALL_DIGEST_CHARS]}"
 
 
+def step_id(job_id: str, first_turn: int, number: int, tool: str, arguments: dict[str, Any]) -> str:
+    """Return the id of a call that is a numbered step of its job's code, whatever turn asks for it.
+
+    `first_turn`: of the job since it began from its start, where its numbers begin anew.
+    """
+    return f"{job_id}-s{first_turn}-{number}-{digest(tool, arguments)[:CALL_DIGEST_CHARS]}"
+
+
+def step_number(call_id: str) -> int:
+    """Return the number of a step by its call's id; 0: the call is none, and goes by turn and position."""
+    _, turn, number, _ = call_id.rsplit("-", _CALL_DASHES)
+    return int(number) if turn[0] == "s" else 0
+
+
+def with_arguments(call_id: str, tool: str, arguments: dict[str, Any]) -> str:
+    """Return the id that the same call has with these arguments."""
+    return f"{call_id.rpartition('-')[0]}-{digest(tool, arguments)[:CALL_DIGEST_CHARS]}"
+
+
 def operation_id(call_id: str) -> str:
     """Return the id under which a waiting tool call is completed from outside: the same for all its attempts."""
     return f"op_{call_id}"

@@ -27,7 +27,8 @@ class CallModel(Struct, frozen=True):
 
     `offloaded`: how many requests were sent for this attempt; the last one's answer is awaited.
     `memo`: data about a response that the provider makes in the background. `again`: the turn has begun before.
-    `lost`: claims of this attempt that ended without a result.
+    `lost`: claims of this attempt that ended without a result. `news`: the calls that have ended since the last turn of
+    a job that runs code.
     """
 
     job: Job
@@ -37,6 +38,7 @@ class CallModel(Struct, frozen=True):
     memo: dict[str, Any] = {}
     again: bool = False
     lost: int = 0
+    news: tuple[str, ...] = ()
 
 
 class RunScript(Struct, frozen=True):
@@ -197,6 +199,8 @@ class Changes(Struct, frozen=True):
         begins_again: the ended job runs again: nothing of its tree expires any more, its limits count anew.
         forgets: calls that run again: their recorded outcomes are removed.
         going_on: the changes written instead of its end where a message came meanwhile.
+        ended: calls of a job that runs code, whose end is news for the job's next turn.
+        took: the news that this turn has taken, as `State.news`. gives_up: steps that its code waits for no more.
     """
 
     job: Job | None = None
@@ -223,6 +227,9 @@ class Changes(Struct, frozen=True):
     begins_again: bool = False
     forgets: tuple[str, ...] = ()
     going_on: GoingOn | None = None
+    ended: tuple[str, ...] = ()
+    took: dict[str, str] = {}
+    gives_up: tuple[int, ...] = ()
 
 
 class Decision(Struct, frozen=True):

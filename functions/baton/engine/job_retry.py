@@ -18,7 +18,7 @@ from baton.engine.transitions import CallStatus, JobStatus, Step, next_call_stat
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL
 from baton.engine.work_items import WorkItem, loop_item
 from baton.sdk.records.redaction import REDACTED
-from baton_events.ids import call_id, canonical_json, is_child, job_of_call, root_of, started_by
+from baton_events.ids import canonical_json, is_child, job_of_call, root_of, started_by, with_arguments
 
 # Records among a job's calls that are no tool calls.
 _QUESTIONS = (LIMIT_APPROVAL, TOOL_APPROVAL)
@@ -47,9 +47,10 @@ def why_not(ended: EndedJob, step_result: Retried) -> str:
         return f"job {job.id!r} has not ended: cancel it first, or let it end"
     if step_result.from_start:
         return ""
-    if job.status is JobStatus.COMPLETED:
-        return f"job {job.id!r} is completed: nothing in it failed. Retry it from the start"
-    lost = [call.id for call in _to_run(ended) if _is_redacted(job, call)]
+    if job.cancelling is not None or job.status is JobStatus.COMPLETED:
+        why = "has cleaned up after a cancel" if job.cancelling else "is completed: nothing in it failed"
+        return f"job {job.id!r} {why}. Retry it from the start"
+    lost = [call.id for call in _to_run(ended) if _is_redacted(call)]
     if lost:
         return f"secrets in the arguments of tool call {lost[0]!r} are not kept once it has run. Retry from the start"
     return ""
@@ -81,6 +82,7 @@ def _anew(job: Job, now_ms: int) -> Job:
         result=None,
         error=None,
         workspace="",  # it is released: the new run gets another one
+        cancelling=None,
     )
 
 
@@ -88,7 +90,7 @@ def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) 
     """Start at the next turn number, so that call ids are new; earlier turns are not sent to the model any more."""
     turn = job.turn + 1
     job = replace(job, turn=turn, first_turn=turn, attempts=0, compacted=(ended.kept, ended.entries), best_answer="")
-    job = replace(job, stretches=0, scripts=(), begins_at=ended.entries)
+    job = replace(job, stretches=0, scripts=(), stretch="", begins_at=ended.entries)
     withdrawn = _withdrawn(call for call in ended.calls if call.status in _OPEN)
     return Changes(job=job, items=(_turn(job, turn, 1, now_ms),), calls=withdrawn, parts=parts, begins_again=True)
 
@@ -96,7 +98,10 @@ def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) 
 def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) -> Changes:
     again = tuple(_again(call, ended.calls) for call in _to_run(ended))
     items: tuple[WorkItem, ...] = tuple(call_item(job.id, call, call.earlier + 1, now_ms) for call in again)
-    if items:  # its turn goes on
+    if job.model.runs_code:  # the run is made again from its records, with all that has ended
+        job = replace(job, status=next_job_status(job.status, Step.TURN))
+        items = (*items, _turn(job, job.turn + 1, 1, now_ms))
+    elif items:  # its turn goes on
         job = replace(job, status=next_job_status(job.status, Step.TURN))
     elif job.turn == _last_requested_turn(ended):
         items = (_turn(job, job.turn + 1, 1, now_ms),)
@@ -121,6 +126,9 @@ def _last_requested_turn(ended: EndedJob) -> int:
 
 def _to_run(ended: EndedJob) -> list[CallRecord]:
     """Return the calls of the last turn that are not over, and those whose failure ended the job."""
+    if ended.job.model.runs_code:
+        mine = [call for call in ended.calls if call.turn >= ended.job.first_turn and call.tool not in _QUESTIONS]
+        return [call for call in sorted(mine, key=lambda call: call.position) if call.status in _OPEN]
     if ended.job.turn != _last_requested_turn(ended):
         return []
     scripts = {one.call.id for one in ended.job.scripts}  # they go on with the next turn
@@ -148,6 +156,5 @@ def _withdrawn(calls: Iterable[CallRecord]) -> tuple[CallRecord, ...]:
     return tuple(replace(call, status=next_call_status(call.status, Step.CANCEL)) for call in calls)
 
 
-def _is_redacted(job: Job, call: CallRecord) -> bool:
-    same = call.id == call_id(job.id, call.turn, call.position, call.tool, call.arguments)
-    return not same and REDACTED in canonical_json(call.arguments)
+def _is_redacted(call: CallRecord) -> bool:
+    return call.id != with_arguments(call.id, call.tool, call.arguments) and REDACTED in canonical_json(call.arguments)

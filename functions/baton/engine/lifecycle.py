@@ -12,7 +12,7 @@ from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import SlotState, wanted
 from baton.engine.attempts import THROTTLED_BUDGET, backoff_ms, process_died
 from baton.engine.effects import Alert, Changes, Decision, Notify, Release, Remember, Report, Work
-from baton.engine.state import Job, State, error_record
+from baton.engine.state import Cancelling, Job, State, error_record
 from baton.engine.step_results import Cancelled, NotFollowedUp, Submitted, Undeliverable
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus, Step, next_job_status
@@ -77,6 +77,8 @@ def end_completed(
     job: Job, item: WorkItem, result: dict[str, Any], now_ms: int, parts: tuple[str, ...], streamed_text: str
 ) -> Decision:
     """End the job with the model's answer."""
+    if job.cancelling is not None:
+        return _end_cancelled(job, item, now_ms, parts, streamed_text)
     done = _ended(job, item, Step.ANSWER, now_ms, result=result)
     closing = (
         stream_parts.step_finish(),
@@ -102,6 +104,8 @@ def end_stopped(
     job: Job, item: WorkItem, limit: str, now_ms: int, parts: tuple[str, ...], *, value: float, whose: str = ""
 ) -> Decision:
     """End the job by a limit. Without any answer it fails, whatever its `on_limit`: nobody takes that for a success."""
+    if job.cancelling is not None:
+        return _end_cancelled(job, item, now_ms, parts)
     best = {"answer": job.best_answer} if isinstance(job.best_answer, str) else job.best_answer
     has_answer = not isinstance(job.best_answer, str) or bool(job.best_answer.strip())
     if job.limits.on_limit == "fail" or not has_answer:
@@ -115,6 +119,8 @@ def end_stopped(
 
 def end_failed(job: Job, item: WorkItem, failure: Failure, now_ms: int, parts: tuple[str, ...] = ()) -> Decision:
     """End the job as failed, and alert people."""
+    if job.cancelling is not None:
+        return _end_cancelled(job, item, now_ms, parts, failure=failure)
     done = _ended(job, item, Step.FAIL, now_ms, error=failure)
     outcome = f"{failure.type}: {failure.message}"
     closing = (stream_parts.handled(item, now_ms, outcome, failure), *stream_parts.finish(done.status, failure))
@@ -128,22 +134,50 @@ def end_operation(job: Job, item: WorkItem, failure: Failure | None, now_ms: int
     return Decision(_ending(done, stream_parts.finish(done.status, failure)))
 
 
+def _end_cancelled(
+    job: Job, item: WorkItem, now_ms: int, parts: tuple[str, ...], entry: str = "", failure: Failure | None = None
+) -> Decision:
+    """End a job that has cleaned up after a cancel, whatever its code came to."""
+    assert job.cancelling is not None, "its cancel is recorded"
+    words = _cancelled_by(job.cancelling.by)
+    done = _ended(job, item, Step.CANCEL, now_ms, error=Failure("cancelled", words))
+    outcome = f"{failure.type}: {failure.message}" if failure else "has cleaned up"
+    closing = (stream_parts.handled(item, now_ms, outcome, failure), stream_parts.abort(words))
+    entries = (entry,) if entry else ()
+    return Decision(_ending(done, (*parts, *closing, *stream_parts.finish(done.status)), entries))
+
+
+def _cancelled_by(by: str) -> str:
+    return f"cancelled by {by}" if by else "cancelled"
+
+
 # The error of a job that was cancelled and is no part of its session's conversation.
 ROLLED_BACK = "rolled_back"
+# How long code may clean up after a cancel.
+_CLEAN_UP_MS = 3_600_000
 
 
 def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
-    """Cancel the job at once; a step that still runs finds its work item gone, and its result is dropped."""
+    """Cancel the job at once; a step that still runs finds its work item gone, and its result is dropped.
+
+    Code that has begun is told first, and cleans up; a second cancel, or one by force, ends it at once.
+    """
     if job.ended or job.run > step_result.run:
         return Decision()
-    by = f" by {step_result.by}" if step_result.by else ""
+    words = _cancelled_by(step_result.by)
+    cleans_up = job.model.runs_code and job.stretch and not job.is_operation
+    if cleans_up and not step_result.force and not step_result.rolls_back:
+        if job.cancelling is not None:  # the same one came again
+            return Decision()
+        cancelling = Cancelling(step_result.by, now_ms + _CLEAN_UP_MS)
+        return Decision(Changes(job=replace(job, cancelling=cancelling), parts=(stream_parts.cancelling(words),)))
     done = replace(
         job,
         status=next_job_status(job.status, Step.CANCEL),
         finished_at_ms=now_ms,
-        error=Failure(ROLLED_BACK if step_result.rolls_back else "cancelled", f"cancelled{by}"),
+        error=Failure(ROLLED_BACK if step_result.rolls_back else "cancelled", words),
     )
-    parts = (stream_parts.abort(f"cancelled{by}"), *stream_parts.finish(done.status))
+    parts = (stream_parts.abort(words), *stream_parts.finish(done.status))
     if job.is_operation:
         parts = (stream_parts.operation_cancelled(job.id), *parts)
     return Decision(_ending(done, parts))
@@ -165,13 +199,17 @@ def undeliverable(state: State, step_result: Undeliverable, now_ms: int) -> Deci
     return decision
 
 
+# The last parts of a job that ends with the one that started it.
+CLOSING = (stream_parts.abort("nothing waits for it any more"), *stream_parts.finish(JobStatus.CANCELLED))
+
+
 def _ending(done: Job, parts: tuple[str, ...], transcript: tuple[str, ...] = ()) -> Changes:
     return Changes(
         job=done,
         transcript=transcript,
         parts=parts,
         ends=True,
-        closing=(stream_parts.abort("the job that started it has ended"), *stream_parts.finish(JobStatus.CANCELLED)),
+        closing=CLOSING,
         report=Report(done.parent_call, outcome_of(done)) if done.parent_call else None,
     )
 

@@ -40,7 +40,7 @@ def waits(state: State, step_result: ScriptWaits, now_ms: int) -> Decision:
         return at_limit(state.job, item, "tool_calls", now_ms, holder=holder)
     running, *later = state.job.scripts
     call = _begun(running.call, item, Step.WAIT)
-    records = records_of(state.job.id, item, wanted, now_ms)
+    records = records_of(state.job, item, wanted, now_ms)
     records = tuple([replace(record, script=call.id) for record in records])
     items, parts = requested(state.job.id, item, records, now_ms)
     job = _after_stretch(state.job, item)

@@ -13,7 +13,7 @@ from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.records.limits import NOTHING_SPENT, NOTHING_USED_YET, Limits, Spend, Used
 from baton.sdk.records.transcript import FOREVER_MS, Failure, ModelPolicy, OnFailure, Script
-from baton_events.ids import call_id, canonical_json, is_child, job_of_call
+from baton_events.ids import canonical_json, is_child, step_number, with_arguments
 
 # Raised where an older version would misunderstand a job: it leaves it to the newer one (docs/upgrading.md).
 STATE_VERSION = 1
@@ -23,6 +23,14 @@ OF_SESSION = "session:"
 FORK = "fork"
 # Task key: the job came by A2A, so it is sent out as an A2A task. Other clients cannot set it.
 A2A = "a2a"
+
+
+class Cancelling(Struct, frozen=True, omit_defaults=True):
+    """A cancel of a job that cleans up. `until_ms`: when it ends at the latest; `told`: its code has been told."""
+
+    by: str
+    until_ms: int
+    told: bool = False
 
 
 class Job(Struct, frozen=True, omit_defaults=True):
@@ -54,6 +62,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     of its turns since `first_turn` ran a script, and called no model.
     `sealed`: its payloads as they are kept, where they cannot be opened here (commit/codec.py); so of other records.
     `ends_by_ms`: the deadline of the job above it; 0: there is none.
+    `stretch`: of a job that runs code: names all its stretches so far, since an open run goes on only from the same
+    ones; empty: none has ended. `cancelling`: a cancel that its code cleans up after; None: there is none.
     """
 
     id: str
@@ -98,6 +108,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     sealed: str = ""
     ends_by_ms: int = 0
     begins_at: int = 0
+    stretch: str = ""
+    cancelling: Cancelling | None = None
     version: int = field(default_factory=lambda: STATE_VERSION)  # made anew each time, so it is always written
 
     @property
@@ -144,6 +156,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     def deadline_ms(self) -> int:
         """The time when `wall_seconds` is over, here or above. Where the job asks about limits, its own cuts none."""
         above_ms = self.ends_by_ms or FOREVER_MS
+        if self.cancelling is not None:
+            above_ms = min(above_ms, self.cancelling.until_ms)
         if self.limits.on_limit == "ask":
             return above_ms
         own_ms = (self.counted_from_ms or self.created_at_ms) + self.limits.wall_seconds * 1000
@@ -190,9 +204,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     @property
     def idempotency_key(self) -> str:
         """The key of all its attempts: its id; where a person approved arguments, one with their digest."""
-        if not self.approved:
-            return self.id
-        return call_id(job_of_call(self.id), self.turn, self.position, self.tool, self.arguments)
+        return with_arguments(self.id, self.tool, self.arguments) if self.approved else self.id
 
 
 class RunningScript(Struct, frozen=True):
@@ -249,6 +261,8 @@ class State(Struct, frozen=True):
     `dependants`: of a step that may have failed: the calls of the steps after it.
     `budget_scopes`: of a turn: the job and those above it, whose limits it shares; the job's own first.
     `usage`: of a slot request: the job's usage ledger, up to the COMMIT before.
+    `news`: of a turn of a job that runs code: the calls that have ended since the last one, in that order, each with
+    its mark, which another end of the call would not have.
     """
 
     job: Job
@@ -258,6 +272,7 @@ class State(Struct, frozen=True):
     dependants: tuple[CallRecord, ...] = ()
     budget_scopes: tuple[BudgetScope, ...] = ()
     usage: Usage = NOTHING_USED
+    news: dict[str, str] = {}
 
     @property
     def the_call(self) -> CallRecord:
@@ -276,15 +291,18 @@ def reads_history(item: WorkItem, job: Job) -> bool:
     """Return whether a claim of the item includes the job's history."""
     match item.kind:
         case ItemKind.LOOP:
-            return job.model.reads_history and not job.scripts
+            return job.model.reads_history and not job.scripts and not job.stretch
         case ItemKind.CALL:
             return job.model.calls_read_history
         case _:
             return False
 
 
-def results_needed(item: WorkItem, job: Job) -> tuple[str, ...]:
-    """Return the calls whose results the item's work needs without any history: of steps before it, of its script."""
+def results_needed(state: State) -> tuple[str, ...]:
+    """Return the calls whose results the work needs without any history: of steps before it, of its script or code."""
+    item, job = state.item, state.job
+    if state.news:
+        return tuple(state.news)
     if item.kind is ItemKind.LOOP and job.scripts:
         return job.scripts[0].script.calls
     return tuple(item.after.split(",")) if item.kind is ItemKind.CALL and item.after else ()
@@ -301,7 +319,7 @@ def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> Wor
         position=record.position,
         call_id=record.id,
         tool=record.tool,
-        group=turn_group(job_id, record.turn),
+        group=turn_group(job_id, 0 if step_number(record.id) else record.turn),
         after=",".join(record.after.values()) if record.after else "",
         step=record.step,
         isolated=record.isolated,

@@ -24,11 +24,12 @@ class Cancelled(Struct, frozen=True):
     """A command to cancel a run of the job.
 
     `run`: the one that the sender saw; `by`: the sender, for people. `rolls_back`: whether the session forgets the job,
-    too.
+    too. `force`: at once, also where its code would clean up.
     """
 
     by: str = ""
     run: int = 1
+    force: bool = False
     rolls_back: bool = False
 
 
@@ -106,6 +107,8 @@ class ModelAnswered(Struct, frozen=True):
     `reflection`: the planner's thoughts on the plan's results. `request_digests`: digests of the request; None: not
     taken. `streamed_text`: the part of the text that was streamed; None: none that is still open. `cut`: a limit of its
     length cut it off, so none of its calls can run. `workspace`: the handle of the job's workspace; empty: none yet.
+    Of a job that runs code: `stretch`: names its stretches with this one; empty: the code has ended. `waits`: it asks
+    for nothing, since steps of earlier stretches are at work. `gives_up`: the numbers of those that it awaits no more.
     """
 
     text: str
@@ -126,6 +129,9 @@ class ModelAnswered(Struct, frozen=True):
     streamed_text: StreamedText | None = None
     cut: bool = False
     workspace: str = ""
+    stretch: str = ""
+    waits: bool = False
+    gives_up: tuple[int, ...] = ()
 
 
 class ModelFailed(Struct, frozen=True):

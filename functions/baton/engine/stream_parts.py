@@ -50,6 +50,11 @@ def job_retried(run: int, *, from_start: bool, by: str) -> str:
     return canonical_json({"type": "data-job-retried", "data": data})
 
 
+def cancelling(words: str) -> str:
+    """Return the part that says that a cancel was asked for, and the job's code cleans up."""
+    return canonical_json({"type": "data-job-cancelling", "data": {"message": words}})
+
+
 @lru_cache(256)
 def text_id(turn: int, attempt: int, owner: str) -> str:
     """Return the id of the model's text in one attempt of a turn, under one claim: no two have the same."""

@@ -10,9 +10,9 @@ from baton.engine.all_jobs.slots import Want
 from baton.engine.approvals import wait_for_budget, wait_for_limit
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
 from baton.engine.effects import CallModel, Changes, Decision, GoingOn, RequestSlot, TextStream
-from baton.engine.lifecycle import end_by_limit, end_completed, end_failed
+from baton.engine.lifecycle import CLOSING, end_by_limit, end_completed, end_failed
 from baton.engine.shared_limits import exhausted_limit, too_many_calls, with_abandoned
-from baton.engine.state import CallRecord, Job, RunningScript, State, call_item
+from baton.engine.state import CallRecord, Job, RunningScript, State, call_item, error_record
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed, ModelWaits, OverBudget
 from baton.engine.transcript import model_entry, withheld_entry
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
@@ -20,7 +20,7 @@ from baton.engine.work_items import WorkItem, loop_item
 from baton.sdk.records.limits import Used
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import MEMORY_ROLE, Wanted
-from baton_events.ids import call_id, canonical_json
+from baton_events.ids import call_id, canonical_json, step_id
 
 
 def slot_requests(state: State) -> Decision:
@@ -39,8 +39,8 @@ def started(state: State, now_ms: int) -> Decision:
     if reached:
         limit, holder = reached
         return at_limit(with_abandoned(job, item), item, limit, now_ms, holder=holder)
-    turn = item.turn - job.first_turn + 1 - job.stretches
-    work = CallModel(job, turn, item.attempt, item.offloaded, item.memo, item.begun_before, item.lost)
+    turn, news = item.turn - job.first_turn + 1 - job.stretches, tuple(state.news)
+    work = CallModel(job, turn, item.attempt, item.offloaded, item.memo, item.begun_before, item.lost, news)
     return Decision(effects=(work,))
 
 
@@ -108,6 +108,17 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
         *thought,
         *text,
     )
+    if step_result.waits:
+        return Decision(
+            Changes(
+                job=job,
+                transcript=(model_entry(item.turn, step_result, ()),),
+                parts=(*parts, stream_parts.handled(item, now_ms, "goes on waiting")),
+                took=state.news,
+                gives_up=step_result.gives_up,
+                closing=CLOSING,
+            )
+        )
     if not step_result.wanted:
         streamed_text = model_entry(item.turn, step_result, ())
         ending = end_completed(job, item, _result(step_result), now_ms, parts, streamed_text)
@@ -115,12 +126,23 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     if holder is not None:
         decision = at_limit(job, item, "tool_calls", now_ms, parts, holder=holder)
         assert decision.changes is not None, "a limit changes the job"
-        records = records_of(job.id, item, step_result.wanted, now_ms)
+        records = records_of(job, item, step_result.wanted, now_ms)
         entry = withheld_entry(item.turn, item.attempt, step_result, records)
         decision = replace(decision, changes=replace(decision.changes, transcript=(entry,)))
         # While a person decides about the limit, the answer has no effect: its text is abandoned.
         return decision if decision.changes and not decision.changes.ends else _talking(decision, text_stream)
-    return _talking(_call_tools(job, item, step_result, now_ms, parts), text_stream)
+    decision = _call_tools(job, item, step_result, now_ms, parts)
+    return _of_code(state, step_result, decision) if step_result.stretch else _talking(decision, text_stream)
+
+
+def _of_code(state: State, step_result: ModelAnswered, decision: Decision) -> Decision:
+    """Return the decision with what its code has taken and given up; a call that was refused has ended at once."""
+    changes = decision.changes
+    assert changes is not None, "calls change the job"
+    refused = {record.id: error_record(record.error) for record in changes.calls if record.error}
+    news: dict[str, Any] = {"ended": tuple(refused), "results": refused, "took": state.news}
+    news |= {"gives_up": step_result.gives_up, "closing": CLOSING}
+    return replace(decision, changes=replace(changes, **news))
 
 
 def _unless_steered(ending: Decision, job: Job, item: WorkItem, now_ms: int, parts: tuple[str, ...]) -> Decision:
@@ -192,6 +214,8 @@ def _after_model_call(job: Job, item: WorkItem, step_result: ModelAnswered, tool
         **under_way(job, item),
         used=_used_for(job.used, step_result, tool_calls),
         workspace=step_result.workspace or job.workspace,
+        stretch=step_result.stretch,
+        cancelling=job.cancelling and replace(job.cancelling, told=True),
         best_answer=job.best_answer if step_result.cut else step_result.text or job.best_answer,
         reserve_tokens=tokens or job.reserve_tokens,
         reserve_usd=job.reserve_usd if step_result.cached else step_result.cost_usd or job.reserve_usd,
@@ -256,7 +280,7 @@ def under_way(job: Job, item: WorkItem) -> dict[str, Any]:
 
 
 def _call_tools(job: Job, item: WorkItem, step_result: ModelAnswered, now_ms: int, parts: tuple[str, ...]) -> Decision:
-    records = records_of(job.id, item, step_result.wanted, now_ms)
+    records = records_of(job, item, step_result.wanted, now_ms)
     pairs = tuple(zip(records, step_result.wanted, strict=True))
     scripts = tuple([RunningScript(record, call.script) for record, call in pairs if call.script])
     calls = [record for record, call in pairs if not call.script] if scripts else records
@@ -294,16 +318,21 @@ def requested(
     return tuple(items), shown
 
 
-def records_of(job_id: str, item: WorkItem, wanted: Sequence[Wanted], now_ms: int) -> tuple[CallRecord, ...]:
+def records_of(job: Job, item: WorkItem, wanted: Sequence[Wanted], now_ms: int) -> tuple[CallRecord, ...]:
     """Return the records of a turn's calls."""
-    return _in_order(tuple([_record(job_id, item, at, call, now_ms) for at, call in enumerate(wanted)]), wanted)
+    return _in_order(tuple([_record(job, item, at, call, now_ms) for at, call in enumerate(wanted)]), wanted)
 
 
-def _record(job_id: str, item: WorkItem, position: int, call: Wanted, now_ms: int) -> CallRecord:
+def _record(job: Job, item: WorkItem, position: int, call: Wanted, now_ms: int) -> CallRecord:
+    name = (
+        step_id(job.id, job.first_turn, call.number, call.tool, call.arguments)
+        if call.number
+        else call_id(job.id, item.turn, position, call.tool, call.arguments)
+    )
     record = CallRecord(
-        id=call_id(job_id, item.turn, position, call.tool, call.arguments),
+        id=name,
         turn=item.turn,
-        position=position,
+        position=call.number or position,
         tool=call.tool,
         arguments=call.arguments,
         retries=call.retries,

@@ -4,7 +4,7 @@ Invariant: a text that is open belongs to the work item that its owner holds; ta
 it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -17,10 +17,11 @@ from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation, invocation_of, is_released, may_continue, of_one_invocation
 from baton.engine.state import NOTHING_USED, State
-from baton.engine.transitions import JobStatus
+from baton.engine.transitions import JobStatus, Step, next_call_status
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import ItemKind, WorkItem, given_back_at_ms, release_item
 from baton.sdk.records.transcript import Failure
+from baton_events.ids import step_number
 
 _APPEND_COMMANDS = 4
 
@@ -66,7 +67,9 @@ def grant(draft: Draft, claim: Claim, item: WorkItem) -> ClaimResult:
     record = calls.get(item.call_id)
     fails = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
     dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
-    state = State(job, item, record, outcome, dependants, draft.budget_scopes(item, claim.now_ms))
+    scopes = draft.budget_scopes(item, claim.now_ms)
+    news = draft.news(job.id) if job.model.runs_code and item.kind is ItemKind.LOOP else {}
+    state = State(job, item, record, outcome, dependants, scopes, news=news)
     return ClaimResult(Verdict.GRANTED, state=state)
 
 
@@ -175,12 +178,14 @@ def let_go(draft: Draft, item: WorkItem, rest: tuple[str, ...] | None = None) ->
     draft.put_usage(job_id, used)
 
 
-def is_anew(item: WorkItem, claim: Claim, changes: Changes) -> bool:
+def is_anew(tree: Tree, item: WorkItem, claim: Claim, changes: Changes) -> bool:
     """Return whether a turn was added anew since it was claimed: a failover forgot the results in it.
 
     So is a call that runs again, for an owner of an earlier run; and a step that comes after other calls, as its plan
-    was made anew.
+    was made anew. A turn that has taken the end of a call which a failover forgot is made again, too.
     """
+    if any(tree.ended.get(name) != at for name, at in changes.took.items()):
+        return True
     for record in changes.calls:
         if item.after and record.id == item.call_id and item.after != ",".join(record.after.values()):
             return True
@@ -224,27 +229,50 @@ def finish(draft: Draft, claim: Claim, changes: Changes) -> Changes:
 
 
 def drop_items_of(draft: Draft, job_id: str) -> int:
-    """Remove the work items of the job; its stream says of each call that waits that it is over.
+    """Remove the work items of the job, and its news; return when the last held claim of a removed item ends, or 0.
 
-    The release of an earlier run's workspace stays. Returns when the last held claim of a removed item ends, or 0.
+    The release of an earlier run's workspace stays.
     """
+    draft.forget_ends(draft.news(job_id))
+    mine = [item for item in draft.items.values() if item.job_id == job_id and item.kind is not ItemKind.RELEASE]
+    drop_items(draft, job_id, mine)
+    return max([item.lease_until_ms for item in mine if item.owner], default=0)
+
+
+def drop_items(draft: Draft, job_id: str, items: Iterable[WorkItem]) -> None:
+    """Remove these work items of the job; its stream says of each call that waits that it is over."""
     calls, parts = draft.calls.get(job_id, {}), list[str]()
-    all_items = [item for item in draft.items.values() if item.job_id == job_id]
-    mine = sorted([item for item in all_items if item.kind is not ItemKind.RELEASE], key=attrgetter("key"))
+    mine = sorted(items, key=attrgetter("key"))
     for item in mine:
         let_go(draft, item)
         if item.kind is ItemKind.WAIT and (item.approval_of_call or item.tool not in APPROVALS):
             parts.append(stream_parts.wait_cancelled(item, calls.get(item.approval_of_call)))
     draft.add_parts(job_id, tuple(parts))
     draft.drop_items(*[item.key for item in mine])
-    return max([item.lease_until_ms for item in mine if item.owner], default=0)
 
 
-def end_children(draft: Draft, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> None:
-    """End the jobs below this one."""
-    error = Failure("cancelled", "the job that started it has ended")
+def give_up(draft: Draft, job_id: str, changes: Changes, message_id: str, now_ms: int) -> None:
+    """End the steps that a job's code waits for no more, unless they are over.
+
+    What waits ends, with the job that it started. Of what is at work the result is dropped, since its item is gone.
+    """
+    numbers, error = set(changes.gives_up), Failure("given_up", "the code waits for it no more")
+    draft.forget_ends([name for name in draft.news(job_id) if step_number(name) in numbers])
+    for call_id, items in draft.steps(job_id, numbers).items():
+        record = draft.calls[job_id][call_id]
+        drop_items(draft, job_id, items)
+        status = next_call_status(record.status, Step.CANCEL)
+        draft.put_calls(job_id, replace(record, status=status, error=error, finished_at_ms=now_ms))
+        if record.child in draft.jobs:
+            end_jobs(draft, record.child, changes.closing, message_id, now_ms)
+
+
+def end_jobs(draft: Draft, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> None:
+    """End the job, where it has not ended, and the jobs below it."""
+    why = "the job that started it has ended" if draft.jobs[job_id].ended else "nothing waits for it any more"
+    error = Failure("cancelled", why)
     for name in sorted(draft.jobs):
-        if not name.startswith(f"{job_id}.") or draft.jobs[name].ended:
+        if not f"{name}.".startswith(f"{job_id}.") or draft.jobs[name].ended:
             continue
         job = replace(draft.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error)
         draft.put_job(job)

@@ -4,7 +4,7 @@ Invariant: the tree that it was made of stays as it was. A dictionary is replace
 from before keeps it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -136,6 +136,18 @@ class Draft(Tree):
             self.child_usage = {**self.child_usage, name: spent}
             self.fields[f"child_usage:{name}"] = spent
 
+    def note_end(self, call_id: str, now_ms: int) -> None:
+        """Note a call's end for its job's next turn."""
+        self.ended = {**self.ended, call_id: str(now_ms)}
+        self.fields[f"ended:{call_id}"] = str(now_ms)
+
+    def forget_ends(self, call_ids: Iterable[str]) -> None:
+        """Remove these ends from the news."""
+        gone = [name for name in call_ids if name in self.ended]
+        if gone:
+            self.ended = {name: at for name, at in self.ended.items() if name not in gone}
+            self.fields |= dict.fromkeys([f"ended:{name}" for name in gone])
+
     def need(self, call_id: str, until_ms: int) -> None:
         """Note how long the operation of a call needs the tree."""
         self.needed_until = {**self.needed_until, call_id: until_ms}
@@ -230,6 +242,7 @@ class Draft(Tree):
         """
         mine = [item for item in self.items.values() if item.job_id == job_id]
         self.drop_items(*[item.key for item in mine if item.kind is not ItemKind.RELEASE])
+        self.forget_ends(self.news(job_id))
         if job_id in self.child_usage:
             self.child_usage = {name: spend for name, spend in self.child_usage.items() if name != job_id}
             self.fields[f"child_usage:{job_id}"] = None

@@ -36,7 +36,8 @@ _KINDS = (
 )
 # By call, and not by job: each is written once.
 _NEEDED = _Kind("needed_until:", "needed_until", lambda text, _: int(text))
-_WRITTEN = (*_KINDS, _NEEDED)
+_ENDED = _Kind("ended:", "ended", lambda text, _: text)
+_WRITTEN = (*_KINDS, _NEEDED, _ENDED)
 _BY_PREFIX = {kind.prefix: kind for kind in _WRITTEN}
 _ITEM, _EVENT, _MESSAGE = "item:", "event:", "message:"
 _SHARED = ("job", "child_usage")
@@ -80,6 +81,7 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree, te
         items=items,
         child_usage=found["child_usage"],
         needed_until=found["needed_until"],
+        ended=found["ended"],
         events=events,
         messages=messages,
         placed=placed,
@@ -156,7 +158,8 @@ def fields_of(job_id: str, tree: Tree) -> list[str]:
     own = [f"{kind.prefix}{job_id}" for kind in _KINDS]
     items = [field_of(item, tree) for item in items_of(job_id, tree)]
     signals = (f"{_EVENT}{job_id}:{at}" for at in tree.events.get(job_id, ()))
-    return [*own, *items, *signals, *(f"{_MESSAGE}{job_id}:{at}" for at in tree.messages.get(job_id, ()))]
+    news = (f"{_ENDED.prefix}{name}" for name in tree.news(job_id))
+    return [*own, *items, *news, *signals, *(f"{_MESSAGE}{job_id}:{at}" for at in tree.messages.get(job_id, ()))]
 
 
 def items_of(job_id: str, tree: Tree) -> list[WorkItem]:

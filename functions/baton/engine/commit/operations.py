@@ -136,7 +136,7 @@ def commit(
     if claim.job_id not in draft.jobs:
         return Committed(applied=False)
     item, run = draft.items.get(claim.item_key), draft.jobs[claim.job_id].run
-    gone = item is None or draft.blocked(item) or claim.run != run or is_anew(item, claim, changes)
+    gone = item is None or draft.blocked(item) or claim.run != run or is_anew(draft, item, claim, changes)
     applied = not gone and not ends_otherwise(draft, claim, changes)
     if applied:
         size_bytes = written_bytes(changes, claim.item_key)

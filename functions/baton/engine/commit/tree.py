@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from baton.engine.all_jobs.slots import QueueEntry, SlotState, Want
 from baton.engine.commit.answers import Tombstone
 from baton.engine.state import BudgetScope, CallRecord, Job, Usage
+from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import FOLLOW_UP_MS, FOLLOW_UPS, ItemKind, WorkItem, blocked, slot_request_key
 from baton.sdk.records.limits import NOTHING_SPENT, Spend
 from baton.sdk.records.transcript import FOREVER_MS
+from baton_events.ids import job_of_call, step_number
 
 # The slot state of a job without an update yet: its first want is new, whatever it is.
 NO_SLOT_STATE = SlotState(cast("Want", ""), -1)
@@ -27,6 +29,7 @@ class Tree(Struct):
 
     `events`: by job, events that no wait has taken yet: "TIME:FACT" → the event's name.
     `messages`: by job, messages of its user while it ran: "TIME:ID" → the transcript's entry; empty: it is there.
+    `ended`: by call of a job that runs code, when it ended, in ms: news that no turn of the job has taken yet.
     `needed_until`: by call whose operation goes on in the background, how long that waits and needs the tree, in ms.
     `placed`: by job, the key of the work item that is in the job's own field (layout.py).
     """
@@ -43,6 +46,7 @@ class Tree(Struct):
     events: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     messages: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     needed_until: dict[str, int] = field(default_factory=dict[str, int])
+    ended: dict[str, str] = field(default_factory=dict[str, str])
     placed: dict[str, str] = field(default_factory=dict[str, str])
     expires_ms: int = 0
     tombstone: Tombstone | None = None
@@ -117,6 +121,27 @@ class Tree(Struct):
         """Return the waits of a job that are not over, in the order of their keys."""
         mine = (item for item in self.items.values() if item.kind is ItemKind.WAIT and item.job_id == job_id)
         return sorted((item for item in mine if item.not_before_ms > now_ms), key=_KEY)
+
+    def news(self, job_id: str) -> dict[str, str]:
+        """Return the calls of a job whose ends no turn has taken yet, the first one first."""
+        mine = [name for name in self.ended if job_of_call(name) == job_id]
+        return {name: self.ended[name] for name in sorted(mine, key=lambda name: (int(self.ended[name]), name))}
+
+    def steps(self, job_id: str, numbers: Container[int]) -> dict[str, list[WorkItem]]:
+        """Return the open work items of these steps of a job's code, by call."""
+        found: dict[str, list[WorkItem]] = {}
+        for item in self.items.values():
+            name = item.approval_of_call or item.call_id
+            if item.job_id == job_id and name and step_number(name) in numbers:
+                found.setdefault(name, []).append(item)
+        return found
+
+    def has_turn(self, job_id: str) -> bool:
+        """Return whether a turn of the job is open, or asks a person about its limit."""
+        return any(
+            item.job_id == job_id and (item.kind is ItemKind.LOOP or item.tool == LIMIT_APPROVAL)
+            for item in self.items.values()
+        )
 
     def message(self, job_id: str, name: str) -> str | None:
         """Return the message of this id to a job; empty: it is in the transcript. None: there is none."""

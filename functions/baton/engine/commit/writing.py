@@ -2,22 +2,24 @@
 
 from msgspec.structs import replace
 
-from baton.engine.commit.claiming import drop_items_of, end_children
+from baton.engine.commit.claiming import drop_items_of, end_jobs, give_up
 from baton.engine.commit.draft import Draft
 from baton.engine.effects import Changes
 from baton.engine.state import Job, Usage
-from baton.engine.work_items import ItemKind
+from baton.engine.work_items import ItemKind, loop_item
 
 
 def change(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms: int) -> None:
     """Make these changes of one of the draft's jobs."""
     _change_items(draft, job_id, message_id, changes, now_ms)
     if changes.job:
-        draft.put_job(changes.job)
+        _put_job(draft, changes.job)
     draft.put_calls(job_id, *changes.calls)
     draft.put_results(job_id, changes.results)
     draft.add_entries(job_id, changes.transcript)
     draft.add_parts(job_id, changes.parts)
+    if draft.jobs[job_id].model.runs_code:
+        _take_news(draft, job_id, message_id, changes, now_ms)
     if changes.admitted:
         draft.admit(job_id, message_id, now_ms)
     draft.unblock(message_id, now_ms)
@@ -33,7 +35,29 @@ def change(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms:
         create_job(draft, changes.child.job, changes.child, message_id)
         draft.put_usage(changes.child.job.id, Usage(updated_ms=now_ms))
     if changes.ends:
-        end_children(draft, job_id, changes.closing, message_id, now_ms)
+        end_jobs(draft, job_id, changes.closing, message_id, now_ms)
+
+
+def _put_job(draft: Draft, job: Job) -> None:
+    """Put a job; a cancel that came while its turn was at work stays, for the next turn to tell the code."""
+    known = draft.jobs[job.id].cancelling
+    draft.put_job(replace(job, cancelling=known) if known and not (job.cancelling or job.ended) else job)
+
+
+def _take_news(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms: int) -> None:
+    """Note what has ended and what a turn has taken. What is left is for the next turn, added unless there is one.
+
+    Nothing else begins a turn of code, so each end is told once, and none is forgotten.
+    """
+    for call_id in changes.ended:
+        draft.note_end(call_id, now_ms)
+    draft.forget_ends(changes.took)
+    if changes.gives_up:
+        give_up(draft, job_id, changes, message_id, now_ms)
+    job = draft.jobs[job_id]
+    is_told = job.cancelling is None or job.cancelling.told
+    if not job.ended and not (is_told and not draft.news(job_id)) and not draft.has_turn(job_id):
+        draft.put_items(replace(loop_item(job_id, job.turn + 1, 1, now_ms), relay_id=message_id))
 
 
 def _change_items(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms: int) -> None:

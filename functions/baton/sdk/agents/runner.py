@@ -48,6 +48,9 @@ class Recorded(Record, frozen=True):
         again: whether that turn has begun before.
         workspace: the handle of the job's workspace; empty: it has none (yet).
         cancelled: whether a cancel was asked for: the code of a workflow cleans up, and nothing else is begun.
+        stretch: of a job that runs code: names the stretches that are recorded, as `RunnerAnswer.stretch` does.
+        news: the calls that have ended since the last stretch, in that order. Their results are given; of the rest of
+            the record only `whole` tells.
     """
 
     job: JobInfo
@@ -63,6 +66,8 @@ class Recorded(Record, frozen=True):
     again: bool = False
     workspace: str = ""
     cancelled: bool = False
+    stretch: str = ""
+    news: tuple[str, ...] = ()
 
 
 class RunnerAnswer(Record, frozen=True):
@@ -78,6 +83,7 @@ class RunnerAnswer(Record, frozen=True):
         numbers: the step number of each call in its run; empty: calls go by turn and position.
         waits: whether it asks for nothing because calls of earlier turns are still at work.
         given_up: the step numbers of such calls that nothing waits for any more.
+        stretch: a name of this stretch and all before it; empty: the code has ended.
     """
 
     answer: ModelAnswer
@@ -89,6 +95,7 @@ class RunnerAnswer(Record, frozen=True):
     numbers: tuple[int, ...] = ()
     waits: bool = False
     given_up: tuple[int, ...] = ()
+    stretch: str = ""
 
 
 class RunnerCall(Record, frozen=True):

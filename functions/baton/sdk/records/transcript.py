@@ -44,7 +44,8 @@ class ModelPolicy(Struct, frozen=True, omit_defaults=True):
     """A failed model call's retries, and the readers of the conversation: the model, and each tool call, too.
 
     `name`: of the model, or of several in their order; empty: there is none. `has_workspace`: the jobs may have a place
-    outside that they work in, which is released once they have ended.
+    outside that they work in, which is released once they have ended. `runs_code`: its turns are stretches of code,
+    which goes on whenever one of its calls has ended.
     """
 
     retries: int = 3
@@ -53,6 +54,7 @@ class ModelPolicy(Struct, frozen=True, omit_defaults=True):
     calls_read_history: bool = False
     name: str = ""
     has_workspace: bool = False
+    runs_code: bool = False
 
 
 # The fate of the steps that depend on a failed one: the job fails, they are skipped, they continue with the error, or
@@ -85,7 +87,7 @@ class Wanted(Struct, frozen=True):
 
     `step`: its name in a plan. `depends_on`: the names of the steps before it. `on_failure`: the fate of the steps
     after them. `isolated`: it runs in an invocation of its own. `script`: it is this script of the model, whose
-    secrets the arguments do not show; None: it is a tool call.
+    secrets the arguments do not show; None: it is a tool call. `number`: of the step in its job's code; 0: it is none.
     """
 
     tool: str
@@ -98,6 +100,7 @@ class Wanted(Struct, frozen=True):
     on_failure: OnFailure = ""
     isolated: bool = False
     script: Script | None = None
+    number: int = 0
 
 
 class HttpRequest(Struct, frozen=True):

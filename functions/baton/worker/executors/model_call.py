@@ -248,6 +248,9 @@ def _runner_step_result(turn: RunnerAnswer, streamed_text: Any, tools: Mapping[s
         wanted = tuple([replace_struct(call, fault=CUT_CALL) for call in wanted])
     elif any(turn.alone):
         wanted = _in_turn(wanted, turn.alone)
+    if turn.numbers:
+        pairs = zip(wanted, turn.numbers, strict=True)
+        wanted = tuple([replace_struct(call, number=number) for call, number in pairs])
     if turn.correction:
         wanted = (Wanted(FINAL_TOOL, {}, Failure("invalid_output", storable(turn.correction))),)
     return ModelAnswered(
@@ -264,6 +267,9 @@ def _runner_step_result(turn: RunnerAnswer, streamed_text: Any, tools: Mapping[s
         cut=answer.is_cut,
         workspace=turn.workspace,
         extra_usage=usage_of_spent(answer.spent_before),
+        stretch=turn.stretch,
+        waits=turn.waits,
+        gives_up=turn.given_up,
     )
 
 

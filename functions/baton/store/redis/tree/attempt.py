@@ -216,7 +216,8 @@ class Attempt:
         for job_id in {**draft.transcript, **draft.new_results}:
             before = known.pop(job_id, None if job_id in self._snapshot.tree.jobs else Transcript())
             new = draft.new_results.get(job_id, {})
-            if before is not None and not self.is_apart and None not in new.values():  # else results are forgotten
+            keeps = not self.is_apart and None not in new.values()  # else results are forgotten
+            if before is not None and keeps and not (job_id in draft.jobs and draft.jobs[job_id].stretch):
                 known[job_id] = before.more(draft.transcript.get(job_id, ()), results_of_calls(new), self._stamp)
         return known
 

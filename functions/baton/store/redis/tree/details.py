@@ -66,7 +66,7 @@ class Details:
                     self._read("rest", job.id, [*_results(job, results), *entries])
         if item.kind is ItemKind.REMEMBER:
             self._read("task", job.id, ["HMGET", keys.calls_key(job.id), f"{keys.ENTRY}0"])
-        if needed := results_needed(item, job):
+        if needed := results_needed(state):
             self._read("before", item.key, _results(job, needed))
 
     def _read(self, name: str, of: str, command: Command) -> None:
@@ -114,7 +114,7 @@ class Details:
         if item.kind is ItemKind.SLOT_REQUEST:  # the admission is told the ledger with the bill of this request
             return replace(claim_result, state=replace(state, usage=self._used(job)))
         dependants = state.dependants
-        is_needed = item.kind is ItemKind.CALL and (results_needed(item, job) or reads_history(item, job))
+        is_needed = item.kind is ItemKind.CALL and (results_needed(state) or reads_history(item, job))
         if record is state.call and item.kind in (ItemKind.COMPLETE, ItemKind.CALL) and not is_needed:
             return claim_result
         ends = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
@@ -124,7 +124,7 @@ class Details:
                 raise StoreError(f"{len(record.dependants)} calls that follow {item.call_id} have {size_bytes} bytes")
             dependants = tuple(load_call(text, self._texts) for text in texts if text)
             require_readable(*dependants)
-        history = await self._history(item, job)
+        history = await self._history(state)
         return replace(claim_result, state=replace(state, call=record, dependants=dependants), history=history)
 
     async def _record(self, call_id: str) -> CallRecord | None:
@@ -135,14 +135,15 @@ class Details:
         require_readable(record)
         return record
 
-    async def _history(self, item: WorkItem, job: Job) -> History:
+    async def _history(self, state: State) -> History:
+        item, job = state.item, state.job
         if reads_history(item, job):
             return await self._read_history(job)
         if item.kind is ItemKind.REMEMBER:
             found, size_bytes = await self._answer("task", job.id)
             entries = self._texts.open_each(filter(None, found or ()))
             return History(tuple(map(json.loads, entries)), size_bytes=size_bytes or sum(map(len, entries)))
-        if needed := results_needed(item, job):
+        if needed := results_needed(state):
             texts, size_bytes = await self._answer("before", item.key)
             if texts is None:
                 return History(size_bytes=size_bytes)

@@ -77,8 +77,15 @@ def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:
     return _calls_of([item] if item else (), tree.calls.get(claim.job_id, _NONE))
 
 
-def calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
-    """Return the calls that a COMMIT returns with its claims."""
+def calls_read(claim: Claim, changes: Changes, tree: Tree, *, continues: bool) -> list[Place]:
+    """Return the calls that a COMMIT ends, as its code gives them up, and those that it returns with its claims."""
+    continued = _calls_continued(claim, changes, tree) if continues else []
+    if not changes.gives_up:
+        return continued
+    return [*((claim.job_id, name) for name in tree.steps(claim.job_id, changes.gives_up)), *continued]
+
+
+def _calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
     pending = [item for item in tree.items.values() if item.kind in _ENDING and _is_pending(item, claim)]
     new = [item for item in changes.items if item.kind in _ENDING]
     if not (pending or new):

@@ -21,6 +21,7 @@ from baton.engine.stream_parts import TEXTLESS, start
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
+from baton_events.ids import step_number
 
 _NONE: dict[str, Any] = {}
 _PARTS_AT_ONCE = 1000  # of an entry: with their names they are arguments of one command (commit.lua)
@@ -186,7 +187,14 @@ def siblings(before: Tree, draft: Draft, item_keys: Iterable[str], writes: Write
 
 
 def _holds_up(item: WorkItem, ended: Iterable[WorkItem]) -> bool:
-    """Return whether no turn follows the ended items while this one is there, and its job wants a slot."""
+    """Return whether no turn follows the ended items while this one is there, and its job wants a slot.
+
+    Of code it is the next turn itself, which takes what has ended.
+    """
+    if item.kind is ItemKind.LOOP:
+        return bool(item.owner or not item.not_before_ms) and all(step_number(each.call_id) for each in ended)
+    if step_number(item.call_id):
+        return False
     return item.kind is ItemKind.CALL and bool(item.owner) and all(item.group == each.group for each in ended)
 
 
@@ -194,5 +202,5 @@ def _is_theirs(job_id: str, writes: Writes) -> bool:
     """Return whether nothing is written but work items, calls, results, parts, and usage."""
     names = {*writes.state, *writes.gone}
     mine = (f"usage:{job_id}", keys.part_count(job_id), STAMP)
-    other = any(not name.startswith("item:") and name not in mine for name in names)
+    other = any(not name.startswith(("item:", "ended:")) and name not in mine for name in names)
     return writes.are_additions and not other
