@@ -6,8 +6,8 @@ from pathlib import PurePath
 
 from tests.architecture.source_files import FunctionNode, all_files, production_files
 
-FILE_LIMIT_LINES = 400
-FUNCTION_LIMIT_LINES = 40
+FILE_LIMIT_LINES = 600
+FUNCTION_LIMIT_LINES = 60
 CLASS_LIMIT_PUBLIC_METHODS = 10
 FOLDER_LIMIT_MODULES = 20
 # `Store` is one port, and a tree and its draft are what all of its steps are made of.
@@ -27,13 +27,13 @@ def _length_lines(function: FunctionNode) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1 - docstring_lines
 
 
-def test_no_file_is_longer_than_400_lines() -> None:
+def test_no_file_is_longer_than_600_lines() -> None:
     """Tests included: a file that nobody can hold in mind is no proof of anything."""
     too_long = {file.name: lines for file in all_files() if (lines := len(file.text.splitlines())) > FILE_LIMIT_LINES}
     assert too_long == {}
 
 
-def test_no_function_is_longer_than_40_lines() -> None:
+def test_no_function_is_longer_than_60_lines() -> None:
     too_long = {
         f"{file.name}:{function.lineno} {function.name}": _length_lines(function)
         for file in all_files()
