@@ -9,7 +9,8 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from math import isfinite
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -21,6 +22,9 @@ EVERYWHERE = "all functions"
 _REFERENCE = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 _KEY_ID, _KEY_BYTES = r"[A-Za-z0-9_-]{1,32}", 32
 _TOPIC_PREFIX = r"^[A-Za-z0-9_.-]+$"
+_NAME = r"[A-Za-z0-9_.-]{1,64}"
+HOST = r"(\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?)(:\d{1,5})?"
+_URL = rf"https?://([^/\s?#]+@)?{HOST}(/[^\s?#]*)?"
 
 
 def is_loopback(url: str) -> bool:
@@ -40,11 +44,47 @@ def text(given: str) -> str:
     return given
 
 
+def token(given: str) -> str:
+    """Check a word that goes into a header, or stands for one: quotation marks around it would be part of it."""
+    if not re.fullmatch(r"[!#-&(-~]+", given):
+        raise ValueError("one word of ASCII letters, digits and signs, without quotation marks")
+    return given
+
+
+def tenant_name(given: str) -> str:
+    """Check the name of a tenant, as API keys have it."""
+    if not re.fullmatch(_NAME, given):
+        raise ValueError("1 to 64 letters, digits, '_', '-' and '.'")
+    return given
+
+
+def json_object(given: str, what: str) -> dict[str, Any]:
+    """Read a JSON object that has each name once, and numbers that JSON has; `what`: the value that is asked for."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError(what)
+        return dict(pairs)
+
+    def finite(number: str) -> float:
+        if not isfinite(value := float(number)):
+            raise ValueError(what)
+        return value
+
+    try:
+        found: Any = json.loads(given, object_pairs_hook=once, parse_float=finite, parse_constant=finite)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(what) from error
+    if not isinstance(found, dict):
+        raise ValueError(what)  # noqa: TRY004 - of the setting's text
+    return cast("dict[str, Any]", found)
+
+
 def whole(minimum: int, maximum: int) -> Callable[[str], int]:
     """Return a reader of whole numbers within limits."""
 
     def read(given: str) -> int:
-        if not re.fullmatch(r"[0-9]+", given) or not minimum <= int(given) <= maximum:
+        if not re.fullmatch(r"[0-9]{1,19}", given) or not minimum <= int(given) <= maximum:
             raise ValueError(f"a whole number from {minimum} to {maximum}")
         return int(given)
 
@@ -65,7 +105,7 @@ def one_of(*allowed: str) -> Callable[[str], str]:
 def url(given: str) -> str:
     """Read an address without a query; drop its last slash."""
     try:
-        is_one = re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", given) and urlsplit(given).port != 0
+        is_one = re.fullmatch(_URL, given) and given.isprintable() and urlsplit(given).port != 0
     except ValueError:  # a host or port that is none
         is_one = False
     if not is_one:
@@ -92,7 +132,7 @@ def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
 
 def deliveries_at_once(given: str) -> tuple[tuple[str, int], ...]:
     """Read endpoints with how many deliveries each may have at once; a bare number is that of each."""
-    if re.fullmatch(r"[0-9]+", given):
+    if re.fullmatch(r"[0-9]{1,19}", given):
         return tuple((endpoint, _at_once(given)) for endpoint in WEBHOOK_ENDPOINTS) if int(given) else ()
     what = 'a whole number, or a JSON object such as {"/workers/agent-loop": 40}'
     pairs = _by_endpoint(given, what)
@@ -101,11 +141,7 @@ def deliveries_at_once(given: str) -> tuple[tuple[str, int], ...]:
 
 def _by_endpoint(given: str, what: str) -> list[tuple[str, Any]]:
     """Return the pairs of a JSON object whose names are endpoints, in order; `what`: the value that is asked for."""
-    try:
-        values: Any = json.loads(given)
-        pairs = sorted(values.items())
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(what) from error
+    pairs = sorted(json_object(given, what).items())
     unknown = [endpoint for endpoint, _ in pairs if endpoint not in WEBHOOK_ENDPOINTS]
     if unknown:
         raise ValueError(f"about endpoints that exist: {unknown[0]!r} is none of {', '.join(WEBHOOK_ENDPOINTS)}")

@@ -25,6 +25,8 @@ from baton_events.setting import (
     payload_keys,
     read_by,
     reference,
+    tenant_name,
+    token,
     topic_prefix,
     url,
     whole,
@@ -38,7 +40,7 @@ QUEUE_SETTINGS = (
     *read_by(
         EVERYWHERE,
         Setting("QSTASH_URL", "qstash_url", "https://qstash.upstash.io", "URL", "the queue", url),
-        Setting("QSTASH_TOKEN", "qstash_token", "", "", "token for publishing", secret=True, needed=True),
+        Setting("QSTASH_TOKEN", "qstash_token", "", "", "token for publishing", token, secret=True, needed=True),
         Setting(
             "QSTASH_TOPIC_PREFIX", "topic_prefix", "agent", "", "prefix of topic names, before a dot", topic_prefix
         ),
@@ -108,6 +110,7 @@ QUEUE_SETTINGS = (
             "default",
             "",
             "whose the app events of a program are that publishes them by `emit`; elsewhere the job's or the key's",
+            tenant_name,
         ),
     ),
 )

@@ -13,7 +13,7 @@ from tests.e2e.dev_stack import DevStack, wait_for
 
 pytestmark = pytest.mark.e2e
 
-AGENTS, ENVIRONMENT = "shop_agents", {"CALLBACK_SECRET": "secret"}
+AGENTS, ENVIRONMENT = "shop_agents", {"CALLBACK_SECRET": f"whsec_{32 * 'A'}"}
 
 EMIT = """
 import asyncio

@@ -29,7 +29,7 @@ SENT = [
 ]
 # What other programs write into the stream of outcomes stays in it as they wrote it, until it is trimmed.
 OF_OTHERS = {"outcome-of-stream", "bad-outcome"}
-STREAM, SECRET = "redis operations:completed", "secret"
+STREAM, SECRET = "redis operations:completed", f"whsec_{32 * 'A'}"
 # Base64 begins at any of three places in its groups.
 _CODED = [
     (door, base64.b64encode(b"\0" * shift + canary(door).encode())[4 * (shift > 0) : -4])

@@ -3,15 +3,17 @@
 Each raises ValueError with the expected form: "X is not …".
 """
 
-import json
-import math
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Callable
-from typing import Any
 
 from baton.settings.service_prices import LIST, Prices
-from baton_events.setting import require_https, url
+from baton_events.setting import HOST, json_object, require_https, url
 
+_ORIGIN = r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:(?P<port>\d{1,5}))?"
+_OWN_PORTS = (("https", 443), ("http", 80))
+_SECRET_PREFIX, _SECRET_BYTES = "whsec_", range(24, 65)
+_MOST_USD = 1_000_000
 API_KEY_ENTRY = r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})"
 
 
@@ -24,7 +26,7 @@ def flag(given: str) -> bool:
 
 def dsn(given: str) -> str:
     """Check the address of Sentry's reports: a URL with a key in it."""
-    if not re.fullmatch(r"https?://[^@/\s]+@[^/\s]+/\S+", given):
+    if not re.fullmatch(rf"https?://[^@/\s:]+(:[^@/\s]*)?@{HOST}(/[^\s?#]*)?/\d+", given):
         raise ValueError("a DSN such as https://KEY@sentry.example.com/1")
     require_https(given)
     return given
@@ -38,10 +40,14 @@ def share(given: str) -> float:
 
 
 def origins(given: str) -> str:
-    """Check a list of pages' origins, or `*`."""
-    found = [part.strip() for part in given.split(",") if part.strip()]
-    if any(origin != "*" and not re.fullmatch(r"https?://[^/\s?#]+", origin) for origin in found):
-        raise ValueError("a comma list of origins such as https://app.example.com, without path, or *")
+    """Check a list of pages' origins as browsers write them, or `*`: any other one would never match."""
+    what = "a comma list of origins as browsers send them, such as https://app.example.com, or *: in small letters,"
+    found = _parts(given, what)
+    for origin in found:
+        written = re.fullmatch(_ORIGIN, origin)
+        port = int(written["port"] or "1") if written else 0
+        if origin != "*" and not (written and 0 < port < 65_536 and (written[1], port) not in _OWN_PORTS):  # noqa: PLR2004
+            raise ValueError(f"{what} without path, wildcard, or port 443 of https and 80 of http")
     return ",".join(found)
 
 
@@ -55,23 +61,73 @@ def one_or_two_urls(given: str) -> str:
 
 def api_keys(given: str) -> str:
     """Check entries of keys; faulty ones are counted, not shown."""
-    entries = [part.strip() for part in given.split(",") if part.strip()]
-    wrong = [str(number) for number, entry in enumerate(entries, 1) if not re.fullmatch(API_KEY_ENTRY, entry)]
+    what = "a comma list of client:TENANT:SHA256 or admin:TENANT:SHA256, as `baton keys create` prints it"
+    found = [re.fullmatch(API_KEY_ENTRY, entry) for entry in _parts(given, what)]
+    hashes = [entry[3] if entry else "" for entry in found]
+    wrong = [str(at) for at, each in enumerate(hashes, 1) if not each or each in hashes[: at - 1]]
     if wrong:
-        raise ValueError(
-            "a comma list of client:TENANT:SHA256 or admin:TENANT:SHA256, as `baton keys create` prints it; look at "
-            f"entry {', '.join(wrong)}"
-        )
+        raise ValueError(f"{what}, each key once; look at entry {', '.join(wrong)}")
     return given
+
+
+def callback_secret(given: str) -> str:
+    """Check the secret of callbacks; it is not shown."""
+    callback_key(given)
+    return given
+
+
+def callback_key(given: str) -> bytes:
+    """Return the key that a secret stands for, as every library of Standard Webhooks reads it."""
+    coded = given.removeprefix(_SECRET_PREFIX)
+    try:
+        key = b64decode(coded)
+    except ValueError:
+        key = b""
+    if given == coded or b64encode(key).decode() != coded or len(key) not in _SECRET_BYTES:
+        size = f"{_SECRET_BYTES[0]} to {_SECRET_BYTES[-1]} random bytes"
+        raise ValueError(f"{_SECRET_PREFIX} and the Base64 of {size}, such as `openssl rand -base64 32` prints")
+    return key
+
+
+def media_types(given: str) -> str:
+    """Check patterns of media types."""
+    what = "a comma list of media types in small letters, such as image/*,application/pdf"
+    found = _parts(given, what)
+    if not all(re.fullmatch(r"[a-z0-9*.+_-]+/[a-z0-9*.+_-]+", each) for each in found):
+        raise ValueError(what)
+    return ",".join(found)
+
+
+def stream_name(given: str) -> str:
+    """Check the name of a stream that other programs write."""
+    if given.startswith("baton:") or given == "operations:dead" or not given.isprintable() or " " in given:
+        raise ValueError("the name of a stream of your own, without blanks; baton:… and operations:dead are ours")
+    return given
+
+
+def host_and_port(given: str) -> str:
+    """Check an address without a scheme."""
+    if not re.fullmatch(HOST, given) or not re.search(r":\d+$", given):
+        raise ValueError("HOST:PORT")
+    return given
+
+
+def _parts(given: str, what: str) -> list[str]:
+    """Return the entries of a comma list, of which there is one at least; `what`: the value that is asked for."""
+    found = [part.strip() for part in given.split(",") if part.strip()]
+    if not found:
+        raise ValueError(what)
+    return found
 
 
 def words_of(*allowed: str) -> Callable[[str], str]:
     """Return a reader of a comma list of some words."""
 
     def read(given: str) -> str:
-        found = [part.strip() for part in given.split(",") if part.strip()]
+        what = f"a comma list of {', '.join(allowed)}"
+        found = _parts(given, what)
         if not set(found) <= set(allowed):
-            raise ValueError(f"a comma list of {', '.join(allowed)}")
+            raise ValueError(what)
         return ",".join(found)
 
     return read
@@ -80,14 +136,10 @@ def words_of(*allowed: str) -> Callable[[str], str]:
 def unit_prices(given: str) -> Prices:
     """Parse prices that replace some of the list's."""
     names = [each.field for each in LIST]
-    try:
-        document: Any = json.loads(given)
-        unknown = sorted(set(document) - set(names))
-        prices = {name: float(value) for name, value in document.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError('a JSON object of prices in US dollars, such as {"command_usd": 0.0000015}') from error
+    prices = json_object(given, what := 'a JSON object of prices in US dollars, such as {"command_usd": 0.0000015}')
+    unknown = sorted(set(prices) - set(names))
     if unknown:
         raise ValueError(f"about prices that exist: {unknown[0]!r} is none of {', '.join(names)}")
-    if any(not 0 <= price < math.inf for price in prices.values()):
-        raise ValueError("prices of 0 or more")
-    return Prices(**prices)
+    if any(price.__class__ not in (int, float) or not 0 <= price <= _MOST_USD for price in prices.values()):
+        raise ValueError(f"{what}, from 0 to {_MOST_USD}")
+    return Prices(**{name: float(price) for name, price in prices.items()})

@@ -4,12 +4,11 @@ Invariant: the form for people has no password in it, whatever the address is, a
 address, which is shown.
 """
 
-import json
 import re
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from baton_events.setting import EVERYWHERE, Setting, is_loopback, read_by, url, whole
+from baton_events.setting import EVERYWHERE, Setting, is_loopback, json_object, read_by, token, url, whole
 
 _ADDRESS = {
     "s3": r"s3://[A-Za-z0-9.-]+(/[\w./-]*)?",
@@ -30,10 +29,7 @@ def object_store_url(given: str) -> str:
 def object_store_options(given: str) -> tuple[tuple[str, Any], ...]:
     """Read what the client of the object store is given."""
     what = 'a JSON object of texts, numbers and flags, such as {"region": "eu-central-1"}'
-    try:
-        pairs = tuple(sorted(json.loads(given).items()))
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(what) from error
+    pairs = tuple(sorted(json_object(given, what).items()))
     if any(isinstance(value, list | dict) or value is None for _, value in pairs):
         raise ValueError(what)
     if dict(pairs).get("allow_http") and not is_loopback(str(dict(pairs).get("endpoint", ""))):
@@ -85,6 +81,12 @@ OBJECT_SETTINGS = tuple(
 SCHEMES = ("redis", "rediss", "unix")
 _TLS = ("ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile")
 _OPTIONS = {"redis": ("cluster", "db"), "rediss": ("cluster", "db", *_TLS), "unix": ("db", "password", "username")}
+# Of any other value the client's library makes something without a word; other options are texts.
+_VALUES = {
+    "db": r"\d{1,5}",
+    "ssl_cert_reqs": "none|optional|required",
+    **dict.fromkeys(("cluster", "ssl_check_hostname"), "true|false|1|0"),
+}
 _PLACES = {"redis": r"redis://\S+", "rediss": r"rediss://\S+", "unix": r"unix://\S*/\S+"}
 _HIDDEN = "***"
 _PLACE = r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d*)?(/\d*)?"
@@ -100,10 +102,18 @@ def store_address(given: str) -> str:
     if scheme not in SCHEMES or not re.fullmatch(_PLACES[scheme], given) or "#" in given or not _has_place(given):
         wanted = "redis://HOST:6379, rediss://USER:PASSWORD@HOST:6379 (TLS) or unix:///PATH"
         raise ValueError(f"an address such as {wanted}: {shown_address(given)!r}")
-    unknown = set(parse_qs(rest.partition("?")[2], keep_blank_values=True)) - set(_OPTIONS[scheme])
+    options = parse_qs(rest.partition("?")[2], keep_blank_values=True)
+    unknown = set(options) - set(_OPTIONS[scheme])
     if unknown:
         allowed = ", ".join(_OPTIONS[scheme])
         raise ValueError(f"an address with options of {scheme}:// ({allowed}); take out {', '.join(sorted(unknown))}")
+    wrong = [name for name, values in options.items() if not re.fullmatch(_VALUES.get(name, ".+"), ",".join(values))]
+    if wrong:
+        forms = " and ".join(f"{name}={_VALUES.get(name, 'TEXT')}".replace(r"\d{1,5}", "0") for name in wrong)
+        raise ValueError(f"an address with options such as {forms}, once each")
+    path = urlsplit(given).path.strip("/") if scheme != "unix" else ""
+    if path and ("db" in options or not re.fullmatch(_VALUES["db"], path)):
+        raise ValueError("an address with the number of one database, such as redis://HOST:6379/0")
     if wants_cluster(given) and _database(given):
         raise ValueError("an address of a cluster, which has database 0 only: take the number out")
     return given
@@ -180,6 +190,7 @@ STORE_SETTINGS = tuple(
             "",
             "",
             "token of the store",
+            token,
             secret=True,
             needed=True,
             instead="REDIS_URL",

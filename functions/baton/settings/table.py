@@ -4,9 +4,22 @@ docs/reference/settings.md and .env.example are generated from `ALL_SETTINGS`, a
 read the environment.
 """
 
-from baton.settings.readers import api_keys, dsn, flag, one_or_two_urls, origins, share, unit_prices, words_of
+from baton.settings.readers import (
+    api_keys,
+    callback_secret,
+    dsn,
+    flag,
+    host_and_port,
+    media_types,
+    one_or_two_urls,
+    origins,
+    share,
+    stream_name,
+    unit_prices,
+    words_of,
+)
 from baton.settings.store import OBJECT_SETTINGS, STORE_SETTINGS
-from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, reference, url, whole
+from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, reference, token, url, whole
 from baton_events.settings import QUEUE_SETTINGS
 
 WEBHOOKS = "webhooks"
@@ -57,7 +70,9 @@ REPORT_SETTINGS = (
     *read_by(
         API,
         Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),
-        Setting("METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, no more", secret=True),
+        Setting(
+            "METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, no more", token, secret=True
+        ),
     ),
 )
 
@@ -99,6 +114,7 @@ OF_OTHERS = (
             "",
             "host:port",
             "the address for the answers of invocations; Lambda sets it itself",
+            host_and_port,
         ),
         Setting(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -129,6 +145,7 @@ API_SETTINGS = read_by(
         "",
         "",
         "key of outside completions",
+        token,
         secret=True,
         alias="CHAT_INTERNAL_API_KEY",
     ),
@@ -142,6 +159,7 @@ API_SETTINGS = read_by(
         "image/*,application/pdf,text/*,audio/*,video/*",
         "media types",
         "the types of files that chats take",
+        media_types,
     ),
     Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
     Setting(
@@ -194,7 +212,7 @@ SETTINGS = (
             "the vector index of long-term memory; none: only session memory",
             url,
         ),
-        Setting("UPSTASH_VECTOR_REST_TOKEN", "vector_token", "", "", "token of the vector index", secret=True),
+        Setting("UPSTASH_VECTOR_REST_TOKEN", "vector_token", "", "", "token of the vector index", token, secret=True),
         Setting(
             "PAYLOAD_PLAIN",
             "payload_plain",
@@ -264,7 +282,8 @@ SETTINGS = (
             "callback_key",
             "",
             "",
-            "signs callbacks of ended jobs, as Standard Webhooks has it (`whsec_` and Base64); unset: no callbackUrl",
+            "signs callbacks of ended jobs: `whsec_` and the Base64 of 24 to 64 random bytes; unset: no callbackUrl",
+            callback_secret,
             secret=True,
         ),
     ),
@@ -276,6 +295,7 @@ SETTINGS = (
             "",
             "",
             "verifies incoming events; none: 401",
+            token,
             secret=True,
             needed=True,
         ),
@@ -285,6 +305,7 @@ SETTINGS = (
             "",
             "",
             "tried after the current key",
+            token,
             secret=True,
             needed=True,
         ),
@@ -326,6 +347,7 @@ SETTINGS = (
             "operations:completed",
             "",
             "the stream of the store that outcomes of operations come by",
+            stream_name,
         ),
         Setting(
             "OPERATIONS_STREAM_GROUP",
@@ -333,6 +355,7 @@ SETTINGS = (
             "baton",
             "",
             "the consumer group in which the stream of outcomes is read",
+            token,
         ),
     ),
     *API_SETTINGS,

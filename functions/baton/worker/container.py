@@ -54,7 +54,7 @@ from baton.worker.runtime.spec import Executor, Spec, guard_ms, work_limits_ms
 from baton.worker.runtime.throttling import admit_delivery
 from baton.worker.runtime.webhook import FORGED_PER_MINUTE, Handler, Signed, SignedEndpoint, SourceBudget, brought
 from baton_events.emitter import Emitter, sealing_in, waits_at
-from baton_events.errors import UnreadablePayloadError
+from baton_events.errors import SettingsError, UnreadablePayloadError
 from baton_events.messages import Queue
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, EVENTS_ENDPOINT, SWEEP_ENDPOINT
 
@@ -143,8 +143,15 @@ class Container:
 
     @cached_property
     def registry(self) -> Registry:
-        """The agents and tools that BATON_APP names. Raises SettingsError: some cannot be, as payloads are sealed."""
+        """The agents and tools that BATON_APP names.
+
+        Raises:
+            SettingsError: some cannot be, as payloads are sealed, or DEFAULT_AGENT is none of them.
+        """
         found = self._registry if self._registry is not None else load_registry(self.settings.app)
+        if self.settings.default_agent not in {"", *(agent.name for agent in found.agents)}:
+            names = ", ".join(agent.name for agent in found.agents)
+            raise SettingsError(f"DEFAULT_AGENT: {self.settings.default_agent!r} is none of {names}")
         if self.sealing.first:
             refuse_plain(found, self.settings.payload_plain)
         return found

@@ -8,7 +8,6 @@ Source: https://github.com/standard-webhooks/standard-webhooks, version 1.0.0.
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -17,11 +16,11 @@ from ipaddress import ip_address
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from baton.settings.readers import callback_key
 from baton_events.setting import is_loopback
 
 _LIMIT_CHARS = 2_000
 _TIMEOUT_SECONDS = 15.0
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of a secret's text
 
 
 def address_fault(url: str) -> str:
@@ -61,23 +60,13 @@ def signed_headers(secret: str, message_id: str, now_ms: int, body: bytes) -> di
     """Return the headers of one delivery."""
     timestamp = str(now_ms // 1000)
     content = b".".join((message_id.encode(), timestamp.encode(), body))
-    signature = base64.b64encode(hmac.new(_key(secret), content, hashlib.sha256).digest()).decode()
+    signature = base64.b64encode(hmac.new(callback_key(secret), content, hashlib.sha256).digest()).decode()
     return {
         "content-type": "application/json",
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
         "webhook-signature": f"v1,{signature}",
     }
-
-
-def _key(secret: str) -> bytes:
-    """Return the secret's bytes: of `whsec_` and Base64, or else of the text itself."""
-    if secret.startswith(_SECRET_PREFIX):
-        try:
-            return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-        except (ValueError, binascii.Error):
-            pass
-    return secret.encode()
 
 
 class Callbacks(Protocol):

@@ -1,13 +1,17 @@
 """Settings: read once, all problems at once, secrets never shown."""
 
+import hmac
+from base64 import b64decode, b64encode
 from dataclasses import fields
 
 import pytest
 
 from baton.settings.settings import Settings, read_settings, require
 from baton.settings.table import ALL_SETTINGS
+from baton.worker.runtime.callbacks import signed_headers
 from baton_events.errors import SettingsError
 from baton_events.schema import WEBHOOK_ENDPOINTS, EventType
+from baton_events.setting import text
 
 SECRETS = {
     "QSTASH_TOKEN": "secret-token",
@@ -22,7 +26,7 @@ SECRETS = {
     "METRICS_TOKEN": "secret-metrics",
     "ALERT_WEBHOOK_URL": "https://hooks.example.com/secret",
     "APPROVAL_WEBHOOK_URL": "https://hooks.example.com/secret-approvals",
-    "CALLBACK_SECRET": "secret-callbacks",
+    "CALLBACK_SECRET": f"whsec_{'secret++' * 4}",
     "PAYLOAD_KEYS": f"secret:{32 * 'secret'[:1]}AAAAAAAAAAA=",
     "OBJECT_STORE_OPTIONS": '{"secret_access_key": "secret-objects"}',
 }
@@ -126,8 +130,80 @@ WRONG = [
     ("DELIVERIES_AT_ONCE", "[3]", "a whole number, or a JSON object such as"),
     ("DELIVERIES_AT_ONCE", '{"/workers/other": 3}', "about endpoints that exist: '/workers/other' is none of"),
     ("DELIVERIES_AT_ONCE", '{"/workers/sweep": 0}', "made of whole numbers from 1 to 99999: 0 is none"),
+    ("RESULT_LIMIT_BYTES", "9" * 5000, "a whole number from 1 to 8000000"),
+    ("WORK_TIMEOUT_SECONDS", "60s", "a whole number from 1 to 840"),
+    ("MESSAGE_RETRY_DELAY_MS", "-1", "a whole number from 0 to 86400000"),
+    ("EVENT_RETENTION_SECONDS", "1e3", "a whole number from 1 to 31536000"),
+    ("STREAM_SILENCE_SECONDS", "\u0661", "a whole number from 0 to 86400"),
+    ("QSTASH_URL", '"https://qstash.example.com"', "a URL such as"),
+    ("QSTASH_URL", "https://:443", "a URL such as"),
+    ("QSTASH_URL", "https://a..b", "a URL such as"),
+    ("QSTASH_URL", "https://*.example.com", "a URL such as"),
+    ("WORKER_BASE_URL", "https://a.b:port", "a URL such as"),
+    ("WORKER_BASE_URL", "https://a.b/\x07", "a URL such as"),
+    ("CORS_ORIGINS", ",", "a comma list of origins"),
+    ("CORS_ORIGINS", "app.example.com", "a comma list of origins"),
+    ("CORS_ORIGINS", "https://app.example.com/", "a comma list of origins"),
+    ("CORS_ORIGINS", "https://App.example.com", "a comma list of origins"),
+    ("CORS_ORIGINS", "https://*.example.com", "a comma list of origins"),
+    ("CORS_ORIGINS", "https://a.b,https://app.example.com:443", "a comma list of origins"),
+    ("CORS_ORIGINS", "http://localhost:80", "a comma list of origins"),
+    ("CORS_ORIGINS", "https://a.b:99999", "a comma list of origins"),
+    ("FILE_TYPES", "pdf", "a comma list of media types"),
+    ("FILE_TYPES", "Image/*", "a comma list of media types"),
+    ("FILE_TYPES", "image/*;application/pdf", "a comma list of media types"),
+    ("TENANT", "a b", "1 to 64 letters"),
+    ("PAYLOAD_PLAIN", "vectors", "a comma list of memory, offload"),
+    ("SENTRY_TRACES_SAMPLE_RATE", "10%", "a number from 0 to 1"),
+    ("SENTRY_TRACES_SAMPLE_RATE", "nan", "a number from 0 to 1"),
+    ("OPERATIONS_STREAM_NAME", "operations:dead", "the name of a stream of your own"),
+    ("OPERATIONS_STREAM_NAME", "baton:list:x", "the name of a stream of your own"),
+    ("OPERATIONS_STREAM_GROUP", "a group", "one word"),
+    ("AWS_LAMBDA_RUNTIME_API", "http://127.0.0.1:9001", "HOST:PORT"),
+    ("PRICES", '{"command_usd": true}', "a JSON object of prices"),
+    ("PRICES", '{"command_usd": "1"}', "a JSON object of prices"),
+    ("PRICES", '{"command_usd": NaN}', "a JSON object of prices"),
+    ("PRICES", '{"command_usd": 1e999}', "a JSON object of prices"),
+    ("PRICES", '{"command_usd": 1, "command_usd": 2}', "a JSON object of prices"),
+    ("PRICES", f'{{"command_usd": 1{"0" * 400}}}', "a JSON object of prices"),
+    ("WORKER_URLS", '{"/workers/sweep": 1}', "a JSON object of endpoints"),
+    ("WORKER_URLS", '{"/workers/sweep": "https://a.b", "/workers/sweep": "https://c.d"}', "a JSON object of endpoints"),
+    ("DELIVERIES_AT_ONCE", '{"/workers/sweep": true}', "made of whole numbers from 1 to 99999"),
+    ("DELIVERIES_AT_ONCE", "9" * 30, "a whole number, or a JSON object"),
     ("DELIVERIES_AT_ONCE", "100000", "made of whole numbers from 1 to 99999: 100000 is none"),
 ]
+
+
+RIGHT_SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+WRONG_SECRETS = [
+    *("secret", RIGHT_SECRET, f"WHSEC_{RIGHT_SECRET}", f"whsec_{RIGHT_SECRET[:-1]}", f"whsec_{RIGHT_SECRET}="),
+    *(
+        f"whsec_!{RIGHT_SECRET[1:]}",
+        f"whsec_ {RIGHT_SECRET}",
+        f"whsec_{RIGHT_SECRET[:20]}\n{RIGHT_SECRET[20:]}",
+    ),
+    *(
+        "whsec_QUJD",
+        f"whsec_{'A' * 28}{'AAA='}",
+        f"whsec_{'A' * 88}",
+        f"whsec_{'-_' * 22}",
+        f"whsec_whsec_{RIGHT_SECRET}",
+    ),
+]
+
+
+def test_every_setting_has_a_form() -> None:
+    """But for DEFAULT_AGENT, which the registry knows: what is not of its form stops the start, by its name."""
+    assert [setting.name for setting in ALL_SETTINGS if setting.read is text] == ["DEFAULT_AGENT"]
+
+
+@pytest.mark.parametrize("size_bytes", [24, 32, 64])
+def test_a_secret_of_callbacks_signs_as_standard_webhooks_verifies_it(size_bytes: int) -> None:
+    key = bytes(range(size_bytes))
+    secret = read_settings({"CALLBACK_SECRET": f"whsec_{b64encode(key).decode()}"}).callback_key
+    headers = signed_headers(secret, "msg_1", 1_700_000_000_000, b"{}")
+    right = hmac.new(b64decode(secret.removeprefix("whsec_")), b"msg_1.1700000000.{}", "sha256").digest()
+    assert headers["webhook-signature"] == f"v1,{b64encode(right).decode()}"
 
 
 @pytest.mark.parametrize(("name", "value", "hint"), WRONG)
@@ -146,6 +222,24 @@ def test_a_wrong_value_is_named_with_what_it_should_be(name: str, value: str, hi
         ("SENTRY_DSN", "http://k@sentry.example.com/1", "a URL with https"),
         ("SENTRY_DSN", "https://sentry.example.com/1", "a DSN such as"),
         ("API_KEYS", f"client:acme:{'a' * 64},client:acme:abc", "a comma list of client:TENANT:SHA256 .* entry 2$"),
+        (
+            "API_KEYS",
+            f"client:acme:{'a' * 64},admin:other:{'a' * 64}",
+            "a comma list .* each key once; look at entry 2$",
+        ),
+        ("API_KEYS", " , ", "a comma list of client:TENANT:SHA256"),
+        ("SENTRY_DSN", "https://k@sentry.example.com/project", "a DSN such as"),
+        ("SENTRY_DSN", "https://:k@sentry.example.com/1", "a DSN such as"),
+        ("QSTASH_TOKEN", '"quoted"', "one word"),
+        ("UPSTASH_REDIS_REST_TOKEN", "'quoted'", "one word"),
+        ("QSTASH_CURRENT_SIGNING_KEY", "sig_1 sig_2", "one word"),
+        ("QSTASH_NEXT_SIGNING_KEY", "sig_1\nsig_2", "one word"),
+        ("METRICS_TOKEN", "m\u00e9trique", "one word"),
+        ("OPERATIONS_API_KEY", "Bearer x", "one word"),
+        ("OBJECT_STORE_OPTIONS", '{"timeout": Infinity}', "a JSON object of texts"),
+        ("OBJECT_STORE_OPTIONS", '{"region": "a", "region": "b"}', "a JSON object of texts"),
+        *(("PAYLOAD_KEYS", f"id:{each}", "a comma list of ID:BASE64") for each in ("QUJD", "_" * 43 + "=", "A" * 43)),
+        *(("CALLBACK_SECRET", each, "whsec_ and the Base64 of 24 to 64 random bytes") for each in WRONG_SECRETS),
     ],
 )
 def test_a_wrong_secret_is_named_and_not_shown(name: str, value: str, hint: str) -> None:

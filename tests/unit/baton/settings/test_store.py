@@ -53,6 +53,15 @@ def test_an_address_is_taken_as_it_is_and_shown_without_its_secrets(address: str
         ("redis://h?protocol=3", r"options of redis:// \(cluster, db\); take out protocol"),
         ("unix:///run/valkey.sock?cluster=true", "take out cluster"),
         ("redis://h/2?cluster=true", "database 0"),
+        ("redis://h/abc", "the number of one database"),
+        ("redis://h/1?db=2", "the number of one database"),
+        ("redis://h?db=x", "options such as db=0"),
+        ("redis://h?db=1&db=2", "once each"),
+        ("redis://h?db=", "options such as db=0"),
+        ("redis://h?cluster=yes", r"cluster=true\|false"),
+        ("rediss://h?ssl_cert_reqs=never", r"ssl_cert_reqs=none\|optional\|required"),
+        ("rediss://h?ssl_check_hostname=maybe", "ssl_check_hostname=true"),
+        ("rediss://h?ssl_ca_certs=", "ssl_ca_certs=TEXT"),
     ],
 )
 def test_what_is_no_address_is_refused_with_the_value_without_its_password(address: str, shown: str) -> None:

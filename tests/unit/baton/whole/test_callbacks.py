@@ -163,7 +163,7 @@ def _sent(api: Api) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def test_a_program_gets_json_signed_as_callbacks_are() -> None:
-    async with _asked(approval_webhook_url=PLAIN, callback_key="whsec_c2VjcmV0") as (api, job_id):
+    async with _asked(approval_webhook_url=PLAIN, callback_key=SECRET) as (api, job_id):
         ((url, headers, body),) = api.stage.callbacks.sent
         content, (asked,) = json.loads(body), await pending(api, job_id)
         assert (url, content["type"]) == (PLAIN, "approval.asked")

@@ -77,7 +77,7 @@ async def api(model: Listening) -> AsyncIterator[Api]:
         Agent("cached", model, cache_seconds=HOUR_SECONDS),
         Agent("starts", model, on="order.created"),
     ]
-    settings = with_keys(approval_links=True, callback_key="secret")
+    settings = with_keys(approval_links=True, callback_key=f"whsec_{32 * 'A'}")
     stage = PlayedStage(registry=Registry(agents), settings=settings, long_term_memory=FakeLongTermMemory())
     async with api_of(stage) as made:
         yield made

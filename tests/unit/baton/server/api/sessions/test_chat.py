@@ -4,10 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from baton.server.api.session_line import Sessions
+from baton_events.errors import SettingsError
 from baton_events.ids import digest
 from tests.unit.baton.kit.faults import Method, around
+from tests.unit.baton.kit.stage import SETTINGS, Stage
 from tests.unit.baton.server.api.client import ADMIN, OTHER, Api, api_with, assert_problem
 from tests.unit.baton.server.api.following import on_lambda
 from tests.unit.baton.server.api.sessions.chatting import chat_body, job_of, parts_of, send, send_now, sending, text_of
@@ -31,6 +34,13 @@ async def test_the_agent_is_the_one_named_or_the_setting_or_the_first() -> None:
         assert text_of(await send(api, "c", "m", "hello")) == "3 and 7"
         assert text_of(await send(api, "c", "n", "hello", agent="answers")) == "done"
         assert_problem(await send(api, "c", "o", "hello", agent="nobody"), 422, "agent")
+
+
+def test_a_setting_that_names_no_agent_stops_the_start() -> None:
+    """No chat would be answered; the agents are loaded at the start."""
+    stage = Stage(settings=replace(SETTINGS, default_agent="gone"))
+    with pytest.raises(SettingsError, match=r"DEFAULT_AGENT: 'gone' is none of .*adds"):
+        _ = stage.container.registry
 
 
 async def test_nothing_is_resumed_where_nothing_runs(api: Api) -> None:

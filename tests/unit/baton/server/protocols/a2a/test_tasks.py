@@ -243,7 +243,7 @@ async def test_answers_that_do_not_fit_are_refused() -> None:
 
 async def test_the_end_is_pushed_as_a_task() -> None:
     """To the address that came with the message, which stays."""
-    async with exposed(callback_key="secret") as api:
+    async with exposed(callback_key=f"whsec_{32 * 'A'}") as api:
         push = {"url": "https://client.example.com/a2a"}
         sent = await task(api, "talks", HELLO | {"configuration": {"taskPushNotificationConfig": push}})
         await api.stage.run()
