@@ -173,6 +173,7 @@ class Libraries:
     def _install(self, folder: Path, platform: str, *options: str) -> None:
         target = ("--target", str(folder), "--no-compile-bytecode")
         self._uv.run("pip", "install", *target, *_wheels(platform), *options)
+        _name_what_is_installed(folder)
         for pattern in _NOT_RUN:
             for path in folder.glob(pattern):
                 if path.is_dir():
@@ -183,6 +184,17 @@ class Libraries:
             headers = path.read_text(encoding="utf-8").partition("\n\n")[0].rstrip("\n")
             path.unlink()  # uv links files to those of its cache, and all projects of this machine use them
             path.write_text(f"{headers}\n", encoding="utf-8")
+
+
+def _name_what_is_installed(folder: Path) -> None:
+    """Note the packages of each library, which lie beside the user's code: a workflow is read through that alone."""
+    for record in folder.glob("*.dist-info/RECORD"):
+        files = (line.partition(",")[0] for line in record.read_text(encoding="utf-8").splitlines())
+        tops = {path.partition("/")[0].removesuffix(".py") for path in files}
+        names = sorted(top for top in tops if "." not in top and top)
+        listed = record.with_name("top_level.txt")
+        listed.unlink(missing_ok=True)  # it may be one of uv's cache
+        listed.write_text("\n".join(names), encoding="utf-8")
 
 
 def _wheels(platform: str) -> tuple[str, ...]:

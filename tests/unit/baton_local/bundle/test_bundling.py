@@ -63,6 +63,15 @@ def test_files_of_uvs_cache_stay_as_they_are(tmp_path: Path, monkeypatch: pytest
             metadata = Path(command[command.index("--target") + 1], "acme-1.dist-info", "METADATA")
             metadata.parent.mkdir(parents=True)
             os.link(cached, metadata)
+            files = (
+                "acme/__init__.py",
+                "acme/more/a.py",
+                "acme_one.py",
+                "acme-1.dist-info/METADATA",
+                "../bin/acme",
+                "",
+            )
+            metadata.with_name("RECORD").write_text(",sha256=a,1\n".join(files), encoding="utf-8")
         return ""
 
     monkeypatch.setattr(Uv, "run", install)
@@ -71,6 +80,8 @@ def test_files_of_uvs_cache_stay_as_they_are(tmp_path: Path, monkeypatch: pytest
         libraries.install(tmp_path / name, tmp_path, "arm64", ())
         installed = tmp_path / name / "acme-1.dist-info" / "METADATA"
         assert installed.read_text("utf-8") == "Name: acme\nVersion: 1\n"
+        assert installed.with_name("top_level.txt").read_text("utf-8").split() == ["acme", "acme_one"]
+        assert not installed.with_name("RECORD").exists()
     assert cached.read_text("utf-8").endswith("A README.\n")
 
 
