@@ -15,6 +15,12 @@ HEAD = "import asyncio\nimport time\nfrom baton import Registry, tool, workflow,
 ADD = "@tool\nasync def add(a: int, b: int) -> int:\n    return a + b\n\n"
 
 
+def cases(text: str) -> dict[str, str]:
+    """Return the parts of a text by their headings."""
+    parts = (part.partition("\n") for part in text.removeprefix("## ").split("\n## "))
+    return {head: body for head, _, body in parts}
+
+
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
     def loaded(text: str) -> ModuleType:
