@@ -70,12 +70,12 @@ class File(Record, frozen=True):
 
 
 def files_of(entry: Mapping[str, Any]) -> tuple[File, ...]:
-    """Return the recorded files of a task, or of an exchange."""
+    """Return the recorded files of a task, or of an exchange; of one that its model does not take, the name alone."""
     return tuple(
         [
-            File(
-                one["mediaType"], one.get("filename", ""), one.get("url", ""), one.get("data", ""), one.get("name", "")
-            )
+            File(one["mediaType"], one.get("filename", ""), *(one.get(name, "") for name in ("url", "data", "name")))
+            if not one.get("refused")
+            else File(one["mediaType"], one.get("filename", ""))
             for one in entry.get("files", ())
         ]
     )

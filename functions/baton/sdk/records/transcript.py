@@ -135,7 +135,7 @@ def named_files(transcript: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     """Return the files of a task and of the session's earlier ones: those of the task first, then the newest."""
     tasks = [entry for entry in transcript if "files" in entry]
     earlier = [one for entry in transcript if entry["role"] == SESSION_ROLE for one in reversed(entry["exchanges"])]
-    return [file for one in (*tasks, *earlier) for file in one.get("files", ())]
+    return [file for one in (*tasks, *earlier) for file in one.get("files", ()) if not file.get("refused")]
 
 
 def messages_in(transcript: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, str], ...]:

@@ -242,10 +242,21 @@ def exchange_of(
     answer = _answer(snapshot.job)
     question = cut("\n\n".join((question_of(snapshot.task), *more)), _SIDE_BYTES)
     answered = cut(answer, _SIDE_BYTES) if answer else None
-    files, stopped_by = tuple(snapshot.task.get("files", ())), (snapshot.job.result or {}).get("stoppedBy")
+    files, stopped_by = _files(snapshot), (snapshot.job.result or {}).get("stoppedBy")
     status = f"stopped by {stopped_by}" if stopped_by else snapshot.job.status
     is_cut = bool((snapshot.job.result or {}).get("cut"))
     return Exchange(snapshot.job.id, question, answered, status, messages, files, calls, is_cut)
+
+
+# Final failures of a model's call: what it was sent may be the reason.
+_OF_MODELS = ("model_error", "ContentFilterError")
+
+
+def _files(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
+    """Return a task's files; where its model has refused them, later ones are told their names alone."""
+    error, files = snapshot.job.error, tuple(snapshot.task.get("files", ()))
+    is_refused = error is not None and error.type in _OF_MODELS and not error.retryable
+    return tuple({**one, "refused": True} for one in files) if is_refused else files
 
 
 def _answer(job: Job) -> str:

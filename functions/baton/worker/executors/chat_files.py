@@ -33,34 +33,42 @@ class ChatFiles:
         self._limit_bytes = limit_bytes
 
     async def filled(
-        self, job: Job, history: History, takes: Callable[[str], bool] | None = None, *, needed: bool = False
+        self, job: Job, history: History, takes: Callable[[str], bool] | None = None, *, results: bool = False
     ) -> History:
         """Return the history with the contents of its files, as `data` beside their names.
 
-        Results have theirs where the model `takes` their media types; those of the newest calls come first.
+        Args:
+            job: the history's.
+            history: the records.
+            takes: whether the model that they are for takes a media type; None: they are for a tool. Of the session's
+                earlier files, it is told the others by name.
+            results: whether results also have theirs; those of the newest calls come first.
 
         Raises:
-            FileGoneError: one of the task's own is `needed`, and gone. StoreError.
+            FileGoneError: one of the task's own is for the model, and gone. StoreError.
         """
-        returned = _returned(history, takes) if takes else {}
+        returned = _returned(history, takes) if takes and results else {}
         names_some = not _NAMING.isdisjoint(kinds_of(history))
         if not names_some and not returned:
             return history
         own = named_files(history.transcript) if names_some else ()
+        if takes and own:
+            history = replace(history, transcript=tuple([_taken(entry, takes) for entry in history.transcript]))
+            own = named_files(history.transcript)
         named = [*own, *[file for files in returned.values() for file in files]]
         if not named:
             return history
         texts = await read_files(self._chats, job, named, self._limit_bytes)
         read = {name: text.partition(",")[2] for name, text in texts.items()}
         task_files = history.transcript[0].get("files", ())
-        gone = [file for file in task_files if needed and file.get("name", "") not in ("", *read)]
+        gone = [file for file in task_files if takes and file.get("name", "") not in ("", *read)]
         if gone:
             raise FileGoneError(f"file {gone[0].get('filename', '')!r} is not kept any more: send the message again")
-        results = {
+        with_files = {
             call_id: _filled({**history.results[call_id], "files": files}, read) for call_id, files in returned.items()
         }
         transcript = tuple([_filled(entry, read) for entry in history.transcript])
-        return replace(history, transcript=transcript, results={**history.results, **results}, memo={})
+        return replace(history, transcript=transcript, results={**history.results, **with_files}, memo={})
 
 
 async def read_files(chats: Chats, job: Job, named: Sequence[Mapping[str, Any]], limit_bytes: int) -> dict[str, str]:
@@ -88,6 +96,18 @@ def _and_returned(known: _Returned, results: Sequence[tuple[str, Mapping[str, An
     from baton.sdk.records.result_files import files_in_result  # noqa: PLC0415 - few models take files
 
     return (*known, *[(call_id, files) for call_id, each in results if (files := files_in_result(each.get("ok")))])
+
+
+def _taken(entry: dict[str, Any], takes: Callable[[str], bool]) -> dict[str, Any]:
+    """Return a session's entry whose files of other types count as refused; another one as it is."""
+    if entry["role"] != SESSION_ROLE:
+        return entry
+    return {**entry, "exchanges": [_taken_of(one, takes) for one in entry["exchanges"]]}
+
+
+def _taken_of(exchange: dict[str, Any], takes: Callable[[str], bool]) -> dict[str, Any]:
+    files = [one if takes(one["mediaType"]) else {**one, "refused": True} for one in exchange.get("files", ())]
+    return {**exchange, "files": files} if files else exchange
 
 
 def _filled(entry: Mapping[str, Any], read: Mapping[str, str]) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class ModelTurn:
 
     async def _asked(self, agent: Agent, effect: CallModel, history: History, claim: Claim) -> StepResult:
         if agent.runner is not None:
-            history = await self._with_files(effect, history)
+            history = await self._with_files(effect, history, agent)
             text_stream = self._text_streams.of(effect, claim) if self._text_streams else None
             limit_seconds = min(agent.model_timeout_seconds, self._work_limit_seconds)
             turn = effect.job.first_turn + effect.job.stretches + effect.turn - 1
@@ -168,10 +168,12 @@ class ModelTurn:
             extra_usage=extra_usage,
         )
 
-    async def _with_files(self, effect: CallModel, history: History, agent: Agent | None = None) -> History:
-        """Return the history with its files. `agent`: its model also gets files of results, if it takes them."""
-        takes = partial(agent_takes, self._registry, agent) if agent else None
-        return await self._files.filled(effect.job, history, takes, needed=True) if self._files else history
+    async def _with_files(self, effect: CallModel, history: History, agent: Agent) -> History:
+        """Return the history with the files that the agent's model takes; a runner has those of results itself."""
+        if self._files is None:
+            return history
+        takes = partial(agent_takes, self._registry, agent)
+        return await self._files.filled(effect.job, history, takes, results=agent.runner is None)
 
     async def _answer(
         self,

@@ -2,12 +2,14 @@
 
 import json
 from base64 import b64encode
+from os import urandom
 from typing import Any
 
+import httpx
 import pytest
 from msgspec.structs import replace
 
-from baton import Agent, CallLimit, Registry, ScriptedModel, tool
+from baton import Agent, CallLimit, Registry, ScriptedModel, ToolContext, tool
 from baton.engine.commit.codec import dump
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
@@ -277,3 +279,28 @@ async def test_a_limit_counts_a_call_once() -> None:
     stage = OffloadedStage(agent(call_limits=[CallLimit("openai", per_minute=1)]))
     await stage.bring(await stage.asks(), DONE)
     assert (await stage.now()).status is JobStatus.COMPLETED
+
+
+@tool
+async def draw(ctx: ToolContext) -> dict[str, Any]:
+    return await ctx.keep_file(b"\x89PNG\r\n\x1a\n" + urandom(32), "image/png", "a.png")
+
+
+async def test_a_picture_that_the_provider_refuses_is_told_by_its_name() -> None:
+    """The queue has brought the refusal, so it is asked directly."""
+    stage = OffloadedStage(agent(tools=[draw]))
+    await stage.bring(await stage.asks(), openai.response(openai.call_item(0, "draw", "{}")))
+    second = await stage.goes_on()
+    assert "input_image" in second.body
+    asked = list[str]()
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        asked.append(request.content.decode())
+        refused = OPENAI.refusal(400, "no such picture")
+        return httpx.Response(400, json=refused) if "input_image" in asked[-1] else httpx.Response(200, json=DONE)
+
+    with requesting(OPENAI) as provider:
+        provider.route.mock(side_effect=answered)
+        await stage.bring(second, OPENAI.refusal(400, "no such picture"), 400)
+    assert (await stage.snapshot()).job.result == THREE
+    assert "The file 'a.png' (image/png) is left out here." in asked[-1]

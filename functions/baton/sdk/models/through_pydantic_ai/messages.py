@@ -38,6 +38,7 @@ from pydantic_ai.messages import ModelMessage as PromptMessage
 from pydantic_ai.messages import ModelRequest as PromptRequest
 
 from baton.sdk.models.model import Call, File, Listener, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.sdk.models.through_pydantic_ai.refused_files import left_out
 from baton.sdk.models.through_pydantic_ai.whole import CALL_ID_CHARS
 from baton_events.ids import canonical_json, digest
 from baton_events.values.text import Joiner, cut
@@ -135,11 +136,13 @@ def contents_of(files: Sequence[File]) -> list[UserContent]:
 
 
 def _content(one: File) -> UserContent:
+    name = one.filename or None  # by which it is told, should the provider refuse it
     if one.url:
-        return _URLS.get(one.media_type.partition("/")[0], DocumentUrl)(one.url, media_type=one.media_type)
+        kind = _URLS.get(one.media_type.partition("/")[0], DocumentUrl)
+        return kind(one.url, media_type=one.media_type, identifier=name)
     if one.data:
-        return BinaryContent(base64.urlsafe_b64decode(one.data), media_type=one.media_type)
-    return f"[The file {one.filename!r} ({one.media_type}) is left out here.]"
+        return BinaryContent(base64.urlsafe_b64decode(one.data), media_type=one.media_type, identifier=name)
+    return left_out(one.filename, one.media_type)
 
 
 def _task(message: UserMessage) -> str:

@@ -38,6 +38,7 @@ from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
 from baton.sdk.models.through_pydantic_ai.finish_reasons import meaning_of
 from baton.sdk.models.through_pydantic_ai.guarded import guard
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
+from baton.sdk.models.through_pydantic_ai.refused_files import asked
 from baton.sdk.models.through_pydantic_ai.sendable import sendable
 from baton.sdk.models.through_pydantic_ai.whole_events import WholeEvents
 from baton_events.ids import digest
@@ -98,8 +99,13 @@ class WholeModel(WrapperModel):
         """Send the request, and take its answer in."""
         model_request_parameters = _with_storable_instructions(messages, model_request_parameters)
         try:
-            sent = self._sendable(messages, model_request_parameters)
-            response = _named(await super().request(sent, model_settings, model_request_parameters))
+            response = _named(
+                await asked(
+                    self.model_name,
+                    self._sendable(messages, model_request_parameters),
+                    lambda sent: WrapperModel.request(self, sent, model_settings, model_request_parameters),
+                )
+            )
         except _UNREADABLE as error:
             raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
         if not _has_finish_reason(response) and all(map(_is_of_library, leaves_of(self.wrapped))):
@@ -116,11 +122,15 @@ class WholeModel(WrapperModel):
     ) -> AsyncGenerator[StreamedResponse]:
         """Send the request, and watch its answer come."""
         model_request_parameters = _with_storable_instructions(messages, model_request_parameters)
-        sent = self._sendable(messages, model_request_parameters)
-        opened = super().request_stream(sent, model_settings, model_request_parameters, run_context)
         async with AsyncExitStack() as stack:
             try:
-                stream = await stack.enter_async_context(opened)
+                stream = await asked(
+                    self.model_name,
+                    self._sendable(messages, model_request_parameters),
+                    lambda sent: stack.enter_async_context(
+                        WrapperModel.request_stream(self, sent, model_settings, model_request_parameters, run_context)
+                    ),
+                )
             except _UNREADABLE as error:  # it ended before it began
                 raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
             _Watched(stream, lambda response: self._taken(response, messages, model_request_parameters))

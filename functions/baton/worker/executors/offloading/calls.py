@@ -26,7 +26,16 @@ from baton.sdk.agents.agent import Agent
 from baton.sdk.clock import Clock
 from baton.sdk.models.catalog import OffloadedModel, background_provider, can_offload, works_in_background
 from baton.sdk.models.chain import models_of
-from baton.sdk.models.model import Model, ModelAnswer, ModelError, ModelRequest, Origin, UserMessage
+from baton.sdk.models.model import (
+    Model,
+    ModelAnswer,
+    ModelError,
+    ModelMessage,
+    ModelRequest,
+    Origin,
+    ToolMessage,
+    UserMessage,
+)
 from baton.sdk.records.transcript import HttpRequest, HttpResponse
 from baton.store.transport.meter import charge
 from baton.worker.executors.model_call import ModelCalls, usage_of_spent
@@ -200,6 +209,8 @@ class OffloadedCalls:
         try:
             answer = await structs.replace(calls, cache=None).call(_Brought(asked, response), question)
         except ModelError as error:
+            if not error.retryable and _has_earlier_files(question):
+                return await calls.call(model, question)  # which tries it without them
             if not error.retryable or response.number >= len(models):
                 raise
             _log.info("agent %r: the next model is asked: %s", agent.name, ForeignText(error.message))
@@ -221,6 +232,13 @@ async def _after(failure: ModelError, sent: Awaitable[ModelAnswer | ModelWaits])
     if isinstance(further, ModelAnswer):
         return replace(further, spent_before=failure.spent + further.spent_before)
     return structs.replace(further, extra_usage=usage_of_spent(failure.spent) + further.extra_usage)
+
+
+def _has_earlier_files(question: ModelRequest) -> bool:
+    """Return whether there are files of tools, or of messages before the newest one."""
+    *earlier, newest = question.messages
+    messages = question.messages if isinstance(newest, ToolMessage) else earlier
+    return any(not isinstance(message, ModelMessage) and message.files for message in messages)
 
 
 class _Brought:
