@@ -109,6 +109,13 @@ class StoreRefusedError(StoreAnswerError):
     detail = "does not let its user do this; the log names the command"
 
 
+class TooLargeForStoreError(StoreAnswerError):
+    """The store takes no request of this size, whenever it comes: it has done nothing."""
+
+    status = 413
+    retryable = False
+
+
 class StoreFullError(StoreAnswerError):
     """The store's memory is full: it takes no writes, and has done nothing."""
 

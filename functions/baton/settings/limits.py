@@ -24,6 +24,8 @@ VALUES, MESSAGES, PARTS, FAULTS, COUNTED_FAULTS = 200_000, 10_000, 1_000, 100, 1
 ESCAPES = 4_000_000
 # Of a message. A job names its files in a message of the queue, which must stay small.
 FILES, FILES_BYTES = 20, 10_000_000
+# Of an id that clients choose.
+SESSION_LIMIT_CHARS = 200
 # About this much of its jobs has a page of a list, or of a session; one more job may go over it.
 PAGE_BYTES = 4_000_000
 

@@ -32,6 +32,7 @@ from baton_events.errors import (
     StoreFullError,
     StoreRefusedError,
     TooLargeError,
+    TooLargeForStoreError,
     UnknownJobError,
     UnreadablePayloadError,
 )
@@ -173,6 +174,9 @@ def api_error(error: Exception) -> ApiError:  # noqa: PLR0911 - one for each kin
             return ApiError(error.status, str(error), headers=taken, code=Code.CODED_BODY)
         case JobGoneError() | PayloadGoneError() | HungUpError() | TooLargeError():
             return ApiError(error.status, str(error))
+        case TooLargeForStoreError():
+            _log.warning("the store: %s", error)
+            return ApiError(error.status, "this is larger than the store takes: send less")
         case StorageFullError():
             wait = {"Retry-After": str(error.wait_seconds)}
             return ApiError(error.status, str(error), headers=wait, code=Code.STORAGE_FULL)

@@ -21,9 +21,6 @@ from baton_events.errors import SessionBusyError, UnknownJobError
 from baton_events.ids import canonical_json, digest
 from baton_events.schema import Steering
 
-SESSION_LIMIT_CHARS = 200
-
-
 # What a new job does while another one of its session runs or is in line. `queue`: it waits for its turn. `reject`: it
 # is refused. `interrupt`: the jobs before it are cancelled. `rollback`: they are also left out of the conversation.
 # `steer`: the running job gets the task, and no new job is made.

@@ -25,9 +25,9 @@ from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import no_job
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.server.api.session_line import SESSION_LIMIT_CHARS
 from baton.server.api.stream_form import UI_MESSAGES, Form
 from baton.server.api.stream_token import TOKEN_SECONDS, Grant, Permit, StreamTokens, check_capacity, must_cover
+from baton.settings.limits import SESSION_LIMIT_CHARS
 from baton.store.records.jobs import StoredParts
 from baton.worker.commands.follow import RETRY_MS, ReadPace, come_back_ms, noticed_within, status_of, waits_for_long
 from baton.worker.container import Container

@@ -27,7 +27,13 @@ from baton.store.redis import keys as names
 from baton.store.transport.http_transport import http_transport
 from baton.store.transport.meter import charge, share
 from baton.store.transport.redis_rest import Command, RedisCommands, answer_bytes, command_bytes
-from baton_events.errors import StoreAnswerError, StoreError, StoreFullError, StoreRefusedError
+from baton_events.errors import (
+    StoreAnswerError,
+    StoreError,
+    StoreFullError,
+    StoreRefusedError,
+    TooLargeForStoreError,
+)
 from baton_events.proxies import through
 from baton_events.sealing import sealing_of
 
@@ -61,6 +67,8 @@ if not refused[1] then
 end
 return refused
 """
+# How servers, and proxies before them, refuse a request or a value for its size.
+_TOO_LARGE = ("size exceeded", "exceeds maximum allowed size", "status 413,")
 _NOT_LET_IN = ("WRONGPASS", "NOAUTH", "invalid password")
 _REFUSED = ("NOPERM", "ACL failure")
 _REFUSED_COMMAND = re.compile(r"run the '([^']+)' command")
@@ -327,18 +335,23 @@ class RedisConnection:
         if _is_full(error):
             return StoreFullError(f"the store at {where} has no memory left ({str(error)[:200]!r})")
         if isinstance(error, UpstashError):
-            text = str(error)
-            if any(word in text for word in _REFUSED):  # a refused key has no command in it
-                name, *rest = command or ("a command",)
-                key = rest[2 if str(name).startswith("EVAL") else 0 :][:1]
-                named = _REFUSED_COMMAND.search(text)
-                what = named[1].upper() if named else " on ".join(map(str, (name, *key)))
-                return self._denied(f"{what} ({text[:300]!r})")
-            setting = "the password in REDIS_URL" if self._settings.resp_url else "UPSTASH_REDIS_REST_TOKEN"
-            hint = f": check {setting}" if any(word in text for word in _NOT_LET_IN) else ""
-            return StoreAnswerError(f"the store at {where} answered {text[:300]!r}{hint}")
+            return self._answered(str(error), where, command)
         kind = StoreError if isinstance(error, OSError | httpx.HTTPError) else StoreAnswerError
         return kind(f"no usable answer from the store at {where} ({type(error).__name__}): is it running?")
+
+    def _answered(self, text: str, where: str, command: Command) -> StoreError:
+        """Return the error of what the store answered in place of a value."""
+        if any(words in text for words in _TOO_LARGE):
+            return TooLargeForStoreError(f"the store at {where} takes nothing of this size ({text[:300]!r})")
+        if any(word in text for word in _REFUSED):  # a refused key has no command in it
+            name, *rest = command or ("a command",)
+            key = rest[2 if str(name).startswith("EVAL") else 0 :][:1]
+            named = _REFUSED_COMMAND.search(text)
+            what = named[1].upper() if named else " on ".join(map(str, (name, *key)))
+            return self._denied(f"{what} ({text[:300]!r})")
+        setting = "the password in REDIS_URL" if self._settings.resp_url else "UPSTASH_REDIS_REST_TOKEN"
+        hint = f": check {setting}" if any(word in text for word in _NOT_LET_IN) else ""
+        return StoreAnswerError(f"the store at {where} answered {text[:300]!r}{hint}")
 
     async def close(self) -> None:
         """Close connections; a later use opens them again."""

@@ -1,11 +1,12 @@
 """The shape of an executor, and the door of its outcomes: what foreign code made becomes a step result to be recorded.
 
-Invariant: an outcome is a step result of storable text, JSON of finite numbers and bounded waits, whatever was raised,
-returned or handed over; what cannot be recorded is a failed attempt of type `unrecordable`, which names the place. No
-value that the settings know as a secret, and none under a secret's name in a call's arguments, is in it. A model's
-arguments are cleaned of the settings' values before the tool gets them: a model has no business with them. Must not:
-swallow what is for the queue to repeat (the store, the queue, a call that has to wait), or change the arguments' own
-secrets, which the tool needs; they are redacted in records (`baton.sdk.records.redaction`).
+Invariant: an outcome is a step result of storable text, JSON of finite numbers and bounded waits, each of its fields
+within a size limit, whatever was raised, returned or handed over; what cannot be recorded is a failed attempt of type
+`unrecordable`, which names the place. No value that the settings know as a secret, and none under a secret's name in a
+call's arguments, is in it. A model's arguments are cleaned of the settings' values before the tool gets them: a model
+has no business with them. Must not: swallow what is for the queue to repeat (the store, the queue, a call that has to
+wait), or change the arguments' own secrets, which the tool needs; they are redacted in records
+(`baton.sdk.records.redaction`).
 """
 
 import logging
@@ -33,12 +34,14 @@ from baton.engine.step_results import (
     used_by,
 )
 from baton.observability.logs import ForeignText, place_of
+from baton.sdk.models.model import ANSWER_LIMIT_BYTES
 from baton.sdk.records.redaction import KnownSecrets, redacted, redacted_json
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.contained import is_foreign, traceback_of
 from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
 from baton_events.errors import BatonError
-from baton_events.values.json_value import Unrecordable, plain
+from baton_events.ids import canonical_json
+from baton_events.values.json_value import TooLarge, Unrecordable, plain
 from baton_events.values.text import cut, storable, text_of
 from baton_events.values.waits import wait_seconds
 
@@ -134,11 +137,12 @@ def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
         case ToolWaits():
             child = step_result.child
             if child is not None:
-                child = replace(child, task=_data(child.task, "start", secrets))
+                child = replace(child, task=secrets.hide_in(bounded_plain(child.task, "start")))
             otherwise = _json(step_result.timeout_result, secrets)
-            return replace(step_result, timeout_result=otherwise, event=storable(step_result.event), child=child)
+            event = cut(storable(step_result.event), MESSAGE_LIMIT_CHARS)
+            return replace(step_result, timeout_result=otherwise, event=event, child=child)
         case ToolRunsAgain():
-            return replace(step_result, memo=plain(step_result.memo, "memo"))
+            return replace(step_result, memo=bounded_plain(step_result.memo, "memo"))
         case ToolNeedsApproval():
             return _question(step_result)
         case ToolFailed():
@@ -158,7 +162,7 @@ def _of_turn(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
                 extra_usage=_extra_usage(step_result.extra_usage, secrets),
             )
         case ModelWaits():
-            memo = plain(step_result.memo, "memo")
+            memo = bounded_plain(step_result.memo, "memo")
             return replace(step_result, memo=memo, extra_usage=_extra_usage(step_result.extra_usage, secrets))
         case ModelAnswered():
             return _answered(step_result, secrets)
@@ -179,11 +183,11 @@ def _without_secrets(failure: Failure, secrets: KnownSecrets) -> Failure:
 def _question(asked: ToolNeedsApproval) -> ToolNeedsApproval:
     return replace(
         asked,
-        arguments=plain(asked.arguments, "arguments"),
-        title=text_of(asked.title),
-        form=plain(asked.form, "form"),
-        memo=plain(asked.memo, "memo"),
-        data=plain(asked.data, "metadata"),
+        arguments=bounded_plain(asked.arguments, "arguments"),
+        title=cut(text_of(asked.title), MESSAGE_LIMIT_CHARS),
+        form=bounded_plain(asked.form, "form"),
+        memo=bounded_plain(asked.memo, "memo"),
+        data=bounded_plain(asked.data, "metadata"),
     )
 
 
@@ -198,6 +202,7 @@ def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswere
         # The provider's data may hold the arguments a second time, in a form of its own.
         provider=None if provider is None else secrets.hide_in(redacted(provider)),
         output=secrets.hide_in(step_result.output),
+        workspace=step_result.workspace and bounded_plain(step_result.workspace, "workspace"),
         extra_usage=_extra_usage(step_result.extra_usage, secrets),
     )
 
@@ -206,7 +211,7 @@ def _wanted(wanted_call: Wanted, secrets: KnownSecrets) -> Wanted:
     fault, script = wanted_call.fault, wanted_call.script
     return replace(
         wanted_call,
-        tool=text_of(wanted_call.tool),
+        tool=cut(text_of(wanted_call.tool), MESSAGE_LIMIT_CHARS),
         arguments=secrets.hide_in(wanted_call.arguments),
         fault=fault and _failure(fault, secrets.and_those_in(wanted_call.arguments)),
         script=script and replace(script, code=secrets.hide(script.code)),
@@ -228,8 +233,20 @@ def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
         message=cut(message, MESSAGE_LIMIT_CHARS) or "no message",
         retryable=isinstance(failure.retryable, int) and bool(failure.retryable),
         traceback=cut(secrets.hide(text_of(failure.traceback)), TRACEBACK_LIMIT_CHARS),
-        partial=secrets.hide(text_of(failure.partial)),
+        partial=cut(secrets.hide(text_of(failure.partial)), ANSWER_LIMIT_BYTES),
     )
+
+
+def bounded_plain(value: Any, at: str) -> Any:
+    """Return a value that stands in a job's records, as JSON data.
+
+    Raises:
+        Unrecordable: JSON cannot hold it. TooLarge: it is over the limit of an answer.
+    """
+    kept = plain(value, at)
+    if kept is not None and (size_bytes := len(canonical_json(kept).encode())) > ANSWER_LIMIT_BYTES:
+        raise TooLarge(at, size_bytes, ANSWER_LIMIT_BYTES)
+    return kept
 
 
 def _data(value: Any, at: str, secrets: KnownSecrets) -> Any:

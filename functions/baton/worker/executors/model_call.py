@@ -55,6 +55,8 @@ _log = logging.getLogger("baton.models")
 CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make fewer calls at once, or shorter ones")
 # Of a call that a runner runs. A failure of the tool is final: retries are for attempts that died, or took too long.
 _RETRIES = 2
+# Of the record of each call, beside what the model gives.
+_CALL_BYTES = 100
 
 
 def answered(
@@ -71,7 +73,7 @@ def answered(
         if answer.is_cut:
             return cut_off(answer, output, keeps_cut=keeps_cut())
         text = whole_text(answer.text)
-        wanted = tuple([wanted_of(call, tools) for call in answer.calls])
+        wanted = _together([wanted_of(call, tools) for call in answer.calls])
         if output is None:
             return step_result(answer, text, wanted)
         return _with_output(answer, text, wanted, output)
@@ -107,6 +109,20 @@ def whole_text(text: str) -> str:
     if len(kept) * 4 > ANSWER_LIMIT_BYTES and (size_bytes := len(kept.encode())) > ANSWER_LIMIT_BYTES:
         raise answer_too_large(size_bytes)
     return kept
+
+
+def _together(calls: Sequence[Wanted]) -> tuple[Wanted, ...]:
+    """Return the calls of an answer; few answers have enough of them to be measured.
+
+    Raises:
+        ModelError: together they are over the size limit.
+    """
+    if len(calls) * ARGUMENTS_LIMIT_BYTES > ANSWER_LIMIT_BYTES:
+        texts = [f"{call.tool}{canonical_json(call.arguments)}".encode() for call in calls]
+        size_bytes = sum(map(len, texts)) + _CALL_BYTES * len(calls)
+        if size_bytes > ANSWER_LIMIT_BYTES:
+            raise answer_too_large(size_bytes)
+    return tuple(calls)
 
 
 def cut_off(answer: ModelAnswer, output: OutputType | None, *, keeps_cut: bool) -> ModelAnswered | ModelFailed:

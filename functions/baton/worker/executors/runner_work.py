@@ -36,8 +36,9 @@ from baton.sdk.tools.runnable import InThread
 from baton.sdk.tools.running_calls import NotYetError
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
+from baton.worker.executors.executor import MESSAGE_LIMIT_CHARS
 from baton_events.ids import job_of_call, started_by
-from baton_events.values.text import text_of
+from baton_events.values.text import cut, text_of
 
 # A fork's edits that replace settings of the agent (engine/fork.py).
 _OVERRIDES = ("instructions", "model")
@@ -160,7 +161,7 @@ class StopProvider:
             await contained(lambda: runner.abandon(recorded(job, history)), self._limit_seconds)
         except Exception as error:  # noqa: BLE001 - foreign code
             retryable = error.retryable if isinstance(error, ModelError) else isinstance(error, TimeoutError)
-            message = text_of(error) or "no answer in time"
+            message = cut(text_of(error), MESSAGE_LIMIT_CHARS) or "no answer in time"
             return NotFollowedUp(Failure("provider_not_stopped", message, retryable=retryable))
         return FollowedUp()
 
@@ -192,5 +193,6 @@ class ReleaseWorkspace:
                 runs_again, seconds = job.run > effect.run, self._limit_seconds
                 await contained(lambda: workspaces.destroy(info, effect.workspace, runs_again=runs_again), seconds)
         except Exception as error:  # noqa: BLE001 - foreign code
-            return NotFollowedUp(Failure("not_released", text_of(error) or "no answer in time", retryable=True))
+            message = cut(text_of(error), MESSAGE_LIMIT_CHARS) or "no answer in time"
+            return NotFollowedUp(Failure("not_released", message, retryable=True))
         return FollowedUp()

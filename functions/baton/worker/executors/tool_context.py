@@ -29,6 +29,7 @@ from baton.sdk.records.memory import MemoryEntry
 from baton.sdk.records.redaction import KnownSecrets, redacted
 from baton.sdk.tools.context import NoOperations
 from baton.sdk.tools.tool_error import ToolError
+from baton.settings.limits import SESSION_LIMIT_CHARS
 from baton.store.records.app_events import SENT_BY
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.agent_memory import Chats
@@ -40,6 +41,7 @@ from baton.store.transport.meter import write
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.once import OnceFor, event_of, holder_of
 from baton.worker.commands.signal import operations_of
+from baton.worker.executors.executor import bounded_plain
 from baton.worker.executors.memory_entries import note_of
 from baton.worker.executors.started_jobs import BackgroundCalls
 from baton.worker.runtime.new_jobs import debounced_number, job_of
@@ -161,7 +163,7 @@ class StoreChannel:
         return not await self._store.append(self._claim, 0, ())
 
     def _shown(self, data: dict[str, Any], at: str) -> dict[str, Any]:
-        shown: dict[str, Any] = self._secrets.hide_in(redacted(plain(data, at)))
+        shown: dict[str, Any] = self._secrets.hide_in(redacted(bounded_plain(data, at)))
         return shown
 
     async def _append(self, part: str) -> None:
@@ -328,6 +330,8 @@ class CallOutlet:
     async def _start(
         self, agent: str, task: str, input_data: dict[str, Any], session_id: str, once: OnceFor | None
     ) -> str:
+        if len(session_id) > SESSION_LIMIT_CHARS:
+            raise ToolError(f"a session has {SESSION_LIMIT_CHARS} characters at most, not {len(session_id)}")
         job_id = started_job_id(self._call_id, agent, self._nth("start", agent))
         try:
             job = job_of(

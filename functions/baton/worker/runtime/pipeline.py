@@ -8,21 +8,23 @@ it un-acknowledged, and its redelivery does the same. No branch here depends on 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
 from baton.engine.decide import decide
-from baton.engine.effects import Alert, Changes, Decision, Effect, Expect
+from baton.engine.effects import Alert, CallModel, Changes, Decision, Effect, Expect, RunScript, RunTool, failed
 from baton.engine.outbox import Continuation, event_of
 from baton.engine.state import Job, State
-from baton.engine.step_results import Started, StepResult
+from baton.engine.step_results import ModelFailed, Started, StepResult, used_by
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.observability.tracing import DONE, item_claimed, item_ended
 from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
 from baton.sdk.agents.runner import OPEN_RUNS, UNDO, OpenRun, close_all
 from baton.sdk.clock import Clock, Randomness
+from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.store.redis.store import Store
 from baton.store.transport.meter import charge
@@ -32,7 +34,14 @@ from baton.worker.runtime.invocation import Invocation, InvocationItem, RunningS
 from baton.worker.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.worker.runtime.spec import Executor
 from baton_events.emitter import Emitter
-from baton_events.errors import OWN_CODEC, AnswerEarlyError, StoreError, UnknownJobError, UnreadablePayloadError
+from baton_events.errors import (
+    OWN_CODEC,
+    AnswerEarlyError,
+    StoreError,
+    TooLargeForStoreError,
+    UnknownJobError,
+    UnreadablePayloadError,
+)
 
 _log = logging.getLogger("baton.pipeline")
 
@@ -209,7 +218,7 @@ class Pipeline:
     ) -> Wait | None:
         """Work on the item and commit that; or return how its step waits, which has not begun."""
         item_claimed(claim, state)
-        now_ms = self._clock.now_ms()
+        now_ms, otherwise = self._clock.now_ms(), None
         decision = decide(state, _STARTED, now_ms)
         if decision.changes is None:
             step_result = await self._work(decision, claim_result.history, claim)
@@ -223,11 +232,11 @@ class Pipeline:
                 return None
             at_once = self._policy.takes_in and invocation.delivered.retried == 0
             now_ms = self._clock.now_ms()
+            otherwise = partial(_unrecorded, state, decision.effects[0], step_result, now_ms)
             decision = decide(state, step_result, now_ms, at_once=at_once)
         since_ms, looks = (state.item.since_ms, 0) if state.item.kind is ItemKind.LOOP else (0, state.item.offloaded)
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks)
-        changes = await self._stored(state, decision.changes or Changes())
-        committed = await self._commit(invocation, step, claim, changes)
+        decision, committed = await self._committed(invocation, step, claim, state, decision, otherwise)
         invocation.claims.done(claim)
         undo, job = UNDO.get().pop(claim.job_id, None), decision.changes and decision.changes.job
         if undo and not (committed.applied and job and job.workspace):
@@ -259,19 +268,41 @@ class Pipeline:
         except NoTimeLeftError:
             return Wait(took_time=True)
 
-    async def _stored(self, state: State, changes: Changes) -> Changes:
+    async def _committed(
+        self,
+        invocation: Invocation,
+        step: InvocationItem,
+        claim: Claim,
+        state: State,
+        decision: Decision,
+        otherwise: Callable[[TooLargeForStoreError], Decision] | None,
+    ) -> tuple[Decision, Committed]:
+        """Commit a decision, or what is decided `otherwise` where the store never takes it; return the one that is."""
+        try:
+            return decision, await self._commit(invocation, step, claim, await self._stored(state, decision))
+        except TooLargeForStoreError as error:
+            if otherwise is None:
+                raise
+            decision = otherwise(error)
+        return decision, await self._commit(invocation, step, claim, await self._stored(state, decision))
+
+    async def _stored(self, state: State, decision: Decision) -> Changes:
         """Put what is large of a COMMIT into the object store, before the commit that names it."""
+        changes = decision.changes or Changes()
         return changes if self.stored is None else await self.stored(state.job, changes, state.outcome)
 
     async def _commit(self, invocation: Invocation, step: InvocationItem, claim: Claim, changes: Changes) -> Committed:
         """Commit, again where store or codec fails: it may be back in a moment, and the work need not be done again.
 
+        What the store never takes is not sent again: `TooLargeForStoreError`.
         A repeated COMMIT gets the claims of one whose answer was lost: no other owner gets them while they last.
         """
         continuation, pauses_seconds = self._capacity(invocation, step, claim.now_ms), iter(PAUSES_SECONDS)
         while True:
             try:
                 committed = await self._store.commit(claim, changes, continuation)
+            except TooLargeForStoreError:
+                raise
             except (StoreError, UnreadablePayloadError) as error:
                 if isinstance(error, UnreadablePayloadError) and error.key_id != OWN_CODEC:
                     raise  # a codec of one's own may have its keys again in a moment
@@ -334,3 +365,19 @@ class Pipeline:
             and item.free_at_ms() <= now_ms
             and len(invocation.in_progress) < self._policy.at_once
         )
+
+
+def _unrecorded(
+    state: State, work: Effect, step_result: StepResult, now_ms: int, error: TooLargeForStoreError
+) -> Decision:
+    """Decide on a step whose outcome the store never takes: it has failed.
+
+    Raises:
+        TooLargeForStoreError: it is no work that can fail.
+    """
+    if not isinstance(work, CallModel | RunTool | RunScript):
+        raise error
+    outcome = failed(work, Failure("too_large", f"what this step gave is too large to be recorded: {error}"))
+    if isinstance(outcome, ModelFailed):
+        outcome = replace(outcome, extra_usage=used_by(step_result))
+    return decide(state, outcome, now_ms)

@@ -21,7 +21,8 @@ from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.jobs.submission import SubjectId, SubmitBody
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.server.api.session_line import SESSION_LIMIT_CHARS, WhenBusy
+from baton.server.api.session_line import WhenBusy
+from baton.settings.limits import SESSION_LIMIT_CHARS
 from baton.worker.runtime.job_view import job_view
 
 

@@ -26,13 +26,13 @@ from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubjectId, SubmitBody, is_same_request, new_job, subject_of
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed
-from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions, WhenBusy
+from baton.server.api.session_line import Sessions, WhenBusy
 from baton.server.api.sessions.files import ChatFiles, Named
 from baton.server.api.sessions.sessions import session_of
 from baton.server.api.stream import streamed
 from baton.server.api.stream_form import UI_MESSAGES
 from baton.server.api.stream_token import check_capacity, must_cover
-from baton.settings.limits import MESSAGES, PARTS
+from baton.settings.limits import MESSAGES, PARTS, SESSION_LIMIT_CHARS
 from baton.store.records.jobs import Snapshot, StoredParts
 from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.container import Container

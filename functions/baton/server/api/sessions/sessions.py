@@ -21,9 +21,9 @@ from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.listing import READ_AT_ONCE, JobPage, job_list
 from baton.server.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
 from baton.server.api.problem import ApiError, Code, parsed_query
-from baton.server.api.session_line import SESSION_LIMIT_CHARS, Sessions
+from baton.server.api.session_line import Sessions
 from baton.server.api.sessions.ui_message import assistant_message, file_parts, user_message
-from baton.settings.limits import PAGE_BYTES
+from baton.settings.limits import PAGE_BYTES, SESSION_LIMIT_CHARS
 from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton.worker.conversation.exchanges import replaced_by, valid_of_page

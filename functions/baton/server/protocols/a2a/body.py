@@ -12,8 +12,7 @@ from starlette.requests import Request
 
 from baton.sdk.records.any_json import AnyJson
 from baton.server.api.problem import ApiError, Code, NotUtf8Error, invalid, is_no_json
-from baton.server.api.session_line import SESSION_LIMIT_CHARS
-from baton.settings.limits import PARTS
+from baton.settings.limits import PARTS, SESSION_LIMIT_CHARS
 from baton.store.transport.bodies import check_values
 from baton_events.errors import BatonError
 

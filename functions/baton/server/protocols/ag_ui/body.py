@@ -13,8 +13,7 @@ from pydantic.alias_generators import to_camel
 from baton.sdk.records.any_json import AnyJson
 from baton.server.api.jobs.approvals import ApprovalAnswer
 from baton.server.api.problem import invalid_by, parsed
-from baton.server.api.session_line import SESSION_LIMIT_CHARS
-from baton.settings.limits import MESSAGES, PARTS
+from baton.settings.limits import MESSAGES, PARTS, SESSION_LIMIT_CHARS
 
 _ID_LIMIT_CHARS = 200
 _ReadAsSent = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
