@@ -102,10 +102,11 @@ class _Reading:
             self._close()
 
     def _name(self, operation: str, argument: Any) -> None:
-        first, last = (argument[0], argument[-1]) if isinstance(argument, tuple) else (argument, argument)
         if "CONST" in operation or "SMALL_INT" in operation:
             self._consts = [self._consts[-1], argument]
-        elif operation.endswith("ATTR"):  # a setter may be the user's, and `super().name`
+            return
+        first, last = (argument[0], argument[-1]) if isinstance(argument, tuple) else (argument, argument)
+        if operation.endswith("ATTR"):  # a setter may be the user's, and `super().name`
             self._loads.names[argument] = None
         elif operation.startswith("STORE_"):
             if self._imported is not NOTHING:

@@ -380,14 +380,14 @@ async def flow(x):
 async def flow(x):
     from baton import approval, sleep
     await sleep(1)
-## a try, a match, a with: ship sleep child writer
+## a try, a match: ship sleep child
 async def flow(x):
     try:
         match x:
             case 'a': await ship(x)
             case _: await sleep(1)
     except ValueError: await child(x)
-    finally: await writer(x)
+    finally: await ship(x)
 ## dead code:
 async def flow(x):
     return x
