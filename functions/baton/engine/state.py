@@ -13,7 +13,7 @@ from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.records.limits import NOTHING_SPENT, NOTHING_USED_YET, Limits, Spend, Used
 from baton.sdk.records.transcript import FOREVER_MS, Failure, ModelPolicy, OnFailure, Script
-from baton_events.ids import canonical_json, is_child, step_number, with_arguments
+from baton_events.ids import canonical_json, is_child, with_arguments
 
 # Raised where an older version would misunderstand a job: it leaves it to the newer one (docs/upgrading.md).
 STATE_VERSION = 1
@@ -319,7 +319,7 @@ def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> Wor
         position=record.position,
         call_id=record.id,
         tool=record.tool,
-        group=turn_group(job_id, 0 if step_number(record.id) else record.turn),
+        group=turn_group(job_id, record.turn),
         after=",".join(record.after.values()) if record.after else "",
         step=record.step,
         isolated=record.isolated,

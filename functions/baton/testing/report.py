@@ -13,9 +13,11 @@ from msgspec import Struct
 
 from baton.testing.process import Point
 from baton.testing.records import Attempt, Run
-from baton_events.ids import child_of, digest
+from baton_events.ids import child_of, digest, step_number
 
-# Of a message: its time, and ids that a framework made, and the state of an interpreter.
+# The provider's data of a stretch of code.
+_STRETCH = "workflowStretch"
+# Of a message: its time, and ids that a framework made.
 _OWN = frozenset(
     [
         "timestamp",
@@ -26,20 +28,32 @@ _OWN = frozenset(
         "conversation_id",
         "provider_response_id",
         "createdAt",
-        "workflowStretch",
+        _STRETCH,
     ]
 )
 
 
 def messages_of(transcript: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the model's input: the transcript, with the results of each turn's calls behind it."""
-    messages = list[dict[str, Any]]()
+    """Return the model's input: the transcript, with the results of each turn's calls behind it.
+
+    Of code that goes on with each call, the calls have an order of their own, and its stretches tell nothing.
+    """
+    messages, steps = list[dict[str, Any]](), list[dict[str, Any]]()
     for entry in transcript:
-        messages.append(dict(entry))
+        is_stretch = _STRETCH in (entry.get("provider") or {})
+        if not is_stretch:
+            messages.append({**entry, "turn": 0} if steps else dict(entry))
+        of_calls = steps if is_stretch else messages
         for call in entry.get("calls", ()):
+            if is_stretch:
+                steps.append({"role": "step", **call})
             if call.get("id") in results:
-                messages.append({"role": "tool", "callId": call["id"], **results[call["id"]]})
-    return messages
+                of_calls.append({"role": "tool", "callId": call["id"], **results[call["id"]]})
+    return [*messages, *sorted(steps, key=_number)]
+
+
+def _number(step: Mapping[str, Any]) -> int:
+    return step_number(step.get("id") or step["callId"])
 
 
 def names_of(root: Mapping[str, str], calls: Iterable[str]) -> dict[str, str]:

@@ -184,7 +184,7 @@ def is_anew(tree: Tree, item: WorkItem, claim: Claim, changes: Changes) -> bool:
     So is a call that runs again, for an owner of an earlier run; and a step that comes after other calls, as its plan
     was made anew. A turn that has taken the end of a call which a failover forgot is made again, too.
     """
-    if any(tree.ended.get(name) != at for name, at in changes.took.items()):
+    if changes.took and any(tree.ended.get(name) != at for name, at in changes.took.items()):
         return True
     for record in changes.calls:
         if item.after and record.id == item.call_id and item.after != ",".join(record.after.values()):
@@ -267,12 +267,12 @@ def give_up(draft: Draft, job_id: str, changes: Changes, message_id: str, now_ms
             end_jobs(draft, record.child, changes.closing, message_id, now_ms)
 
 
-def end_jobs(draft: Draft, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> None:
-    """End the job, where it has not ended, and the jobs below it."""
-    why = "the job that started it has ended" if draft.jobs[job_id].ended else "nothing waits for it any more"
+def end_jobs(draft: Draft, at: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> None:
+    """End the jobs at and below this place: `JOB.` is below a job, and the id of a child is the child, too."""
+    why = "the job that started it has ended" if at.endswith(".") else "nothing waits for it any more"
     error = Failure("cancelled", why)
     for name in sorted(draft.jobs):
-        if not f"{name}.".startswith(f"{job_id}.") or draft.jobs[name].ended:
+        if draft.jobs[name].ended or not (name == at or name.startswith(f"{at.rstrip('.')}.")):
             continue
         job = replace(draft.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error)
         draft.put_job(job)

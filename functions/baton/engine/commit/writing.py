@@ -12,8 +12,12 @@ from baton.engine.work_items import ItemKind, loop_item
 def change(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms: int) -> None:
     """Make these changes of one of the draft's jobs."""
     _change_items(draft, job_id, message_id, changes, now_ms)
-    if changes.job:
-        _put_job(draft, changes.job)
+    job = changes.job
+    if job:
+        known = draft.jobs[job_id].cancelling
+        if known and not (job.cancelling or job.ended):  # it came while this turn was at work: the next one tells of it
+            job = replace(job, cancelling=known)
+        draft.put_job(job)
     draft.put_calls(job_id, *changes.calls)
     draft.put_results(job_id, changes.results)
     draft.add_entries(job_id, changes.transcript)
@@ -35,13 +39,7 @@ def change(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms:
         create_job(draft, changes.child.job, changes.child, message_id)
         draft.put_usage(changes.child.job.id, Usage(updated_ms=now_ms))
     if changes.ends:
-        end_jobs(draft, job_id, changes.closing, message_id, now_ms)
-
-
-def _put_job(draft: Draft, job: Job) -> None:
-    """Put a job; a cancel that came while its turn was at work stays, for the next turn to tell the code."""
-    known = draft.jobs[job.id].cancelling
-    draft.put_job(replace(job, cancelling=known) if known and not (job.cancelling or job.ended) else job)
+        end_jobs(draft, f"{job_id}.", changes.closing, message_id, now_ms)
 
 
 def _take_news(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms: int) -> None:

@@ -380,11 +380,10 @@ def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
     """Return the model policy of this agent's jobs."""
     # Memory is searched with the task's text, and a plan's results are read, even if the model reads no history.
     if agent.runner is not None:
-        runs_code = isinstance(agent.runner, CodeRunner)
         return ModelPolicy(
             agent.model_retries,
-            calls_read_history=not runs_code,
-            runs_code=runs_code,
+            calls_read_history=not isinstance(agent.runner, CodeRunner),
+            runs_code=isinstance(agent.runner, CodeRunner) and agent.runner.is_free,
             has_workspace=agent.runner.workspaces is not None,
         )
     plans = bool(agent.plan) or agent.mode == "plan"

@@ -256,8 +256,13 @@ async def close_all(runs: Mapping[str, OpenRun]) -> None:
 
 
 class CodeRunner(ABC):
-    """The base of a runner whose calls are those of the registry's tools, and whose turns call no model."""
+    """The base of a runner whose calls are those of the registry's tools, and whose turns call no model.
 
+    Attributes:
+        is_free: it numbers its steps, and goes on whenever one of them has ended.
+    """
+
+    is_free = False
     workspaces: OwnWorkspaces | None = None
 
     @abstractmethod

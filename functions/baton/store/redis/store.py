@@ -29,7 +29,7 @@ from baton.store.redis.connection import RedisConnection
 from baton.store.redis.texts import TreeTexts
 from baton.store.redis.totals import counting, of_deployment
 from baton.store.redis.tree.attempt import Transition
-from baton.store.redis.tree.reading import calls_claimed_with, calls_read, outcomes_continued
+from baton.store.redis.tree.reading import calls_claimed_with, calls_continued, outcomes_continued
 from baton.store.redis.tree.snapshot import Place
 from baton.store.redis.tree.transactions import KNOWN_CHARS, Transactions
 from baton.store.redis.tree.writes import Kept
@@ -123,7 +123,7 @@ class Store:
             jobs=_touched_by(changes, claim.job_id),
             item_key=claim.item_key,
             places=places,
-            calls=lambda tree: calls_read(claim, changes, tree, continues=continuation is not None),
+            calls=lambda tree: calls_continued(claim, changes, tree) if continuation or changes.gives_up else (),
             turns=continuation is not None,
             ends=changes.ends,
             counts=counting(changes),

@@ -77,22 +77,18 @@ def calls_claimed_with(claim: Claim, tree: Tree) -> list[Place]:
     return _calls_of([item] if item else (), tree.calls.get(claim.job_id, _NONE))
 
 
-def calls_read(claim: Claim, changes: Changes, tree: Tree, *, continues: bool) -> list[Place]:
-    """Return the calls that a COMMIT ends, as its code gives them up, and those that it returns with its claims."""
-    continued = _calls_continued(claim, changes, tree) if continues else []
-    if not changes.gives_up:
-        return continued
-    return [*((claim.job_id, name) for name in tree.steps(claim.job_id, changes.gives_up)), *continued]
-
-
-def _calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
+def calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
+    """Return the calls that a COMMIT returns with its claims, and those that its code gives up."""
+    given_up: list[Place] = []
+    if changes.gives_up:
+        given_up = [(claim.job_id, name) for name in tree.steps(claim.job_id, changes.gives_up)]
     pending = [item for item in tree.items.values() if item.kind in _ENDING and _is_pending(item, claim)]
     new = [item for item in changes.items if item.kind in _ENDING]
     if not (pending or new):
-        return []
+        return given_up
     known = {**tree.calls.get(claim.job_id, _NONE), **{record.id: record for record in changes.calls}}
     written = {record.id for record in changes.calls}
-    return [place for place in _calls_of((*pending, *new), known) if place[1] not in written]
+    return given_up + [place for place in _calls_of((*pending, *new), known) if place[1] not in written]
 
 
 def outcomes_continued(claim: Claim, tree: Tree) -> list[tuple[Place, bool]]:

@@ -21,7 +21,6 @@ from baton.engine.stream_parts import TEXTLESS, start
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
-from baton_events.ids import step_number
 
 _NONE: dict[str, Any] = {}
 _PARTS_AT_ONCE = 1000  # of an entry: with their names they are arguments of one command (commit.lua)
@@ -182,19 +181,19 @@ def siblings(before: Tree, draft: Draft, item_keys: Iterable[str], writes: Write
     ended = [item for item in mine if item.key not in draft.items]
     if not ended:
         return []
-    others = [field_of(item, before) for item in of_job if item not in mine and _holds_up(item, ended)]
+    if before.jobs[job_id].model.runs_code:  # its next turn takes what has ended
+        others = [
+            field_of(item, before)
+            for item in of_job
+            if item.kind is ItemKind.LOOP and (item.owner or not item.not_before_ms)
+        ]
+    else:
+        others = [field_of(item, before) for item in of_job if item not in mine and _holds_up(item, ended)]
     return others if others and before.slot_state(job_id).want == "slot" else None
 
 
 def _holds_up(item: WorkItem, ended: Iterable[WorkItem]) -> bool:
-    """Return whether no turn follows the ended items while this one is there, and its job wants a slot.
-
-    Of code it is the next turn itself, which takes what has ended.
-    """
-    if item.kind is ItemKind.LOOP:
-        return bool(item.owner or not item.not_before_ms) and all(step_number(each.call_id) for each in ended)
-    if step_number(item.call_id):
-        return False
+    """Return whether no turn follows the ended items while this one is there, and its job wants a slot."""
     return item.kind is ItemKind.CALL and bool(item.owner) and all(item.group == each.group for each in ended)
 
 
