@@ -71,12 +71,22 @@ class _Body:
             match node:
                 case ast.For() if self._is_set(node.iter) and self._asks(node.body):
                     yield node.iter.lineno, f"a loop over a set {_WHY}; loop over sorted(…)"
+                case ast.While() if any(map(self._is_taken, _run_in([node]))) and self._asks(node.body):
+                    yield node.lineno, f"a loop that takes from a set {_WHY}; take from a list, by sorted(…)"
                 case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp() if self._asks_by_set(node):
                     yield node.lineno, f"a comprehension over a set {_WHY}; write it over sorted(…)"
                 case ast.Call() if self._is_together(node):
                     yield node.lineno, f"{_last_name(node.func)}(…) of a set {_WHY}; pass a list, or sorted(…)"
                 case _:
                     pass
+
+    def _is_taken(self, node: ast.AST) -> bool:
+        """Return whether it takes any one out of a set."""
+        match node:
+            case ast.Call(func=ast.Attribute(value=owner, attr="pop"), args=[]):
+                return self._is_set(owner)
+            case _:
+                return False
 
     def _asks_by_set(self, node: _Comprehension) -> bool:
         """Return whether a comprehension goes over a set, and asks for steps by what it finds there."""

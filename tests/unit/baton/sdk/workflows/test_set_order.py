@@ -53,6 +53,10 @@ for y in names: await ship(y)
 for y in WORDS: await ship(y)
 ## a constant of a class
 for y in shop.WORDS: await ship(y)
+## one after the other
+todo = {x}
+while todo:
+    todo |= await ship(todo.pop())
 ## an await further in
 for y in set(x):
     if y:
@@ -157,6 +161,17 @@ for y in range(len(set(x))): await ship(y)
 for y in ROWS: await ship(y)
 ## an empty one
 for y in EMPTY: await ship(y)
+## taken from a list
+todo, seen = [x], set()
+while todo:
+    seen.add(y := todo.pop())
+    await ship(y)
+## taken from a set of tasks
+todo = {asyncio.create_task(ship(y)) for y in x}
+while todo: await todo.pop()
+## taken without an await
+todo = set(x)
+while todo: print(todo.pop())
 ## a sum
 n = len(set(x)) - len(set(x))
 for y in range(n): await ship(y)
