@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from baton.engine.all_jobs.ends import End
 from baton.engine.all_jobs.slots import SWEEP_PAGE, QueuedJob, QueueEntry, SlotState
 from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.state import Job
 from baton.engine.work_items import slot_request_key
+from baton.sdk.records.limits import Used
 from baton.store.records.all_jobs import SlotAnswer, SweepTurn
 from baton.store.redis.admission import Admission
 from baton_events.errors import StoreError
@@ -62,6 +64,9 @@ class SimAdmission(Admission):
             return slot_answer
 
         return await self._request("wish", take, Said(now_ms, job_id, slot_state.epoch))
+
+    async def used_late(self, job: Job, spent: Used, now_ms: int) -> None:
+        await self._request("late", lambda: self._port.used_late(job, spent, now_ms))
 
     async def sweep(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = SWEEP_PAGE

@@ -10,11 +10,12 @@ from operator import attrgetter, lt
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.commit.answers import Claim, Committed, Verdict
 from baton.engine.commit.tree import Tree
-from baton.engine.state import CallRecord
+from baton.engine.state import CallRecord, Job
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 from baton.sdk.records.limits import since
@@ -67,12 +68,23 @@ _counts = attrgetter(*COUNTED)
 
 
 def an_end_is_final(write: Write) -> str | None:
-    """One end state in each run, and it never changes; what a retry or a deletion may do, returning.py says."""
+    """One end state in each run, and it never changes; what a retry or a deletion may do, returning.py says.
+
+    An answer that comes later counts, in the usage of no run.
+    """
     for job_id, job in write.before.jobs.items():
         now = write.after.jobs.get(job_id)
-        if job.ended and now != job and now is not None and now.run == job.run:
+        if job.ended and now != job and now is not None and now.run == job.run and not _is_late(job, now):
             return f"{job_id} had ended as {job.status}; {write.op} made it {write.after.jobs.get(job_id)}"
     return None
+
+
+def _is_late(job: Job, now: Job) -> bool:
+    """Whether an answer that came after the end is all that differs: it counts in the usage of no run, and once."""
+    late, before = now.used - job.used, now.before - job.before
+    counts = (late.input_tokens, late.output_tokens) == (before.input_tokens, before.output_tokens)
+    rest = replace(now, used=job.used, before=job.before, in_flight=job.in_flight)
+    return counts and len(now.in_flight) == len(job.in_flight) - 1 and rest == job
 
 
 def a_result_stays(write: Write) -> str | None:
@@ -97,7 +109,8 @@ def an_item_is_committed_once(write: Write) -> str | None:
     world, item = write.world, write.before.items.get(write.claim.item_key)
     key = f"{write.claim.item_key}/{item.offloaded}" if item and item.offloaded else write.claim.item_key
     if not write.answer.applied:
-        return None if is_only_marked(write.before, write.after) else f"{key}: it changed the state and says it did not"
+        unchanged = write.answer.late is not None or is_only_marked(write.before, write.after)
+        return None if unchanged else f"{key}: it changed the state and says it did not"
     world.committed[key], world.committed_at[write.claim.item_key] = world.committed[key] + 1, world.loop.seconds
     world.memory.undone_by_a_failover(root_of(write.claim.job_id), lambda: _uncommitted(world, key))
     return f"{key} was committed a second time" if world.committed[key] > 1 else None

@@ -18,7 +18,7 @@ from baton.engine.all_jobs.tool_use import ToolUse
 from baton.engine.state import CallRecord, Job, Usage
 from baton.engine.step_results import ModelFailed, OverBudget, ScriptEnded, StepResult, ToolFailed
 from baton.engine.work_items import WorkItem
-from baton.sdk.records.limits import Spend
+from baton.sdk.records.limits import Spend, Used
 from baton.sdk.records.transcript import Failure
 
 
@@ -114,8 +114,15 @@ class Expect(Struct, frozen=True):
     until_ms: int
 
 
+class UsedLate(Struct, frozen=True):
+    """Count in the sums of ended jobs what an answer has used that came after the end of its job."""
+
+    job: Job
+    spent: Used
+
+
 Work = CallModel | RunScript | RunTool | RequestSlot | Remember | Notify | Release
-Effect = CallModel | RunScript | RunTool | RequestSlot | Alert | Expect | Remember | Notify | Release
+Effect = CallModel | RunScript | RunTool | RequestSlot | Alert | Expect | UsedLate | Remember | Notify | Release
 
 
 def failed(effect: Work, failure: Failure) -> ModelFailed | ScriptEnded | ToolFailed:

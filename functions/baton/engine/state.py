@@ -64,6 +64,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     `ends_by_ms`: the deadline of the job above it; 0: there is none.
     `stretch`: of a job that runs code: names all its stretches so far, since an open run goes on only from the same
     ones; empty: none has ended. `cancelling`: a cancel that its code cleans up after; None: there is none.
+    `in_flight`: the owners of turns that were at work when it ended: what an answer uses that comes later still counts.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     begins_at: int = 0
     stretch: str = ""
     cancelling: Cancelling | None = None
+    in_flight: tuple[str, ...] = ()
     version: int = field(default_factory=lambda: STATE_VERSION)  # made anew each time, so it is always written
 
     @property

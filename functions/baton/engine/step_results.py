@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.state import Job
+from baton.sdk.records.limits import NOTHING_USED_YET, Used
 from baton.sdk.records.transcript import Failure, Script, Wanted
 
 
@@ -307,3 +308,11 @@ def used_by(step_result: StepResult | None) -> ExtraUsage:
         case _:
             return NO_EXTRA_USAGE
     return replace(step_result.extra_usage + own, entries=(), compacted=None)
+
+
+def spent_by(step_result: StepResult) -> Used:
+    """Return the same of any step, as a job's usage."""
+    used = used_by(step_result)
+    if used is NO_EXTRA_USAGE:
+        return NOTHING_USED_YET
+    return Used(0, 0, used.input_tokens, used.output_tokens, used.cost_usd, used.model_calls, used.cached_calls)

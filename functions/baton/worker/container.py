@@ -216,7 +216,7 @@ class Container:
 
     @cached_property
     def _post_commit(self) -> PostCommit:
-        return PostCommit(self.operations.outcomes, self.alerting)
+        return PostCommit(self.operations.outcomes, self.alerting, self.ports.admission, self.ports.clock)
 
     @cached_property
     def _slot_client(self) -> SlotClient:

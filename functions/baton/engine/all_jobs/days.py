@@ -72,7 +72,10 @@ def with_end_of_day(before: DaySums, agent: str, tenant: str, end: End) -> DaySu
     series = (agent, tenant, end.model)
     if series not in before and len(before) >= MOST_SERIES:
         series = _OTHERS
-    return {**before, series: with_used(before.get(series, {}), {**end.used, end.status: 1})}
+    return {
+        **before,
+        series: with_used(before.get(series, {}), {**end.used, **({end.status: 1} if end.status else {})}),
+    }
 
 
 def with_version(before: Mapping[str, VersionSeen], end: End) -> dict[str, VersionSeen]:

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from baton.engine.all_jobs.job_list import Row
 from baton.engine.all_jobs.slots import QueuedJob
 from baton.engine.state import Job, Usage
-from baton.sdk.records.limits import since
+from baton.sdk.records.limits import Used, since
 from baton_events.ids import is_child
 from baton_events.timestamps import rfc3339
 
@@ -34,7 +34,8 @@ _UNKNOWN = Usage()
 class End(Struct, frozen=True):
     """A job's end and the usage of this run: without the jobs below it, which are counted themselves.
 
-    `duration_ms`: of this run; 0 for one that never began. `bucket`: of the histogram, from 0 on. `month`: of its end.
+    `status`: empty, if it is none (`late_end`). `duration_ms`: of this run; 0 for one that never began. `bucket`: of
+    the histogram, from 0 on. `month`: of its end.
     `used`: its part of the tenant's usage, by name. `model`, `version`: of its agent at submission.
     """
 
@@ -95,6 +96,14 @@ def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
         model=job.model.name,
         version=job.agent_version,
     )
+
+
+def late_end(job: Job, spent: Used, now_ms: int) -> End:
+    """Return what an answer adds to the sums that came after the end of its job, or of its run: no end."""
+    ended_ms, micro_usd = job.finished_at_ms or now_ms, round(spent.cost_usd * 1_000_000)
+    tokens = spent.input_tokens, spent.output_tokens, micro_usd
+    used = dict(zip(("input_tokens", "output_tokens", "micro_usd"), tokens, strict=True))
+    return End("", 0, -1, *tokens, month=rfc3339(ended_ms)[:7], used=used, ended_ms=ended_ms, model=job.model.name)
 
 
 def run_ms(job: Job) -> int:

@@ -13,6 +13,7 @@ from baton.engine.all_jobs.slots import SlotState
 from baton.engine.job_retry import EndedJob
 from baton.engine.state import NOTHING_USED, Job, State, Usage
 from baton.engine.work_items import ItemKind, WorkItem
+from baton.sdk.records.limits import NOTHING_USED_YET, Used
 from baton.sdk.records.record import Record
 from baton.sdk.records.transcript import HttpResponse
 
@@ -41,7 +42,7 @@ class Claim(Struct, frozen=True):
     item, as granted: after a failover one may be added anew, for other results; 0: no turn's. `looks`: of a polled
     call: how often it had run. `limited_by`: of one that is given back: what its call waits for;
     `comes_ms`: when its message comes once more. `answer`: the model's, which the message brings to a turn that waits
-    for it; None: it brings none.
+    for it; None: it brings none. `spent`: what its work has used of models, also where that comes too late.
     """
 
     job_id: str
@@ -57,6 +58,7 @@ class Claim(Struct, frozen=True):
     limited_by: str = ""
     comes_ms: int = 0
     answer: HttpResponse | None = None
+    spent: Used = NOTHING_USED_YET
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,13 @@ class Committed(Struct, frozen=True):
     `claimed`: the work items that were claimed for its invocation to continue with, as CLAIM returns them; `pending`:
     the message's others, but for those in progress in the invocation. Where another invocation had dispatched or
     claimed its work item, the message may be acknowledged at any time: nothing is claimed, and pending items are
-    dispatched, too.
+    dispatched, too. `late`: the job, where it had ended, and what the work has used of models was added to its usage.
     """
 
     applied: bool
     pending: tuple[WorkItem, ...] = ()
     claimed: tuple[ClaimResult, ...] = ()
+    late: Job | None = None
 
 
 class Created(Record, frozen=True):

@@ -16,12 +16,13 @@ from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation, invocation_of, is_released, may_continue, of_one_invocation
-from baton.engine.state import NOTHING_USED, State
+from baton.engine.state import NOTHING_USED, Job, State
 from baton.engine.transitions import JobStatus, Step, next_call_status
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import ItemKind, WorkItem, given_back_at_ms, release_item
+from baton.sdk.records.limits import NOTHING_USED_YET, Spend
 from baton.sdk.records.transcript import Failure
-from baton_events.ids import step_number
+from baton_events.ids import is_child, step_number
 
 _APPEND_COMMANDS = 4
 
@@ -235,6 +236,9 @@ def drop_items_of(draft: Draft, job_id: str) -> int:
     """
     draft.forget_ends(draft.news(job_id))
     mine = [item for item in draft.items.values() if item.job_id == job_id and item.kind is not ItemKind.RELEASE]
+    if at_work := [item.owner for item in mine if item.kind is ItemKind.LOOP and item.owner]:
+        job = draft.jobs[job_id]
+        draft.put_job(replace(job, in_flight=(*job.in_flight, *at_work)))
     drop_items(draft, job_id, mine)
     return max([item.lease_until_ms for item in mine if item.owner], default=0)
 
@@ -282,6 +286,22 @@ def end_jobs(draft: Draft, at: str, closing: tuple[str, ...], message_id: str, n
             draft.put_items(replace(release, relay_id=message_id))
         draft.settle(name, message_id, now_ms)
         draft.add_parts(name, closing)
+
+
+def count_late(draft: Draft, claim: Claim) -> Job | None:
+    """Count once what the models of a turn have used that ended after its job; return the job, None: nothing.
+
+    It is no usage of a run that has begun since, and no limit of that one.
+    """
+    job, spent = draft.jobs[claim.job_id], claim.spent
+    if claim.owner not in job.in_flight or spent == NOTHING_USED_YET:
+        return None
+    rest = tuple([owner for owner in job.in_flight if owner != claim.owner])
+    job = replace(job, used=job.used + spent, before=job.before + spent, in_flight=rest)
+    draft.put_job(job)
+    if is_child(job.id):
+        draft.add_spend(job.id, Spend(tokens=spent.input_tokens + spent.output_tokens, cost_usd=spent.cost_usd))
+    return job
 
 
 def prolong(draft: Draft, claims: Sequence[Claim], until_ms: int) -> list[str]:

@@ -30,6 +30,7 @@ from baton.engine.commit.answers import (
     Verdict,
 )
 from baton.engine.commit.claiming import (
+    count_late,
     dispatch,
     ends_otherwise,
     finish,
@@ -142,7 +143,9 @@ def commit(
         size_bytes = written_bytes(changes, claim.item_key)
         changes = finish(draft, claim, steered(draft, claim.job_id, changes))
         _change(draft, claim.job_id, claim.message_id, changes, size_bytes, claim.now_ms, retention_ms)
-    return inline_continuation(draft, claim, continuation, item if applied else None)
+    late = None if applied else count_late(draft, claim)
+    committed = inline_continuation(draft, claim, continuation, item if applied else None)
+    return replace(committed, late=late) if late else committed
 
 
 def record(

@@ -7,6 +7,7 @@ from baton.engine.commit.draft import Draft
 from baton.engine.effects import Changes
 from baton.engine.state import Job, Usage
 from baton.engine.work_items import ItemKind, loop_item
+from baton.sdk.records.limits import NOTHING_USED_YET
 
 
 def change(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms: int) -> None:
@@ -14,9 +15,12 @@ def change(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms:
     _change_items(draft, job_id, message_id, changes, now_ms)
     job = changes.job
     if job:
-        known = draft.jobs[job_id].cancelling
-        if known and not (job.cancelling or job.ended):  # it came while this turn was at work: the next one tells of it
-            job = replace(job, cancelling=known)
+        known = draft.jobs[job_id]  # what came while this turn was at work stays
+        if known.cancelling and not (job.cancelling or job.ended):  # the next one tells of it
+            job = replace(job, cancelling=known.cancelling)
+        if known.in_flight != job.in_flight:
+            late = known.before - job.before if known.run == job.run else NOTHING_USED_YET
+            job = replace(job, in_flight=known.in_flight, used=job.used + late, before=job.before + late)
         draft.put_job(job)
     draft.put_calls(job_id, *changes.calls)
     draft.put_results(job_id, changes.results)

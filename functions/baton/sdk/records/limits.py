@@ -6,6 +6,7 @@ over their estimates. What users declare as a number is stored as it is, and rea
 
 from dataclasses import replace
 from datetime import timedelta
+from operator import add, sub
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from msgspec import Struct, structs
@@ -136,6 +137,14 @@ class Used(Struct, frozen=True, omit_defaults=True):
     model_calls: int = 0
     cached_calls: int = 0
     cached_input_tokens: int = 0
+
+    def __add__(self, other: "Used") -> "Used":
+        """Return both together."""
+        return Used(*map(add, structs.astuple(self), structs.astuple(other)))
+
+    def __sub__(self, other: "Used") -> "Used":
+        """Return what is more than in the other."""
+        return Used(*map(sub, structs.astuple(self), structs.astuple(other)))
 
 
 NOTHING_USED_YET = Used()

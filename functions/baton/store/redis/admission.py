@@ -23,6 +23,8 @@ from baton.engine.all_jobs.slots import (
     some,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.state import Job
+from baton.sdk.records.limits import Used
 from baton.store.records.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started, SweepTurn
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
@@ -122,6 +124,10 @@ class Admission:
         if answer.revision > slot_state.epoch:
             return SlotAnswer(slot=False, sweep_at_ms=answer.alarm_ms, later_epoch=answer.revision)
         return SlotAnswer(answer.held, answer.untaken, answer.alarm_ms)
+
+    async def used_late(self, job: Job, spent: Used, now_ms: int) -> None:
+        """Count what an answer has used that came after the end of its job."""
+        await self._sums.add_late(job, spent, now_ms)
 
     async def sweep(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = SWEEP_PAGE

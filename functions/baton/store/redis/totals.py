@@ -27,12 +27,14 @@ from baton.engine.all_jobs.days import (
     newest_first,
     over,
 )
-from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end, with_used
+from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, late_end, with_end, with_used
 from baton.engine.all_jobs.tool_use import ToolCounters, counters
 from baton.engine.commit.codec import load_counters
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.effects import Changes
+from baton.engine.state import Job
+from baton.sdk.records.limits import Used
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.transport.redis_rest import Command
@@ -241,6 +243,15 @@ class EndedSums:
 
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
+
+    async def add_late(self, job: Job, spent: Used, now_ms: int) -> None:
+        """Keep a line of what an answer has used that came after the end of its job."""
+        name = f"{now_ms:015d}\0{job.id}\0late"
+        line = _encode(EndedJob(job.agent, job.tenant, late_end(job, spent, now_ms))).decode()
+        patch = Patch(0)
+        patch.write("HSET", keys.SLOTS, [f"{keys.SLOT_END}{name}", line])
+        patch.write("ZADD", keys.SLOT_ORDER, ["0", f"{keys.SLOT_ENDS}{name}"])
+        await self._redis.written(patch)
 
     async def ends(self) -> dict[str, AgentCounters]:
         """Return the sums of ended jobs, by agent."""

@@ -15,15 +15,27 @@ from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
 from baton.engine.decide import decide
-from baton.engine.effects import Alert, CallModel, Changes, Decision, Effect, Expect, RunScript, RunTool, failed
+from baton.engine.effects import (
+    Alert,
+    CallModel,
+    Changes,
+    Decision,
+    Effect,
+    Expect,
+    RunScript,
+    RunTool,
+    UsedLate,
+    failed,
+)
 from baton.engine.outbox import Continuation, event_of
 from baton.engine.state import Job, State
-from baton.engine.step_results import ModelFailed, Started, StepResult, used_by
+from baton.engine.step_results import ModelFailed, Started, StepResult, spent_by, used_by
 from baton.engine.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.observability.tracing import DONE, item_claimed, item_ended
 from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
 from baton.sdk.agents.runner import OPEN_RUNS, UNDO, OpenRun, close_all
 from baton.sdk.clock import Clock, Randomness
+from baton.sdk.records.limits import NOTHING_USED_YET
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.store.redis.store import Store
@@ -218,7 +230,7 @@ class Pipeline:
     ) -> Wait | None:
         """Work on the item and commit that; or return how its step waits, which has not begun."""
         item_claimed(claim, state)
-        now_ms, otherwise = self._clock.now_ms(), None
+        now_ms, otherwise, spent = self._clock.now_ms(), None, NOTHING_USED_YET
         decision = decide(state, _STARTED, now_ms)
         if decision.changes is None:
             step_result = await self._work(decision, claim_result.history, claim)
@@ -231,11 +243,11 @@ class Pipeline:
                 await self._leave(invocation, step, IN_LINE, claim_result.pending)
                 return None
             at_once = self._policy.takes_in and invocation.delivered.retried == 0
-            now_ms = self._clock.now_ms()
+            now_ms, spent = self._clock.now_ms(), spent_by(step_result)
             otherwise = partial(_unrecorded, state, decision.effects[0], step_result, now_ms)
             decision = decide(state, step_result, now_ms, at_once=at_once)
         since_ms, looks = (state.item.since_ms, 0) if state.item.kind is ItemKind.LOOP else (0, state.item.offloaded)
-        claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks)
+        claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks, spent=spent)
         decision, committed = await self._committed(invocation, step, claim, state, decision, otherwise)
         invocation.claims.done(claim)
         undo, job = UNDO.get().pop(claim.job_id, None), decision.changes and decision.changes.job
@@ -247,6 +259,8 @@ class Pipeline:
         item_ended(label, committed.pending, committed.claimed, decision.changes)
         if decision.effects and committed.applied:
             await self._post_commit(decision.effects)
+        if committed.late:
+            await self._post_commit((UsedLate(committed.late, claim.spent),))
         invocation.outcomes.append(label)
         if invocation.ends(step, done=committed.applied) or step.slot_request:
             invocation.dispatched.begin_anew()
@@ -257,7 +271,7 @@ class Pipeline:
 
     async def _work(self, decision: Decision, history: History, claim: Claim) -> StepResult | Wait | None:
         work = decision.effects[0]
-        assert not isinstance(work, Alert | Expect), "what changes nothing yet is a piece of work"
+        assert not isinstance(work, Alert | Expect | UsedLate), "what changes nothing yet is a piece of work"
         executor = self._executors.get(type(work))
         if executor is None:
             raise ValueError(f"this function cannot do {type(work).__name__}: its event belongs to another endpoint")

@@ -6,13 +6,19 @@ Invariant: nothing rests on these effects, each is harmless when it is lost, and
 delivery. Must not: end anything.
 """
 
+import logging
 from collections.abc import Sequence
 
-from baton.engine.effects import HUNG_TOOLS, Alert, Effect, Expect
+from baton.engine.effects import HUNG_TOOLS, Alert, Effect, Expect, UsedLate
 from baton.observability.alerts import Alerting
+from baton.sdk.clock import Clock
 from baton.sdk.tools.running_calls import HungCall
+from baton.store.redis.admission import Admission
 from baton.store.redis.totals import Counters, count
 from baton.worker.commands.operation_stream import OperationOutcomes
+from baton_events.errors import StoreError
+
+_log = logging.getLogger("baton.pipeline")
 
 
 class HungCalls:
@@ -35,8 +41,8 @@ class HungCalls:
 class PostCommit:
     """Performs post-commit effects."""
 
-    def __init__(self, outcomes: OperationOutcomes, alerting: Alerting) -> None:
-        self._outcomes = outcomes
+    def __init__(self, outcomes: OperationOutcomes, alerting: Alerting, admission: Admission, clock: Clock) -> None:
+        self._outcomes, self._admission, self._clock = outcomes, admission, clock
         self._alerting = alerting
 
     async def __call__(self, effects: Sequence[Effect]) -> None:
@@ -47,5 +53,10 @@ class PostCommit:
                     await self._alerting(effect)
                 case Expect():
                     await self._outcomes.expect(effect.operation_id, effect.until_ms)
+                case UsedLate(job=job, spent=spent):
+                    try:
+                        await self._admission.used_late(job, spent, self._clock.now_ms())
+                    except StoreError as error:
+                        _log.warning("the sums of ended jobs lack %s of job %s: %s", spent, job.id, error)
                 case _:
                     pass

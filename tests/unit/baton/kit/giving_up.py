@@ -45,7 +45,7 @@ def redelivery_of(stage: Stage) -> Redelivery:
     container = stage.container
     emitter, clock = container.emitter, stage.clock
     alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
-    post_commit = PostCommit(container.operations.outcomes, alerting)
+    post_commit = PostCommit(container.operations.outcomes, alerting, container.ports.admission, clock)
     return Redelivery(
         stage.store, container.commands, stage.sweep, emitter, clock, post_commit, container.app_events.handle
     )
