@@ -145,10 +145,14 @@ class CodedBodyError(BatonError):
 
 
 class HungUpError(BatonError):
-    """Who sent a request has gone before it was whole."""
+    """A request did not become whole: who sent it has gone, or is too slow (408), or our process stops (503)."""
 
     status = 400
     retryable = True
+
+    def __init__(self, message: str, status: int = status) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class SessionBusyError(BatonError):

@@ -1,8 +1,11 @@
 """`python -m baton.server` as a service: several workers, base path, graceful stops, rolling deploys."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -20,7 +23,7 @@ from baton_events.ids import job_of_call, root_of
 from tests.e2e.dev_stack import process_is_gone, wait_for
 from tests.e2e.fault_client import Submission
 from tests.e2e.fault_verdict import check_results, read_starts
-from tests.e2e.hosting import BASE_PATH, KEY, Hosting, hosting_in
+from tests.e2e.hosting import BASE_PATH, GRACE_SECONDS, KEY, Hosting, hosting_in
 from tests.e2e.newer_version import FIELD, newer_version
 
 pytestmark = pytest.mark.e2e
@@ -149,6 +152,26 @@ def test_a_server_that_stops_finishes_what_it_was_given_and_lets_readers_go(host
         hosting.serve_and_wait(agents="slow_agents")
         hosting.completed(job_id)
     assert sorted(hosting.notes_path.read_text().split()) == sorted(map(str, range(6)))
+
+
+def test_half_a_body_does_not_hold_a_stop(hosting: Hosting) -> None:
+    """Nor does an idle connection: the process ends long before its grace is over, and says so to who sends."""
+    server = hosting.serve_and_wait()
+    paths = ("/healthz", "/console/login", "/api/agent-jobs", "/api/chat", "/a2a/nobody", "/api/admin/agent-worker")
+    with contextlib.ExitStack() as stack:
+        host, _, port = hosting.origin.removeprefix("http://").partition(":")
+        clients = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in paths]
+        for path, client in zip(paths, clients, strict=True):
+            head = (
+                f"POST {BASE_PATH}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 100\r\n"
+            )
+            client.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+        time.sleep(1)
+        began = time.monotonic()
+        log = server.stop()
+        assert time.monotonic() - began < GRACE_SECONDS / 2
+        assert "timeout graceful shutdown exceeded" not in log
+        assert b" 503 " in clients[2].recv(100)
 
 
 @pytest.mark.long

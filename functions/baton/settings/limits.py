@@ -12,6 +12,8 @@ ADDRESS_BYTES, HEADERS_BYTES = 8_192, 32_768
 # Bodies: of a route that the table of routes gives no other limit; of a decision; of a schedule, which is sent with
 # each of its messages; of a form of the console.
 BODY_BYTES, DECISION_BYTES, SCHEDULE_BYTES, FORM_BYTES = 64_000, 512_000, 100_000, 1_000_000
+# How long a body may take: so long, and a second more for so many bytes of it.
+BODY_SECONDS, BODY_BYTES_A_SECOND = 20, 20_000
 # A submission's message to the queue carries the whole task, and after a failover nothing else has it.
 TASK_BYTES = 1_000_000
 # A client of a chat, or of AG-UI, sends the whole conversation each time.
@@ -58,6 +60,7 @@ LIMITS = (
     Limit("the body of a schedule", _size(SCHEDULE_BYTES), "413"),
     Limit("a form of the console", _size(FORM_BYTES), "413"),
     Limit("any other body", _size(BODY_BYTES), "413"),
+    Limit("the time that a body takes", f"{BODY_SECONDS} s, and 1 s more for each {_size(BODY_BYTES_A_SECOND)}", "408"),
     Limit("values in the JSON of one body: numbers, texts, lists, objects", f"{VALUES:,}", "413"),
     Limit("escapes (backslashes) in the JSON of one body", f"{ESCAPES:,}", "413"),
     Limit("levels of the JSON of one body", "200", "400"),

@@ -234,7 +234,7 @@ async def limited_body(request: Request) -> bytes:
     """
     route: ApiRoute = request.scope[ROUTE]
     try:
-        body = await read_body(request.headers.raw, request.receive, route.body_limit_bytes)
+        body = await read_body(request.scope, request.receive, route.body_limit_bytes)
     except TooLargeError as error:
         raise _too_large(error, route) from error
     try:

@@ -24,7 +24,7 @@ async def read_form(request: Request) -> Form:
         ApiError: 413 too large, 415 with a content coding, 400 no form, or not the whole of one.
     """
     try:
-        body = await read_body(request.headers.raw, request.receive, FORM_BYTES)
+        body = await read_body(request.scope, request.receive, FORM_BYTES)
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
     except (TooLargeError, CodedBodyError, HungUpError) as error:
         raise ApiError(error.status, str(error)) from error

@@ -1,33 +1,44 @@
 """Bodies of requests: read once, counted while they come, and taken only as they are.
 
-Invariant: no more than the limit is held, and no body with a content coding is taken for what it is not. Every route
-that reads a body reads it here. Must not: know what a body is about.
+Invariant: no more than the limit is held, nobody is waited for without end, and no body with a content coding is taken
+for what it is not. Every route that reads a body reads it here. Must not: know what a body is about.
 """
 
+import asyncio
 import codecs
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from baton.settings.limits import ESCAPES, VALUES
+from baton.settings.limits import BODY_BYTES_A_SECOND, BODY_SECONDS, ESCAPES, VALUES
 from baton_events.errors import CodedBodyError, HungUpError, TooLargeError
 
 Headers = Iterable[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]  # of ASGI
+Scope = MutableMapping[str, Any]
 _LENGTH_DIGITS, _SHOWN_CHARS = 15, 80
+STOPPING = "baton.stopping"  # in a scope: the stop of its process, with `begun`
+_LOOK_SECONDS = 0.5
 
 
-async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     """Read a request's body.
 
     Raises:
         TooLargeError: it is larger than the limit, or says so; no more than that is read.
         CodedBodyError: it has a content coding.
-        HungUpError: the sender has gone.
+        HungUpError: the sender has gone, or is too slow, or this process stops: nothing was done yet.
     """
-    check_announced(headers, limit_bytes)
+    check_announced(scope["headers"], limit_bytes)
     chunks, size_bytes, more = list[bytes](), 0, True
+    clock = asyncio.get_running_loop().time
+    began = clock()
     while more:
-        message = await receive()
+        _check_patience(scope, clock() - began, size_bytes)
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            continue
         if message["type"] == "http.disconnect":
             raise HungUpError("the client hung up before the request's body was complete")
         chunk, more = message.get("body", b""), message.get("more_body", False)
@@ -36,6 +47,15 @@ async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> byt
             raise TooLargeError(f"the body is larger than {limit_bytes} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _check_patience(scope: Scope, seconds: float, size_bytes: int) -> None:
+    most_seconds = BODY_SECONDS + size_bytes / BODY_BYTES_A_SECOND
+    if seconds > most_seconds:
+        raise HungUpError(f"{size_bytes} bytes of the body came within {most_seconds:.0f} s: send it faster", 408)
+    stopping = scope.get(STOPPING)
+    if stopping is not None and stopping.begun and seconds > _LOOK_SECONDS:
+        raise HungUpError("this process stops, and the body is not complete: send the request again", 503)
 
 
 def check_announced(headers: Headers, limit_bytes: int) -> None:

@@ -208,7 +208,7 @@ class SignedEndpoint:
         if not signature:
             raise SignatureError("the request has no signature")
         digest = self._signed_digest(signature, lambda_url(scope), _below(self._path, scope.get("path", "")))
-        body = await read_body(scope["headers"], receive, MESSAGE_LIMIT_BYTES)
+        body = await read_body(scope, receive, MESSAGE_LIMIT_BYTES)
         self._verifier.check_body(digest, body)
         return body
 

@@ -1,11 +1,14 @@
 """How a body is read: counted while it comes, with no content coding, and with so many values at most."""
 
+import asyncio
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from baton.settings.limits import ESCAPES, VALUES
-from baton.store.transport.bodies import check_announced, check_values, read_body
+from baton.settings.limits import BODY_BYTES_A_SECOND, BODY_SECONDS, ESCAPES, VALUES
+from baton.store.transport.bodies import STOPPING, check_announced, check_values, read_body
+from baton.testing.virtual_loop import VirtualLoop
 from baton_events.errors import CodedBodyError, HungUpError, TooLargeError
 
 
@@ -19,7 +22,7 @@ async def read(*chunks: bytes, limit_bytes: int = 10, **headers: str) -> tuple[b
         return {"type": "http.request", "body": coming.pop(0), "more_body": bool(coming)}
 
     sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return await read_body(sent, receive, limit_bytes), taken
+    return await read_body({"headers": sent}, receive, limit_bytes), taken
 
 
 async def test_a_body_is_read_in_its_chunks() -> None:
@@ -36,7 +39,7 @@ async def test_no_chunk_is_taken_behind_the_limit() -> None:
         return {"type": "http.request", "body": b"x" * 6, "more_body": True}
 
     with pytest.raises(TooLargeError, match="larger than 10 bytes"):
-        await read_body([], receive, 10)
+        await read_body({"headers": []}, receive, 10)
     assert taken == 2
 
 
@@ -45,7 +48,53 @@ async def test_who_hangs_up_has_sent_nothing() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(HungUpError):
-        await read_body([], receive, 10)
+        await read_body({"headers": []}, receive, 10)
+
+
+class Stop:
+    begun = False
+
+
+@pytest.mark.parametrize(
+    ("chunk", "each_seconds", "until_seconds"),
+    [
+        pytest.param(0, 1_000_000, BODY_SECONDS, id="half a body"),
+        pytest.param(1, 0.4, BODY_SECONDS, id="drop by drop"),
+        pytest.param(1, 19, BODY_SECONDS, id="a drop now and then"),
+        pytest.param(BODY_BYTES_A_SECOND // 2, 1, 2 * BODY_SECONDS, id="too slow for its size"),
+        pytest.param(BODY_BYTES_A_SECOND, 1, 0, id="slow, and fast enough"),
+        pytest.param(1_000_000, 19, 0, id="large and slow"),
+    ],
+)
+@pytest.mark.parametrize("stops_at_seconds", [None, 5])
+def test_who_sends_too_slowly_is_not_waited_for(
+    chunk: int, each_seconds: float, until_seconds: int, stops_at_seconds: int | None
+) -> None:
+    """Nor anybody while the process stops."""
+    stop, loop, due = Stop(), VirtualLoop(), each_seconds
+
+    async def receive() -> dict[str, Any]:
+        nonlocal due
+        await asyncio.sleep(max(0, due - loop.time()))
+        due += each_seconds
+        return {"type": "http.request", "body": b"x" * chunk, "more_body": loop.time() < 100}
+
+    async def scenario() -> None:
+        if stops_at_seconds is not None:
+            loop.call_later(stops_at_seconds, setattr, stop, "begun", True)
+        elif not until_seconds:
+            assert await read_body({"headers": [], STOPPING: stop}, receive, 50_000_000)
+            return
+        with pytest.raises(HungUpError) as caught:
+            await read_body({"headers": [], STOPPING: stop}, receive, 50_000_000)
+        ends = until_seconds if stops_at_seconds is None else stops_at_seconds
+        assert caught.value.status == (408 if stops_at_seconds is None else 503)
+        assert ends <= loop.time() <= ends + max(1, min(each_seconds, 20))
+
+    with closing(loop):
+        task = loop.create_task(scenario())
+        loop.run_until_idle()
+        task.result()
 
 
 @pytest.mark.parametrize("length", ["11", "0011", "9" * 5_000])
