@@ -85,12 +85,16 @@ class Submission(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="s
 
 
 class Cancellation(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="cancel"):
-    """Somebody cancels this run of the job; `by`: who, for people. `rolls_back`: its session is to forget it."""
+    """Somebody cancels this run of the job; `by`: who, for people. `rolls_back`: its session is to forget it.
+
+    `force`: at once, also where its code would clean up.
+    """
 
     kind: ClassVar[str] = "cancel"
     by: str = ""
     run: int = 1
     rolls_back: bool = False
+    force: bool = False
 
 
 class Retrial(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="retry"):

@@ -175,11 +175,10 @@ class JobCalls(Calls):
         async for part in self._requests.parts(job_stream(job if isinstance(job, str) else job.id), after):
             yield part
 
-    async def cancel(self, job: Job | str) -> Job:
-        """Cancel a job, and those that it has started."""
-        return await self._requests.fetch_record(
-            Call("PATCH", job_path(job), {"action": "cancel"}, repeatable=True), Job
-        )
+    async def cancel(self, job: Job | str, *, force: bool = False) -> Job:
+        """Cancel a job, and those that it has started. A workflow cleans up first, unless `force` is set."""
+        body = {"action": "cancel", "force": force}
+        return await self._requests.fetch_record(Call("PATCH", job_path(job), body, repeatable=True), Job)
 
     async def retry(self, job: Job | str, start: Literal["failure", "start"] = "failure") -> Job:
         """Retry an ended job, from the failed step or from its start."""

@@ -139,7 +139,7 @@ def _end_cancelled(
 ) -> Decision:
     """End a job that has cleaned up after a cancel, whatever its code came to."""
     assert job.cancelling is not None, "its cancel is recorded"
-    words = _cancelled_by(job.cancelling.by)
+    words = _cancelled_by(job.cancelling.sender)
     done = _ended(job, item, Step.CANCEL, now_ms, error=Failure("cancelled", words))
     outcome = f"{failure.type}: {failure.message}" if failure else "has cleaned up"
     closing = (stream_parts.handled(item, now_ms, outcome, failure), stream_parts.abort(words))

@@ -26,11 +26,14 @@ A2A = "a2a"
 
 
 class Cancelling(Struct, frozen=True, omit_defaults=True):
-    """A cancel of a job that cleans up. `until_ms`: when it ends at the latest; `told`: its code has been told."""
+    """A cancel of a job whose code cleans up, as its `sender` asked.
 
-    by: str
+    `until_ms`: when the job ends at the latest. `is_seen`: the code has got it, as an exception at its awaits.
+    """
+
+    sender: str
     until_ms: int
-    told: bool = False
+    is_seen: bool = False
 
 
 class Job(Struct, frozen=True, omit_defaults=True):

@@ -215,7 +215,7 @@ def _after_model_call(job: Job, item: WorkItem, step_result: ModelAnswered, tool
         used=_used_for(job.used, step_result, tool_calls),
         workspace=step_result.workspace or job.workspace,
         stretch=step_result.stretch,
-        cancelling=job.cancelling and replace(job.cancelling, told=True),
+        cancelling=job.cancelling and replace(job.cancelling, is_seen=True),
         best_answer=job.best_answer if step_result.cut else step_result.text or job.best_answer,
         reserve_tokens=tokens or job.reserve_tokens,
         reserve_usd=job.reserve_usd if step_result.cached else step_result.cost_usd or job.reserve_usd,

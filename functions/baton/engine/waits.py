@@ -229,6 +229,16 @@ def status_and_wait(
     """
     if job.ended:
         return job.status, None
+    status, waits_for = _status_and_wait(job, items, slot_state, now_ms, stopped=stopped)
+    if job.cancelling is None:
+        return status, waits_for
+    by = f" by {job.cancelling.sender}" if job.cancelling.sender else ""
+    return status, f"its code to clean up after a cancel{by}, until {rfc3339(job.cancelling.until_ms)}: {waits_for}"
+
+
+def _status_and_wait(
+    job: Job, items: Sequence[WorkItem], slot_state: SlotState, now_ms: int, *, stopped: bool
+) -> tuple[JobStatus, str]:
     idle = JobStatus.PENDING if job.status is JobStatus.PENDING else JobStatus.WAITING
     steps = [item for item in items if item.kind is not ItemKind.SLOT_REQUEST]
     claimed = [item for item in steps if item.owner and item.lease_until_ms > now_ms]

@@ -149,6 +149,11 @@ export interface components {
                 jobId: string;
                 turn: number;
             };
+            cancelling?: {
+                by: string;
+                /** Format: date-time */
+                until: string;
+            };
             unreadable?: {
                 keyIds: string[];
             };
@@ -332,12 +337,18 @@ export interface components {
              */
             period?: "present" | "every";
         };
-        /** @description A client's request; `from`: where a retry begins. */
+        /**
+         * @description A client's request. `from`: where a retry begins. `force`: end a workflow at once, before it has cleaned up.
+         *
+         *     Without `force` a second cancel does so; with false none does.
+         */
         ChangeBody: {
             /** @enum {string} */
             action: "cancel" | "retry";
             /** @default null */
             from?: ("failure" | "start") | null;
+            /** @default null */
+            force?: boolean | null;
         };
         /** @description A chat client's request; its other fields are ignored. */
         ChatBody: {

@@ -99,9 +99,9 @@ export class BatonClient extends PageClient {
     return this.#parts(streamOf(typeof job === "string" ? job : (job.id ?? "")), after, signal);
   }
 
-  /** End a job, and those that it has started. */
-  override cancel(job: Id): Promise<Job> {
-    return this.request("PATCH", jobPath(job), { body: { action: "cancel" }, repeatable: true });
+  /** End a job, and those that it has started. A workflow cleans up first, unless `force` is set. */
+  override cancel(job: Id, force = false): Promise<Job> {
+    return this.request("PATCH", jobPath(job), { body: { action: "cancel", force }, repeatable: true });
   }
 
   /** Let an ended job run again, from the step that failed or from its start. */

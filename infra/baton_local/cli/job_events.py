@@ -101,6 +101,8 @@ class JobLines:
                 self._detail("", f"reflects: {data['text']}", "italic magenta")
             case "data-step-started" | "data-progress" | "data-checkpoint" | "data-event" | "data-retry":
                 pass  # at once
+            case "data-job-cancelling":
+                self._detail("", f"{data['message']}: the workflow cleans up", "italic magenta")
             case "data-usage" | "data-message" | "data-job-retried":
                 pass
             case unknown:

@@ -73,7 +73,7 @@ def meant(command: Callable[..., None]) -> Callable[..., None]:
     return selecting
 
 
-def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str], wanted: Wanted) -> None:
+def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str | bool], wanted: Wanted) -> None:
     """Change these jobs, or those that the filter means.
 
     Raises:
@@ -94,7 +94,7 @@ def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str
         print(f"{job['id']}  {job['status']}", flush=True)
 
 
-def _in_bulk(deployment: Deployment, body: dict[str, str], wanted: Wanted) -> None:
+def _in_bulk(deployment: Deployment, body: dict[str, str | bool], wanted: Wanted) -> None:
     matched = changed = 0
     cursor: str | None = None
     while True:
@@ -236,10 +236,14 @@ def show(deployment: Deployment, job_id: str, *, watches: bool, shows_json: bool
 @jobs.command()
 @with_deployment
 @click.argument("job_ids", metavar="JOB...", nargs=-1)
+@click.option("--force", is_flag=True, help="End workflows at once, before they have cleaned up.")
 @meant
-def cancel(deployment: Deployment, job_ids: tuple[str, ...], *, wanted: Wanted) -> None:
-    """Cancel jobs at once, and those that they started: by their ids, or by a filter."""
-    change(deployment, job_ids, {"action": "cancel"}, wanted)
+def cancel(deployment: Deployment, job_ids: tuple[str, ...], *, force: bool, wanted: Wanted) -> None:
+    """Cancel jobs, and those that they started: by their ids, or by a filter.
+
+    A workflow cleans up first; a second cancel ends it at once.
+    """
+    change(deployment, job_ids, {"action": "cancel", **({"force": True} if force else {})}, wanted)
 
 
 @jobs.command()

@@ -184,7 +184,7 @@ async def test_a_cancel_while_a_turn_is_at_work_is_told_by_the_next_one(side: Si
     assert await over(side, state) == [third.key]
     told = await state_of(side.store, claim_of(third, "t"))
     assert told.job.cancelling is not None
-    assert not told.job.cancelling.told
+    assert not told.job.cancelling.is_seen
 
 
 async def test_a_cancel_of_waiting_code_begins_a_turn_and_a_forced_one_ends_it(side: Side) -> None:

@@ -57,8 +57,8 @@ def _take_news(draft: Draft, job_id: str, message_id: str, changes: Changes, now
     if changes.gives_up:
         give_up(draft, job_id, changes, message_id, now_ms)
     job = draft.jobs[job_id]
-    is_told = job.cancelling is None or job.cancelling.told
-    if not job.ended and not (is_told and not draft.news(job_id)) and not draft.has_turn(job_id):
+    is_cancelled = job.cancelling is not None and not job.cancelling.is_seen
+    if not job.ended and (is_cancelled or draft.news(job_id)) and not draft.has_turn(job_id):
         draft.put_items(replace(loop_item(job_id, job.turn + 1, 1, now_ms), relay_id=message_id))
 
 

@@ -229,10 +229,11 @@ JOB = json_object(
         "besideSteps": json_object({"usage": ref("Usage"), "cost": ref("Cost")}),
         "continues": json_object({"jobId": TEXT, "operationId": TEXT}),
         "forkedFrom": json_object({"jobId": TEXT, "turn": WHOLE}),
+        "cancelling": json_object({"by": TEXT, "until": TIME}),
         "unreadable": json_object({"keyIds": {"type": "array", "items": TEXT}}),
     },
     # With `?steps=true`; of a job that continues its session; of a fork; where keys of PAYLOAD_KEYS are not there.
-    optional=("steps", "besideSteps", "continues", "forkedFrom", "unreadable"),
+    optional=("steps", "besideSteps", "continues", "forkedFrom", "cancelling", "unreadable"),
 )
 
 # A job's turn: `turn`, `text`, `calls`, `usage`, `cost`.

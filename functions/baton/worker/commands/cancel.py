@@ -1,4 +1,6 @@
-"""Cancels a job at once; a step that still runs finds its work item gone, and its result is dropped.
+"""Cancels a job; a step that still runs finds its work item gone, and its result is dropped.
+
+Code that has begun cleans up first; any other job, and one that is cancelled by force, ends at once.
 
 The call publishes its backup message, commits, and dispatches what follows: the job gives its slot back, and a job
 above it goes on. The backup message commits the same again, which changes nothing unless a failover forgot it. The end
@@ -30,13 +32,18 @@ class CancelJob:
         self._backups = backups
         self._clock = clock
 
-    async def __call__(self, job: Job, by: str, *, rolls_back: bool = False) -> CommandResult:
+    async def __call__(
+        self, job: Job, by: str, *, rolls_back: bool = False, force: bool | None = None
+    ) -> CommandResult:
         """Cancel a job; one that has ended stays as it is. `rolls_back`: its session forgets it, too.
+
+        `force`: at once, also where code cleans up; None: where it does so already, this is the second cancel.
 
         Raises:
             PublishError, StoreError: as for a submission.
         """
-        command = Cancellation(by=by, run=job.run, rolls_back=rolls_back)
+        forces = job.cancelling is not None if force is None else force
+        command = Cancellation(by=by, run=job.run, rolls_back=rolls_back, force=forces)
         backup = self._backups.of(job, command)
         result = await backup.committed(lambda relay_id: self.commit(job.id, command, relay_id))
         idle = not result.changed and not result.items
@@ -59,12 +66,12 @@ class CancelJob:
             if loaded is None:
                 break
             now_ms = self._clock.now_ms()
-            cancelled = Cancelled(command.by, command.run, command.rolls_back)
+            cancelled = Cancelled(command.by, command.run, command.force, command.rolls_back)
             changes = cancel(loaded.job, cancelled, now_ms).changes
             recorded, items = await self._store.record(loaded, relay_id, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED:
                 job = changes.job if changes and changes.job else loaded.job
-                if changes is not None:
+                if changes is not None and changes.ends:
                     job_ended(job)
                 return CommandResult(job, changes is not None, items)
             changed = changed or recorded is Recorded.CHANGED

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from pydantic_core import to_json
 
 from baton.engine.all_jobs.scores import Score
-from baton.engine.state import FORK, CallRecord
+from baton.engine.state import FORK, CallRecord, Job
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, status_and_wait
 from baton.engine.work_items import ItemKind, WorkItem
@@ -113,6 +113,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "usage": usage_view(usage, job.used),
         **({"continues": continues} if (continues := continues_of(snapshot.task)) else {}),
         **forked_from(snapshot.task),
+        **_cancelling(job),
         **({"unreadable": {"keyIds": list(snapshot.unreadable)}} if snapshot.unreadable else {}),
     }
 
@@ -121,6 +122,13 @@ def _error(failure: Failure) -> dict[str, Any]:
     """Return a job's error; of an answer that was cut off with its text."""
     shown = {"type": failure.type, "message": failure.message}
     return shown | ({"partial": failure.partial} if failure.partial else {})
+
+
+def _cancelling(job: Job) -> dict[str, Any]:
+    """Return who cancels a job whose code cleans up, and until when it may; empty for any other job."""
+    if job.cancelling is None or job.ended:
+        return {}
+    return {"cancelling": {"by": job.cancelling.sender, "until": rfc3339(job.cancelling.until_ms)}}
 
 
 def forked_from(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class BulkBody(BaseModel):
 
     action: Literal["cancel", "retry"]
     begin: Annotated[Literal["failure", "start"] | None, Field(alias="from")] = None
+    force: Annotated[bool, Field(strict=True)] | None = None
     filter: JobFilter
     dry_run: Annotated[bool, Field(strict=True)] = False
     limit: Annotated[int, Field(ge=1, le=MOST_ROWS, strict=True)] = MOST_ROWS
@@ -49,7 +50,7 @@ class BulkBody(BaseModel):
         Raises:
             ApiError: 422, there is no such change.
         """
-        given = {"action": self.action} | ({"from": self.begin} if self.begin else {})
+        given = {"action": self.action, "from": self.begin, "force": self.force}
         try:
             return ChangeBody.model_validate(given)
         except ValidationError as error:

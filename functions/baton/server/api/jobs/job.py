@@ -40,17 +40,23 @@ from baton_events.setting import is_loopback
 
 
 class ChangeBody(BaseModel):
-    """A client's request; `from`: where a retry begins."""
+    """A client's request. `from`: where a retry begins. `force`: end a workflow at once, before it has cleaned up.
+
+    Without `force` a second cancel does so; with false none does.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: Literal["cancel", "retry"]
     begin: Annotated[Literal["failure", "start"] | None, Field(alias="from")] = None
+    force: Annotated[bool, Field(strict=True)] | None = None
 
     @model_validator(mode="after")
-    def _only_of_a_retry(self) -> "ChangeBody":
+    def _only_of_its_action(self) -> "ChangeBody":
         if self.begin and self.action != "retry":
             raise ValueError(f"`from` belongs to a retry, not to {self.action!r}")
+        if self.force is not None and self.action != "cancel":
+            raise ValueError(f"`force` belongs to a cancel, not to {self.action!r}")
         return self
 
 
@@ -209,18 +215,18 @@ class JobsApi:
         if body.action == "retry":
             await self._retry(job, by, from_start=body.begin == "start")
         else:
-            await self._cancel(job, by)
+            await self._cancel(job, by, force=body.force)
         return job_view(
             await self.snapshot(principal, job_id, partly=True),
             self._container.ports.clock.now_ms(),
             self._container.settings.prices,
         )
 
-    async def _cancel(self, job: Job, by: str) -> None:
+    async def _cancel(self, job: Job, by: str, *, force: bool | None) -> None:
         if job.ended and job.status is not JobStatus.CANCELLED:
             raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has not ended can be cancelled")
-        result = await self._container.commands.cancel(job, by)
-        if result.job.status is not JobStatus.CANCELLED:
+        result = await self._container.commands.cancel(job, by, force=force)
+        if result.job.status is not JobStatus.CANCELLED and (result.job.ended or result.job.cancelling is None):
             raise ApiError(409, f"job {job.id!r} is {result.job.status} by now")
 
     async def _retry(self, job: Job, by: str, *, from_start: bool) -> None:

@@ -102,7 +102,8 @@ class TaskForm:
                 "start" | "finish-step" | "text-end" | "abort" | "error" | "finish" | "data-progress" | "data-event"
                 | "tool-input-available" | "tool-output-available" | "tool-output-error" | "data-operation"
                 | "data-plan-created" | "data-step-started" | "data-step-completed" | "data-reflection" | "data-usage"
-                | "data-cut" | "data-retry" | "data-memory" | "data-message" | "data-job-retried" | "data-checkpoint"
+                | "data-cut" | "data-retry" | "data-memory" | "data-message" | "data-job-retried"
+                | "data-job-cancelling" | "data-checkpoint"
             ):  # fmt: skip
                 pass
             case unknown:
