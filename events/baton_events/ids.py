@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import to_json
 
 CALL_DIGEST_CHARS = 10
+KEY_CHARS = 32
 _CALL_DASHES = 3  # job, turn, position, digest
 CHILD_SEPARATOR = "."
 BATCH_PREFIX = "batch_"
@@ -51,54 +52,59 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(write(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def key_digest(*parts: Any) -> str:
+    """Return what stands for texts in a key, 128 bits: nobody finds other texts that share it, whatever they search."""
+    return digest(*parts)[:KEY_CHARS]
+
+
 def job_id_from_key(tenant: str, idempotency_key: str) -> str:
     """Return the id of the job that this tenant submits under this Idempotency-Key."""
-    return f"job_{digest('job', tenant, idempotency_key)[:24]}"
+    return f"job_{key_digest('job', tenant, idempotency_key)}"
 
 
 def chat_job_id(tenant: str, session_id: str, message_id: str, replaces: str) -> str:
     """Return the id of the job that answers a chat message; `replaces`: the job whose answer it replaces, if any."""
-    return f"job_{digest('chat', tenant, session_id, message_id, replaces)[:24]}"
+    return f"job_{key_digest('chat', tenant, session_id, message_id, replaces)}"
 
 
 def named_job_id(kind: str, tenant: str, session_id: str, name: str) -> str:
     """Return the id of the job that a client of another protocol has named: by a run, or by a message."""
-    return f"job_{digest(kind, tenant, session_id, name)[:24]}"
+    return f"job_{key_digest(kind, tenant, session_id, name)}"
 
 
 def scheduled_job_id(schedule_id: str, message_id: str) -> str:
     """Return the id of the job that a schedule's message starts, however often it is delivered."""
-    return f"job_{digest('schedule', schedule_id, message_id)[:24]}"
+    return f"job_{key_digest('schedule', schedule_id, message_id)}"
 
 
 def app_event_id(tenant: str, idempotency_key: str) -> str:
     """Return the id of the app event that this tenant sends under this Idempotency-Key."""
-    return f"evt_{digest('app-event', tenant, idempotency_key)[:24]}"
+    return f"evt_{key_digest('app-event', tenant, idempotency_key)}"
 
 
 def subject_digest(tenant: str, subject_id: str) -> str:
     """Return what is kept of a data subject of this tenant; empty: nobody is named."""
-    return digest("subject", tenant, subject_id)[:32] if subject_id else ""
+    return key_digest("subject", tenant, subject_id) if subject_id else ""
 
 
 def once_name(kind: str, tenant: str, name: str, key: str) -> str:
     """Return the id under which the turns of a tenant's key are counted: of its jobs, or of its events of a name."""
-    return digest("once", kind, tenant, name, key)[:24]
+    return key_digest("once", kind, tenant, name, key)
 
 
 def once_job_id(name: str, turn: int) -> str:
     """Return the id of the job that a key's turn has, whoever starts it."""
-    return f"job_{digest('once', name, turn)[:24]}"
+    return f"job_{key_digest('once', name, turn)}"
 
 
 def once_event_id(name: str, turn: int) -> str:
     """Return the id of the app event that a key's turn has, whoever sends it."""
-    return f"evt_{digest('once', name, turn)[:24]}"
+    return f"evt_{key_digest('once', name, turn)}"
 
 
 def awaited_name(tenant: str, name: str, key: str) -> str:
     """Return the id under which waiters know the app events of this name and key."""
-    return digest("await", tenant, name, key)[:24]
+    return key_digest("await", tenant, name, key)
 
 
 def event_number(event_id: str, created_ms: int, came_ms: int) -> int:
@@ -111,22 +117,22 @@ def event_number(event_id: str, created_ms: int, came_ms: int) -> int:
 
 def event_job_id(event_id: str, handler: str) -> str:
     """Return the id of the job by which a handler takes an app event, however often it is delivered."""
-    return f"job_{digest('event', event_id, handler)[:24]}"
+    return f"job_{key_digest('event', event_id, handler)}"
 
 
 def batch_lane(tenant: str, handler: str) -> str:
     """Return the id of the lane of a tenant's event batches for this handler."""
-    return digest("batch-lane", tenant, handler)[:24]
+    return key_digest("batch-lane", tenant, handler)
 
 
 def batch_id(handler: str, event_ids: Sequence[str]) -> str:
     """Return the id of a batch, as an app event: other events are another batch."""
-    return f"{BATCH_PREFIX}{digest('batch', handler, *event_ids)[:24]}"
+    return f"{BATCH_PREFIX}{key_digest('batch', handler, *event_ids)}"
 
 
 def started_job_id(call_id: str, agent: str, nth: int) -> str:
     """Return the id of the nth job of an agent that a tool call starts and does not wait for, in whichever attempt."""
-    return f"job_{digest('start', call_id, agent, nth)[:24]}"
+    return f"job_{key_digest('start', call_id, agent, nth)}"
 
 
 def operation_job_id(call_id: str, run: int) -> str:
@@ -166,7 +172,7 @@ def child_of(call_id: str, run: int = 1) -> str:
     `run`: of the job that makes the call: what it started before it was retried has ended with it.
     """
     cause = ("child", call_id) if run == 1 else ("child", call_id, run)
-    return f"{job_of_call(call_id)}{CHILD_SEPARATOR}{digest(*cause)[:CALL_DIGEST_CHARS]}"
+    return f"{job_of_call(call_id)}{CHILD_SEPARATOR}{key_digest(*cause)}"
 
 
 def call_id(job_id: str, turn: int, position: int, tool: str, arguments: Any) -> str:
@@ -214,4 +220,4 @@ def job_of_call(call_id: str) -> str:
 
 def event_id(item_key: str) -> str:
     """Return an event's id: the work item key holds job, cause, position, digest and attempt."""
-    return f"evt_{hashlib.sha256(item_key.encode()).hexdigest()[:24]}"
+    return f"evt_{hashlib.sha256(item_key.encode()).hexdigest()[:KEY_CHARS]}"

@@ -14,7 +14,7 @@ from baton.observability.alerts import Notice
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import StoreError
-from baton_events.ids import digest
+from baton_events.ids import key_digest
 from baton_events.proxies import AsyncEnvironmentTransport, reason_of
 
 _log = logging.getLogger("baton.alerts")
@@ -49,7 +49,7 @@ class WebhookAlerts:
             _log.warning("no alert reached the webhook (ALERT_WEBHOOK_URL): %s", reason_of(error))
 
     async def _is_new(self, notice: Notice) -> bool:
-        key = keys.alert_key(digest(notice.kind, "" if notice.counted else notice.job_id, notice.once)[:32])
+        key = keys.alert_key(key_digest(notice.kind, "" if notice.counted else notice.job_id, notice.once))
         try:
             seconds = self._quiet_seconds if notice.counted else _REMEMBERED_SECONDS
             return bool(await self._redis.execute("SET", key, 1, "NX", "EX", seconds))

@@ -18,7 +18,7 @@ from baton.sdk.records.memory import MemoryEntry, MemoryHit
 from baton.settings.settings import Settings
 from baton_events.bounded import OWN_LIMIT_BYTES
 from baton_events.errors import MemoryUnavailableError
-from baton_events.ids import digest
+from baton_events.ids import key_digest
 from baton_events.proxies import AsyncEnvironmentTransport, reason_of, through
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class UpstashLongTermMemory:
 
     async def add(self, tenant: str, entry: MemoryEntry) -> None:
         """Store an entry; a repeated one replaces itself."""
-        record = {"id": entry.id, "data": entry.text, "metadata": _metadata(entry)}
+        record = {"id": entry.id, "data": entry.text, "metadata": _metadata(tenant, entry)}
         await self._request(lambda index: index.upsert([record], namespace=_namespace(tenant)))
 
     async def search(
@@ -62,7 +62,7 @@ class UpstashLongTermMemory:
                     top_k=limit,
                     include_metadata=True,
                     include_data=True,
-                    filter=_of_session(session_id) if session_id else "",
+                    filter=_of_session(tenant, session_id) if session_id else "",
                     namespace=_namespace(tenant),
                 )
             )
@@ -78,7 +78,7 @@ class UpstashLongTermMemory:
 
     async def forget(self, tenant: str, session_id: str) -> int:
         """Delete all entries of a session; return their number."""
-        return await self._delete(tenant, filter=_of_session(session_id))
+        return await self._delete(tenant, filter=_of_session(tenant, session_id))
 
     async def _delete(self, tenant: str, **which: Any) -> int:
         try:
@@ -135,18 +135,14 @@ def _namespace(tenant: str) -> str:
     return f"tenant-{quote(tenant, safe='')}"
 
 
-def _session_digest(session_id: str) -> str:
-    return digest(session_id)[:24]
+def _of_session(tenant: str, session_id: str) -> str:
+    return f"sessionDigest = '{key_digest(tenant, session_id)}'"
 
 
-def _of_session(session_id: str) -> str:
-    return f"sessionDigest = '{_session_digest(session_id)}'"
-
-
-def _metadata(entry: MemoryEntry) -> dict[str, Any]:
+def _metadata(tenant: str, entry: MemoryEntry) -> dict[str, Any]:
     return {
         "session": entry.session_id,
-        "sessionDigest": _session_digest(entry.session_id),
+        "sessionDigest": key_digest(tenant, entry.session_id),
         "agent": entry.agent,
         "kind": entry.kind,
         "job": entry.job_id,

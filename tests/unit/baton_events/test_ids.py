@@ -1,6 +1,8 @@
 """Ids that follow from content, times on the wire, and which addresses are this machine's own."""
 
+import inspect
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baton_events import ids
 from baton_events.ids import (
     call_id,
     canonical_json,
@@ -28,6 +31,21 @@ def test_the_same_key_of_the_same_tenant_is_the_same_job() -> None:
     """Another tenant's is another; neither key nor tenant can imitate the other by where they are divided."""
     assert job_id_from_key("a", "k") == job_id_from_key("a", "k")
     assert len({job_id_from_key(*pair) for pair in [("a", "k"), ("b", "k"), ("a", "k2"), ("ak", ""), ("", "ak")]}) == 5
+
+
+OF_TENANTS = [
+    each for each in vars(ids).values() if inspect.isfunction(each) and "tenant" in inspect.signature(each).parameters
+]
+
+
+@pytest.mark.parametrize("made", OF_TENANTS, ids=lambda made: made.__name__)
+def test_whatever_is_made_of_a_tenants_texts_is_the_tenants_alone(made: Callable[..., str]) -> None:
+    """By 128 bits: nobody finds texts of their own that share it, and none are another tenant's by their borders."""
+    names = [name for name in inspect.signature(made).parameters if name != "tenant"]
+    texts = [("acme", "x"), ("other", "x"), ("acme", "y"), ("acmex", "z"), ("acme", "xz")]
+    found = {made(tenant=tenant, **dict.fromkeys(names, text)) for tenant, text in texts}
+    assert len(found) == len(texts)
+    assert all(re.search("[0-9a-f]{32}$", each) for each in found)
 
 
 @given(st.text(), st.text())
@@ -70,7 +88,7 @@ def test_an_event_id_follows_from_the_item_it_carries() -> None:
     """So that the same step always has the same id, and another attempt another one."""
     assert event_id("loop:job_1:1:1") == event_id("loop:job_1:1:1")
     assert event_id("loop:job_1:1:1") != event_id("loop:job_1:1:2")
-    assert re.fullmatch(r"evt_[0-9a-f]{24}", event_id("loop:job_1:1:1"))
+    assert re.fullmatch(r"evt_[0-9a-f]{32}", event_id("loop:job_1:1:1"))
 
 
 @given(

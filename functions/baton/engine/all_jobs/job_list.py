@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from baton.engine.transitions import END_STATUSES
 from baton.sdk.records.record import Record
-from baton_events.ids import digest, is_child
+from baton_events.ids import KEY_CHARS, is_child, key_digest
 
-_MARK_CHARS = 8
+# Of a filter, behind which readers check the job; what a key has is longer.
+_FILTER_CHARS = 8
 _RECENT_MARKS = 1024
 _LATEST_MS = 9_999_999_999_999
 _JOB = "[A-Za-z0-9._-]{1,400}"
@@ -73,10 +74,12 @@ class Found(Struct, frozen=True):
     member: str = ""
 
 
-@lru_cache(_RECENT_MARKS)  # a tenant, a session, an agent: they come again and again
-def mark(*texts: str) -> str:
-    """Return a stand-in of fixed length for texts of any length; two may share one, so readers check the job."""
-    return digest(*texts)[:_MARK_CHARS]
+mark = lru_cache(_RECENT_MARKS)(key_digest)  # of a tenant, a session, a tag: they come again and again
+
+
+def _filter(text: str) -> str:
+    """Return a short stand-in for a text; two may share one, so readers check the job."""
+    return mark(text)[:_FILTER_CHARS]
 
 
 def position_of(created_ms: int, job_id: str) -> str:
@@ -87,7 +90,7 @@ def position_of(created_ms: int, job_id: str) -> str:
 def members(row: Row) -> tuple[str, ...]:
     """Return a job's rows."""
     tenant, tags = mark(row.tenant), [mark(tag) for tag in row.tags]
-    marks = (mark(row.agent), mark(row.session_id), tenant, mark(row.tenant, row.session_id), *tags)
+    marks = (_filter(row.agent), _filter(row.session_id), tenant, mark(row.tenant, row.session_id), *tags)
     tail = f":{position_of(row.created_ms, row.job_id)}{''.join(marks)}"
     if is_child(row.job_id):
         return (f"c:{row.job_id.rpartition('.')[0]}{tail}",)
@@ -113,12 +116,14 @@ def _of_tags(tags: Iterable[str], tenant: str) -> tuple[str, ...]:
 
 
 def _each(marks: str) -> list[str]:
-    return [marks[at : at + _MARK_CHARS] for at in range(0, len(marks), _MARK_CHARS)]
+    """Return the marks of a row: filters of its agent and session, then its tenant, its place, and its tags."""
+    filters, rest = 2 * _FILTER_CHARS, range(2 * _FILTER_CHARS, len(marks), KEY_CHARS)
+    return [marks[:_FILTER_CHARS], marks[_FILTER_CHARS:filters], *(marks[at : at + KEY_CHARS] for at in rest)]
 
 
 def tenant_of(marks: str) -> str:
     """Return the tenant's mark among the marks of a row."""
-    return marks[2 * _MARK_CHARS : 3 * _MARK_CHARS]
+    return _each(marks)[2]
 
 
 def found(member: str) -> Found:
@@ -159,8 +164,8 @@ def may_match(query: Query, member: str) -> bool:
     agent, session, tenant, _, *tags = _each(_parts(member)[3])
     return (
         (not query.tenant or tenant == mark(query.tenant))
-        and (not query.agent or agent == mark(query.agent))
-        and (not query.session_id or session == mark(query.session_id))
+        and (not query.agent or agent == _filter(query.agent))
+        and (not query.session_id or session == _filter(query.session_id))
         and all(mark(tag) in tags for tag in query.tags)
     )
 

@@ -25,7 +25,7 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import TOOL_NAME, Tool, tool
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.app_event import LONGEST_DELAY_SECONDS, name_fault, topic_suffix
-from baton_events.ids import BATCH_PREFIX, digest
+from baton_events.ids import BATCH_PREFIX, digest, key_digest
 from baton_events.values.durations import Duration, plain_seconds
 from baton_events.values.text import text_of
 
@@ -173,7 +173,7 @@ class Handler:
         """Return the session of the job for this event: jobs of one session run one by one, in order."""
         if self.lanes:
             return f"on_{self.name}_{int(digest(key if self.key_order and key else event_id)[:8], 16) % self.lanes}"
-        return f"on_{self.name}_{digest(key)[:24]}" if self.key_order and key else f"on_{self.name}_{event_id}"
+        return f"on_{self.name}_{key_digest(key)}" if self.key_order and key else f"on_{self.name}_{event_id}"
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from baton_events.ids import digest
+from baton_events.ids import key_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,5 +62,5 @@ def hook_context() -> HookContext:
     caller = frame and frame.f_back  # a hook that runs in some attempts alone must not shift the keys of others
     hook = f"{caller.f_globals.get('__name__')}:{caller.f_code.co_qualname}" if caller else ""
     step.asked[hook] += 1
-    key = digest("hook", step.key, hook, step.asked[hook])[:32]
+    key = key_digest("hook", step.key, hook, step.asked[hook])
     return HookContext(job_id=step.job_id, idempotency_key=key, repeated=step.repeated)

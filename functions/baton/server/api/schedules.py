@@ -21,7 +21,7 @@ from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.worker.commands.schedule import put_schedule
 from baton.worker.container import Container
 from baton_events.errors import MalformedEventError, QueueRefusedError
-from baton_events.ids import digest, scheduled_job_id
+from baton_events.ids import key_digest, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Recurrence, parse_event
 from baton_events.sealing import Sealing
 from baton_events.timestamps import rfc3339
@@ -133,7 +133,7 @@ async def made_schedule(context: Context, principal: Principal, body: ScheduleBo
     ports = context.container.ports
     alike = body.model_dump_json()
     known_by = ("schedule", principal.tenant, key) if key else ("alike", principal.tenant, alike)
-    schedule_id = f"{PREFIX}{digest(*known_by)[:24]}"
+    schedule_id = f"{PREFIX}{key_digest(*known_by)}"
     job = new_job(
         SubmitBody.model_validate(body.model_dump(by_alias=True, exclude={"cron", "time_zone"})),
         context.container.registry,

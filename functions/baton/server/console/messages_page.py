@@ -22,7 +22,7 @@ from baton.worker.recovery.replay_message import SENDABLE, MessageCheck, Message
 from baton.worker.recovery.undelivered import all_dead_letters
 from baton_events.app_event import AppEvent
 from baton_events.errors import QueueRefusedError
-from baton_events.ids import digest
+from baton_events.ids import key_digest
 
 _VARIES = re.compile(r"[0-9a-z_]*\d[0-9a-zA-Z_.-]*")
 _ERROR_CHARS = 160
@@ -136,7 +136,7 @@ def grouped(letters: list[DeadLetter]) -> list[Group]:
     groups: dict[str, Group] = {}
     for letter in sorted(letters, key=died_ms, reverse=True):
         kind, why = kind_of(letter.message), why_dead(letter)
-        group_id = digest(kind, letter.status, alike(why))[:12]
+        group_id = key_digest(kind, letter.status, alike(why))
         groups.setdefault(group_id, Group(group_id, kind, letter.status, why, [])).letters.append(letter)
     return sorted(groups.values(), key=lambda group: -len(group.letters))
 

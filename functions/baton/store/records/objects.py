@@ -14,11 +14,11 @@ from typing import Any
 from msgspec import Struct, structs
 
 from baton.engine.all_jobs.job_list import Found, mark, tenant_of
-from baton_events.ids import canonical_json, digest, root_of
+from baton_events.ids import canonical_json, key_digest, root_of
 
 JSON = "application/json"
 PREVIEW_CHARS = 2_000
-_PLACE = r"[0-9a-f]{8}/(?:s/)?[0-9a-f]{24}"
+_PLACE = r"[0-9a-f]{32}/(?:s/)?[0-9a-f]{32}"
 # Not compiled here: most processes see none.
 _REF = rf"(\d{{1,3}})/({_PLACE})/([0-9a-f]{{64}})"
 
@@ -53,17 +53,17 @@ def ref_of(text: str) -> Ref:
 
 def job_place(tenant: str, job_id: str) -> str:
     """Return the place of what belongs to a job, or to one below it."""
-    return f"{mark(tenant)}/{_short(root_of(job_id))}"
+    return f"{mark(tenant)}/{key_digest(root_of(job_id))}"
 
 
 def place_of_row(row: Found) -> str:
     """Return the same by the job's row."""
-    return f"{tenant_of(row.member.rpartition(':')[2])}/{_short(root_of(row.job_id))}"
+    return f"{tenant_of(row.member.rpartition(':')[2])}/{key_digest(root_of(row.job_id))}"
 
 
 def session_place(tenant: str, session_id: str) -> str:
     """Return the place of a session's files. Its end is what their key in the store has (keys.files_key)."""
-    return f"{mark(tenant)}/s/{_short(tenant, session_id)}"
+    return f"{mark(tenant)}/s/{key_digest(tenant, session_id)}"
 
 
 def named(ref: str, size_bytes: int, media_type: str = JSON, preview: str = "") -> dict[str, Any]:
@@ -131,7 +131,3 @@ def objects_in(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _placed(there: Mapping[str, Any], place: str) -> dict[str, Any]:
     return {**there, "ref": str(structs.replace(ref_of(there["ref"]), place=place))}
-
-
-def _short(*parts: str) -> str:
-    return digest(*parts)[:24]

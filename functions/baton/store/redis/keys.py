@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from baton_events.ids import digest, root_of
+from baton_events.ids import digest, key_digest, root_of
 
 _KNOWN_KEYS = 1024  # of jobs: a step names each key of its job several times
 
@@ -116,7 +116,7 @@ def model_cache_key(tenant: str, key: str) -> str:
 
 def session_memory_key(tenant: str, session_id: str) -> str:
     """Return the key of a hash: the session's newest memory entries. Its id is any text, so a digest makes the tag."""
-    return f"baton:{{memory:{digest(tenant, session_id)[:24]}}}:recent"
+    return f"baton:{{memory:{key_digest(tenant, session_id)}}}:recent"
 
 
 def sessions_key(tenant: str) -> str:
@@ -126,7 +126,7 @@ def sessions_key(tenant: str) -> str:
 
 def files_key(tenant: str, session_id: str, name: str = "") -> str:
     """Return the key of a set: a session's file names. With a name, of a hash: `pieces`, and each one. Both expire."""
-    place = files_key_at(digest(tenant, session_id)[:24])
+    place = files_key_at(key_digest(tenant, session_id))
     return f"{place}:{name}" if name else place
 
 

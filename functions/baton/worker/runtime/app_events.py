@@ -32,7 +32,7 @@ from baton.worker.runtime.new_jobs import debounced_number, job_of
 from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_app_event
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
-from baton_events.ids import awaited_name, canonical_json, digest, event_id, event_job_id, job_of_call
+from baton_events.ids import awaited_name, canonical_json, event_id, event_job_id, job_of_call, key_digest
 from baton_events.schema import Occurrence, encode_event
 from baton_events.timestamps import milliseconds
 
@@ -167,7 +167,7 @@ class HandleAppEvent:
 
     async def _send_page(self, event: AppEvent, page: tuple[str, ...]) -> int:
         copy = replace(event, meets=page)
-        await self._emitter.send(copy, deduplication_id=f"{event.id}.meets.{digest(*page)[:24]}")
+        await self._emitter.send(copy, deduplication_id=f"{event.id}.meets.{key_digest(*page)}")
         return 1
 
     async def _end_waits(self, event: AppEvent, calls: tuple[str, ...], message_id: str, replay: str) -> int:

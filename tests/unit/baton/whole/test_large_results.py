@@ -137,7 +137,7 @@ class Reading:
             return ModelAnswer("", (Wanted("fetch", {"size": 3_000_000}),))
         ref = told[0]["ref"]
         number, tenant, _, name = ref.split("/")
-        refs = (ref, f"{number}/{tenant}/{'0' * 24}/{name}")
+        refs = (ref, f"{number}/{tenant}/{'0' * 32}/{name}")
         return (
             ModelAnswer("", tuple(Wanted("read", {"ref": each}) for each in refs))
             if len(told) == 1

@@ -363,7 +363,7 @@ async def test_a_fork_of_what_is_gone_says_so(api: Api, tmp_path: Path) -> None:
     answer = await api.request("POST", f"/api/agent-jobs/{job_id}/fork", ADMIN, json={"turn": 2})
     assert "is gone from the object store" in assert_problem(answer, 410)
     with pytest.raises(PayloadGoneError):
-        await api.stage.ports.objects.get(f"0/{'0' * 8}/{'0' * 24}/{'0' * 64}")
+        await api.stage.ports.objects.get(f"0/{'0' * 32}/{'0' * 32}/{'0' * 64}")
 
 
 async def test_objects_count_for_the_quota(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ first one's file. Every refusal is a `ToolError` with an alternative for the mod
 tool runs, or take a report's path from a model.
 """
 
-import hashlib
 import re
 from collections import Counter
 from pathlib import Path
@@ -18,10 +17,10 @@ from baton.sdk.tools.builtin.workspace import Workspace, write_whole_file
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool, tool
 from baton.sdk.tools.tool_error import ToolError
+from baton_events.ids import key_digest
 
 MAX_REPORT_SIZE_BYTES = 200_000
 _MAX_SLUG_CHARS = 60
-_KEY_CHARS = 10
 
 
 def write_report_file(folder: Path, title: str, body: str, idempotency_key: str) -> str:
@@ -45,7 +44,7 @@ def write_report_file(folder: Path, title: str, body: str, idempotency_key: str)
 
 def _file_name(title: str, idempotency_key: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:_MAX_SLUG_CHARS].strip("-") or "report"
-    return f"{slug}-{hashlib.sha256(idempotency_key.encode()).hexdigest()[:_KEY_CHARS]}.md"
+    return f"{slug}-{key_digest(idempotency_key)}.md"
 
 
 _MAX_FILES_LISTED = 200

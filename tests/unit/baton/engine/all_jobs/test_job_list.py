@@ -18,6 +18,7 @@ from baton.engine.all_jobs.job_list import (
     position_from,
     position_of,
 )
+from baton.engine.all_jobs.shelves import span_of
 from tests.unit.baton.engine.sample_state import NOW_MS
 
 ROW = Row("job_a", NOW_MS, "acme", "s", "agent")
@@ -36,6 +37,24 @@ def test_from_any_row_of_a_job_all_of_its_rows_follow(status: str) -> None:
     child = members(replace(ROW, job_id="job_a.1.2", status=status))
     assert [member.split(":")[:2] for member in child] == [["c", "job_a.1"]]
     assert [all_members(member) for member in child] == [child]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Query(tenant="alice", session_id="s78660"), Query(tenant="mallory", session_id="t5868")),
+        (Query(tenant="tenant-24789"), Query(tenant="tenant-97800")),
+        (Query(tenant="tenant-24789", statuses=FAILED), Query(tenant="tenant-97800", statuses=FAILED)),
+        (Query(tags=("tag-2324",)), Query(tags=("tag-37551",))),
+        (Query(tenant="acme", tags=("tag-2324",)), Query(tenant="acme", tags=("tag-37551",))),
+    ],
+)
+def test_texts_that_somebody_searched_for_share_no_key(one: Query, other: Query) -> None:
+    """The digests of each pair begin alike, in 32 bits. A reader looks at the newest rows: others push them out."""
+    assert index_of(one) != index_of(other)
+    assert (
+        span_of(one, "").key != span_of(other, "").key or span_of(one, "").first_entry != span_of(other, "").first_entry
+    )
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ async def test_what_has_died_since_the_page_was_read_stays(operator: Operator) -
         stage.records.dead[dead_id] = structs.replace(letter, id=dead_id)
         if not number:
             markup = await operator.see("/console/dead-letters")
-            group = markup.split('href="?group=')[1][:12]
+            group = markup.split('href="?group=')[1][:32]
             markup = await operator.see(f"/console/dead-letters?group={group}")
             [newest] = set(re.findall(r'name="newest" value="(\d+)"', markup))
             shown = {"group": group, "newest": newest}
@@ -293,7 +293,7 @@ async def test_dead_letters_are_grouped_by_error_and_a_group_is_retried(operator
     markup = await operator.see("/console/dead-letters")
     assert markup.index("trouble") < markup.index("another thing")
     assert "<i>" not in markup
-    group = markup.split('href="?group=')[1][:12]
+    group = markup.split('href="?group=')[1][:32]
     opened = await operator.see(f"/console/dead-letters?group={group}")
     assert "applied already" in opened or "its job has ended" in opened
     markup = await operator.done("/console/dead-letters/retry", group=group)

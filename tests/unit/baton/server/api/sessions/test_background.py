@@ -264,7 +264,8 @@ async def test_an_outcome_that_comes_before_the_tool_has_returned_counts(model: 
 
     @tool
     async def order(ctx: ToolContext) -> Pending:
-        """Order something that is there at once."""
+        """Order something that is there a moment later."""
+        served[0].stage.clock.ms += 1
         answer = await served[0].complete(ctx.operation_id, success=True, result="soon")
         assert answer.json()["applied"]
         return Pending(timeout_seconds=3_600)
