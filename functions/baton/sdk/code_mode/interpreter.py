@@ -2,37 +2,31 @@
 
 Such a stretch begins from the script, or from a state with the outcomes of the calls that it waits for. Invariant:
 nothing of a run stays in this process between two stretches. The code reaches nothing but those calls, the time of its
-stretch, and chance that is seeded. Must not: be imported before a stretch runs; it and `host_values` alone import the
-interpreter.
+stretch, and chance that is seeded. Of its values this process reads texts of JSON alone, which the prelude has counted:
+any other value could be small inside, and take gigabytes or hours here. Must not: be imported before a stretch runs; it
+and `host_values` alone import the interpreter.
 """
 
 import atexit
 import re
 import threading
+import time
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 import pydantic_monty as monty
 from msgspec import Struct
+from pydantic_core import from_json
 
-from baton.sdk.code_mode.host_values import json_of, settled
-from baton.sdk.code_mode.script_text import (
-    LINE,
-    NEVER_AWAITED,
-    NOT_RUN,
-    STUBS,
-    before,
-    bound,
-    marked,
-    misfits,
-    unawaited,
-    unmarked,
-)
-from baton.sdk.records.limits import CodeMode
-from baton_events.values.json_value import Unrecordable, plain
+from baton.sdk.code_mode.host_values import settled
+from baton.sdk.code_mode.prelude import OURS, prelude_of
+from baton.sdk.code_mode.script_text import LEFT, NOT_RUN, STUBS, bound, marked, misfits, unawaited, unmarked
+from baton.sdk.records.limits import HANDED_OVER_LIMIT_CHARS, CodeMode
+from baton_events.values.json_value import Unrecordable, read_value
 from baton_events.values.text import text_of
 
 _CLOCKS = ("datetime.now", "date.today", "time.time")
@@ -40,6 +34,13 @@ _CLOCKS = ("datetime.now", "date.today", "time.time")
 _MOST_ASKED = 10_000
 _FRAMES = 200
 _CHECKOUTS = 500
+# A stretch takes no longer than this many times its script's CPU time, with all that its host does for it.
+_PATIENCE = 2
+_TOO_LONG = "the script and what it asked for took much longer than its limit of"
+_NONE_HAS_RUN = "None of the calls after the last await has run"
+_NAME_CHARS = 200
+# Of a traceback, besides the output's: frames of the prelude, which are not shown.
+_FRAMES_CHARS = 4_000
 _NO_SYNTAX = "The monty syntax parser does not"
 
 
@@ -74,8 +75,8 @@ class StateRefusedError(Exception):
     """The interpreter does not read this state."""
 
 
-class _TooManyCallsError(Exception):
-    """A script makes more calls at once than it may."""
+class _OverLimitError(Exception):
+    """A script does more in a stretch than it may. `kind`, message."""
 
 
 class WorkerDiedError(Exception):
@@ -105,6 +106,8 @@ class _Pool:
 
 
 POOL = _Pool()
+# An exception's text may have half of its script's memory, and some times as much here: one is read at a time.
+_SHOWING = threading.Lock()
 
 
 def _session(seed: str, bounds: CodeMode, stubs: str) -> Any:
@@ -133,6 +136,10 @@ class Stretch:
         self._places: list[tuple[str, int]] = []
         self._printed: list[str] = []
         self._capacity = bounds.output_chars
+        self._value: Any = None
+        self._left: list[str] = []
+        self._handed_over_chars = 0
+        self._until_seconds = 0.0
 
     def begin(self, stubs: str) -> Waits | Ended | Raised:
         """Run the script until it waits, unless it misfits the stubs of its functions."""
@@ -157,6 +164,7 @@ class Stretch:
         """Run a stretch. Raises WorkerDiedError: its process died."""
         try:
             with _session(self._seed, self._bounds, stubs) as session:
+                self._until_seconds = time.monotonic() + _PATIENCE * self._bounds.seconds + 1
                 snapshot = self._driven(start(session))
                 if isinstance(snapshot, monty.FutureSnapshot):
                     calls, state = self._waited(snapshot), zlib.compress(snapshot.dump())
@@ -164,20 +172,20 @@ class Stretch:
                     pairs = zip(self._calls, self._places, strict=False)
                     lines = tuple([line for (number, _, _), (_, line) in pairs if number in numbers])
                     return Waits(state, tuple(calls), "".join(self._printed), lines)
-                return self._ended(session, snapshot)
+                return self._ended(session)
         except monty.MontyCrashedError as error:
             raise WorkerDiedError(text_of(error)) from error
         except monty.MontyTypingError as error:
             return self._failed("refused", "\n".join([NOT_RUN, *misfits(error)]))
         except monty.MontyError as error:
             return self._raised(error)
-        except _TooManyCallsError:
-            most = self._bounds.calls_at_once
-            what = "None of the calls after the last await has run; make fewer, and await them"
-            return self._failed("too_many_calls", f"The script made more than {most} calls at once. {what}.")
+        except _OverLimitError as error:
+            return self._failed(*error.args)
 
     def _driven(self, snapshot: Any) -> Any:
         while not isinstance(snapshot, monty.MontyComplete | monty.FutureSnapshot):
+            if time.monotonic() > self._until_seconds:  # the interpreter counts no time that its host needs
+                raise _OverLimitError("TimeoutError", f"TimeoutError: {_TOO_LONG} {self._bounds.seconds:g} s of work.")
             snapshot = self._answered(snapshot)
         return snapshot
 
@@ -187,8 +195,7 @@ class Stretch:
         self._printed.append(text)
 
     def _checked(self, session: Any) -> Any:
-        for at, text in enumerate(before(self._code)):
-            self._driven(self._fed(session, text, skip_type_check=at > 0))
+        self._begin(session)
         try:
             return self._driven(self._fed(session, self._marked))
         except monty.MontyTypingError as error:
@@ -197,9 +204,13 @@ class Stretch:
         return self._fed(session, self._marked, skip_type_check=True)
 
     def _unchecked(self, session: Any) -> Any:
-        for text in before(self._code):
-            self._driven(self._fed(session, text))
+        self._begin(session)
         return self._fed(session, self._marked)
+
+    def _begin(self, session: Any) -> None:
+        prelude = prelude_of(self._code, self._tools, self._bounds.output_chars)
+        self._driven(self._fed(session, prelude, skip_type_check=True))
+        self._driven(self._fed(session, "import asyncio"))
 
     def _fed(self, session: Any, text: str, **options: Any) -> Any:
         return session.feed_start(text, print_callback=self._print, **options)
@@ -228,31 +239,43 @@ class Stretch:
 
     def _answered(self, snapshot: Any) -> Any:
         """Answer what the code asks of its host."""
+        is_ours = snapshot.position.filename == OURS
         if isinstance(snapshot, monty.NameLookupSnapshot):
-            name = snapshot.variable_name
-            return snapshot.resume(value=_function(name)) if name in self._tools else snapshot.resume()
-        name = snapshot.function_name
+            return snapshot.resume(value=baton_door) if is_ours else snapshot.resume()
         if snapshot.is_os_function:
-            return self._system(snapshot, name)
-        try:
-            kwargs = dict(snapshot.kwargs)
-            line = kwargs.pop(LINE, None)
-            tool, arguments = self._asked(name, snapshot.args, kwargs)
-            self._calls.append((snapshot.call_id, tool, plain(json_of(arguments), "arguments")))
-            self._places.append((name, line or self._marked.count("\n", 0, snapshot.position.start) + 1))
-        except NameError as error:
-            return snapshot.resume({"exc_type": "NameError", "message": str(error)})
-        except (TypeError, ValueError, RecursionError, Unrecordable) as error:
-            return snapshot.resume({"exc_type": "TypeError", "message": f"{name}: {text_of(error)}"})
-        return snapshot.resume({"future": ...})
+            return self._system(snapshot, snapshot.function_name)
+        if not is_ours:
+            name = snapshot.function_name[:_NAME_CHARS]
+            return snapshot.resume({"exc_type": "NameError", "message": f"name {name!r} is not defined"})
+        return snapshot.resume(self._taken(snapshot.call_id, *snapshot.args))
 
-    def _asked(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Any]:
-        if name not in self._tools:
-            raise NameError(f"name {name!r} is not defined")
-        if len(self._calls) >= self._bounds.calls_at_once:
-            raise _TooManyCallsError
+    def _taken(self, number: int, text: str) -> Any:
+        """Take what the script hands over."""
+        self._handed_over_chars += len(text)
+        if self._handed_over_chars > HANDED_OVER_LIMIT_CHARS:
+            what = f"over {HANDED_OVER_LIMIT_CHARS} characters at once, as arguments and results"
+            raise _OverLimitError("too_much", f"The script hands over {what}. {_NONE_HAS_RUN}; give less.")
+        kind, *given = from_json(text, cache_strings=False)
+        if kind == "call":
+            return self._called(number, *given)
+        if kind == "value":
+            self._value = given[0]
+        else:
+            self._left = given[0]
+        return {"return_value": None}
+
+    def _called(self, number: int, name: str, line: int, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if len(self._calls) >= (most := self._bounds.calls_at_once):
+            what = f"The script made more than {most} calls at once. {_NONE_HAS_RUN}"
+            raise _OverLimitError("too_many_calls", f"{what}; make fewer, and await them.")
         tool, names = self._tools[name]
-        return tool, bound(names, args, kwargs)
+        try:
+            arguments = read_value(bound(names, args, kwargs), "arguments")
+        except (TypeError, Unrecordable) as error:
+            return {"exc_type": "TypeError", "message": f"{name}: {text_of(error)}"}
+        self._calls.append((number, tool, arguments))
+        self._places.append((name, line))
+        return {"future": ...}
 
     def _system(self, snapshot: Any, name: str) -> Any:
         if name not in _CLOCKS:
@@ -265,22 +288,20 @@ class Stretch:
         value = now.date() if name == "date.today" else now if zone else now.replace(tzinfo=None)
         return snapshot.resume({"return_value": value})
 
-    def _ended(self, session: Any, snapshot: Any) -> Ended | Raised:
+    def _ended(self, session: Any) -> Ended | Raised:
         if never := self._never_awaited(session):
             return self._failed("not_awaited", "\n".join(never))
         try:
-            return Ended(plain(json_of(snapshot.output), "result"), "".join(self._printed))
-        except (Unrecordable, TypeError, ValueError, RecursionError) as error:
+            return Ended(read_value(self._value, "result"), "".join(self._printed))
+        except Unrecordable as error:
             return self._failed("invalid_result", text_of(error))
 
     def _never_awaited(self, session: Any) -> list[str]:
         """Say which calls nobody has awaited: those of this stretch have not run, those before it have."""
         late = [f"{name}() in line {line}" for name, line in self._places]
-        try:
-            found = session.feed_start(NEVER_AWAITED, skip_type_check=True)
-            earlier = list(map(str, getattr(found, "output", ())))
-        except monty.MontyError:  # the script has used these names for something else
-            earlier = []
+        with suppress(monty.MontyError):  # the script has used this name for something else
+            self._driven(session.feed_start(LEFT, skip_type_check=True))
+        earlier = list(self._left)
         for place in late:
             if place in earlier:
                 earlier.remove(place)
@@ -291,20 +312,14 @@ class Stretch:
         return Raised(kind, "".join(self._printed), message)
 
     def _raised(self, error: Any) -> Raised:
-        return Raised(type(error.exception()).__name__, "".join(self._printed), _shown(error))
+        with _SHOWING:
+            kind = error.display("type-msg")[:_NAME_CHARS].partition(":")[0]
+            shown = error.display()[: self._bounds.output_chars + _FRAMES_CHARS]
+        shown = unmarked(text_of(shown))
+        shown = re.sub(r"<python-input-\d+>|main\.py", "script.py", shown)
+        is_parsed = not isinstance(error, monty.MontySyntaxError) and _NO_SYNTAX not in shown
+        return Raised(kind, "".join(self._printed), shown if is_parsed else f"{NOT_RUN}\n{shown}")
 
 
-def _shown(error: Any) -> str:
-    """Return an exception as a script's author sees it."""
-    shown = re.sub(r"<python-input-\d+>|main\.py", "script.py", unmarked(text_of(error.display())))
-    is_parsed = not isinstance(error, monty.MontySyntaxError) and _NO_SYNTAX not in shown
-    return shown if is_parsed else f"{NOT_RUN}\n{shown}"
-
-
-def _function(name: str) -> Any:
-    """Return what stands for a function of the script that it uses as a value."""
-
-    def called() -> None: ...
-
-    called.__name__ = name
-    return called
+def baton_door() -> None:
+    """Stand for the door of the prelude, whose calls are answered here."""

@@ -1,7 +1,6 @@
 """The text of a model's script for the interpreter: each mention of a function is marked with its line.
 
-Invariant: lines stay where they are, and a script's author sees no mark. A marked call begins when it is made, gets
-data alone, and notes that it is awaited. Must not: start an interpreter.
+Invariant: lines stay where they are, and a script's author sees no mark. Must not: start an interpreter.
 """
 
 import ast
@@ -9,10 +8,10 @@ import builtins
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-LINE = "baton_line"
+from baton.sdk.code_mode.prelude import OURS
+
 NOT_RUN = "The script was not run, and made no call:"
 # Of the checker's faults; another one may be its own error, and the run finds it.
 _MISFITS = (
@@ -24,109 +23,18 @@ from typing import Any, TypeVar
 BatonT = TypeVar("BatonT")
 def baton_tool(function: BatonT, name: str, line: int) -> BatonT: ...
 def baton_result(value: BatonT) -> BatonT: ...
+def baton_at(line: int) -> None: ...
 """
-# Functions of the code, classes, calls that are not awaited, views of objects, iterators and what contains itself would
-# leave the interpreter as texts.
-DATA = """
-_baton_tools = {}
-_baton_kinds = ("function", "builtin_function_or_method", "type", "coroutine", "module")
-_baton_views = ("range", "slice", "dict_keys", "dict_values", "dict_items", "generator", "EnumType")
-_baton_data_of = ("datetime", "decimal", "collections")
-_baton_classes = _baton_attributes = ()
-
-
-def _baton_data(value, what):
-    left, open_, seen = [(value, False)], set(), set()
-    while left:
-        one, is_left = left.pop()
-        if is_left:
-            open_.discard(id(one))
-            continue
-        kind = str(type(one))[8:-2]
-        if kind in _baton_kinds:
-            names = [f"function '{name}'" for (name, _), tool in _baton_tools.items() if tool is one]
-            name = names[0] if names else repr(one)[1:-1].split(" at 0x")[0].replace(" external", "")
-            name = name.replace("coroutine object _baton_call", "a call without await")
-            raise TypeError(f"{what} has {name}, which is no data: call it, await it, or give its name as a text")
-        module = kind.rpartition(".")[0]
-        if kind in _baton_views or kind.endswith("iterator") or (module and module not in _baton_data_of):
-            raise TypeError(f"{what} has a {kind}, which is no data: give a list of it, or a text about it")
-        is_object = kind in _baton_classes or hasattr(one, "__dataclass_fields__")
-        if not is_object and not isinstance(one, (dict, list, tuple, set, frozenset)):
-            continue
-        if id(one) in open_:
-            raise TypeError(f"{what} has a {kind} that contains itself, which is no data: give a copy without it")
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        open_.add(id(one))
-        left.append((one, True))
-        if is_object:
-            names = set(getattr(one, "__dataclass_fields__", ())) | {n for n in _baton_attributes if hasattr(one, n)}
-            inner = [getattr(one, name) for name in sorted(names)]
-            # A function leaves with the name of its field, which is said.
-            inner = [each for each in inner if str(type(each))[8:-2] not in _baton_kinds]
-        else:
-            inner = one.values() if isinstance(one, dict) else one
-        left.extend([(each, False) for each in inner if not isinstance(each, (str, int, float))])
-    return value
-
-
-def baton_result(value):
-    return _baton_data(value, "the result")
-"""
-_PRELUDE = f"""{DATA}
-_baton_open = {{}}
-
-
-async def _baton_call(key, future):
-    _baton_open.pop(key, None)
-    return await future
-
-
-def baton_tool(function, name, line):
-    if not repr(function).endswith(" external>") or isinstance(function, str):
-        return function
-    if (name, line) in _baton_tools:
-        return _baton_tools[(name, line)]
-
-    def _baton_called(*args, **kwargs):
-        _baton_data([args, kwargs], f"{{name}}: an argument")
-        future = function(*args, {LINE}=line, **kwargs)
-        key = str(future)
-        _baton_open[key] = f"{{name}}() in line {{line}}"
-        return _baton_call(key, future)
-
-    _baton_tools[(name, line)] = _baton_called
-    return _baton_called
-"""
-NEVER_AWAITED = "list(_baton_open.values())"
-_MARKS = (re.compile(r"baton_tool\((\w+), '\w+', \d+\)"), re.compile(r"baton_result\((.*)\)"))
-_FRAMES = re.compile(r'  File "[^"]+", line \d+, in _?baton_\w+\n(?:    .*\n)*')
+LEFT = "baton_left()"
+_MARKS = (
+    re.compile(r"baton_tool\((\w+), '\w+', \d+\)"),
+    re.compile(r"\(baton_at\(\d+\) or (.*?) or ''\)"),
+    re.compile(r"baton_result\((.*)\)"),
+)
+_FRAMES = re.compile(rf'  File "{OURS}", line \d+, in \w+\n(?:    .*\n)*')
 _CARETS = re.compile(r"^ +[~^]+\n", re.MULTILINE)
 # Line, column in bytes, order at that place, text.
 _Inserted = tuple[int, int, int, str]
-
-
-def attributes_in(*codes: str) -> str:
-    """Return the text that names the classes of these codes, and what they keep in instances: nothing else tells."""
-    classes, names = dict[str, None](), dict[str, None]()
-    for code in codes:
-        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-            for node in ast.walk(ast.parse(code)):
-                match node:
-                    case ast.ClassDef(name=name):
-                        classes[name] = None
-                    case ast.Attribute(attr=name, ctx=ast.Store()):
-                        names[name] = None
-                    case _:
-                        pass
-    return f"_baton_classes = {tuple(classes)!r}\n_baton_attributes = {tuple(names)!r}\n"
-
-
-def before(code: str) -> list[str]:
-    """Return what goes before a script; what is ours is not checked."""
-    return ["import asyncio", _PRELUDE + attributes_in(code)]
 
 
 def marked(code: str, functions: Collection[str]) -> str:
@@ -144,7 +52,7 @@ def marked(code: str, functions: Collection[str]) -> str:
 
 def unmarked(shown: str) -> str:
     """Return a traceback without marks."""
-    if "baton_" not in shown:
+    if "baton_" not in shown and OURS not in shown:
         return shown
     shown = _CARETS.sub("", _FRAMES.sub("", shown))
     for mark in _MARKS:
@@ -162,6 +70,8 @@ def _inserted(tree: ast.Module, functions: Collection[str]) -> Iterator[_Inserte
         node, is_top = within.pop()
         match node:
             case ast.JoinedStr():  # Python 3.11 has no places of what is inside
+                if any(isinstance(each, ast.Name) and each.id in functions for each in ast.walk(node)):
+                    yield from _around(node, f"(baton_at({node.lineno}) or ", " or '')", 1)
                 continue
             case ast.Name(id=name, ctx=ast.Load()) if name in functions:
                 yield from _around(node, "baton_tool(", f", {name!r}, {node.lineno})", 1)

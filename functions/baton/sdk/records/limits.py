@@ -221,6 +221,8 @@ MODULES = (
 )
 # More is no script any more, and a snapshot is written with each of its stretches.
 CODE_LIMIT_BYTES, SNAPSHOT_LIMIT_BYTES = 64 * 1024, 512 * 1024
+# All that a script hands over between two of its waits, its value too: as much as a model's answer may have.
+HANDED_OVER_LIMIT_CHARS = 1_000_000
 
 
 class CodeMode(Record, frozen=True):

@@ -15,10 +15,10 @@ from typing import Any
 from msgspec import Struct
 
 from baton.sdk.agents.agent import Agent, CodeAgent
-from baton.sdk.code_mode.script_text import DATA, attributes_in
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool import Tool
 from baton.sdk.workflows.code import Code
+from baton.sdk.workflows.data import DATA, attributes_in
 from baton.sdk.workflows.model_classes import shut_in
 from baton.sdk.workflows.rewriting import Needs
 from baton.sdk.workflows.shapes import Shape, Shapes

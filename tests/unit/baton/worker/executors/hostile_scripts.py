@@ -34,11 +34,21 @@ HOSTILE: dict[str, tuple[str, str]] = {
         "import random\nx = ''.join([chr(random.randint(32, 126)) for i in range(800_000)])\nawait price('b0')",
         "over the limit of 524288",
     ),
+    "a text many times": (
+        "a = 'x' * 1_000_000\nv = [[a] * 4_000]\nawait eval('price(v[0])')",
+        "price: an argument is over the limit of 262144",
+    ),
+    "many arguments": (
+        "await asyncio.gather(*[price('x' * 200_000) for i in range(9)])",
+        "over 1000000 characters at once",
+    ),
+    "long escapes": ("'\\0' * 15_000", "over the limit of 16000"),
+    "a long exception": ("raise ValueError('x' * 25_000_000 + '\\U0001F600')", "ValueError: xxx"),
     "cycle": ("a = []\na.append(a)\na", "contains itself"),
     "cycle of two": ("a, b = {}, []\na['b'] = [b]\nb.append(a)\nb", "contains itself"),
     "shared, but no cycle": ("a = [1]\n[a, {'b': a, 'c': [a]}]", ""),
     "deep value": ("a = []\nfor i in range(100_000): a = [a]\na", "100 levels"),
-    "bytes": ("b'\\xff'", "value: a bytes that JSON cannot hold"),
+    "bytes": ("b'\\xff'", "a bytes, which is no data: give a list of it, or a text"),
     "keys in an instance": (
         "class P:\n    pass\np = P()\np.a = {'a': 1}.keys()\n[p]",
         "a dict_keys, which is no data",

@@ -104,6 +104,12 @@ PROGRAMS: list[tuple[str, str, Any, str, int]] = [
     ("helper", "async def twice(i):\n    return 2 * await price(i)\nawait asyncio.gather(*map(twice, ['b0', 'b2']))",
      [10, 18], "", 2),
     ("function as value", "async def of(f, *given):\n    return await f(*given)\nawait of(price, 'b0')", 5, "", 1),
+    ("own names",
+     "id, str, len, type, list, dict, isinstance, set = 'b0', 1, 2, 3, 4, 5, 6, 7\n[await price(id), str, {1: len}]",
+     [5, 1, {"1": 2}], "", 1),
+    ("in a text", "f'{await price(\"b0\")} and {await price(id=\"b2\")}'", "5 and 9", "", 2),
+    ("set by name", "class Bill:\n    pass\nb = Bill()\nsetattr(b, 'euros', await price('b0'))\nb.paid = False\nb",
+     {"euros": 5, "paid": False}, "", 1),
     ("keywords", "await log_in(password='p' * 3, user='ann')", "ann has 3", "", 1),
     ("errors", """
 found = []
@@ -257,7 +263,7 @@ async def test_a_failure_is_told_with_its_lines_and_the_job_goes_on(code: str, f
         ("[price('b0')]", "the result has a call without await"),
         ("def f(): pass\nx = f\nawait log_in(x, password='p')", "log_in: an argument has function 'f'"),
         ("async def of(f, *x):\n    return await f(*x)\nawait of(price, price)", "argument has function 'price'"),
-        ("import dataclasses as d\n@d.dataclass\nclass A:\n    x: object\nA(lambda: 1)", "the field x <function"),
+        ("import dataclasses as d\n@d.dataclass\nclass A:\n    x: object\nA(lambda: 1)", "has function '<lambda>'"),
     ],
 )  # fmt: skip
 async def test_a_function_is_no_value_and_the_error_names_it(code: str, named: str) -> None:
@@ -337,7 +343,7 @@ c = await pay("b2", 3)
 
 
 # Programs over several tools, as one script; one call a turn, each would take a turn more than it has calls.
-JOBS = [code for name, code, _, _, calls in PROGRAMS if calls > 1 and name != "helper"] + [
+JOBS = [code for name, code, _, _, calls in PROGRAMS if calls > 1 and name not in ("helper", "in a text")] + [
     f"found = []\nfor i in range({n}):\n    found.append(await price('b' + str(i % 3)))\nfound" for n in range(3, 18)
 ]
 
