@@ -80,13 +80,14 @@ class EarlierJobs:
         valid = still_valid([*((one.job.id, one.task, one.job.id) for one in earlier), (job.id, task, job.id)])
         now = [await self._ended(one) for one in earlier]
         kept = [one for one in now if _is_kept(one, now)]
-        newest = [one.job.id for one in kept if one.job.id in valid and not is_rolled_back(one.job)][-EXCHANGES:]
+        shown = [one for one in kept if one.job.id in valid and not is_rolled_back(one.job)][-EXCHANGES:]
+        newest, told = [one.job.id for one in shown], _with_results(shown)
 
         async def made(one: Snapshot) -> Exchange | None:
             if is_rolled_back(one.job):
                 return Exchange(one.job.id, cut(question_of(one.task), _CALLS_BYTES), None, OUTCOME)
             if one.job.id in newest:
-                return await self._exchange(one, messages_of)
+                return await self._exchange(one, messages_of, with_calls=ends_early(one.job) or one.job.id in told)
             return exchange_of(one) if one.job.id in valid else await self._replaced(one)
 
         return tuple([one for one in await asyncio.gather(*map(made, kept)) if one is not None])
@@ -108,12 +109,11 @@ class EarlierJobs:
             before_ms = min(one.job.created_at_ms for one in older.values()) + 1
         return found
 
-    async def _exchange(self, one: Snapshot, messages_of: MessagesOf | None) -> Exchange:
+    async def _exchange(self, one: Snapshot, messages_of: MessagesOf | None, *, with_calls: bool) -> Exchange:
         messages = await self._messages(one.job, messages_of) if messages_of else None
-        if messages:
-            return exchange_of(one, messages)
-        calls = await self._calls(one.job) if ends_early(one.job) else ()
-        return exchange_of(one, more=await self._sent(one), calls=calls)
+        calls = await self._calls(one.job) if with_calls else ()
+        more = () if messages else await self._sent(one)
+        return exchange_of(one, messages or "", more, calls)
 
     async def _replaced(self, one: Snapshot) -> Exchange | None:
         """Return an exchange of a replaced job's calls alone, and of the outcome that it told; None: there is none."""
@@ -159,6 +159,19 @@ class EarlierJobs:
             return snapshot
         loaded = await self._store.load(snapshot.job.id)
         return replace(snapshot, job=loaded.job) if loaded else snapshot
+
+
+def _with_results(shown: Sequence[Snapshot]) -> set[str]:
+    """Return the last answer to a user that had calls beside it, with what an operation has brought since."""
+    told = set[str]()
+    for one in reversed(shown):
+        if ends_early(one.job):
+            continue
+        if one.job.used.tool_calls:
+            told.add(one.job.id)
+        if not continued_owner(one.task):
+            break
+    return told
 
 
 def _is_kept(one: Snapshot, all_jobs: Sequence[Snapshot]) -> bool:

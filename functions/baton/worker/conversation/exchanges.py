@@ -2,11 +2,12 @@
 
 A job of a chat has `"chat": {"messageId", "replaces"?}` in its task; `replaces` names the job whose answer it replaces:
 that one and all after it are no longer part of the conversation, but their calls are told. So are the calls of a job
-that has ended early. A job that was rolled back leaves no trace. Invariant: the messages follow from recorded entries,
-the transcript's `{"role": "session", "v": 1, "exchanges": [{"jobId", "question", "answer"?, "status", "messages"?,
-"files"?, "calls"?, "cut"?}], "leftOut"?}`, so they are the same in every turn. Only files are stored beside the jobs,
-so nothing else can be lost or disagree with them. Must not: read a store (`earlier_jobs` does). A call without a
-recorded end is told as one whose outcome is unknown, unless it certainly has not begun.
+that has ended early, and those of the last answer, which may not repeat what they found. A job that was rolled back
+leaves no trace. Invariant: the messages follow from recorded entries, the transcript's `{"role": "session", "v": 1,
+"exchanges": [{"jobId", "question", "answer"?, "status", "messages"?, "files"?, "calls"?, "cut"?}], "leftOut"?}`, so
+they are the same in every turn. Only files are stored beside the jobs, so nothing else can be lost or disagree with
+them. Must not: read a store (`earlier_jobs` does). A call without a recorded end is told as one whose outcome is
+unknown, unless it certainly has not begun.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -122,7 +123,7 @@ class Exchange(Struct, frozen=True):
     """One job of the session; `answered` is None if it has no answer: `status` is the reason.
 
     `messages`: all of the job's messages, for an agent that has a runner; empty: its texts are sent. `files`: of the
-    question, as its task names them. `calls`: a line for each of its calls, where its answer does not tell of them.
+    question, as its task names them. `calls`: a line for each of its calls, where they are told.
     `cut`: the model's length limit cut the answer off.
     """
 
@@ -136,16 +137,30 @@ class Exchange(Struct, frozen=True):
     cut: bool = False
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it has an answer that follows from all of its calls."""
+        return self.status == JobStatus.COMPLETED and not self.cut
+
+    @property
     def size_bytes(self) -> int:
         """The size of what is sent, at most."""
         texts = (self.messages,) if self.messages else (self.question, self.answered or "", *self.calls)
         return _NOTES_BYTES + sum(map(_size, texts))
 
     def within(self, limit_bytes: int) -> "Exchange":
-        """Return it as large as there is room for: without its whole messages, then with fewer of its calls."""
-        if self.size_bytes <= limit_bytes:
+        """Return it as large as there is room for: without its whole messages, then with fewer of its calls.
+
+        Calls of an answer leave half of the room to the exchanges before it.
+        """
+        if self.size_bytes <= limit_bytes and (self.messages or not self.is_whole):
             return self
         texts = structs.replace(self, messages="")
+        if self.is_whole:
+            bare = structs.replace(texts, calls=())
+            room_bytes = min(limit_bytes // 2, limit_bytes - bare.size_bytes)
+            return (
+                structs.replace(bare, calls=fitting(self.calls, room_bytes)) if room_bytes > _LEFT_OUT_BYTES else bare
+            )
         if texts.size_bytes <= limit_bytes or not self.calls:
             return texts
         short = structs.replace(texts, question=cut(self.question, _SHORT_BYTES), calls=())
@@ -288,7 +303,7 @@ def _written(exchange: Exchange) -> dict[str, Any]:
     answered: dict[str, Any] = {} if exchange.answered is None else {"answer": exchange.answered}
     answered |= {"cut": True} if exchange.cut else {}
     files = {"files": list(exchange.files)} if exchange.files else {}
-    calls = {"calls": list(exchange.calls)} if exchange.calls else {}
+    calls = {"calls": list(exchange.calls)} if exchange.calls and not exchange.messages else {}
     return written | answered | files | calls | ({"messages": exchange.messages} if exchange.messages else {})
 
 
@@ -337,6 +352,8 @@ def _texts(exchange: Mapping[str, Any]) -> tuple[Message, ...]:
     made = f" Its calls, which are not undone:]\n{calls}" if calls else "]"
     if "answer" not in exchange:
         return asked, UserMessage(f"[This was not answered: {exchange['status']}.{made}", note=True)
-    ended = (UserMessage(f"[This ended early: {exchange['status']}.{made}", note=True),) if calls else ()
+    is_whole = exchange["status"] == JobStatus.COMPLETED and not exchange.get("cut")
+    told = f"[Its calls:]\n{calls}" if is_whole else f"[This ended early: {exchange['status']}.{made}"
+    ended = (UserMessage(told, note=True),) if calls else ()
     mark = (UserMessage(CUT_NOTE, note=True),) if exchange.get("cut") else ()
     return asked, *ended, ModelMessage(exchange["answer"]), *mark

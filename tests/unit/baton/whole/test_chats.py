@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from baton import Agent, DropOldest, Memory, Registry
+from baton import Agent, Call, DropOldest, Memory, Registry, ToolError, tool
 from baton.engine.transitions import JobStatus
 from baton.sdk.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, UserMessage
 from baton.server.api.session_line import Sessions, WhenBusy
@@ -97,6 +97,54 @@ async def test_the_conversation_is_not_sent_a_second_time_from_memory() -> None:
     await chats.reply(1, "one")
     assert texts(await chats.reply(2, "two")) == ["one", "answer 1", "two"]
     assert await chats.reply(3, "three", session="chat-2") == (UserMessage("three"),)
+
+
+class Finding(Chats):
+    """Each message names the orders to find: the model calls a tool for each, and answers without what it found."""
+
+    def __init__(self, size: int = 0, **fields: Any) -> None:
+        @tool
+        def find(order: str) -> str:
+            """Find an order."""
+            if order == "lost":
+                raise ToolError("nobody has it")
+            return f"{order} is R-7741" + "." * size
+
+        super().__init__(tools=[find], **fields)
+
+    def _answer(self, request: ModelRequest) -> ModelAnswer:
+        last = request.messages[-1]
+        if isinstance(last, UserMessage) and last.text and not last.note:
+            return ModelAnswer("", tuple([Call("find", {"order": one}) for one in last.text.split()]))
+        return ModelAnswer("found")
+
+
+async def test_what_the_calls_of_the_last_answer_found_is_told() -> None:
+    """Of those before it, the answers alone; also what a call did not find."""
+    chats = Finding()
+    await chats.reply(1, "one")
+    await chats.reply(2, "two lost")
+    await chats.submit(3, "three", chat={"messageId": "m3"})
+    await chats.stage.run()
+    told = next(found for found in chats.model.found if found[-1] == UserMessage("three"))
+    two = '- find {"order":"two"}: completed. Its result: "two is R-7741"'
+    lost = '- find {"order":"lost"}: failed: ToolError: nobody has it'
+    calls = f"[Its calls:]\n{two}\n{lost}"
+    assert texts(told) == ["one", "found", "two lost", calls, "found", "three"]
+
+
+@pytest.mark.parametrize("most", [500, 1_000, 20_000])
+async def test_what_calls_found_leaves_room_for_the_exchanges_before(most: int) -> None:
+    """It takes half of the room at most."""
+    chats = Finding(3_000, history=DropOldest(most))
+    await chats.reply(1, "one")
+    await chats.reply(2, "two")
+    await chats.submit(3, "three", chat={"messageId": "m3"})
+    await chats.stage.run()
+    told = texts(next(found for found in chats.model.found if found[-1] == UserMessage("three")))
+    (calls,) = [text for text in told if text.startswith("[Its calls:]")]
+    assert told[0] == "one"
+    assert len(calls) <= max(most, 100)
 
 
 async def test_a_policy_that_sends_little_sends_the_newest() -> None:
