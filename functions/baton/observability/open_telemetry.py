@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from baton.observability.spans import Span
+from baton.observability.spans import Place, Span
 from baton.sdk.distribution import require_extra
 from baton.sdk.records.own_threads import OWN_THREADS
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.sdk.trace.sampling import Sampler
 
 _log = logging.getLogger("baton.traces")
 
@@ -32,7 +33,7 @@ class OpenTelemetryTracer:
     def __init__(self, exporter: "SpanExporter") -> None:
         self._exporter = exporter
         self._exports: set[Future[Any]] = set()
-        self._resource = _resource()
+        self._resource, self._sampler = _resource(), _sampler()
 
     @classmethod
     def to(cls, endpoint: str) -> "OpenTelemetryTracer":
@@ -45,6 +46,19 @@ class OpenTelemetryTracer:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
 
         return cls(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=_TIMEOUT_SECONDS))
+
+    def samples(self, trace_id: str, caller: Place | None) -> bool:
+        """Ask the sampler that `OTEL_TRACES_SAMPLER` names, of this trace's first span."""
+        from opentelemetry.context import Context  # noqa: PLC0415 - of an extra
+        from opentelemetry.sdk.trace.sampling import Decision  # noqa: PLC0415 - as above
+        from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context  # noqa: PLC0415
+
+        above = Context()
+        if caller is not None:
+            flags = TraceFlags(TraceFlags.SAMPLED if caller.sampled else TraceFlags.DEFAULT)
+            place = SpanContext(int(trace_id, 16), int(caller.span_id, 16), is_remote=True, trace_flags=flags)
+            above = set_span_in_context(NonRecordingSpan(place), above)
+        return self._sampler.should_sample(above, int(trace_id, 16), "submit").decision is Decision.RECORD_AND_SAMPLE
 
     async def export(self, spans: Sequence[Span]) -> None:
         """Export the spans. While many exports hang, further spans are lost at once."""
@@ -67,6 +81,16 @@ def _resource() -> "Resource":
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - of an extra
 
     return Resource.create({"service.name": "baton"}).merge(OTELResourceDetector().detect())
+
+
+def _sampler() -> "Sampler":
+    """Return the sampler of the library's own variables; one of nothing while `OTEL_SDK_DISABLED`."""
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - of an extra
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF  # noqa: PLC0415 - as above
+    from opentelemetry.trace import NoOpTracer  # noqa: PLC0415 - as above
+
+    provider = TracerProvider(shutdown_on_exit=False)
+    return ALWAYS_OFF if isinstance(provider.get_tracer("baton"), NoOpTracer) else provider.sampler
 
 
 def _readable(span: Span, resource: "Resource") -> "ReadableSpan":

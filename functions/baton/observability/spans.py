@@ -25,7 +25,7 @@ class Span(Struct, frozen=True):
     """One finished piece of a trace. Ids are hexadecimal, as W3C Trace Context has them.
 
     `parent_id`: empty for a trace's first span. `error`: the failure; empty: none. `linked_id`: the span of the work
-    item that it was done for; empty: none.
+    item that it was done for; empty: none. `sampled`: whether it leaves at all.
     """
 
     name: str
@@ -38,38 +38,45 @@ class Span(Struct, frozen=True):
     error: str = ""
     kind: Literal["internal", "client"] = "internal"
     linked_id: str = ""
+    sampled: bool = True
 
 
 class Tracer(Protocol):
     """Takes spans, best effort."""
+
+    def samples(self, trace_id: str, caller: "Place | None") -> bool:
+        """Return whether the spans of this trace are to leave; the same for all of them, in each process."""
+        ...
 
     async def export(self, spans: Sequence[Span]) -> None:
         """Export spans, within a time limit; never raises."""
         ...
 
 
-_TRACEPARENT = r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}"
+# A later version may have more behind what this one has; there is no version ff.
+_TRACEPARENT = r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
 class Place(Struct, frozen=True):
-    """A span's place: its trace, and itself."""
+    """A span's place: its trace, and itself. `sampled`: whether the trace's spans leave."""
 
     trace_id: str
     span_id: str
+    sampled: bool = True
 
     @property
     def traceparent(self) -> str:
         """The place in the format of W3C Trace Context."""
-        return f"00-{self.trace_id}-{self.span_id}-01"
+        return f"00-{self.trace_id}-{self.span_id}-0{int(self.sampled)}"
 
 
 def place_of(traceparent: str) -> Place | None:
     """Parse a traceparent; None if it is empty or invalid."""
     match = re.fullmatch(_TRACEPARENT, traceparent)
-    if match is None or match[1] == _NO_TRACE or match[2] == _NO_SPAN:
+    if match is None or (match[1] == "00" and match[5]) or match[2] == _NO_TRACE or match[3] == _NO_SPAN:
         return None
-    return Place(match[1], match[2])
+    return Place(match[2], match[3], bool(int(match[4], 16) & 1))
 
 
 def agent_span_id(job: Job) -> str:
@@ -82,7 +89,8 @@ def span_of(
     name: str, place: Place, parent_id: str, start_ms: int, end_ms: int, attributes: Attributes, error: str = ""
 ) -> Span:
     """Make a span that ends no earlier than it starts."""
-    return Span(name, place.trace_id, place.span_id, parent_id, start_ms, max(start_ms, end_ms), attributes, error)
+    times_ms = (start_ms, max(start_ms, end_ms))
+    return Span(name, place.trace_id, place.span_id, parent_id, *times_ms, attributes, error, sampled=place.sampled)
 
 
 class Details(Struct, frozen=True):
@@ -116,7 +124,7 @@ class OpenItem(Struct, eq=False):
     def place_of_work(self, operation: str) -> Place:
         """Return the place of this work's span; a further span of the same operation has another place."""
         before = sum(span.attributes["gen_ai.operation.name"] == operation for span in self.spans)
-        return Place(self.place.trace_id, digest(operation, self.item.key, before)[:16])
+        return replace(self.place, span_id=digest(operation, self.item.key, before)[:16])
 
     def add(self, name: str, start_ms: int, attributes: Attributes, *, client: bool = False, error: str = "") -> None:
         """Add a span of work from `start_ms` until now; `attributes` name its operation."""

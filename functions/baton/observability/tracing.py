@@ -3,10 +3,10 @@
 Spans of a piece of work, and of a job's end, leave at once with the commit that wins, since the delivery may go on with
 further work and die. Their ids follow from the work item, so a repeated delivery adds none.
 
-A job's trace is that of the request which submitted it, else one whose id follows from the job's. So all its work items
-agree on it, also those that a sweep replays without a known parent span. A work item's parent is the one that
-dispatched it: its event's `traceparent`, if the sender traces. Invariant: without a tracer, nothing is done here. Ids
-are hexadecimal, as W3C Trace Context has them.
+A job's trace is that of the request which submitted it, else one whose id follows from the job's. So all its work
+items agree on it, also those that a sweep replays without a known parent span, and on whether it is sampled: as the
+caller has it, or the tracer. A work item's parent is the one that dispatched it: its event's `traceparent`, if the
+sender traces. Invariant: without a tracer, nothing is done here. Ids are hexadecimal, as W3C Trace Context has them.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,18 +26,20 @@ from baton_events.ids import digest, is_child, root_of
 from baton_events.schema import Event
 
 DONE = "done"
+Samples = Callable[[str, Place | None], bool]
 
 
 class Trace(Struct):
     """The trace of one delivery or request. `incoming`: the caller's place; None: unknown.
 
-    `send`: takes spans that are to leave, and returns at once. `parents`: work item key → the place of the work item
-    that dispatches it.
+    `send`: takes spans that are to leave, and returns at once. `samples`: as of `Tracer`. `parents`: work item key →
+    the place of the work item that dispatches it.
     """
 
     clock: Clock
     details: Details
     send: Callable[[Sequence[Span]], None]
+    samples: Samples
     incoming: Place | None = None
     spans: list[Span] = field(default_factory=list[Span])
     parents: dict[str, Place] = field(default_factory=dict[str, Place])
@@ -45,7 +47,7 @@ class Trace(Struct):
 
     def leave(self) -> None:
         """Send the spans so far."""
-        spans, self.spans = self.spans, []
+        spans, self.spans = [span for span in self.spans if span.sampled], []
         if spans:
             self.send(spans)
 
@@ -55,9 +57,11 @@ _TRACE: ContextVar[Trace | None] = ContextVar("baton_trace", default=None)
 _ITEM: ContextVar[OpenItem | None] = ContextVar("baton_trace_item", default=None)
 
 
-def begin_trace(clock: Clock, details: Details, send: Callable[[Sequence[Span]], None], traceparent: str) -> Trace:
+def begin_trace(
+    clock: Clock, details: Details, send: Callable[[Sequence[Span]], None], samples: Samples, traceparent: str
+) -> Trace:
     """Begin to trace this task."""
-    trace = Trace(clock, details, send, place_of(traceparent))
+    trace = Trace(clock, details, send, samples, place_of(traceparent))
     _TRACE.set(trace)
     return trace
 
@@ -70,11 +74,11 @@ def end_trace(trace: Trace, error: str) -> None:
     trace.leave()
 
 
-def submitted_at(job: Job) -> Place:
+def submitted_at(job: Job, samples: Samples) -> Place:
     """Return the place of a job's submission: of its root's, for a job below another."""
     root, caller = root_of(job.id), place_of(job.traceparent)
     trace_id = caller.trace_id if caller else digest("trace", root)[:32]
-    return Place(trace_id, digest("submit", root)[:16])
+    return Place(trace_id, digest("submit", root)[:16], samples(trace_id, caller))
 
 
 def incoming_traceparent() -> str:
@@ -93,7 +97,7 @@ def submission(job: Job, began_ms: int, items: Sequence[WorkItem], *, new: bool)
     trace = _TRACE.get()
     if trace is None:
         return
-    place, caller = submitted_at(job), place_of(job.traceparent)
+    place, caller = submitted_at(job, trace.samples), place_of(job.traceparent)
     parent_id = caller.span_id if caller else ""
     if new:
         trace.spans.append(span_of("submit", place, parent_id, began_ms, trace.clock.now_ms(), _about(job)))
@@ -106,13 +110,13 @@ def item_claimed(claim: Claim, state: State) -> None:
     if trace is None:
         return
     job, item = state.job, state.item
-    root = submitted_at(job)
+    root = submitted_at(job, trace.samples)
     parent = trace.parents.get(item.key) or trace.incoming
     if parent is None or parent.trace_id != root.trace_id:
         parent = root
     attributes = _about(job) | {"baton.item": item.kind, "baton.turn": item.turn, "baton.attempt": item.attempt}
     attributes |= {"messaging.message.id": claim.message_id, **({"baton.tool": item.tool} if item.tool else {})}
-    place = Place(root.trace_id, digest("leg", claim.owner, item.key, claim.now_ms)[:16])
+    place = replace(root, span_id=digest("leg", claim.owner, item.key, claim.now_ms)[:16])
     name = "slot request" if item.kind is ItemKind.SLOT_REQUEST else item.kind
     about = (parent.span_id, f"{name} {item.tool}".rstrip(), claim.now_ms, attributes)
     opened = OpenItem(trace.clock, trace.details, place, *about, job, item)
@@ -150,8 +154,8 @@ def job_ended(job: Job, more: Attributes | None = None) -> None:
     trace = _TRACE.get()
     if trace is None or job.is_operation:
         return
-    root, above = submitted_at(job), place_of(job.traceparent) if is_child(job.id) else None
-    place = Place(root.trace_id, agent_span_id(job))
+    root, above = submitted_at(job, trace.samples), place_of(job.traceparent) if is_child(job.id) else None
+    place = replace(root, span_id=agent_span_id(job))
     start_ms, end_ms = job.counted_from_ms or job.started_at_ms or job.created_at_ms, job.finished_at_ms or 0
     error = job.error if job.status is JobStatus.FAILED else None
     shown = {
@@ -175,7 +179,8 @@ def job_scored(job: Job, score: Attributes) -> None:
     if trace is None:
         return
     now_ms = trace.clock.now_ms()
-    place = Place(submitted_at(job).trace_id, digest("evaluation", job.id, *map(str, score.values()), now_ms)[:16])
+    own_id = digest("evaluation", job.id, *map(str, score.values()), now_ms)[:16]
+    place = replace(submitted_at(job, trace.samples), span_id=own_id)
     shown = {**_about(job), "gen_ai.conversation.id": job.session_id, "gen_ai.agent.name": job.agent, **score}
     trace.spans.append(span_of("gen_ai.evaluation.result", place, agent_span_id(job), now_ms, now_ms, shown))
 

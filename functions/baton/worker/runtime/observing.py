@@ -99,7 +99,7 @@ class Observing:
     @asynccontextmanager
     async def _in_trace(self, tracer: Tracer, traceparent: str) -> AsyncIterator[None]:
         exports = Exports(tracer)
-        trace, failed = begin_trace(self._clock, self._details, exports.export_soon, traceparent), ""
+        trace, failed = begin_trace(self._clock, self._details, exports.export_soon, tracer.samples, traceparent), ""
         try:
             yield
         except Exception as error:
