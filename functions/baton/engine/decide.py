@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from baton.engine import background_calls, lifecycle, shared_limits, tool_call, turn
+from baton.engine import background_calls, lifecycle, shared_limits, tool_call, turn, unfit
 from baton.engine import job_retry as retrying
 from baton.engine.attempts import is_given_up, process_died
 from baton.engine.effects import Changes, Decision, counted
@@ -92,7 +92,9 @@ def retry(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
     return retrying.retried(ended, step_result, now_ms)
 
 
-def decide(state: State, step_result: StepResult, now_ms: int, *, at_once: bool = False) -> Decision:
+def decide(
+    state: State, step_result: StepResult, now_ms: int, *, at_once: bool = False, patience_seconds: int = 86_400
+) -> Decision:
     """Derive what follows from a step result of the work item in `state`.
 
     Args:
@@ -100,10 +102,13 @@ def decide(state: State, step_result: StepResult, now_ms: int, *, at_once: bool 
         step_result: the result of the work item's step.
         now_ms: the time, in milliseconds.
         at_once: whether a tool run's result is taken in with it, instead of by a work item of its own.
+        patience_seconds: how long a step waits for a deploy whose code fits it.
 
     Returns:
         Changes to COMMIT, or a piece of work to do first.
     """
+    if isinstance(step_result, ModelFailed | ToolFailed) and step_result.is_unfit:
+        return unfit.waits(state, step_result.failure, now_ms, patience_seconds)
     decided = _decided(state, step_result, now_ms)
     if at_once:
         decided = taken_in_at_once(state, decided, now_ms)

@@ -138,13 +138,15 @@ class ModelAnswered(Struct, frozen=True):
 class ModelFailed(Struct, frozen=True):
     """The model call failed; `retry_after_seconds`: the delay that the provider requested.
 
-    `unanswered`: the request may have arrived, and its answer may have to be paid for.
+    `unanswered`: the request may have arrived, and its answer may have to be paid for. `is_unfit`: this deploy's code
+    cannot do the step, which waits for one that can.
     """
 
     failure: Failure
     retry_after_seconds: float | None = None
     extra_usage: ExtraUsage = NO_EXTRA_USAGE
     unanswered: bool = False
+    is_unfit: bool = False
 
 
 class OverBudget(Struct, frozen=True):
@@ -206,10 +208,11 @@ class ToolReturned(Struct, frozen=True):
 
 
 class ToolFailed(Struct, frozen=True):
-    """The attempt failed; `retry_after_seconds`: the delay that the other side requested."""
+    """The attempt failed; `retry_after_seconds`: the delay that the other side requested. `is_unfit`: as of a model."""
 
     failure: Failure
     retry_after_seconds: float | None = None
+    is_unfit: bool = False
 
 
 class ToolWaits(Struct, frozen=True):

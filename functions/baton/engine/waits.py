@@ -23,6 +23,8 @@ from baton_events.timestamps import rfc3339
 LIMIT_APPROVAL = "limit.approval"
 # The limit in a question about a budget, and the key of what a turn's work item knows of its budgets.
 BUDGET = "budget"
+# The key of what the work item of a step knows that this deploy's code cannot do.
+UNFIT = "unfit"
 TOOL_APPROVAL = "tool.approval"
 APPROVALS = frozenset({LIMIT_APPROVAL, TOOL_APPROVAL})
 # Outcome of a question that was not decided in time.
@@ -259,6 +261,8 @@ def _wait(first: WorkItem, run: int) -> str:
     if first.offloaded and first.kind is ItemKind.LOOP:
         what = "until" if "id" not in first.memo else "which its provider works on; it is looked at again at"
         return f"the model's answer in turn {first.turn}, {what} {rfc3339(first.not_before_ms)}"
+    if UNFIT in first.memo:
+        return f"code that fits {_name(first)}, again at {rfc3339(first.not_before_ms)}: {first.memo[UNFIT]['why']}"
     if first.limited_by:  # it comes within a minute of the end of the period, which people are shown
         until_ms = first.not_before_ms - first.not_before_ms % 60_000
         return f"the {first.limited_by} for turn {first.turn}, until {rfc3339(until_ms)}"

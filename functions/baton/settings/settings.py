@@ -61,6 +61,7 @@ class Settings(QueueSettings, Record, frozen=True):
     message_retry_delay_ms: int = 10_000
     deliveries_at_once: tuple[tuple[str, int], ...] = ()
     work_timeout_seconds: int = 120
+    changed_code_seconds: int = 86_400
     function_memory_mb: int = 512
     stream_batch_bytes: int = 400
     message_timeout_seconds: int = 300

@@ -326,6 +326,14 @@ SETTINGS = (
             whole(1, 840),
         ),
         Setting(
+            "CHANGED_CODE_SECONDS",
+            "changed_code_seconds",
+            "86400",
+            "s",
+            "how long a step waits for a deploy whose code fits it, where an agent is gone or a workflow has changed",
+            whole(0, 31_536_000),
+        ),
+        Setting(
             "WORKER_RATE_LIMIT_PER_MINUTE",
             "worker_rate_limit_per_minute",
             "0",

@@ -243,6 +243,7 @@ class Container:
             guard_ms=guard_ms(spec, settings),
             stopping=self.stopping,
             suspects=self.suspects,
+            patience_seconds=settings.changed_code_seconds,
         )
         outside = (ports.store, self.emitter, ports.clock, ports.randomness)
         pipeline = Pipeline(*outside, self._executors(spec), self.commands, self._post_commit, policy)

@@ -232,6 +232,8 @@ class ModelAnswer(Record, frozen=True):
 
 # The failure of an answer that was cut off, and what the model and people are told of it.
 ANSWER_CUT = "answer_cut"
+# The type of a failure of code that asks for other steps than the record of its job has.
+CHANGED_CODE = "changed_code"
 CUT_CAUSE = "the answer was cut off by its length limit (max_tokens, or the context window)"
 CUT_NOTE = "[The answer above was cut off by its length limit.]"
 

@@ -26,6 +26,7 @@ from baton.sdk.models.answer_cache import AnswerCache
 from baton.sdk.models.model import (
     ANSWER_CUT,
     ANSWER_LIMIT_BYTES,
+    CHANGED_CODE,
     CUT_CAUSE,
     NOTHING_SPENT,
     Call,
@@ -305,7 +306,8 @@ def model_failed(error: ModelError) -> ModelFailed:
     """Return a model's failure, with what it has used."""
     failure = Failure(text_of(error.type), text_of(error.message), retryable=bool(error.retryable))
     wait_seconds = plain_seconds(error.retry_after_seconds)
-    return ModelFailed(failure, wait_seconds, usage_of_spent(error.spent), bool(error.unanswered))
+    spent, unanswered = usage_of_spent(error.spent), bool(error.unanswered)
+    return ModelFailed(failure, wait_seconds, spent, unanswered, is_unfit=failure.type == CHANGED_CODE)
 
 
 def usage_of_spent(spent: Spent) -> ExtraUsage:

@@ -92,7 +92,7 @@ class ModelTurn:
             agent = self._registry.agent(effect.job.agent)
         except UnknownAgentError as error:
             # Old code in the middle of a deploy may not know it yet.
-            return ModelFailed(Failure("unknown_agent", str(error), retryable=True))
+            return ModelFailed(Failure("unknown_agent", str(error), retryable=True), is_unfit=True)
         try:
             kinds_of(history)
         except NewerEntryError as error:

@@ -205,7 +205,12 @@ class ToolRun:
             return self._registry.tool(effect.call.tool), arguments_of(effect.call, history)
         except UnknownToolError as error:
             # Old code in the middle of a deploy may not know it yet.
-            return ToolFailed(Failure("unknown_tool", str(error), retryable=True))
+            try:
+                self._registry.agent(effect.job.agent)
+            except UnknownAgentError as unknown:
+                return ToolFailed(Failure("unknown_agent", str(unknown), retryable=True), is_unfit=True)
+            failure = Failure("unknown_tool", str(error), retryable=True)
+            return ToolFailed(failure, is_unfit=effect.job.model.runs_code)
         except UnresolvedReference as error:
             return _failed("unresolved_reference", str(error), retryable=False)
 
@@ -230,7 +235,8 @@ class ToolRun:
         try:
             child = child_job(self._registry, job, context.call_id, pending.child, now_ms) if pending.child else None
         except NoChildError as error:
-            return _failed(error.type, str(error), retryable=error.retryable)
+            failure = Failure(error.type, str(error), error.retryable)
+            return ToolFailed(failure, is_unfit=job.model.runs_code and error.retryable)
         timeout_result = self._returned(tool, pending.otherwise, small=True)
         if not isinstance(timeout_result, ToolReturned):
             return timeout_result

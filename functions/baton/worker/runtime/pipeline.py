@@ -245,7 +245,8 @@ class Pipeline:
             at_once = self._policy.takes_in and invocation.delivered.retried == 0
             now_ms, spent = self._clock.now_ms(), spent_by(step_result)
             otherwise = partial(_unrecorded, state, decision.effects[0], step_result, now_ms)
-            decision = decide(state, step_result, now_ms, at_once=at_once)
+            patience_seconds = self._policy.patience_seconds
+            decision = decide(state, step_result, now_ms, at_once=at_once, patience_seconds=patience_seconds)
         since_ms, looks = (state.item.since_ms, 0) if state.item.kind is ItemKind.LOOP else (0, state.item.offloaded)
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks, spent=spent)
         decision, committed = await self._committed(invocation, step, claim, state, decision, otherwise)

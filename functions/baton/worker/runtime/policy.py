@@ -158,6 +158,7 @@ class Policy(Struct, frozen=True, dict=True):
         at_once: how many work items an invocation works on at the same time.
         stopping: once its process is about to stop, nothing more is begun inline.
         suspects: those of the process, which works on them one at a time.
+        patience_seconds: how long a step waits for a deploy whose code fits it.
     """
 
     work_limits_ms: Mapping[ItemKind, int]
@@ -168,6 +169,7 @@ class Policy(Struct, frozen=True, dict=True):
     at_once: int = AT_ONCE
     stopping: Stopping = field(default_factory=Stopping)
     suspects: Suspects = field(default_factory=Suspects)
+    patience_seconds: int = 86_400
 
     def longest_ms(self, kind: ItemKind) -> int:
         """Return how long the claim of such an item is prolonged: its work's limit, and a margin for a late COMMIT."""

@@ -45,7 +45,11 @@ class ScriptRun:
         from baton.sdk.code_mode.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
 
         assert isinstance(effect, RunScript), "this executor is registered for RunScript"
-        running, tools = effect.job.scripts[0], self._tools_of(effect.job.agent)
+        running = effect.job.scripts[0]
+        try:
+            tools = self._registry.tools_of(effect.job.agent)
+        except UnknownAgentError as error:
+            return ModelFailed(Failure("unknown_agent", str(error), retryable=True), is_unfit=True)
         too_large = prompt_too_large(history.size_bytes, self._limit_bytes)
         if too_large is not None:
             return _failed(running.script, too_large.message)
@@ -56,12 +60,6 @@ class ScriptRun:
         except StateRefusedError as error:
             return ModelFailed(Failure("newer_state", f"the script's state is refused: {error}", retryable=True))
         return _outcome(found, running.script, tools)
-
-    def _tools_of(self, agent: str) -> Mapping[str, Tool]:
-        try:
-            return self._registry.tools_of(agent)
-        except UnknownAgentError:
-            return {}
 
 
 def script_run(container: Container) -> Executor:
