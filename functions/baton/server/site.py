@@ -4,6 +4,7 @@ The app is at the root, and is also served below the path of its public URL (`/a
 not, so a request is answered with it and without it.
 """
 
+from asyncio import create_task
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
@@ -26,6 +27,7 @@ from baton.server.routes import api_routes
 from baton.server.web.routes import web_routes
 from baton.worker.container import Container
 from baton.worker.entry import LambdaHandler, LazyApp
+from baton.worker.runtime.gone_agents import warn_of_gone_agents
 from baton_events.errors import BatonError
 
 
@@ -59,8 +61,10 @@ def build_site(container: Container) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if container.settings.enable_agent_worker:
             await start_with_the_app(container)
+        warning = create_task(warn_of_gone_agents(container.registry, container.ports.admission_control))
         with container.stopping.noticing():
             yield
+        warning.cancel()  # it may still ask a store that does not answer
         await container.stopping.work_is_given_back()
         await container.metering.flush()
         await container.close()

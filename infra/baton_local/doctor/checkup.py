@@ -4,7 +4,7 @@ The doctor looks at the outside through ports; the real ones are built here. Not
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
 from baton.store.objects import Objects, objects_of
 from baton.store.vector import UpstashLongTermMemory
-from baton_events.errors import SettingsError
+from baton.worker.runtime.gone_agents import WAY_OUT, gone_agents
+from baton_events.errors import SettingsError, StoreError
 from baton_events.messages import Queue
 from baton_local.doctor.delivery import ENDPOINTS, Probes
 from baton_local.doctor.environment import ENVIRONMENT as SETTINGS
@@ -30,7 +31,7 @@ from baton_local.doctor.store import STORE, StoreCheck, check_memory, check_obje
 from baton_local.setup.account import Account
 from baton_local.setup.unpriced import never_counted
 
-BUDGETS = "budgets"
+BUDGETS, AGENTS = "budgets", "agents"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ async def _around(settings: Settings, outside: Services, probe_seconds: int) -> 
         found.append(skipped(STORE, "its address or its token is not set"))
     found += await check_memory(outside.memory)
     found += check_budgets(settings)
+    found += await check_agents(settings, outside.store, found)
     found += await check_objects(outside.objects, settings, outside.randomness.token())
     if not settings.qstash_token:
         return [*found, skipped(QUEUE, "its token is not set")]
@@ -119,6 +121,21 @@ def check_budgets(settings: Settings) -> list[Finding]:
         return [warning(BUDGETS, each, "give it tokens") for each in never_counted(load_registry(settings.app))]
     except RegistryNotLoadedError:
         return []
+
+
+async def check_agents(settings: Settings, store: StoreCheck, found: Sequence[Finding]) -> list[Finding]:
+    """Check that the deployment has all agents that jobs wait for, where it can be imported from here.
+
+    `found`: of the store, whose failures are told already.
+    """
+    if settings.app == Settings().app or any(each.level is Level.FAILED and each.check == STORE for each in found):
+        return []
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        registry, live = load_registry(settings.app), await store.live_jobs()
+    except (RegistryNotLoadedError, StoreError):
+        return []
+    return [warning(AGENTS, words, WAY_OUT) for _, words in gone_agents(registry, live)]
 
 
 async def probe(settings: Settings, outside: Services, seconds: int) -> list[Finding]:

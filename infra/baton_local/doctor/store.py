@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.sdk.clock import Clock
 from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
 from baton.store.objects import Objects
 from baton.store.records.objects import job_place
+from baton.store.redis.admission import AdmissionControl
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import MemoryUnavailableError, ObjectStoreError, PayloadGoneError, StoreError
 from baton_events.setting import is_loopback
@@ -28,6 +30,10 @@ class StoreCheck:
     async def try_rights(self) -> None:
         """Try what a job does."""
         await self._connection.try_rights()
+
+    async def live_jobs(self) -> Mapping[str, QueueEntry]:
+        """Return the admission's entries of the jobs that have not ended, by job id."""
+        return await AdmissionControl(self._connection, 0, 0).live()
 
     async def about(self) -> Mapping[str, str]:
         """Return the store's description of itself, by the names of INFO; empty where it has none."""

@@ -1,12 +1,14 @@
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.settings.settings import Settings
 from baton_events.errors import MemoryUnavailableError, StoreError
-from baton_local.doctor.finding import Finding, Level
-from baton_local.doctor.store import StoreCheck, check_memory, check_store
+from baton_local.doctor.checkup import check_agents
+from baton_local.doctor.finding import Finding, Level, failed
+from baton_local.doctor.store import STORE, StoreCheck, check_memory, check_store
 from tests.fakes import FakeLongTermMemory
 from tests.fakes.clock import FakeClock
 
@@ -30,6 +32,9 @@ class FakeStoreCheck(StoreCheck):
 
     async def about(self) -> Mapping[str, str]:
         return self.found
+
+    async def live_jobs(self) -> Mapping[str, QueueEntry]:
+        return {"job_1": QueueEntry("t", "s", 5, 0, agent="gone")}
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -126,3 +131,11 @@ async def test_each_way_not_to_be_of_use_has_its_way_out(error: str, way_out: st
     memory.down = MemoryUnavailableError(error)
     (found,) = await check_memory(memory)
     assert (found.level, found.text, way_out in found.way_out) == (Level.FAILED, error, True), found
+
+
+async def test_an_agent_that_jobs_wait_for_and_the_deployment_lacks_is_a_warning() -> None:
+    of_agents = replace(REST, app="tests.e2e.chat_agents:registry")
+    [found] = await check_agents(of_agents, FakeStoreCheck(), [])
+    assert (found.level, "1 job waits for 'gone'" in found.text) == (Level.WARNING, True)
+    assert await check_agents(REST, FakeStoreCheck(), []) == []
+    assert await check_agents(of_agents, FakeStoreCheck(), [failed(STORE, "away", "")]) == []

@@ -21,6 +21,7 @@ from baton.server.api.jobs.query import PageQuery
 from baton.server.console.admin.chart import history_chart
 from baton.server.console.gate import HOME, Visit
 from baton.server.console.shown import job_shown
+from baton.worker.runtime.gone_agents import gone_agents
 
 _NEWEST, _OF_A_KIND = 10, 5
 
@@ -44,6 +45,7 @@ async def show(visit: Visit) -> Response:
         state=worker_view(state),
         asked=await _asked(visit),
         waiting=idle.total(),
+        gone=gone_agents(visit.container.registry, live),
         tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
         days=days,
         newest=newest,
