@@ -259,14 +259,14 @@ class Schedule(_Record):
 
 
 class Session(_Record):
-    """A conversation: its messages as AI SDK has them, and its activity."""
+    """A conversation: its messages as AI SDK has them, and its activity. `usage`: for admin keys."""
 
     id: str
     messages: list[Json]
     active_stream: Json | None
-    usage: Json
     queued: list[Json]
     active_operations: list[Json]
+    usage: Json | None = None
     cursor: str | None = None
 
 

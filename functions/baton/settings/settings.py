@@ -56,6 +56,7 @@ class Settings(QueueSettings, Record, frozen=True):
     vector_token: str = ""
     app: str = "baton.sdk.agents:registry"
     default_agent: str = ""
+    chat_shows_errors: bool = False
     prices: Prices = LIST_PRICES
     continuation: Literal["literal", "queue", "inline"] = "inline"
     message_retry_delay_ms: int = 10_000

@@ -154,6 +154,14 @@ API_SETTINGS = read_by(
     ),
     Setting("DEFAULT_AGENT", "default_agent", "", "", "the agent of chats that name none; unset: the first one"),
     Setting(
+        "CHAT_SHOWS_ERRORS",
+        "chat_shows_errors",
+        "false",
+        "flag",
+        "client keys get the texts of failures, too, and not one sentence with an id",
+        flag,
+    ),
+    Setting(
         "FILE_TYPES",
         "file_types",
         "image/*,application/pdf,text/*,audio/*,video/*",

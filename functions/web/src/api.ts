@@ -236,7 +236,7 @@ export interface components {
             id: string;
             messages: Record<string, unknown>[];
             activeStream: Record<string, unknown> | null;
-            usage: Record<string, unknown>;
+            usage?: Record<string, unknown>;
             queued: Record<string, unknown>[];
             activeOperations: Record<string, unknown>[];
             cursor?: string;

@@ -74,10 +74,11 @@ class Abort(TypedDict):
 
 
 class JobFailure(TypedDict):
-    """The job failed."""
+    """The job failed. `id`: by which operators find why, for a reader who is not told."""
 
     type: Literal["error"]
     errorText: str
+    id: NotRequired[str]
 
 
 class Finish(TypedDict):

@@ -23,9 +23,11 @@ from starlette.requests import HTTPConnection, Request
 from baton.engine.waits import Decider
 from baton.server.api.problem import ApiError
 from baton.settings.readers import API_KEY_ENTRY
+from baton.settings.settings import Settings
 from baton.settings.signed_texts import SignedTexts
 from baton.store.records.access import StoredKey
 from baton.worker.container import Container
+from baton.worker.runtime.audience import Audience
 from baton.worker.runtime.webhook import SourceBudget
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339
@@ -103,6 +105,10 @@ class Principal:
         """Whom their decisions count for: a client's key is one person, by whatever door it decides."""
         is_operator = self.role == "admin"
         return Decider(self.name, "" if is_operator else f"key:{self.key_id}", is_operator)
+
+    def audience(self, settings: Settings) -> Audience:
+        """Return what they get of a job's parts."""
+        return Audience(self.role == "admin", settings.chat_shows_errors)
 
     def may_see(self, tenant: str) -> bool:
         """Return whether the caller may see and change a tenant's jobs."""

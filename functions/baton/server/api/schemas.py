@@ -314,7 +314,7 @@ SESSION = json_object(
         "activeOperations": {"type": "array", "items": {"type": "object"}},
         "cursor": TEXT,
     },
-    optional=("cursor",),
+    optional=("usage", "cursor"),
 )
 
 BULK = json_object(

@@ -14,6 +14,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
@@ -91,6 +92,7 @@ class _PartsResponse(StreamingResponse):
 
     def __init__(self, reader: "StreamReader", first: StoredParts) -> None:
         self._reader = reader
+        first = reader.mine(first)
         if not first.parts:
             reader.expects_silence()
         super().__init__(reader.events(first), headers=reader.form.headers, media_type="text/event-stream")
@@ -104,9 +106,10 @@ class _PartsResponse(StreamingResponse):
 
 
 class StreamReader:
-    """One reader of a job's parts. `after`: how many it has. `live`: whether it reads on until the job has ended.
+    """One reader of a job's parts, as far as its audience gets them.
 
-    `until_ms`: the time when the host ends the answer.
+    `after`: how many it has. `live`: whether it reads on until the job has ended. `until_ms`: the time when the host
+    ends the answer.
     """
 
     def __init__(self, container: Container, permit: Permit, job_id: str, after: int, form: Form = UI_MESSAGES) -> None:
@@ -135,8 +138,17 @@ class StreamReader:
         if self._longest_silence_seconds < math.inf:
             self._pace.checks_at_once()
 
+    def mine(self, stored: StoredParts) -> StoredParts:
+        """Leave out the last parts, as far as they are not for the audience: nothing new has come by them."""
+        part, parts = self._permit.audience.part, stored.parts
+        count = next((at for at in range(len(parts), 0, -1) if part(self._job_id, parts[at - 1])), 0)
+        if parts and not count:
+            self.after = stored.first + len(parts) - 1
+        return stored if count == len(parts) else replace(stored, parts=parts[:count])
+
     async def events(self, stored: StoredParts) -> AsyncIterator[str]:
         """Yield the events of these parts and of later ones."""
+        stored = self.mine(stored)
         if not self.live:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"
         while stored.job is not None:
@@ -162,8 +174,10 @@ class StreamReader:
 
     def _written(self, job: Job, stored: StoredParts) -> Iterator[str]:
         """Yield the events of these parts, or only as many as fit in one answer where the host sends it whole."""
+        audience = self._permit.audience
+        shown = audience.job(job)
         for number, part in enumerate(stored.parts, stored.first):
-            text = self.form.part(job, number, part)
+            text = self.form.part(shown, number, mine) if (mine := audience.part(job.id, part)) else ""
             self._left_bytes -= len(text)
             if not self.live and self._left_bytes < 0 and self._advanced:
                 self._complete = True  # the client comes back for the next page
@@ -222,7 +236,7 @@ class StreamReader:
         if job and not pace.needs_whole_read and not await self._reader.parts_after(job, self.after):
             return StoredParts(job)
         pace.reads_whole()
-        return await self._reader.parts(self._job_id, self.after, job)
+        return self.mine(await self._reader.parts(self._job_id, self.after, job))
 
     async def _come_back_ms(self, stored: StoredParts) -> int:
         """Return when the client should come back, in ms, where no stream is held open."""

@@ -133,7 +133,7 @@ class Permit:
         self._clock, self._keys = container.ports.clock, keys
         self._connection, self._grant = connection, grant_of(connection)
         self._requested_ms = self._clock.now_ms()
-        self.key_id = principal.key_id
+        self.key_id, self.audience = principal.key_id, principal.audience(container.settings)
 
     async def lasts(self) -> bool:
         """Return whether the follower's token or key is still valid; a key is checked once a minute."""

@@ -20,6 +20,7 @@ from baton.server.api.stream import StreamReader, position_of
 from baton.server.api.stream_token import Permit, check_capacity, must_cover
 from baton.store.records.jobs import StoredParts
 from baton.worker.container import Container
+from baton.worker.runtime.audience import Audience
 from baton_events.errors import BatonError
 
 PATH = "/api/agent/updates"
@@ -60,9 +61,10 @@ class Updates:
             await socket.send_denial_response(await on_error(sent, error))
             return
         await socket.accept()
-        reader = StreamReader(self._container, Permit(self._container, self._keys, socket, principal), job_id, after)
+        permit = Permit(self._container, self._keys, socket, principal)
+        reader = StreamReader(self._container, permit, job_id, after)
         with reader.reading():
-            sending = asyncio.create_task(self._send(socket, reader, first))
+            sending = asyncio.create_task(self._send(socket, reader, permit.audience, first))
             leaving = asyncio.create_task(_left(socket))
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
             for task in (sending, leaving):
@@ -80,12 +82,13 @@ class Updates:
         must_cover(socket, job.tenant, job.id, job.session_id)
         return principal, first
 
-    async def _send(self, socket: WebSocket, reader: StreamReader, stored: StoredParts) -> None:
+    async def _send(self, socket: WebSocket, reader: StreamReader, audience: Audience, stored: StoredParts) -> None:
         try:
             while stored.job is not None and not reader.stopped:
                 for number, part in enumerate(stored.parts, stored.first):
                     reader.after = number
-                    await socket.send_text(part)
+                    if mine := audience.part(stored.job.id, part):
+                        await socket.send_text(mine)
                 if stored.job.ended:
                     await socket.close()
                     return

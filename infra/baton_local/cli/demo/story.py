@@ -69,6 +69,7 @@ class Story:
         self.view.show_task(self.scenario.job_type, task.task, job_id, task.session)
 
         approvals: list[asyncio.Task[None]] = []
+        operator = _client(self.stack.app_url, self.stack.admin_key)  # who is shown the timeline, too
 
         def show(member: Member, part: StreamPart) -> None:
             self.view.part(part, time.monotonic() - started, member)
@@ -78,7 +79,7 @@ class Story:
 
         try:
             async with asyncio.timeout(JOB_LIMIT_SECONDS):
-                await follow(client, Member(job_id), show)
+                await follow(operator, Member(job_id), show)
                 await asyncio.gather(*approvals)
         except TimeoutError as error:
             raise StackError(f"job {job_id} did not end within {JOB_LIMIT_SECONDS:g} s") from error

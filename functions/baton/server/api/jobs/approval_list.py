@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from baton.engine.all_jobs.job_list import Query, cursor_of, position_from, position_of
 from baton.engine.state import CallRecord
 from baton.engine.waits import APPROVALS, LIMIT_APPROVAL, approval_view
@@ -19,6 +21,7 @@ from baton.store.records.jobs import Snapshot
 from baton.store.redis.admission import AdmissionControl
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
+from baton.worker.runtime.audience import Audience
 from baton_events.ids import call_of_operation, job_of_call
 
 
@@ -48,10 +51,11 @@ class SeenJob:
     now_ms: int
 
 
-def seen_job(snapshot: Snapshot, now_ms: int) -> SeenJob:
-    """Return a job with its approvals as they are now."""
+def seen_job(snapshot: Snapshot, now_ms: int, audience: Audience) -> SeenJob:
+    """Return a job with its approvals as they are now, as its audience gets them."""
     views = approvals_of(snapshot, now_ms)
     asked = [view for view in views if view["status"] == "pending"]
+    snapshot = replace(snapshot, job=audience.job(snapshot.job))
     return SeenJob(snapshot, asked, frozenset(view["id"] for view in views if view not in asked), now_ms)
 
 

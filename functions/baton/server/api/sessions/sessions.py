@@ -27,6 +27,7 @@ from baton.settings.limits import PAGE_BYTES, SESSION_LIMIT_CHARS
 from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton.worker.conversation.exchanges import replaced_by, valid_of_page
+from baton.worker.runtime.audience import Audience
 from baton.worker.runtime.job_view import continues_of
 from baton.worker.runtime.usage_view import session_usage
 from baton_events.errors import JobGoneError
@@ -82,21 +83,24 @@ NOTHING_RUNS, NOT_CONFIRMED = "no_active_task", "cancel_published_not_confirmed"
 
 async def show_session(context: Context, request: Request) -> Response:
     """Answer `GET /api/sessions/{id}` with 200: its messages in order, and its activity."""
-    tenant, session_id = session_of(request, await context.keys.authenticate(request))
+    principal = await context.keys.authenticate(request)
+    tenant, session_id = session_of(request, principal)
+    audience = principal.audience(context.container.settings)
     query = parsed_query(SessionQuery, request.query_params)
     page = await _page(context, tenant, session_id, query.limit, query.cursor or "")
     line = await Sessions(context.container).line(tenant, session_id)
     active = line[0].job.id if line else ""
-    page, jobs, messages = await _messages(context, page, replaced_in(query.cursor) if query.cursor else "", active)
+    replaced = replaced_in(query.cursor) if query.cursor else ""
+    page, jobs, messages = await _messages(context, audience, page, replaced, active)
     view: dict[str, Any] = {
         "id": session_id,
         "messages": messages,
         "activeStream": await _active(context, active) if active else None,
-        "usage": session_usage(page.jobs, context.container.settings.prices),
         "activeOperations": [_operation(job) for job in reversed(page.jobs) if _is_open(job)],
         "queued": [each for job in jobs if not job.job.ended and job.job.id != active for each in _question(job)],
     }
-    return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))
+    usage = {"usage": session_usage(page.jobs, context.container.settings.prices)} if audience.is_operator else {}
+    return JSONResponse(view | usage | ({"cursor": page.cursor} if page.cursor else {}))
 
 
 async def cancel_session(context: Context, request: Request) -> Response:
@@ -185,7 +189,7 @@ async def _page(context: Context, tenant: str, session_id: str, limit: int, curs
 
 
 async def _messages(
-    context: Context, page: JobPage, replaced: str, active: str
+    context: Context, audience: Audience, page: JobPage, replaced: str, active: str
 ) -> tuple[JobPage, list[Snapshot], list[dict[str, Any]]]:
     """Return the page as far as its messages go on one, the jobs that have them, and the messages in order."""
     elsewhere = await replaced_elsewhere(context.container, page.jobs, replaced)
@@ -194,7 +198,7 @@ async def _messages(
     exchanges, size_bytes = list[list[dict[str, Any]]](), 0
     while len(exchanges) < len(jobs) and size_bytes <= PAGE_BYTES:
         chunk = jobs[len(exchanges) : len(exchanges) + READ_AT_ONCE]
-        for exchange in await asyncio.gather(*(_exchange(context, job, active) for job in chunk)):
+        for exchange in await asyncio.gather(*(_exchange(context, audience, job, active) for job in chunk)):
             size_bytes += len(sorted_json(exchange))
             if exchanges and size_bytes > PAGE_BYTES:
                 break
@@ -226,7 +230,7 @@ def continued(page: JobPage, replaced: str) -> JobPage:
     return JobPage(page.jobs, cursor_of(position_from(page.cursor), replaced)) if page.cursor else page
 
 
-async def _exchange(context: Context, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
+async def _exchange(context: Context, audience: Audience, snapshot: Snapshot, active: str) -> list[dict[str, Any]]:
     """Return question and answer; of the running job the question alone, since its stream has the answer."""
     job = snapshot.job
     if not job.ended:
@@ -235,7 +239,8 @@ async def _exchange(context: Context, snapshot: Snapshot, active: str) -> list[d
     unread = [json.loads(text) for text in snapshot.messages.values() if text]
     questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
     answer = (job.result or {}).get("answer", "") if stored.first > 1 else ""
-    return [*_question(snapshot), assistant_message(job.id, job.status, stored.parts, answer), *questions]
+    parts = [mine for part in stored.parts if (mine := audience.part(job.id, part))]
+    return [*_question(snapshot), assistant_message(job.id, job.status, parts, answer), *questions]
 
 
 async def _active(context: Context, job_id: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A job's parts as one message, in the form in which AI SDK's client keeps it once it has read the whole stream.
 
 Invariant: pure, and equal to the message that a client builds from the stream (processUIMessageStream of the AI SDK),
-except that the text of an abandoned attempt is left out. Parts of unknown types are left out.
+except that the text of an abandoned attempt is left out, and that metadata says why it failed, as the stream's `error`
+did. Parts of unknown types are left out.
 """
 
 import json
@@ -21,7 +22,8 @@ def assistant_message(job_id: str, status: str, stored: Iterable[str], answer: s
         fold.take(json.loads(text))
     if answer and not any(part.get("text") == answer for part in fold.parts):
         fold.parts.append({"type": "text", "text": answer, "state": "done"})
-    return {"id": job_id, "role": "assistant", "metadata": {"status": status}, "parts": fold.parts}
+    failed = {"error": {"errorText": fold.error, "id": job_id}} if fold.error else {}
+    return {"id": job_id, "role": "assistant", "metadata": {"status": status} | failed, "parts": fold.parts}
 
 
 def user_message(message_id: str, text: str, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +50,7 @@ class _Fold:
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
+        self.error = ""
         self._texts: dict[str, Part] = {}
         self._tools: dict[str, Part] = {}
 
@@ -66,13 +69,17 @@ class _Fold:
             case "data-retry":
                 abandoned = self._texts.pop(part["data"].get("textId", ""), None)
                 self.parts = [one for one in self.parts if one is not abandoned]
-            case "start" | "finish-step" | "abort" | "error" | "finish":
+            case "error":
+                self.error = part["errorText"]
+            case "start" | "finish-step" | "abort" | "finish":
                 pass
             case _:
                 self._data(part)
 
     def _data(self, part: DataPart) -> None:
         """Keep a part of our own, of a newer version, too."""
+        if part["type"] == "data-job-retried":
+            self.error = ""
         if part["type"].startswith("data-") and not part.get("transient"):
             name = {"id": part["id"]} if "id" in part else {}
             self.parts.append({"type": part["type"], **name, "data": part["data"]})

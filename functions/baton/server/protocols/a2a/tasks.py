@@ -134,7 +134,8 @@ async def look_up(context: Context, principal: Principal, agent: Agent, task_id:
     snapshot = await context.jobs.snapshot(principal, task_id)
     if snapshot.job.agent != agent.name:
         raise ApiError(404, f"agent {agent.name!r} has no task {task_id!r}")
-    return seen_job(snapshot, context.container.ports.clock.now_ms())
+    audience = principal.audience(context.container.settings)
+    return seen_job(snapshot, context.container.ports.clock.now_ms(), audience)
 
 
 async def send_message(context: Context, principal: Principal, agent: Agent, params: SendParams) -> SeenJob:

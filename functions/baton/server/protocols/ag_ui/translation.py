@@ -43,7 +43,7 @@ class Translation:
             case "finish-step":
                 return self._step_finished(f"turn-{self._turns}")
             case "error":
-                self.error_text = part["errorText"]
+                self.error_text = f"{part['errorText']} ({part['id']})" if "id" in part else part["errorText"]
             case "start" | "abort" | "finish":
                 pass
             case _:

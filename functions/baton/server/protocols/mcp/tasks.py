@@ -164,7 +164,8 @@ async def look_up(context: Context, principal: Principal, task_id: str) -> SeenJ
     snapshot = await context.jobs.snapshot(principal, task_id)
     if snapshot.job.agent not in exposed_agents(context.container.registry):
         raise ApiError(404, f"there is no task {task_id!r}")
-    return seen_job(snapshot, context.container.ports.clock.now_ms())
+    audience = principal.audience(context.container.settings)
+    return seen_job(snapshot, context.container.ports.clock.now_ms(), audience)
 
 
 async def accepted(

@@ -93,7 +93,7 @@ export class Answer {
         this.cut = true;
         break;
       case "error":
-        this.error = part.errorText;
+        this.error = part.id ? `${part.errorText} (${part.id})` : part.errorText;
         break;
       case "finish":
         this.status = part.messageMetadata?.status ?? "completed";

@@ -415,6 +415,7 @@ async function showDecided(into, jobId) {
 function stored(message) {
   const answer = new Answer();
   answer.status = message.metadata?.status ?? "completed";
+  if (message.metadata?.error) answer.add({ type: "error", ...message.metadata.error });
   message.parts.forEach((/** @type {any} */ part, /** @type {number} */ at) => {
     answer.order.add(part.toolCallId ?? `text-${at}`);
     if (part.type === "text") answer.texts.set(`text-${at}`, part.text);

@@ -11,6 +11,7 @@ import pytest
 from baton.server.api.stream import StreamReader
 from baton.server.api.stream_token import TOKEN_SECONDS
 from baton.worker.entry import UNTIL_MS
+from baton.worker.runtime.audience import Audience
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, KEY, OTHER, Api, api_of, assert_problem, digest, store_keys
 from tests.unit.baton.server.api.following import (
@@ -224,7 +225,7 @@ async def test_head_of_a_stream_reports_its_headers_and_follows_nothing() -> Non
 class _Lasting:
     """A permit that does not end."""
 
-    key_id = ""
+    key_id, audience = "", Audience(is_operator=True)
 
     async def lasts(self) -> bool:
         return True

@@ -15,7 +15,7 @@ from baton_events.errors import BatonError, StoreError, UnreadablePayloadError
 from baton_local.fixtures.lambda_events import HttpRequest, function_url_event
 from tests.unit.baton.kit.invoker import Invoker
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.server.api.client import ACME, Api, assert_problem, with_keys
+from tests.unit.baton.server.api.client import ACME, ADMIN, Api, assert_problem, with_keys
 from tests.unit.baton.server.api.following import cut, stream_on_lambda
 
 CREATED_MS = 1_800_000_000_000
@@ -39,8 +39,9 @@ async def ended_job(api: Api, agent: str = "adds") -> str:
 
 
 async def test_an_ended_jobs_stream_reports_everything_and_ends(api: Api) -> None:
+    """To operators; others get what concerns them."""
     job_id = await ended_job(api)
-    response = await api.request("GET", f"/api/agent-jobs/{job_id}/stream")
+    response = await api.request("GET", f"/api/agent-jobs/{job_id}/stream", ADMIN)
     events = streamed(response.text)
     assert response.status_code == 200
     assert response.headers["content-type"].split(";")[0] == "text/event-stream"

@@ -19,7 +19,7 @@ from baton.worker.executors.model_turn import request_again
 from tests.unit.baton.kit.forking import fork
 from tests.unit.baton.kit.plan_kit import Kit, diamond
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.server.api.client import with_keys
+from tests.unit.baton.server.api.client import ADMIN, with_keys
 from tests.unit.baton.server.console.operator import Operator, operator_of
 from tests.unit.baton.whole.test_forks import CASES, Case
 
@@ -127,7 +127,7 @@ async def test_a_failed_call_shows_its_traceback_to_operators_alone() -> None:
         assert markup.count('data-name="attempt"') == 2
         assert SECRET not in markup
         for path in ("", "/stream", "/recording"):
-            response = await operator.api.request("GET", f"/api/agent-jobs/job_1{path}")
+            response = await operator.api.request("GET", f"/api/agent-jobs/job_1{path}", ADMIN)
             assert "ValueError" in response.text
             assert "test_turn_page.py" not in response.text
 

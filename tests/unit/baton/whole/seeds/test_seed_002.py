@@ -5,7 +5,7 @@ docs/seeds.md lists these rows beside their endpoints; a test holds both lists t
 
 from baton.worker.recovery.sweep import Page
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
-from tests.unit.baton.server.api.client import Api
+from tests.unit.baton.server.api.client import ADMIN, Api
 
 
 async def test_seed_002_a_submitted_task_is_pending_until_it_is_taken_up(api: Api) -> None:
@@ -44,7 +44,7 @@ async def test_seed_002_a_task_that_meets_an_error_is_failed_and_says_why(api: A
 async def test_seed_002_each_update_reaches_who_listens(api: Api) -> None:
     job = await api.submitted(jobType="simple")
     await api.stage.run()
-    stream = (await api.request("GET", f"/api/agent-jobs/{job['id']}/stream")).text
+    stream = (await api.request("GET", f"/api/agent-jobs/{job['id']}/stream", ADMIN)).text
     assert stream.count('"type":"data-event"') == 12
     assert stream.endswith("data: [DONE]\n\n")
 

@@ -117,7 +117,7 @@ async def test_a_tenants_jobs_add_up_by_month_and_a_sessions(api: Api) -> None:
     assert row["usage"]["redisRequests"] > 0
     for query, rows in (("tenant=acme", 1), ("tenant=other", 0), ("month=1999-01", 0)):
         assert len((await api.request("GET", f"{USAGE}?{query}", ADMIN)).json()["tenants"]) == rows
-    usage = (await api.request("GET", f"/api/sessions/{jobs[0]['sessionId']}")).json()["usage"]
+    usage = (await api.request("GET", f"/api/sessions/{jobs[0]['sessionId']}?tenant=acme", ADMIN)).json()["usage"]
     assert (usage["jobs"], usage["cost"]) == (1, jobs[0]["cost"])
     assert usage["redisRequests"] == jobs[0]["usage"]["redisRequests"]
 

@@ -54,7 +54,8 @@ async def test_nothing_is_resumed_where_nothing_runs(api: Api) -> None:
     resuming = asyncio.create_task(api.request("GET", "/api/chat/chat-1/stream?tenant=acme", ADMIN))
     await asyncio.sleep(0.02)
     await api.stage.run()
-    assert (await resuming).text == (await requesting).text
+    told, shown = await requesting, await resuming
+    assert {*told.text.splitlines()} < {*shown.text.splitlines()}  # an operator gets more
 
 
 async def test_a_message_may_be_refused_while_another_is_answered(api: Api) -> None:

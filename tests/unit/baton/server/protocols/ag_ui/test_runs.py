@@ -209,7 +209,7 @@ async def test_two_questions_are_asked_and_answered_together(asking: Api, kit: K
     assert_problem(await send(asking, "pays", resumed("r2", (ann, True), (ben, True))), 422, "resume.0.interruptId")
     second = await send(asking, "pays-twice", resumed("r2", (ann, True), (ben, False)))
     results = [event["content"] for event in events_of(second) if event["type"] == "TOOL_CALL_RESULT"]
-    assert sorted(results) == ["rejected without a reason", '{"paid":5}']
+    assert sorted(results) == ["The call could not be completed.", '{"paid":5}']
     assert len(kit.ran) == 1
     again = await send(asking, "pays-twice", run_input("r1", HELLO))
     assert again.text == first.text, "the first run ends where it has ended before"

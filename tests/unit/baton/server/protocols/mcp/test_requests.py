@@ -197,7 +197,7 @@ async def test_an_answer_without_its_promised_form_is_an_error(revision: str) ->
     async with api_with(Registry([agent])) as api:
         found = await Client(api, revision).called("prices")
         assert (found["isError"], "structuredContent" in found) == (True, False)
-        assert text_of(found) == "there is no answer of the promised form: turns ended before it"
+        assert text_of(found).startswith("limit_exceeded: ")
         client = Client(api, **TAKES_TASKS)
         task = await client.called("prices", {"task": "again"})
         await api.stage.run()
