@@ -145,15 +145,29 @@ async def test_only_pages_of_these_origins_may_read_answers(setting: str, origin
 
 @pytest.mark.parametrize(
     ("method", "path", "header"),
-    [("POST", "/a2a/talks", "a2a-version"), ("PUT", "/api/admin/budgets/k", "content-type")],
+    [
+        ("POST", "/a2a/talks", "a2a-version,a2a-extensions"),
+        ("PUT", "/api/admin/budgets/k", "content-type"),
+        ("POST", "/mcp", "mcp-method,mcp-name,mcp-protocol-version,mcp-session-id"),
+        ("GET", "/api/agent-jobs/job_1/calls/c/result", "range"),
+        ("POST", "/api/agent-operations/op_1", "x-api-key"),
+        ("POST", "/api/agent-jobs", "authorization,content-type,idempotency-key,last-event-id"),
+        ("POST", "/api/agent-jobs", "authorization,content-type,traceparent,tracestate,baggage"),
+        ("POST", "/api/chat", "authorization,content-type,sentry-trace,baggage"),
+        ("POST", "/api/chat", "b3,x-b3-traceid,x-datadog-trace-id,newrelic,elastic-apm-traceparent,x-amzn-trace-id"),
+    ],
 )
 async def test_pages_may_send_what_each_route_takes(method: str, path: str, header: str) -> None:
-    """A2A needs its version, and a budget is set by PUT: a browser refused both."""
+    """And what their tracing adds; of another origin nobody may send anything."""
     async with api_with(cors_origins=APP) as api:
         requested = {"origin": APP, "access-control-request-method": method}
         requested["access-control-request-headers"] = header
         before = await api.http.options(path, headers=requested)
+        requested["origin"] = OTHER_PAGE
+        refused = await api.http.options(path, headers=requested)
     assert (before.status_code, before.text) == (200, "OK")
+    assert before.headers["access-control-allow-headers"] == header
+    assert (refused.status_code, "access-control-allow-origin" in refused.headers) == (400, False)
 
 
 @pytest.mark.parametrize("setting", ["app.example.com", f"{APP}/path", f"{APP},x"])
