@@ -23,6 +23,7 @@ from msgspec import Struct
 from pydantic_core import from_json
 
 from baton.sdk.code_mode.host_values import settled
+from baton.sdk.code_mode.places import SCRIPTS_AT_ONCE
 from baton.sdk.code_mode.prelude import OURS, prelude_of
 from baton.sdk.code_mode.script_text import LEFT, NOT_RUN, STUBS, bound, marked, misfits, unawaited, unmarked
 from baton.sdk.records.limits import HANDED_OVER_LIMIT_CHARS, CodeMode
@@ -93,7 +94,9 @@ class _Pool:
     def get(self) -> Any:
         with self._lock:
             if self._pool is None:
-                self._pool = monty.Monty(request_timeout=60, max_checkouts_per_worker=_CHECKOUTS)
+                self._pool = monty.Monty(
+                    max_processes=SCRIPTS_AT_ONCE, request_timeout=60, max_checkouts_per_worker=_CHECKOUTS
+                )
                 self._pool.__enter__()
                 atexit.register(self.close)
             return self._pool

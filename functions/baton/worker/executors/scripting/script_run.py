@@ -6,6 +6,7 @@ Must not: import the interpreter before a stretch runs.
 
 import base64
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from baton.engine.state import RunningScript
 from baton.engine.step_results import ModelFailed, ScriptEnded, ScriptWaits, StepResult
 from baton.sdk.agents.code_mode import without_secrets
 from baton.sdk.agents.registry import Registry, UnknownAgentError, has_servers
+from baton.sdk.code_mode.places import SCRIPTS_AT_ONCE
 from baton.sdk.records.limits import SNAPSHOT_LIMIT_BYTES
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.redaction import KnownSecrets
@@ -26,6 +28,7 @@ from baton.sdk.tools.tool import Tool, checked_call
 from baton.worker.container import Container
 from baton.worker.executors.bounded import Traced, prompt_too_large
 from baton.worker.executors.executor import Executing, OutcomeDoor
+from baton.worker.executors.scripting.line import Line
 from baton.worker.runtime.spec import Executor
 from baton_events.ids import canonical_json
 
@@ -37,13 +40,15 @@ _RETRIES_WITHOUT_TOOL = 2
 class ScriptRun:
     """Performs RunScript. `limit_bytes`: of the results that it may read at once."""
 
-    def __init__(self, registry: Registry, limit_bytes: int) -> None:
-        self._registry, self._limit_bytes = registry, limit_bytes
+    def __init__(self, registry: Registry, limit_bytes: int, line: Line) -> None:
+        self._registry, self._limit_bytes, self._line = registry, limit_bytes, line
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
-        """Run the stretch."""
-        from baton.sdk.code_mode.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
+        """Run the stretch.
 
+        Raises:
+            NotYetError: it has to wait for others, and has not begun.
+        """
         assert isinstance(effect, RunScript), "this executor is registered for RunScript"
         running = effect.job.scripts[0]
         try:
@@ -53,21 +58,19 @@ class ScriptRun:
         too_large = prompt_too_large(history.size_bytes, self._limit_bytes)
         if too_large is not None:
             return _failed(running.script, too_large.message)
-        try:
-            found = await in_own_thread(_run, running, tools, history.results, claim.now_ms)
-        except WorkerDiedError:
-            return _failed(running.script, "The script's process died: it may have used too much memory.")
-        except StateRefusedError as error:
-            return ModelFailed(Failure("newer_state", f"the script's state is refused: {error}", retryable=True))
-        return _outcome(found, running.script, tools)
+        stretch = partial(in_own_thread, _stretch, running, tools, history.results, claim.now_ms)
+        found: StepResult = await self._line.run(effect.job.tenant, stretch)
+        return found
 
 
 def script_run(container: Container) -> Executor:
     """Make the executor from the process's container."""
     registry, limit_bytes = container.registry, container.settings.prompt_limit_bytes
 
+    line = Line(SCRIPTS_AT_ONCE)
+
     def run_with(registry: Registry) -> Executing:
-        return ScriptRun(registry, limit_bytes)
+        return ScriptRun(registry, limit_bytes, line)
 
     run = run_with(registry)
     if has_servers(registry):
@@ -76,6 +79,17 @@ def script_run(container: Container) -> Executor:
         run = WithServers(registry, run_with, container.ports.model_cache)
     work: Executor = OutcomeDoor(run, container.secrets)
     return Traced(work, registry) if container.ports.tracer is not None else work
+
+
+def _stretch(running: RunningScript, tools: Mapping[str, Tool], results: Mapping[str, Any], now_ms: int) -> StepResult:
+    from baton.sdk.code_mode.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
+
+    try:
+        return _outcome(_run(running, tools, results, now_ms), running.script, tools)
+    except WorkerDiedError:
+        return _failed(running.script, "The script's process died: it may have used too much memory.")
+    except StateRefusedError as error:
+        return ModelFailed(Failure("newer_state", f"the script's state is refused: {error}", retryable=True))
 
 
 def _run(running: RunningScript, tools: Mapping[str, Tool], results: Mapping[str, Any], now_ms: int) -> Any:
