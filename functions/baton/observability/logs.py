@@ -174,7 +174,7 @@ def _plain(stream: TextIO) -> TextIO:
     return stream.under if isinstance(stream, _SealedOutput) else stream
 
 
-def _say_place(error: BaseException | None) -> None:
+def _write_place(error: BaseException | None) -> None:
     """Write which error ends the process, or a thread, or was raised where nobody takes it."""
     _plain(sys.stderr).write(f"{place_of(error) if error else _TEXT}\n")
 
@@ -182,9 +182,9 @@ def _say_place(error: BaseException | None) -> None:
 def seal_output() -> None:
     """Let through only its place of all that is printed in this process, and of errors that nobody takes."""
     sys.stdout, sys.stderr = (_SealedOutput(_plain(stream)) for stream in (sys.stdout, sys.stderr))
-    sys.excepthook = lambda _kind, error, _trace: _say_place(error)
-    sys.unraisablehook = lambda ignored: _say_place(ignored.exc_value)
-    threading.excepthook = lambda ended: _say_place(ended.exc_value)
+    sys.excepthook = lambda _kind, error, _trace: _write_place(error)
+    sys.unraisablehook = lambda ignored: _write_place(ignored.exc_value)
+    threading.excepthook = lambda ended: _write_place(ended.exc_value)
 
 
 class SecretFilter(logging.Filter):
