@@ -46,7 +46,10 @@ _SETTINGS = Settings(
 
 
 class Scene(Struct, frozen=True):
-    """A scene to play: a task for an agent, the people who answer, the faults, and the end of the process."""
+    """A scene to play: a task for an agent, the people who answer, the faults, and when somebody cancels the job.
+
+    `cancel_at`, `force_at`: seconds after its submission; None: nobody does. `force_at`: without a time to clean up.
+    """
 
     agent: str
     task: str
@@ -55,6 +58,8 @@ class Scene(Struct, frozen=True):
     decide: Decide | None
     outcomes: Outcomes | None
     faults: frozenset[str] = frozenset()
+    cancel_at: float | None = None
+    force_at: float | None = None
 
 
 class Work(Struct, frozen=True):
@@ -115,6 +120,9 @@ class World:
 
     def _play(self) -> None:
         self._later(0.0, lambda: self._start(self._submit()))
+        for seconds, force in ((self.scene.cancel_at, False), (self.scene.force_at, True)):
+            if seconds is not None:
+                self._later(seconds, partial(self._cancel_later, force=force))
         self._later(_HOUR, self._sweep_hourly)
         self._later(_LONGEST_SECONDS, self._give_up)
         with _without_threads(), closed_doors(self.loop):
@@ -132,6 +140,18 @@ class World:
         job = new_job(body, self.registry, **names, now_ms=self.now_ms())
         self.job_id = job.id
         await self._api.commands.submit(job, body.task)
+
+    def _cancel_later(self, *, force: bool) -> None:
+        self._start(self._cancel(force=force))
+
+    async def _cancel(self, *, force: bool) -> None:
+        """Cancel the job, as somebody does by the API."""
+        found = await self.backend.reader.job(self.job_id)
+        if found is None or found.job.ended:
+            return
+        self.record("somebody cancels the job" + (" by force" if force else ""))
+        await self._api.commands.cancel(found.job, "the simulation", force=force)
+        self.delivered()
 
     def now_ms(self) -> int:
         """Return the time."""
