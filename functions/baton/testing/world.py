@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from baton.sdk.agents.registry import Registry
 from baton.sdk.records.limits import MOST_SECONDS
-from baton.sdk.records.own_threads import OWN_THREADS
+from baton.sdk.records.own_threads import OwnThreads
 from baton.server.api.jobs.submission import SubmitBody, new_job
 from baton.server.app import webhook_apps
 from baton.settings.settings import Settings
@@ -29,6 +29,7 @@ from baton.testing.process_memory import Namespaces, ProcessMemory
 from baton.testing.records import Attempt, Decide, Outcomes
 from baton.testing.virtual_clock import VirtualClock
 from baton.testing.virtual_loop import Crashed
+from baton.testing.virtual_thread import in_virtual_thread
 from baton_events.emitter import message_to
 from baton_events.ids import random_job_id
 from baton_events.schema import SWEEP_ENDPOINT
@@ -295,19 +296,15 @@ class World:
 
 @contextmanager
 def _without_threads() -> Iterator[None]:
-    """Let libraries call functions directly that would run in threads, and so in real time."""
+    """Let libraries run functions in virtual time that would run in threads, and so in real time."""
     library: Any = sys.modules.get("pydantic_ai")
     threads: Any = sys.modules["anyio.to_thread"]  # Starlette has it, too
-    with nullcontext() if library is None else library.Agent.using_thread_executor(OWN_THREADS):  # as the loop does
-        before, threads.run_sync = threads.run_sync, _call_at_once
+    with nullcontext() if library is None else library.Agent.using_thread_executor(OwnThreads()):  # as the loop does
+        before, threads.run_sync = threads.run_sync, in_virtual_thread
         try:
             yield
         finally:
             threads.run_sync = before
-
-
-async def _call_at_once(function: Callable[..., Any], *args: Any, **_: Any) -> Any:
-    return function(*args)
 
 
 _MAY_STOP = "\0"
