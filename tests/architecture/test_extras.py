@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from baton import Registry, workflow
 from baton.mcp import McpServer
 from baton.observability.error_reports import report_errors
 from baton.sdk import distribution
@@ -36,14 +35,6 @@ def _command(*arguments: str) -> Callable[[], None]:
         raise RuntimeError(" ".join(result.output.replace("│", " ").split()))
 
     return run
-
-
-def _workflow() -> None:
-    @workflow
-    async def empty() -> None:
-        """Do nothing."""
-
-    Registry(workflows=[empty])
 
 
 # What asks → the extra, a module of it that is missing, and how it is asked for.
@@ -80,7 +71,6 @@ ASKS: Mapping[str, tuple[str, str, Callable[[], Any]]] = {
         "upstash_vector",
         lambda: real_ports(Settings(vector_url="https://vector.example.com", vector_token="t")),
     ),
-    "workflow 'empty'": ("workflows", "pydantic_monty", _workflow),
 }
 
 

@@ -13,9 +13,9 @@ from tests.simulation import plan
 from tests.simulation.planting import Patch, around, defects
 
 
-def _in_turn(outcomes: Callable[..., Mapping[int, Any]], *about: Any) -> dict[int, Any]:
-    found = outcomes(*about)
-    return dict(zip(found, list(found.values())[::-1], strict=True))
+def _in_turn(news: Callable[..., list[tuple[int, Any]]], *about: Any) -> list[tuple[int, Any]]:
+    found = news(*about)
+    return [(number, other) for (number, _), (_, other) in zip(found, found[::-1], strict=True)]
 
 
 def _in_time(outcome: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -29,10 +29,10 @@ def _approved(outcome: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _of_workflow(told: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Patch:
-    def outcomes(original: Callable[..., Mapping[int, Any]], *about: Any) -> dict[int, Any]:
-        return {number: told(outcome) for number, outcome in original(*about).items()}
+    def news(original: Callable[..., list[tuple[int, Any]]], *about: Any) -> list[tuple[int, Any]]:
+        return [(number, told(outcome)) for number, outcome in original(*about)]
 
-    return around(runner, "_outcomes", outcomes)
+    return around(runner, "news_of", news)
 
 
 def _of_script(told: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Patch:
@@ -86,7 +86,7 @@ DEFECTS = (
     *defects(
         plan.WORKFLOW_SEEDS,
         a_job_ends_as_its_script_says={
-            "steps of one gather get each other's results": around(runner, "_outcomes", _in_turn)
+            "steps of one gather get each other's results": around(runner, "news_of", _in_turn)
         },
     ),
     *defects(

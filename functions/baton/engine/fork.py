@@ -10,14 +10,14 @@ Source: decisions/0025-forks.
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from msgspec import Struct, convert, field, to_builtins
+from msgspec import Struct, convert, field, structs, to_builtins
 
 from baton.engine.state import FORK, CallRecord, Job
 from baton.engine.step_results import ExtraUsage, ModelAnswered
 from baton.engine.waits import APPROVALS
 from baton.sdk.records.redaction import redacted
-from baton.sdk.records.transcript import MEMORY_ROLE, MODEL_ROLE, SESSION_ROLE, USER_ROLE, Failure, Wanted
-from baton_events.ids import canonical_json
+from baton.sdk.records.transcript import MEMORY_ROLE, MODEL_ROLE, SESSION_ROLE, STRETCH, USER_ROLE, Failure, Wanted
+from baton_events.ids import canonical_json, step_number
 
 ToolsRun = Literal["recorded", "again"]
 
@@ -136,10 +136,14 @@ class Ended:
     def model_answer(self, turn: int, edits: Edits) -> ModelAnswered:
         """Return the model's answer in a turn that is taken over."""
         entry = self.entry(turn)
-        usage = entry.get("usage", {})
+        usage, stretch = entry.get("usage", {}), (entry.get("provider") or {}).get(STRETCH) or {}
+        wanted = [self._wanted(call, edits) for call in entry["calls"]]
+        if stretch:
+            pairs = zip(wanted, stretch["numbers"], strict=True)
+            wanted = [structs.replace(call, number=number) for call, number in pairs]
         return ModelAnswered(
             entry["text"],
-            tuple([self._wanted(call, edits) for call in entry["calls"]]),
+            tuple(wanted),
             usage.get("inputTokens", 0),
             usage.get("outputTokens", 0),
             usage.get("costUsd", 0.0),
@@ -147,11 +151,15 @@ class Ended:
             extra_usage=ExtraUsage(self.entries_before(turn)),
             cached_input_tokens=usage.get("cachedInputTokens", 0),
             provider=entry.get("provider"),
+            stretch=stretch.get("name", ""),
+            waits=bool(stretch) and not wanted,
+            gives_up=tuple(stretch.get("givenUp", ())),
         )
 
     def call_at(self, turn: int, position: int) -> str:
-        """Return the id of the call at that place of a turn that is taken over."""
-        return str(self.entry(turn)["calls"][position]["id"])
+        """Return the id of the call at that place of a turn that is taken over; a step's is its number."""
+        ids = [str(call["id"]) for call in self.entry(turn)["calls"]]
+        return next(name for at, name in enumerate(ids) if (step_number(name) or at) == position)
 
     def same_calls(self, tool: str) -> list[CallRecord]:
         """Return the calls of a tool that are over, in the order in which they were requested."""

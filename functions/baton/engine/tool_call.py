@@ -259,7 +259,7 @@ def _over(state: State, changes: Changes, now_ms: int, failure: Failure | None =
     """Finish a call: the last one of a turn starts the next turn, and an operation's job ends with it."""
     item = state.item
     if state.job.model.runs_code:
-        return Decision(replace(changes, ended=(item.call_id,)))
+        return Decision(replace(changes, ended=(item.approval_of_call or item.call_id,)))
     if not state.job.is_operation:
         return Decision(replace(changes, join=_join(item, now_ms)))
     ending = end_operation(state.job, item, failure, now_ms).changes

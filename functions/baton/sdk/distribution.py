@@ -13,6 +13,7 @@ DISTRIBUTION = "durable-baton"
 
 # Each extra of pyproject.toml, with the modules that tell whether it is installed.
 EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "code-mode": ("pydantic_monty",),
     "encryption": ("cryptography",),
     "mcp": ("mcp", "regex"),
     "models": ("pydantic_ai",),
@@ -24,7 +25,6 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "site": ("jinja2", "prometheus_client"),
     "testing": ("lupa",),
     "vector": ("upstash_vector",),
-    "workflows": ("pydantic_monty",),
 }
 
 

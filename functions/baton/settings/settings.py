@@ -63,6 +63,7 @@ class Settings(QueueSettings, Record, frozen=True):
     deliveries_at_once: tuple[tuple[str, int], ...] = ()
     work_timeout_seconds: int = 120
     changed_code_seconds: int = 86_400
+    open_workflows: int = 500
     function_memory_mb: int = 512
     stream_batch_bytes: int = 400
     message_timeout_seconds: int = 300

@@ -330,7 +330,7 @@ SETTINGS = (
             "work_timeout_seconds",
             "120",
             "s",
-            "limit of one model call or tool run",
+            "limit of one model call or tool run, and of a workflow's code between two waits",
             whole(1, 840),
         ),
         Setting(
@@ -340,6 +340,14 @@ SETTINGS = (
             "s",
             "how long a step waits for a deploy whose code fits it, where an agent is gone or a workflow has changed",
             whole(0, 31_536_000),
+        ),
+        Setting(
+            "OPEN_WORKFLOWS",
+            "open_workflows",
+            "500",
+            "count",
+            "runs of workflows that a process keeps open between their steps; others are made again; 0: none is kept",
+            whole(0, 100_000),
         ),
         Setting(
             "WORKER_RATE_LIMIT_PER_MINUTE",

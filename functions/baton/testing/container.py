@@ -11,6 +11,7 @@ from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Effect, RequestSlot, RunTool, Work
 from baton.engine.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned, ToolWaits
 from baton.sdk.agents.registry import Registry
+from baton.sdk.agents.runner import CodeRuns
 from baton.sdk.planning.reference import UnresolvedReference
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.contained import Outcome
@@ -27,6 +28,7 @@ from baton.worker.runtime.spec import Executor, Spec
 from baton_events.ids import canonical_json
 
 _SLOW, _SLOWEST_SECONDS = 11, 20.0
+_CODE_SECONDS = 10.0  # that code runs without waiting; it takes no virtual time
 
 
 class Watching(Protocol):
@@ -77,6 +79,7 @@ class SimulatedContainer(Container):
         super().__init__(settings, ports, registry)
         self._world = world
         self.running_calls = WatchedCalls(world, self.running_calls)
+        self.code_runs = CodeRuns(settings.open_workflows, _CODE_SECONDS)
 
     def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:
         return {

@@ -11,12 +11,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from baton.sdk.records.transcript import STRETCH
 from baton.testing.process import Point
 from baton.testing.records import Attempt, Run
 from baton_events.ids import child_of, digest, step_number
 
-# The provider's data of a stretch of code.
-_STRETCH = "workflowStretch"
 # Of a message: its time, and ids that a framework made.
 _OWN = frozenset(
     [
@@ -28,7 +27,7 @@ _OWN = frozenset(
         "conversation_id",
         "provider_response_id",
         "createdAt",
-        _STRETCH,
+        STRETCH,
     ]
 )
 
@@ -40,7 +39,7 @@ def messages_of(transcript: Sequence[Mapping[str, Any]], results: Mapping[str, A
     """
     messages, steps = list[dict[str, Any]](), list[dict[str, Any]]()
     for entry in transcript:
-        is_stretch = _STRETCH in (entry.get("provider") or {})
+        is_stretch = STRETCH in (entry.get("provider") or {})
         if not is_stretch:
             messages.append({**entry, "turn": 0} if steps else dict(entry))
         of_calls = steps if is_stretch else messages

@@ -12,6 +12,7 @@ from baton.queue.dispatch import Delivered, Outcome, replay_of
 from baton.queue.ports import QueueRecords, Schedules, Verifier
 from baton.sdk.agents.loader import load_registry, refuse_plain
 from baton.sdk.agents.registry import Registry, has_servers
+from baton.sdk.agents.runner import CodeRuns
 from baton.sdk.clock import Clock, Randomness
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.records.memory import LongTermMemory, ModelCache, SessionMemory
@@ -128,6 +129,7 @@ class Container:
         self.secrets = KnownSecrets(settings.secret_values)  # values that must not be shown
         self.stopping, self.suspects, self.notices = Stopping(), Suspects(), JobNotices()
         self.followers = Followers(settings.followers_per_key)
+        self.code_runs = CodeRuns(settings.open_workflows, settings.work_timeout_seconds)
         self.metering = Metering(ports.clock, ports.counters, settings.function_memory_mb)  # the usage of invocations
         self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.sweep_requests)

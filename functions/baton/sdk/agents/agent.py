@@ -25,6 +25,7 @@ from baton.sdk.models.model_settings import setting_faults
 from baton.sdk.planning.step import Step, checked_plan
 from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.records.limits import MOST, CodeMode, Limits, code_mode_of, is_whole
+from baton.sdk.tools.running_workflow import RUNNING
 from baton.sdk.tools.tool import Tool, ToolSource
 from baton_events.app_event import name_fault
 from baton_events.values.durations import Given, plain_seconds
@@ -245,8 +246,14 @@ class Agent:
         object.__setattr__(self, "tools", tuple(dict.fromkeys((*self.tools, *self._tools_of_plan()))))
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
 
-    def __call__(self, task: str) -> Awaitable[Any]:  # noqa: ARG002 - for workflows' code, which does not run here
-        """Refuse: a workflow's code awaits an agent, as a job below its own, and there the interpreter does."""
+    def __call__(self, task: str) -> Awaitable[Any]:
+        """Give it a task as a step of a workflow: a job below the workflow's own.
+
+        Raises:
+            RuntimeError: no workflow's code calls it.
+        """
+        if (run := RUNNING.get()) is not None:
+            return run.call(self.name, {"task": task}, self.output.made if self.output else None)
         raise RuntimeError(f"agent {self.name!r} can be awaited in a @workflow alone; a tool starts it by ctx.start")
 
     @cached_property

@@ -90,7 +90,7 @@ def _is_python(code: str) -> bool:
 def code_mode_faults(agent: "Agent", tools: Mapping[str, Tool]) -> Iterator[str]:
     """Yield why an agent with these tools cannot have code mode."""
     if importlib.util.find_spec("pydantic_monty") is None:
-        yield "code_mode needs the interpreter: install the extra, durable-baton[workflows]"
+        yield "code_mode needs the interpreter: install the extra, durable-baton[code-mode]"
     for has, what in ((agent.plan, "a fixed plan"), (agent.mode == "plan", "mode='plan'"), (agent.runner, "a runner")):
         if has:
             yield f"code_mode does not go with {what}: leave one of them out"

@@ -65,6 +65,10 @@ class OutputType:
             raise InvalidOutput(f"the answer must be an object, got {_shortened(output)}")
         return output
 
+    def made(self, output: Any) -> Any:
+        """Return an answer that has passed as an object of its type."""
+        return self._adapter.validate_python(output)
+
     def read(self, text: str) -> dict[str, Any]:
         """Parse an answer that was given as text: JSON, maybe in a code block with words around it."""
         try:

@@ -6,7 +6,7 @@ one invocation saves time alone. Must not: know the engine. An exception that it
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -244,13 +244,51 @@ class OpenRun(ABC):
 OPEN_RUNS: ContextVar[dict[str, OpenRun]] = ContextVar("baton_open_runs")
 
 
+class OpenCode(ABC):
+    """A run of code that stays open for its next turn."""
+
+    @abstractmethod
+    def let_go(self) -> None:
+        """Leave it; the next turn begins from the records. It may take a while."""
+
+
+class CodeRuns:
+    """The runs of code that a process keeps open between turns, by job; of more than `most` the oldest is left.
+
+    Attributes:
+        limit_seconds: how long code may run without waiting.
+    """
+
+    def __init__(self, most: int, limit_seconds: float) -> None:
+        self._most, self.limit_seconds, self._runs = most, limit_seconds, dict[str, OpenCode]()
+
+    def take(self, job_id: str) -> OpenCode | None:
+        """Take a job's run; None: there is none."""
+        return self._runs.pop(job_id, None)
+
+    def keeps(self, job_id: str, run: OpenCode) -> list[OpenCode]:
+        """Keep a job's run open; return those that are to be left in its place."""
+        over = [self._runs.pop(job_id)] if job_id in self._runs else []
+        self._runs[job_id] = run
+        return over + ([self._runs.pop(next(iter(self._runs)))] if len(self._runs) > self._most else [])
+
+    def leave_all(self) -> None:
+        """Leave them all."""
+        while self._runs:
+            self._runs.popitem()[1].let_go()
+
+
+# Of the process, in a turn of code.
+CODE_RUNS: ContextVar[CodeRuns | None] = ContextVar("baton_code_runs", default=None)
+
+
 # Of an invocation, by job: undoes what its piece of work has made outside, where nothing of the piece is recorded.
 UNDO: ContextVar[dict[str, Callable[[], Awaitable[None]]]] = ContextVar("baton_undo")
 
 
-async def close_all(runs: Mapping[str, OpenRun]) -> None:
-    """Close the runs that an invocation leaves open. Their hooks' errors are no result: these runs are not over."""
-    for run in runs.values():
+async def close_all(runs: Iterable[OpenRun]) -> None:
+    """Close runs that are left open. Their hooks' errors are no result: these runs are not over."""
+    for run in runs:
         with suppress(Exception):
             await run.close()
 

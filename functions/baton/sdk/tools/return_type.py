@@ -7,17 +7,20 @@ for "3", a model for its fields. Must not: show the value in an error, since it 
 
 import inspect
 import typing
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from types import SimpleNamespace, UnionType
 from typing import Any, Union
 
+from msgspec import Struct, convert
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import SchemaError
+from pydantic_core import SchemaError, to_json
 
-from baton.sdk.tools.pending import Pending
+from baton.sdk.tools.pending import Pending, RunAgain
 
 _FAULTS_SHOWN = 5
+_NO_RESULT = (Pending, RunAgain)
 _LAZY = (Iterable, AsyncIterable, Awaitable)
 
 
@@ -26,11 +29,13 @@ class InvalidResult(TypeError):  # noqa: N818 - the name says what happened; it 
 
 
 class ResultSchema:
-    """The return type of one tool, for pydantic; a `Pending` is no result yet, and always passes."""
+    """The return type of one tool, for pydantic; what is no result yet, such as a `Pending`, always passes."""
 
     def __init__(self, tool: str, function: Callable[..., Any], names_in_scope: Mapping[str, Any]) -> None:
-        self._tool = tool
-        self._adapter, self._only_pending = _adapter_of(_annotation_of(function, names_in_scope))
+        self._tool, annotation = tool, _annotation_of(function, names_in_scope)
+        self._options = _options_of(annotation)
+        self._adapter, self._only_pending = _adapter_of(annotation)
+        self._annotation = annotation
 
     def check(self, result: Any) -> Any:
         """Convert the result to the annotation.
@@ -38,7 +43,7 @@ class ResultSchema:
         Raises:
             InvalidResult: it does not fit; each fault is named.
         """
-        if isinstance(result, Pending):
+        if isinstance(result, _NO_RESULT):
             return result
         if self._only_pending:
             kind = type(result).__name__
@@ -48,10 +53,32 @@ class ResultSchema:
         try:
             return self._adapter.validate_python(result)
         except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False, include_context=False)
-            listed = "; ".join(_fault(fault["loc"], fault["msg"]) for fault in faults[:_FAULTS_SHOWN])
             message = f"tool {self._tool!r} returned a {type(result).__name__} that does not fit its return annotation"
-            raise InvalidResult(f"{message}: {listed}") from error
+            raise InvalidResult(f"{message}: {_listed(error)}") from error
+
+    def read(self, recorded: Any) -> Any:
+        """Make a recorded result again what the annotation names; the end of a wait may be something else.
+
+        Raises:
+            InvalidResult: it does not fit.
+        """
+        structs = [each for each in self._options if _is_struct(each) and each not in _NO_RESULT]
+        if structs:
+            return convert(recorded, structs[0])
+        if self._reader is None:
+            return recorded
+        try:
+            return at_hand(self._reader.validate_json(to_json(recorded)))
+        except ValidationError as error:
+            if Pending in self._options:
+                return recorded
+            message = f"the recorded result of {self._tool!r} does not fit its return annotation"
+            raise InvalidResult(f"{message}: {_listed(error)}") from error
+
+    @cached_property
+    def _reader(self) -> TypeAdapter[Any] | None:
+        """The same for recorded values, which are at hand."""
+        return self._adapter or _adapter_of(self._annotation, also_lazy=True)[0]
 
     def json_schema(self) -> dict[str, Any]:
         """Return the schema of results; an empty one says nothing."""
@@ -59,6 +86,11 @@ class ResultSchema:
             return self._adapter.json_schema(mode="serialization") if self._adapter else {}
         except PydanticUserError:
             return {}
+
+
+def _listed(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(_fault(fault["loc"], fault["msg"]) for fault in faults[:_FAULTS_SHOWN])
 
 
 def _fault(where: tuple[int | str, ...], message: str) -> str:
@@ -83,20 +115,36 @@ def _annotation_of(function: Callable[..., Any], names_in_scope: Mapping[str, An
     return hints["return"]
 
 
-def _adapter_of(annotation: Any) -> tuple[TypeAdapter[Any] | None, bool]:
+def at_hand(value: Any) -> Any:
+    """Return a value whose parts can be read more than once."""
+    if isinstance(value, Iterator):
+        return [at_hand(each) for each in value]
+    return type(value)(map(at_hand, value)) if type(value) in (list, tuple) else value
+
+
+def _adapter_of(annotation: Any, *, also_lazy: bool = False) -> tuple[TypeAdapter[Any] | None, bool]:
     """Return the checker of results with this annotation, and whether only `Pending` is possible."""
     if annotation is Pending:
         return None, True
-    options = typing.get_args(annotation) if typing.get_origin(annotation) in (Union, UnionType) else (annotation,)
     # Read as a dataclass, Pending would be made of any object that has its fields.
-    kept = tuple(option for option in options if option is not Pending)
-    if any(option in (Any, object) or _is_lazy(option) for option in kept):
+    kept = tuple(option for option in _options_of(annotation) if option not in _NO_RESULT)
+    if any(option in (Any, object) or (_is_lazy(option) and not also_lazy) or _is_struct(option) for option in kept):
+        return None, False
+    if not kept:  # no call of it ends by itself
         return None, False
     checked: Any = Union[kept]  # noqa: UP007 - the options are known at run time only
     try:
         return TypeAdapter(checked), False
     except (PydanticUserError, SchemaError, TypeError, NameError):
         return None, False
+
+
+def _options_of(annotation: Any) -> tuple[Any, ...]:
+    return typing.get_args(annotation) if typing.get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _is_struct(option: Any) -> bool:
+    return isinstance(option, type) and issubclass(option, Struct)
 
 
 def _is_lazy(option: Any) -> bool:

@@ -24,6 +24,7 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.return_type import ResultSchema
 from baton.sdk.tools.runnable import InThread, call_in_thread
+from baton.sdk.tools.running_workflow import RUNNING, bound
 from baton.sdk.tools.signature import read_docstring, read_signature
 from baton_events.ids import canonical_json
 from baton_events.values.durations import Duration, plain_seconds
@@ -139,7 +140,12 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
             object.__setattr__(self, name, value)
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
-        """Call the original function."""
+        """Call the original function; in a workflow's code it is a step."""
+        if (run := RUNNING.get()) is not None:
+            step: Any = run.call(
+                self.name, bound(self.name, self.function, self.context_name, args, kwargs), self.results.read
+            )
+            return step  # type: ignore[no-any-return]
         return self.function(*args, **kwargs)
 
     def check(self, arguments: Mapping[str, Any]) -> None:

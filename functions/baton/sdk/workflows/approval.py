@@ -39,7 +39,7 @@ async def approval(
     *,
     timeout_seconds: Seconds = WEEK_SECONDS,
     context: ToolContext | None = None,
-) -> Any:
+) -> Decision:
     """Ask a person to approve something, and wait for the answer.
 
     Args:
@@ -50,11 +50,12 @@ async def approval(
     """
     memo, asked = (context.memo if context else None) or {}, data or {}
     if "answer" in memo:
-        return {"approved": True, "data": memo["answer"], "reason": "", "timed_out": False}
+        return Decision(approved=True, data=memo["answer"])
     if "refused" in memo:
         timed_out = memo["refused"] == "expired"
         reason = "" if timed_out else memo.get("reason", "")
-        return {"approved": False, "data": asked, "reason": reason, "timed_out": timed_out}
+        return Decision(approved=False, data=asked, reason=reason, timed_out=timed_out)
     if plain_seconds(timeout_seconds) <= 0:  # nobody is asked once the time is over
-        return {"approved": False, "data": asked, "reason": "", "timed_out": True}
-    return RunAgain(memo={}, form=_ANY_OBJECT, title=title, begins_with=asked, timeout_seconds=timeout_seconds)
+        return Decision(approved=False, data=asked, timed_out=True)
+    question: Any = RunAgain(memo={}, form=_ANY_OBJECT, title=title, begins_with=asked, timeout_seconds=timeout_seconds)
+    return question  # type: ignore[no-any-return]

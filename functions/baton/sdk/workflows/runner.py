@@ -1,40 +1,76 @@
-"""Runs a workflow stretch by stretch: a turn of its job is a stretch, and its calls are what the code waits for.
+"""Runs a workflow stretch by stretch: a turn of its job is a stretch, whose calls are the steps that the code asks for.
 
-Invariant: a job goes on with the code that it began with, which its state holds. A state that the interpreter refuses
-is made again once from the recorded outcomes. Must not: import the interpreter before a stretch runs.
+Invariant: a run that stays open saves time alone, and goes on only from the record that it has written. Else it is made
+again from the record. Must not: run the code in the thread of the event loop.
 """
 
-import base64
+import asyncio
+import inspect
 import logging
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from contextlib import suppress
+from functools import cached_property, partial
 from typing import Any, NoReturn
 
-import msgspec
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import to_jsonable_python
 
-from baton.sdk.agents.runner import CallReturned, CodeRunner, Recorded, RunFailedError, RunnerAnswer, RunnerCall
+from baton.sdk.agents.runner import (
+    CODE_RUNS,
+    CallReturned,
+    CodeRunner,
+    JobInfo,
+    OpenCode,
+    Recorded,
+    RunFailedError,
+    RunnerAnswer,
+    RunnerCall,
+)
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, Call, Listener, ModelAnswer, ModelError
 from baton.sdk.records.own_threads import in_own_thread
+from baton.sdk.records.transcript import STRETCH
 from baton.sdk.tools.arguments import InvalidArguments, shortened
 from baton.sdk.tools.tool_error import ToolError
-from baton.sdk.workflows.program import Program
-from baton.sdk.workflows.task_groups import OF_GROUP
+from baton.sdk.workflows.code_run import CodeRun, NeverWaitsError, Stretch
+from baton.sdk.workflows.deadline import within
+from baton.sdk.workflows.places import Place
+from baton.sdk.workflows.record import (
+    ChangedCodeError,
+    Outcomes,
+    kept_of,
+    news_of,
+    replay,
+)
 from baton_events.ids import canonical_json, digest
+from baton_events.values.json_value import Unrecordable, plain
 
-# Raised where an older version of this code would misread a recorded stretch.
-STRETCH_VERSION = 1
-STATE_LIMIT_BYTES = 1_000_000
-_STRETCH = "workflowStretch"
 _log = logging.getLogger("baton.workflows")
+# What a stretch gets to end in, once it was interrupted.
+GRACE_SECONDS = 1.0
+
+
+class _Open(OpenCode):
+    """A run between two stretches. `at`: the number of stretches that it has run; `name`: of the last one."""
+
+    def __init__(self, run: CodeRun) -> None:
+        self.run, self.at, self.name = run, 0, ""
+
+    def let_go(self) -> None:
+        """Close its code; what does not end in time stays as it is."""
+        with suppress(NeverWaitsError):
+            within(GRACE_SECONDS, self.run, self.run.abandon)
+
+    def __del__(self) -> None:
+        """Close the code of a run that nobody has closed, before its parts are collected."""
+        if not self.run.loop.closed:
+            with suppress(Exception):
+                self.run.abandon()
 
 
 class WorkflowRunner(CodeRunner):
-    """`Runner` of a workflow."""
+    """`Runner` of a workflow. `read`: makes the function's arguments of a job, and raises `InvalidArguments`."""
 
+    is_free = True
     name = ""
     toolsets: Sequence[Any] = ()
 
@@ -42,30 +78,23 @@ class WorkflowRunner(CodeRunner):
         self,
         workflow: str,
         function: Callable[..., Any],
-        program: Program,
-        read: Callable[[dict[str, Any]], dict[str, Any]],
+        read: Callable[[JobInfo], dict[str, Any]],
+        check: Callable[[dict[str, Any]], object],
         returns: Any,
     ) -> None:
-        self._workflow, self._program, self._read, self._returns = workflow, program, read, returns
+        self._workflow, self._read, self._check, self._returns = workflow, read, check, returns
         self.functions = (function,)
-        self.classes: Mapping[str, type] = {}
+
+    def made_of(self) -> dict[str, Any]:
+        """Return its name and the digest of its code."""
+        return {"workflow": self._workflow, "code": self._digest}
 
     @cached_property
     def _digest(self) -> str:
-        return digest(self._program_json.decode())
-
-    @property
-    def _files(self) -> list[tuple[str, Sequence[int]]]:
-        """The names of the user's files, each with the numbers of lines that were added to it."""
-        return [(shown, added) for shown, _, added in self._program.files]
-
-    @cached_property
-    def _program_json(self) -> bytes:
-        return msgspec.json.encode(self._program)
-
-    def made_of(self) -> dict[str, Any]:
-        """Return the digest of its code."""
-        return {"workflow": self._digest}
+        try:
+            return digest(inspect.getsource(self.functions[0]))
+        except OSError:  # its file is not there
+            return ""
 
     def takes_file(self, media_type: str) -> bool:  # noqa: ARG002 - the protocol's
         """Return that it takes none."""
@@ -76,23 +105,7 @@ class WorkflowRunner(CodeRunner):
 
     def check_input(self, data: dict[str, Any]) -> None:
         """Check a job's data before the job is accepted."""
-        self._read(data)
-
-    async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:  # noqa: ARG002 - no text
-        """Run the next stretch."""
-        from baton.sdk.code_mode.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
-
-        last = recorded.turns[-1] if recorded.turns else None
-        try:
-            if last is None:
-                return await self._begin(recorded)
-            stretch = _stretch_of(last)
-            try:
-                return self._answer(await self._resumed(stretch, last, recorded), recorded, stretch)
-            except StateRefusedError as error:
-                return self._answer(await self._made_again(recorded, error), recorded, stretch)
-        except WorkerDiedError as error:
-            raise ModelError(f"the interpreter's process died: {error}", retryable=True, type="worker_died") from error
+        self._check(data)
 
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned:  # noqa: ARG002 - the protocol's
         """Fail: all calls are the registry's tools, and this one is gone."""
@@ -105,167 +118,131 @@ class WorkflowRunner(CodeRunner):
         """Return that there are none."""
         return ""
 
-    async def _begin(self, recorded: Recorded) -> RunnerAnswer:
-        job = recorded.job
+    async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:  # noqa: ARG002 - no text
+        """Run the next stretch."""
+        kept, whole, job_id = CODE_RUNS.get(), None, recorded.job.job_id
+        held = kept.take(job_id) if kept else None
+        if isinstance(held, _Open) and held.name == recorded.stretch:
+            opened = held
+        else:
+            if held is not None:
+                await in_own_thread(held.let_go)
+            whole = await recorded.whole() if recorded.whole and recorded.stretch else recorded
+            opened = self._opened(whole.job)
+        stays = False
         try:
-            values = self._read(job.input_data)
+            stretch, taken = await _in_time(
+                opened.run, partial(_stretched, opened, whole, recorded), kept.limit_seconds if kept else 0
+            )
+            answer = self._answer(opened, stretch, taken, recorded)
+            stays = bool(kept and answer.stretch)
+        finally:
+            if not stays and not opened.run.loop.stopped:
+                await in_own_thread(opened.let_go)
+        if kept and stays:
+            for over in kept.keeps(job_id, opened):
+                await in_own_thread(over.let_go)
+        return answer
+
+    def _opened(self, job: JobInfo) -> _Open:
+        try:
+            return _Open(CodeRun(self.functions[0], self._read(job), job))
         except InvalidArguments as error:
             raise RunFailedError("invalid_input", "\n".join(error.faults)) from error
-        found = await self._begun(self._program, values, recorded, recorded.now_ms)
-        return self._answer(found, recorded, None, values)
 
-    async def _made_again(self, recorded: Recorded, refused: Exception) -> Any:
-        """Run the code that the job began with through all its recorded outcomes, and the next stretch."""
-        if recorded.whole is None:
-            raise ModelError(f"the state is refused: {refused}", retryable=True, type="newer_state")
-        whole = await recorded.whole()
-        stretches = [_stretch_of(entry) for entry in whole.turns]
-        first, times = stretches[0], [*(each["now"] for each in stretches[1:]), recorded.now_ms]
-        program = msgspec.json.decode(zlib.decompress(base64.b64decode(first["code"])), type=Program)
-        found = await self._begun(program, first["input"], whole, first["now"])
-        for entry, now_ms in zip(whole.turns, times, strict=True):
-            asked = [(call["tool"], call["arguments"]) for call in entry["calls"]]
-            if [(tool, arguments) for _, tool, arguments in getattr(found, "calls", ())] != asked:
-                raise RunFailedError("state_lost", f"turn {entry['turn']} cannot be made again from its records")
-            numbers = [number for number, _, _ in found.calls]
-            found = await _run(self._stretch(whole, now_ms).resume, found.state, _outcomes(numbers, entry, whole))
-        return found
+    def _answer(self, opened: _Open, stretch: Stretch, taken: Outcomes, recorded: Recorded) -> RunnerAnswer:
+        run = opened.run
+        printed, notes = run.take_notes()
+        for text in filter(None, (printed.rstrip(), *notes)):
+            _log.info("%s: %s", recorded.job.job_id, text)
+        if run.is_over:
+            return self._ended(run.returned())
+        if not stretch.asked and not run.open:
+            places = map(str, run.waits_at())
+            raise RunFailedError("stuck", "\n".join(["the code waits for what no step brings, at:", *places]))
+        opened.at += 1
+        kept = kept_of(recorded.stretch, opened.at, recorded.now_ms, stretch, [number for number, _ in taken])
+        opened.name = kept["name"]
+        calls = tuple([Call(step.tool, step.arguments) for step in stretch.asked])
+        return RunnerAnswer(
+            ModelAnswer(calls=calls, provider={STRETCH: kept}),
+            asked=False,
+            numbers=tuple([step.number for step in stretch.asked]),
+            waits=not calls,
+            given_up=stretch.given_up,
+            stretch=opened.name,
+        )
 
-    def _stretch(self, recorded: Recorded, now_ms: int) -> Any:
-        from baton.sdk.workflows.interpreter import Stretch  # noqa: PLC0415 - as above
-
-        return Stretch(recorded.job.job_id, now_ms, self.classes)
-
-    async def _begun(self, program: Program, values: dict[str, Any], recorded: Recorded, now_ms: int) -> Any:
-        job = recorded.job
-        info = {"job_id": job.job_id, "session_id": job.session_id, "tenant": job.tenant, "task": job.task}
-        return await _run(self._stretch(recorded, now_ms).run_program, program, values, info)
-
-    async def _resumed(self, stretch: Mapping[str, Any], entry: Mapping[str, Any], recorded: Recorded) -> Any:
-        outcomes = _outcomes(stretch["numbers"], entry, recorded)
-        stretched = self._stretch(recorded, recorded.now_ms)
-        return await _run(stretched.resume, base64.b64decode(stretch["state"]), outcomes)
-
-    def _answer(
-        self,
-        found: Any,
-        recorded: Recorded,
-        stretch: Mapping[str, Any] | None,
-        begun_with: dict[str, Any] | None = None,
-    ) -> RunnerAnswer:
-        """Answer a turn. `stretch`: the one before; None: there is none, and the run was `begun_with` these values."""
-        from baton.sdk.workflows.interpreter import VERSION, Raised, Waits  # noqa: PLC0415 - as above
-
-        if found.printed:
-            _log.info("%s: %s", recorded.job.job_id, found.printed.rstrip())
-        if isinstance(found, Raised):
-            self._fail(found, recorded, stretch)
-        if not isinstance(found, Waits):
-            return self._ended(found.value, stretch)
-        state = base64.b64encode(found.state).decode()
-        if len(state) > STATE_LIMIT_BYTES:
-            what = f"the state has {len(state)} bytes, over the limit of {STATE_LIMIT_BYTES}"
-            raise RunFailedError("state_too_large", f"{what}: keep large data in files, in a store, or behind an id")
-        kept = {
-            "v": STRETCH_VERSION,
-            "interpreter": VERSION,
-            "now": recorded.now_ms,
-            "numbers": [number for number, _, _ in found.calls],
-            "code_digest": self._digest if stretch is None else stretch["code_digest"],
-            "files": self._files if stretch is None else stretch["files"],
-            "state": state,
-        }
-        if stretch is None:
-            kept["code"] = base64.b64encode(zlib.compress(self._program_json)).decode()
-            kept["input"] = begun_with
-        calls = tuple([Call(tool, arguments) for _, tool, arguments in found.calls])
-        return RunnerAnswer(ModelAnswer(calls=calls, provider={_STRETCH: kept}), asked=False)
-
-    def _ended(self, value: Any, stretch: Mapping[str, Any] | None) -> RunnerAnswer:
-        output = value
-        if stretch is None or stretch["code_digest"] == self._digest:  # another code had another annotation
-            output = _checked(self._returns, value)
+    def _ended(self, value: Any) -> RunnerAnswer:
+        output = _checked(self._returns, value)
         text = output if isinstance(output, str) else "" if output is None else canonical_json(output)
         if (size_bytes := len(text.encode())) > ANSWER_LIMIT_BYTES:
             what = f"the result has {size_bytes} bytes, over the limit of {ANSWER_LIMIT_BYTES}"
             raise RunFailedError("result_too_large", f"{what}: keep large data in files, in a store, or behind an id")
         return RunnerAnswer(ModelAnswer(text=text), output=output, asked=False)
 
-    def _fail(self, raised: Any, recorded: Recorded, stretch: Mapping[str, Any] | None) -> NoReturn:
-        from baton.sdk.code_mode.host_values import settled  # noqa: PLC0415 - as above
 
-        files = self._files if stretch is None else stretch["files"]
-        kind, message = raised.type, raised.message
-        if message.startswith(OF_GROUP):  # the interpreter has no groups of exceptions
-            kind = "ExceptionGroup"
-        for outcome in _errors(recorded):
-            if settled({"error": outcome}) == {"exc_type": raised.type, "message": raised.message}:
-                kind, message = outcome["type"], outcome["message"]
-        frames = [
-            f'File "{files[number - 1][0]}", line {_line(line, files[number - 1][1])}, in {function}'
-            for number, line, function in raised.frames
-            if 0 < number <= len(files)
-        ]
-        raise RunFailedError(kind, "\n".join([message or kind, *frames]))
-
-
-def _line(number: int, added: Sequence[int]) -> int:
-    return number - sum(each <= number for each in added)
-
-
-def _stretch_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the recorded stretch of a turn.
+def _stretched(opened: _Open, whole: Recorded | None, recorded: Recorded) -> tuple[Stretch, Outcomes]:
+    """Run the next stretch of a run. `whole`: the record that it is made again from; None: it is open.
 
     Raises:
-        ModelError: a newer version of this code has written it.
+        ModelError: the record is of other code.
     """
-    stretch: Mapping[str, Any] = (entry.get("provider") or {}).get(_STRETCH) or {}
-    if stretch.get("v") != STRETCH_VERSION:
-        message = f"turn {entry['turn']} has a state of version {stretch.get('v')!r}, this code knows {STRETCH_VERSION}"
-        raise ModelError(message, retryable=True, type="newer_state")
-    return stretch
+    run = opened.run
+    if whole is not None and recorded.stretch:
+        try:
+            replay(run, whole)
+        except ChangedCodeError as error:
+            raise ModelError(str(error), retryable=True, type="changed_code") from error
+        opened.at = len(whole.turns)
+        run.take_notes()
+    outcomes = news_of(recorded)
+    return run.go_on(recorded.now_ms, outcomes, cancels=recorded.cancelled and not run.cancelled), outcomes
 
 
-async def _run(run: Callable[..., Any], *values: Any) -> Any:
-    return await in_own_thread(run, *values)
+async def _in_time(run: CodeRun, work: Callable[[], Any], limit_seconds: float) -> Any:
+    """Run the code in a thread of its own, for so long at most.
+
+    Raises:
+        RunFailedError: it does not come to an end.
+    """
+    doing = asyncio.ensure_future(in_own_thread(within, limit_seconds, run, work))
+    try:
+        await asyncio.wait({doing}, timeout=limit_seconds + GRACE_SECONDS if limit_seconds else None)
+    finally:
+        if not doing.done():  # its thread goes on, and closes the run when it ends
+            run.loop.stopped = True
+            doing.add_done_callback(lambda late: late.cancelled() or late.exception())
+    if not doing.done():
+        _never_waits(limit_seconds, None)
+    try:
+        return doing.result()
+    except NeverWaitsError as error:
+        _never_waits(limit_seconds, error.place)
 
 
-def _outcomes(numbers: Sequence[int], entry: Mapping[str, Any], recorded: Recorded) -> dict[int, Mapping[str, Any]]:
-    lost = {"error": {"type": "unknown", "message": "the result is not recorded"}}
-    found = [
-        recorded.results.get(call["id"]) or ({"error": call["error"]} if "error" in call else lost)
-        for call in entry["calls"]
-    ]
-    return dict(zip(numbers, found, strict=True))
-
-
-def _errors(recorded: Recorded) -> list[Mapping[str, Any]]:
-    if not recorded.turns:
-        return []
-    return [
-        one["error"]
-        for one in _outcomes(range(len(recorded.turns[-1]["calls"])), recorded.turns[-1], recorded).values()
-        if "error" in one
-    ]
+def _never_waits(limit_seconds: float, place: Place | None) -> NoReturn:
+    what = f"the code ran for {limit_seconds:g} s and waited for no step; move long work into a @tool"
+    raise RunFailedError("never_waits", "\n".join([what, *([str(place)] if place else [])]))
 
 
 def _checked(returns: Any, value: Any) -> Any:
-    """Check a result against the return annotation, if that can be checked.
+    """Return a result as JSON, checked against the return annotation if that can be checked.
 
     Raises:
-        RunFailedError: it does not fit.
+        RunFailedError: it does not fit, or is no data.
     """
-    if returns is None:
-        return value
     try:
-        adapter = TypeAdapter(returns)
+        adapter = None if returns in (None, type(None)) else TypeAdapter[Any](returns)
     except PydanticUserError:
-        return value
+        adapter = None
     try:
-        return to_jsonable_python(adapter.validate_json(canonical_json(value)))
+        return plain(value if adapter is None else adapter.validate_python(value), "the result")
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, one['loc'])) or 'result'}: {one['msg']}, got {shortened(one['input'])}"
             for one in error.errors()
         )
         raise RunFailedError("invalid_result", f"the result does not fit the return annotation: {faults}") from error
+    except Unrecordable as error:
+        raise RunFailedError("invalid_result", str(error)) from error

@@ -188,25 +188,10 @@ class Reader:
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """Return all entries of the job's transcript, in order; none when unknown. Raises PayloadGoneError."""
-        return await self._entries(job_id, await self._calls_of(job_id))
-
-    async def record(self, job_id: str) -> tuple[tuple[dict[str, Any], ...], dict[str, dict[str, Any]]]:
-        """Return the job's transcript, and the results of its calls, by one request.
-
-        Raises:
-            PayloadGoneError, UnreadablePayloadError: some of it is gone, or cannot be opened here.
-        """
-        stored, texts = await self._calls_of(job_id), TreeTexts(self._redis.sealing, job_id)
-        results = load_results({name: texts.unsealed(text) for name, text in results_in(stored).items()})
-        return await self._entries(job_id, stored), results
-
-    async def _calls_of(self, job_id: str) -> Mapping[str, str]:
         try:
-            return as_dict(await self._redis.execute("HGETALL", keys.calls_key(job_id)))
+            stored = as_dict(await self._redis.execute("HGETALL", keys.calls_key(job_id)))
         except StoreAnswerError:
-            return await in_pieces(self._redis, keys.calls_key(job_id))
-
-    async def _entries(self, job_id: str, stored: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+            stored = await in_pieces(self._redis, keys.calls_key(job_id))
         texts = TreeTexts(self._redis.sealing, job_id).open_each(entries_in(stored))
         entries, objects = [json.loads(text) for text in texts], self._objects
         if objects is None:

@@ -21,7 +21,7 @@ from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, St
 from baton.engine.transcript import NewerEntryError
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import Registry, UnknownAgentError, agent_takes, offered_by
-from baton.sdk.agents.runner import CodeRunner
+from baton.sdk.agents.runner import CODE_RUNS, CodeRunner, CodeRuns
 from baton.sdk.memory import entries as recollection
 from baton.sdk.models.fingerprint import request_digests
 from baton.sdk.models.model import (
@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from baton.worker.executors.offloading.calls import OffloadedCalls
     from baton.worker.executors.plan_turns import PlannerTurn
 
+# Code is interrupted by its runner, which then says where it was.
+_CODE_GRACE_SECONDS = 3
 _BEFORE_THE_TASK = frozenset({"memory", "session"})
 Asking = Callable[[Model, ModelRequest], Awaitable[ModelAnswer | ModelWaits]]
 
@@ -76,8 +78,9 @@ class ModelTurn:
         files: ChatFiles | None = None,
         offloaded: "Callable[[], OffloadedCalls] | None" = None,
         reader: Reader | None = None,
+        code_runs: CodeRuns | None = None,
     ) -> None:
-        self._reader = reader
+        self._reader, self._code_runs = reader, code_runs
         self._registry = registry
         self._work_limit_seconds = work_limit_seconds
         self._cache = cache
@@ -116,7 +119,9 @@ class ModelTurn:
             record = structs.replace(record, turn=turn, again=effect.again, news=effect.news)
             if not isinstance(agent.runner, CodeRunner):
                 return await runner_turn(agent.runner, record, text_stream, limit_seconds)
+            CODE_RUNS.set(self._code_runs)
             tools = {tool.name: tool for tool in self._registry.tools}
+            limit_seconds = self._work_limit_seconds + _CODE_GRACE_SECONDS
             step_result = await runner_turn(agent.runner, record, None, limit_seconds, tools)
             return step_result if agent.runner.is_free else _without_earlier_stretches(step_result, history)
         if effect.offloaded and effect.memo and self._offloaded:

@@ -36,7 +36,8 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     remembers = any(agent.memory_policy for agent in registry.agents)
 
     def asked_of(registry: Registry) -> Executing:
-        model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, files, offloaded, ports.reader)
+        others = (files, offloaded, ports.reader, container.code_runs)
+        model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, *others)
         turn = Conversing(model_turn, registry, earlier, settings.prompt_limit_bytes, take_back.before_it_continues)
         return Recalling(turn, registry, memory, settings.prompt_limit_bytes) if remembers else turn
 

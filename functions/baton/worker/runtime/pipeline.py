@@ -141,7 +141,7 @@ class Pipeline:
             claims.rest()
             await running.cancelled()
             if runs:
-                await close_all(runs)
+                await close_all(runs.values())
             for each in undo.values():
                 await each()
         if invocation.failure is not None:

@@ -95,10 +95,9 @@ SCENARIOS = {
     ),
     "workflow": Scenario(
         "fulfil",
-        "plain Python, never replayed: parallel steps, approval, a wait",
+        "plain Python as a durable job: parallel steps, approval, a wait",
         (Task("", data={"items": ["lamp", "lens"], "euros": 330}),),
         app="baton_local.cli.demo.order:registry",
-        needs="workflows",
     ),
     "simple": Scenario(
         "simple", "uses a few tools; what it does is scripted", (Task("List the library, search it, count two files."),)

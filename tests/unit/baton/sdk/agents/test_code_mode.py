@@ -135,7 +135,7 @@ def test_without_the_interpreter_the_extra_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "pydantic_monty", None)
     with pytest.raises((RegistryError, ValueError)) as refused:
         Registry([_agent(list_orders)])
-    assert "durable-baton[workflows]" in str(refused.value)
+    assert "durable-baton[code-mode]" in str(refused.value)
 
 
 @pytest.mark.parametrize("given", [1, "yes", None])

@@ -66,8 +66,6 @@ async def views(kind: str) -> Any:
             odd = await any_of(named.values())
         case "items":
             odd = {"a": (named.items(),)}
-        case "iterator":
-            odd = iter([1])
         case "cycle":
             named["self"] = [named]
             odd = await any_of(named)
@@ -101,11 +99,9 @@ async def holds(kind: str) -> Any:
             odd = [Holds([Holds({"a": 1}.items())])]
         case "passed view":
             odd = await any_of(Holds({"a": 1}.values()))
-        case "a plain view" | "a plain iterator" | "a plain cycle" | "a plain text":
+        case "a plain view":
             odd = Plain()
-            odd.what = {"a": 1}.values() if kind == "a plain view" else "dict_values([1])"
-            odd.what = iter([1]) if kind == "a plain iterator" else odd.what
-            odd.what = [odd] if kind == "a plain cycle" else odd.what
+            odd.what = {"a": 1}.values()
         case "a passed plain view":
             odd = Plain()
             odd.what = [{"a": 1}.keys()]

@@ -1,7 +1,6 @@
 """Workflows that the tests play: an order, branches, children, language, faults."""
 
 import asyncio
-import random  # noqa: TID251 - it is seeded with the job
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -219,7 +218,7 @@ async def language(words: list[str]) -> dict[str, Any]:
         missing = str(error)
     finally:
         total += 1
-    chance = random.random()
+    chance = workflow.random().random()
     return {
         "best": f"{best}x{times:02d}",
         "matched": matched,

@@ -11,7 +11,7 @@ EXPIRED = {"approved": False, "data": {"a": 1}, "reason": "", "timed_out": True}
 WAITS = (
     ("sleep({})", {"sleptSeconds": 0.0}),
     ("asyncio.sleep({})", None),
-    ("sleep_until(datetime.now(timezone.utc) + timedelta(seconds={}))", None),
+    ("sleep_until(workflow.now() + timedelta(seconds={}))", None),
     ("wait_for_event('paid', {})", {"timedOut": True}),
     ("approval('Pay?', {{'a': 1}}, timeout_seconds={})", EXPIRED),
 )
@@ -19,7 +19,8 @@ HEAD = "from datetime import datetime, timedelta, timezone\nfrom baton import ap
 
 
 @pytest.mark.parametrize(
-    "seconds", ["-1", "0", "-0.001", "-1e9", "(datetime(2020, 1, 1) - datetime.now()).total_seconds()"]
+    "seconds",
+    ["-1", "0", "-0.001", "-1e9", "(datetime(2020, 1, 1, tzinfo=timezone.utc) - workflow.now()).total_seconds()"],
 )
 @pytest.mark.parametrize(("wait", "result"), WAITS, ids=[wait.partition("(")[0] for wait, _ in WAITS])
 async def test_a_wait_whose_time_is_over_takes_no_time(load: Load, wait: str, result: object, seconds: str) -> None:

@@ -50,7 +50,7 @@ CASES: list[tuple[str, dict[str, Any], Decide | None, Any]] = [
         "typed",
         {"days": 1, "amount": "1.5"},
         None,
-        {"until": "2026-02-02T00:00:00+00:00", "total": "3.69", "rate": 6, "set": [1, 3]},
+        {"until": "2026-02-02T00:00:00Z", "total": "3.69", "rate": 6, "set": [1, 3]},
     ),
     (
         "language",
@@ -72,53 +72,44 @@ CASES: list[tuple[str, dict[str, Any], Decide | None, Any]] = [
     ("fan", {"n": 3}, None, 3),
     ("nothing", {}, None, None),
 ]
+NO_JSON = "that JSON cannot hold"
+# (what the code returns, or passes to a step; the place that is at fault)
 _NO_DATA = {
-    "range": "the result has a range",
-    "keys": "the result has a dict_keys",
-    "items": "the result has a dict_items",
-    "values": "any_of: an argument has a dict_values",
-    "iterator": "the result has a list_iterator",
-    "cycle": "any_of: an argument has a dict that contains itself",
+    "range": f"the result: a range {NO_JSON}",
+    "keys": f"the result[0]: a dict_keys {NO_JSON}",
+    "items": f"the result.a[0]: a dict_items {NO_JSON}",
+    "values": f"any_of: an argument.value: a dict_values {NO_JSON}",
+    "cycle": "any_of: an argument.value.self[0].self[0]",
 }
 
 
 @pytest.mark.parametrize("kind", _NO_DATA)
 async def test_what_is_no_data_never_becomes_a_text(kind: str) -> None:
     run = await Simulation(borders.registry).run("views", "", input_data={"kind": kind})
-    assert run.status == "failed"
+    assert (run.status, run.tool_starts) == ("failed", [])
     assert run.error is not None
-    assert _NO_DATA[kind] in run.error["message"]
-    assert run.tool_starts == []
+    assert run.error["message"].startswith(_NO_DATA[kind])
 
 
 @pytest.mark.parametrize(
     ("kind", "shown"),
     [
-        ("view", "the result has a dict_keys, which is no data"),
-        ("deep view", "the result has a dict_items, which is no data"),
-        ("passed view", "any_of: an argument has a dict_values, which is no data"),
-        ("a plain view", "the result has a dict_values, which is no data"),
-        ("a plain iterator", "the result has a list_iterator, which is no data"),
-        ("a plain cycle", "the result has a Plain that contains itself, which is no data"),
-        ("a passed plain view", "any_of: an argument has a dict_keys, which is no data"),
-        ("cycle", "the result has a Holds that contains itself, which is no data"),
-        ("pair", "result: the key (1, 2) is no name in JSON; give a text, or a list of pairs"),
-        ("infinite", "result.a: the key inf is no name in JSON"),
-        ("passed pair", "any_of: arguments.value: the key (1, 2) is no name in JSON"),
+        ("view", f"the result.what: a dict_keys {NO_JSON}"),
+        ("deep view", f"the result[0].what[0].what: a dict_items {NO_JSON}"),
+        ("passed view", f"any_of: an argument.value.what: a dict_values {NO_JSON}"),
+        ("a plain view", f"the result: a Plain {NO_JSON}"),
+        ("a passed plain view", f"any_of: an argument.value[0]: a Plain {NO_JSON}"),
+        ("cycle", "the result.what.a[0].what.a[0]"),
+        ("pair", "the result: the key (1, 2) is no name in JSON; give a text, or a list of pairs"),
+        ("infinite", "the result.a: the key inf is no name in JSON"),
+        ("passed pair", "any_of: an argument.value: the key (1, 2) is no name in JSON"),
     ],
 )
 async def test_what_json_cannot_keep_is_refused_by_its_name(kind: str, shown: str) -> None:
     run = await Simulation(borders.registry).run("holds", "", input_data={"kind": kind})
     assert (run.status, run.tool_starts) == ("failed", [])
     assert run.error is not None
-    assert shown in run.error["message"]
-    assert "_baton" not in run.error["message"]
-
-
-async def test_a_text_that_reads_as_a_view_is_data() -> None:
-    run = await Simulation(borders.registry).run("holds", "", input_data={"kind": "a plain text"})
-    assert run.result is not None, run.error
-    assert run.result["output"] == {"what": "dict_values([1])"}
+    assert run.error["message"].startswith(shown)
 
 
 async def test_what_is_shared_is_data() -> None:
@@ -196,7 +187,6 @@ def _frames(*found: tuple[str, str]) -> list[str]:
     ]
 
 
-NO_DATA = "function '_summed', which is no data: call it, await it, or give its name as a text"
 MISFIT = (
     "the result does not fit the return annotation: result: Input should be a valid integer, unable to parse string"
 )
@@ -214,23 +204,15 @@ LARGE = "the result has {} bytes, over the limit of 1000000: keep large data in 
         (
             *("wrong", {"kind": "call"}, "TypeError"),
             [
-                "add() missing required argument 'b'",
+                "add(): missing a required argument: 'b'",
                 *_frames(("    return await add(1)  # type: ignore[call-arg]", "wrong")),
             ],
         ),
         ("wrong", {"kind": "result"}, "invalid_result", [f"{MISFIT} as an integer, got 'text'"]),
         ("large", {"size_bytes": 1_000_001}, "result_too_large", [LARGE.format(1_000_001)]),
         ("large", {"size_bytes": 2_000_000, "inside": True}, "result_too_large", [LARGE.format(2_000_004)]),
-        ("wrong", {"kind": "function"}, "invalid_result", [f"the result has {NO_DATA}"]),
-        (
-            *("wrong", {"kind": "argument"}, "TypeError"),
-            [
-                f"add: an argument has {NO_DATA}",
-                *_frames(("    return await add(1, _summed)  # type: ignore[arg-type]", "wrong")),
-            ],
-        ),
     ],
-    ids=["helper", "step", "call", "result", "large", "large inside", "function", "argument"],
+    ids=["helper", "step", "call", "result", "large", "large inside"],
 )
 async def test_an_uncaught_exception_fails_the_job_with_the_users_lines(
     name: str, given: dict[str, Any], kind: str, lines: list[str]
@@ -334,4 +316,3 @@ def test_a_registry_loads_what_it_needs_and_never_the_interpreter(tmp_path: Path
     assert [name for name in agents.split(",") if name.startswith(("pydantic_monty", "baton.sdk.workflows."))] == []
     assert "baton.sdk.workflows.workflow" in workflows
     assert "pydantic_monty" not in workflows
-    assert "baton.sdk.workflows.interpreter" not in workflows

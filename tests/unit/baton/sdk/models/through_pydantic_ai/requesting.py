@@ -32,8 +32,7 @@ class Requested:
     async def answer(self, *messages: Message, **more: Any) -> ModelAnswer:
         settings = {**self.case.settings, **more.pop("settings", {})}
         instructions = more.pop("instructions", "Be exact.")
-        tools = more.pop("tools", (ADD,))
-        request = ModelRequest(instructions, messages or (QUESTION,), tools, 1, settings=settings, **more)
+        request = ModelRequest(instructions, messages or (QUESTION,), (ADD,), 1, settings=settings, **more)
         return await self.model.answer(request)
 
     def sent(self) -> dict[str, Any]:

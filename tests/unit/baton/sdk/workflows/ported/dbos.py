@@ -1,9 +1,8 @@
 """Programs of DBOS's documentation and examples."""
 
 import asyncio
-import random  # noqa: TID251 - it is seeded with the job
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -77,10 +76,10 @@ async def step_retries() -> str:
 
 @workflow
 async def remind_me(days: int) -> str:
-    today = datetime.now(UTC)  # noqa: TID251 - it is the stretch's time
+    today = workflow.now()
     await sleep(timedelta(days=days).total_seconds())
     await do("remind")
-    passed = datetime.now(UTC) - today  # noqa: TID251 - as above
+    passed = workflow.now() - today
     return f"{passed.days} day later"
 
 
@@ -122,7 +121,7 @@ async def timed_out_step() -> str:
 
 @workflow
 async def rate_limited(coins: int) -> dict[str, Any]:
-    flips = [random.choice(["heads", "tails"]) for _ in range(coins)]
+    flips = [workflow.random().choice(["heads", "tails"]) for _ in range(coins)]
     return {"service": await busy(), "flips": len(flips), "fair": set(flips) <= {"heads", "tails"}}
 
 
@@ -160,7 +159,15 @@ async def undone(amounts: list[int]) -> list[str]:
     return notes
 
 
+@workflow
+async def background_task(name: str) -> list[str]:
+    begun = asyncio.create_task(do(f"index {name}"))
+    await sleep(9)
+    return [await begun, await do(f"announce {name}")]
+
+
 CASES = [
+    Case(background_task, {"name": "a"}, ["index a", "announce a"], ["index a", "announce a"]),
     Case(queue_of_tasks, {"tasks": [0, 1, 2]}, [10, 20], below=(process,)),
     Case(
         *(widget_store, {"name": "tea"}, "dispatched", ["reserve tea", "dispatch"]), outcomes=tells({"status": "paid"})

@@ -133,7 +133,17 @@ async def state_machine(turns: list[str]) -> dict[str, int]:
     return counts
 
 
+@workflow
+async def first_of_two(seconds: float) -> str:
+    steps: list[Any] = [do("answer"), sleep(seconds)]
+    done, pending = await asyncio.wait(steps, return_when=asyncio.FIRST_COMPLETED)
+    for loser in pending:
+        loser.cancel()
+    return f"{[each.result() for each in done]}, {len(pending)} late"
+
+
 CASES = [
+    Case(first_of_two, {"seconds": 86_400}, "['answer'], 1 late", ["answer"]),
     Case(greeter, {"name": "Al"}, "You said hi to Al!", ["notify Al", "remind Al"]),
     Case(
         *(subscriptions, {"user": "al", "names": ["x", "y"]}, {"x": "x by pay for al", "y": "y by pay for al"}),

@@ -147,10 +147,63 @@ async def sliding_window(records: list[int], window: int) -> float:
     return total
 
 
+async def _reserved(seat: str) -> None:
+    await do(f"reserve {seat}")
+    try:
+        await sleep(86_400)
+    except asyncio.CancelledError:
+        await do(f"release {seat}")
+        raise
+
+
+@workflow
+async def cleaned_up(seat: str) -> str:
+    held = asyncio.create_task(_reserved(seat))
+    await sleep(60)
+    held.cancel()
+    try:
+        await held
+    except asyncio.CancelledError:
+        return "released"
+    return "held"
+
+
+class Order:
+    """An order with handlers of what people tell it."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines, self.is_closed, self.changed = lines, False, asyncio.Condition()
+
+    async def handles(self) -> None:
+        while not self.is_closed:
+            decision = await approval("Change?", {"add": ""}, timeout_seconds=600)
+            async with self.changed:
+                self.is_closed = decision.timed_out or not decision.data["add"]
+                self.lines += [] if self.is_closed else [decision.data["add"]]
+                self.changed.notify_all()
+
+    async def wait_for(self, most: int) -> list[str]:
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.is_closed or len(self.lines) >= most)
+        return self.lines
+
+
+@workflow
+async def handlers(most: int) -> list[str]:
+    order = Order(["tea"])
+    async with asyncio.TaskGroup() as group:
+        handling = group.create_task(order.handles())
+        lines = await order.wait_for(most)
+        handling.cancel()
+    return lines
+
+
 TRANSFER = {"source": "a", "target": "b", "cents": 5}
 REFUNDED = ["withdraw 5 from a", "refund 5 to a"]
 DSL = {"elements": [{"do": "one"}, {"parallel": True, "elements": [{"do": "two"}, {"do": "three"}]}]}
 CASES = [
+    Case(cleaned_up, {"seat": "7a"}, "released", ["reserve 7a", "release 7a"]),
+    Case(handlers, {"most": 3}, ["tea", "cup", "cup"], decide=answers(add="cup")),
     Case(parallel_activities, {"names": ["Bo", "Al"]}, ["greet Al", "greet Bo"], ["greet Bo", "greet Al"]),
     Case(retried_activity, {}, "after 3 attempts"),
     Case(handled_failure, {}, "failed with: declined: no such account"),

@@ -1,6 +1,7 @@
 """Programs of the documentation of Vercel's Workflow, from TypeScript."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -88,7 +89,18 @@ async def durable_agent(prompt: str) -> dict[str, Any]:
     return {"turns": len(messages) - 1, "last": messages[-1]}
 
 
+async def _said(most: int) -> AsyncIterator[str]:
+    for _ in range(most):
+        yield (await ask("what else?"))["text"]
+
+
+@workflow
+async def hook_stream(most: int) -> list[str]:
+    return [await do(text) async for text in _said(most)]
+
+
 CASES = [
+    Case(hook_stream, {"most": 3}, ["x", "x", "x"], ["x", "x", "x"], outcomes=tells({"text": "x"})),
     Case(user_signup, {"email": "al"}, {"user": "create al", "status": "onboarded"}, ["create al", "welcome al"]),
     Case(birthday_card, {"guests": ["a", "b"]}, ["a", "b"], outcomes=tells({"comes": True})),
     Case(

@@ -1,0 +1,294 @@
+"""One run of a workflow's code: it goes on with outcomes of its steps until it waits for others.
+
+Invariant: the same outcomes in the same order, at the same times, make the same steps with the same numbers. Must not:
+know how outcomes are recorded.
+"""
+
+import asyncio
+import builtins
+import gc
+import inspect
+import io
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextvars import Context
+from functools import cache
+from types import CoroutineType, FrameType, GeneratorType
+from typing import Any
+
+from msgspec import Struct
+
+from baton.sdk.agents.runner import JobInfo
+from baton.sdk.tools.return_type import InvalidResult
+from baton.sdk.tools.running_workflow import RUNNING
+from baton.sdk.workflows.failures import failure_of, raised_of
+from baton.sdk.workflows.of_job import OfJob
+from baton.sdk.workflows.places import Place, place_here, place_of_await
+from baton.sdk.workflows.step_call import Step, StepCall, StepFuture
+from baton.sdk.workflows.stretch_loop import StepTimer, StretchTask, close, new_loop
+from baton_events.values.durations import LONGEST_SECONDS
+from baton_events.values.json_value import Unrecordable, plain
+
+_TIMER = "sleep"
+
+
+class NeverWaitsError(BaseException):
+    """The code runs on without waiting. No `Exception`: no code of the user's may catch it by mistake.
+
+    Attributes:
+        place: where it was.
+    """
+
+    place: Place | None = None
+
+
+class Stretch(Struct, frozen=True):
+    """What the code did until it waited: the steps that it asked for, and the numbers of those it gave up.
+
+    `patched`: the names that it has reached first in this stretch, of changes that are there. `cancelled`: whether it
+    ended with a cancel of the code.
+    """
+
+    asked: tuple[Step, ...]
+    given_up: tuple[int, ...]
+    patched: tuple[str, ...]
+    cancelled: bool
+
+
+class CodeRun:
+    """The code of one job.
+
+    Attributes:
+        of_job: what the code may know of its job.
+        open: the steps that wait for their outcomes, by number.
+        task: the task of the workflow's own function; None: it has not begun.
+        cancelled: whether a cancel was raised in it.
+        printed: what it has printed since the last stretch; nothing while it is made again.
+    """
+
+    def __init__(self, function: Callable[..., Any], values: Mapping[str, Any], info: JobInfo) -> None:
+        _print_to_runs()
+        self.of_job, self._function, self._values = OfJob(info), function, values
+        self.loop = new_loop(self._wait_until, self._give_up)
+        self.open = dict[int, Step]()
+        self.task: StretchTask | None = None
+        self.cancelled = False
+        self.printed = list[str]()
+        self._number = self._begins_at = 0
+        self._asked, self._given_up = list[Step](), list[int]()
+        self._exit: BaseException | None = None
+
+    def go_on(
+        self,
+        now_ms: int,
+        outcomes: Iterable[tuple[int, Mapping[str, Any]]] = (),
+        *,
+        cancels: bool = False,
+        replayed: Iterable[str] | None = None,
+    ) -> Stretch:
+        """Run the next stretch.
+
+        Args:
+            now_ms: its time.
+            outcomes: of steps by number, in the order in which the code gets them.
+            cancels: whether it ends with a cancel of the code.
+            replayed: what `patched` answered with true when the stretch ran; None: it runs for the first time.
+
+        Raises:
+            NeverWaitsError: it was stopped, since it does not come to an end.
+        """
+        self._begins_at, self._asked, self._given_up = self._number, [], []
+        self.of_job.begin_stretch(replayed)
+        self.loop.seconds = max(self.loop.seconds, now_ms / 1000)
+        if self.task is None:
+            self._begin()
+        taken = list[int]()
+        for number, outcome in outcomes:  # one after the other: each is an event of its own
+            taken.append(number)
+            self._take(number, outcome)
+            self._run_ready()
+        if cancels and self.task is not None:
+            self.cancelled = True
+            self.task.cancel()
+            self._run_ready()
+        given_up = tuple([number for number in self._given_up if number not in taken])
+        return Stretch(tuple(self._asked), given_up, tuple(self.of_job.reached), cancels)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the code has come to an end, or has done what no workflow can."""
+        return self.loop.failed is not None or self._exit is not None or (self.task is not None and self.task.done())
+
+    def returned(self) -> Any:
+        """Return what the code has returned.
+
+        Raises:
+            RunFailedError: an exception has left it.
+        """
+        assert self.task is not None, "the run is over"
+        try:
+            if (error := self._exit or self.loop.failed) is None:
+                return self.task.result()
+        except BaseException as raised:  # noqa: BLE001 - it is the job's failure
+            error = raised
+        raise failure_of(error) from error
+
+    def waits_at(self) -> list[Place]:
+        """Return where its tasks wait, the first task first."""
+        found = [place_of_await(task.get_coro()) for task in self._live_tasks()]
+        return [place for place in found if place is not None]
+
+    def abandon(self) -> None:
+        """Close the code as CPython does: `finally` blocks run to their first await, and nothing of that is seen."""
+        self.of_job.begin_stretch(())
+        self.loop.closed = True
+        for task in self._live_tasks():
+            task.is_dropped()
+            task.own_context.run(_close_with_all, task.get_coro())
+
+    def _live_tasks(self) -> list[StretchTask]:
+        return sorted([task for task in self.loop.tasks if not task.done()], key=hash)
+
+    def _begin(self) -> None:
+        context = Context()
+        context.run(RUNNING.set, self)
+        self.task = context.run(self._main_task, context)
+        self._run_ready()
+
+    def _main_task(self, context: Context) -> StretchTask:
+        task: Any = self.loop.create_task(self._function(**self._values), context=context)
+        return task  # type: ignore[no-any-return]
+
+    def _run_ready(self) -> None:
+        try:
+            self.loop.run_ready()
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._exit = error
+        if self.loop.stopped:
+            raise NeverWaitsError
+
+    def _take(self, number: int, outcome: Mapping[str, Any]) -> None:
+        step = self.open.pop(number, None)
+        if step is None:  # the code has given it up
+            return
+        waiter = step.waiter
+        if isinstance(waiter, StepTimer):
+            self.loop.seconds = max(self.loop.seconds, waiter.when())
+            self.loop.ready(waiter)
+            return
+        try:
+            waiter.set_result(_value_of(step, outcome))
+        except Exception as error:  # noqa: BLE001 - it is raised at the await
+            waiter.set_exception(error)
+
+    # What the code asks for.
+    def call(
+        self, tool: str, arguments: dict[str, Any], read: Callable[[Any], Any] | None = None
+    ) -> Coroutine[Any, Any, Any]:
+        """Return the call of a step."""
+        return StepCall(self, tool, arguments, read)
+
+    def begun(self, call: StepCall) -> asyncio.Future[Any]:
+        """Begin a step.
+
+        Raises:
+            TypeError: its arguments are no data.
+        """
+        if self.loop.closed:
+            raise GeneratorExit  # no code catches it by mistake
+        try:
+            arguments = plain(call.arguments, "an argument")
+        except Unrecordable as error:
+            raise TypeError(f"{call.tool}: {error}") from None
+        step = self._step(call.tool, arguments, call.place)
+        step.read, step.waiter = call.read, StepFuture(step, loop=self.loop)
+        return step.waiter
+
+    def never_awaited(self, call: StepCall) -> None:
+        """Note a call that never begins."""
+        if not self.loop.closed:
+            self.loop.notes.append(f"{call.tool}(…) was called and never awaited, so it is no step: {call.place}")
+
+    def _wait_until(self, timer: StepTimer) -> None:
+        seconds = min(timer.when() - self.loop.seconds, LONGEST_SECONDS)
+        step = self._step(_TIMER, {"seconds": seconds}, place_here())
+        timer.number, step.waiter = step.number, timer
+
+    def _step(self, tool: str, arguments: dict[str, Any], place: Place | None) -> Step:
+        self._number += 1
+        step = self.open[self._number] = Step(self._number, tool, arguments, place)
+        self._asked.append(step)
+        return step
+
+    def _give_up(self, number: int) -> None:
+        step = self.open.pop(number, None)
+        if step is None:
+            return
+        if number > self._begins_at:
+            self._asked.remove(step)
+        else:
+            self._given_up.append(number)
+
+    def print(self, text: str) -> None:
+        """Note what the code prints, unless it is made again."""
+        if self.of_job.is_new:
+            self.printed.append(text)
+
+    def take_notes(self) -> tuple[str, tuple[str, ...]]:
+        """Return what the code has printed, and what else is to be logged, since the last stretch."""
+        printed, notes = "".join(self.printed), tuple(self.loop.notes) if self.of_job.is_new else ()
+        self.printed.clear()
+        self.loop.notes.clear()
+        return printed, notes
+
+
+def _value_of(step: Step, outcome: Mapping[str, Any]) -> Any:
+    """Return a step's value, or raise its failure."""
+    if "error" in outcome:
+        raise raised_of(outcome["error"])
+    value = outcome["kept"]["value"] if "kept" in outcome else outcome.get("ok")
+    try:
+        return value if step.read is None else step.read(value)
+    except InvalidResult as error:
+        raise raised_of({"type": "invalid_result", "message": str(error)}) from None
+
+
+_CONTAINERS = (list, tuple, dict, set, frozenset, FrameType, GeneratorType, CoroutineType, StepCall)
+_ITERATORS: tuple[type, ...] = (type(iter([])), type(iter(())), type(iter({})), type(iter({}.values())))
+
+
+def _close_with_all(coroutine: Any) -> None:
+    """Close a coroutine, and those that it has made and not begun: CPython warns of each."""
+    unbegun = list(_unbegun_in(coroutine))
+    close(coroutine)
+    for each in unbegun:
+        each.close()
+
+
+def _unbegun_in(value: Any) -> Iterator[Any]:
+    seen, todo = set[int](), [value]
+    while todo:
+        found = todo.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, CoroutineType) and inspect.getcoroutinestate(found) == inspect.CORO_CREATED:
+            yield found
+        todo += [each for each in gc.get_referents(found) if isinstance(each, (*_CONTAINERS, *_ITERATORS))]
+
+
+@cache
+def _print_to_runs() -> None:
+    """Let `print` in a run note its text, from the first run on."""
+    usual = builtins.print
+
+    def print_(*values: Any, file: Any = None, **options: Any) -> None:
+        run = RUNNING.get()
+        if not isinstance(run, CodeRun) or file not in (None, sys.stdout, sys.stderr):
+            usual(*values, file=file, **options)
+            return
+        text = io.StringIO()
+        usual(*values, file=text, **options)
+        run.print(text.getvalue())
+
+    builtins.print = print_
