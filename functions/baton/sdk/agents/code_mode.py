@@ -8,7 +8,7 @@ import ast
 import dataclasses
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from baton.sdk.models.fences import block_around, blocks_of
@@ -115,11 +115,22 @@ def without_secrets(code: str, functions: _Functions) -> tuple[str, tuple[str, .
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # it will be refused, and is shown
         secrets = {found[3] for found in _SECRET.finditer(code) if is_secret_name(found[1])}
     found = tuple(sorted(text for text in secrets if text))
-    for text in sorted(found, key=len, reverse=True):
-        for form in dict.fromkeys((text, repr(text)[1:-1])):
-            quoted = re.compile(f"""(["']){re.escape(form)}\\1""")
-            code = quoted.sub(lambda match: f"{match[1]}{REDACTED}{match[1]}", code)
+    code = _without_quoted(code, {form for text in found for form in (text, repr(text)[1:-1])})
     return KnownSecrets(found).hide(code), found
+
+
+def _without_quoted(code: str, forms: Collection[str]) -> str:
+    """Replace these texts where they stand in quotes, the longest first, in one pass: a script may have thousands."""
+    lengths = sorted({len(form) for form in forms}, reverse=True)
+    shown, at = list[str](), 0
+    for quote in re.finditer("[\"']", code):
+        begin = quote.end()
+        for end in (begin + length for length in lengths if begin > at):
+            if code[begin:end] in forms and code[end : end + 1] == quote[0]:
+                shown += [code[at:begin], REDACTED]
+                at = end
+                break
+    return "".join([*shown, code[at:]])
 
 
 def _secrets_of(node: ast.AST, functions: _Functions) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Code mode: its options, the tool that a model is offered, what a registry refuses, secrets in scripts."""
 
 import sys
+import time
 from typing import Any, Literal
 
 import pytest
@@ -174,6 +175,14 @@ def test_a_literal_under_a_secrets_name_is_hidden(code: str) -> None:
     assert "[redacted]" in shown
     assert len(shown.splitlines()) == len(code.splitlines())
     assert any(SECRET in text for text in secrets)
+
+
+def test_thousands_of_secrets_in_a_script_take_no_time() -> None:
+    """The loop of the process waits for it."""
+    began = time.process_time()
+    shown, secrets = without_secrets("".join(f"password = 'x{number}'\n" for number in range(3_000)), {})
+    assert time.process_time() - began < 1
+    assert (len(secrets), shown) == (3_000, "password = '[redacted]'\n" * 3_000)
 
 
 def test_a_long_word_in_what_is_no_script_is_read_once() -> None:
