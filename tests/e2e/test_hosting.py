@@ -154,18 +154,24 @@ def test_a_server_that_stops_finishes_what_it_was_given_and_lets_readers_go(host
     assert sorted(hosting.notes_path.read_text().split()) == sorted(map(str, range(6)))
 
 
-def test_half_a_body_does_not_hold_a_stop(hosting: Hosting) -> None:
+@pytest.mark.parametrize("http", ["httptools", pytest.param("h11", marks=pytest.mark.long)])
+def test_half_a_request_does_not_hold_a_stop(hosting: Hosting, http: str) -> None:
     """Nor does an idle connection: the process ends long before its grace is over, and says so to who sends."""
-    server = hosting.serve_and_wait()
+    server = hosting.serve_and_wait("--http", http)
     paths = ("/healthz", "/console/login", "/api/agent-jobs", "/api/chat", "/a2a/nobody", "/api/admin/agent-worker")
+    head = f"Host: x\r\nAuthorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+    half = [f"POST {BASE_PATH}{path} HTTP/1.1\r\n{head}Content-Length: 100\r\n\r\n{{" for path in paths]
+    half += [
+        f"POST {BASE_PATH}/api/agent-jobs HTTP/1.1\r\n{head}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n",
+        "",
+        head,
+    ]
+    half += [f"GET {BASE_PATH}/healthz HTTP/1.1\r\n{head}"]
     with contextlib.ExitStack() as stack:
         host, _, port = hosting.origin.removeprefix("http://").partition(":")
-        clients = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in paths]
-        for path, client in zip(paths, clients, strict=True):
-            head = (
-                f"POST {BASE_PATH}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 100\r\n"
-            )
-            client.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+        clients = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in half]
+        for text, client in zip(half, clients, strict=True):
+            client.sendall(text.encode())
         time.sleep(1)
         began = time.monotonic()
         log = server.stop()

@@ -5,6 +5,7 @@ end.
 """
 
 import os
+import re
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from baton.client.other_calls import BudgetCalls, EventCalls, SessionCalls
 from baton.client.requests import Requests, seconds_sent
 
 _TIMEOUT_SECONDS, _RETRY_SECONDS = 60.0, 30.0
+_KEY = r"[!#-&(-~]*"  # what a header takes; it is not shown
 
 
 class _Calls(JobCalls, RunCalls, ApprovalCalls, EventCalls, SessionCalls, BudgetCalls):
@@ -34,9 +36,12 @@ def _requests(
         parsed = httpx.URL(address)
     except httpx.InvalidURL as error:
         raise ValueError(f"url {address!r} is no address: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
         raise ValueError(f"url is {address!r}: pass an address such as https://x.example, or set BATON_URL")
     key, operations_key = key.strip(), operations_key.strip()  # a file of a secret ends with a line break
+    for name, value in (("key", key), ("operations_key", operations_key)):
+        if not re.fullmatch(_KEY, value):
+            raise ValueError(f"{name} is not one word of ASCII letters, digits and signs, without quotation marks")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     headers |= {"x-api-key": operations_key} if operations_key else {}
     return Requests(exchange, address.rstrip("/"), headers, seconds_sent(retry_seconds, "retry_seconds"))

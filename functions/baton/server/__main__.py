@@ -27,9 +27,9 @@ def main(arguments: list[str]) -> None:
         failed = False
 
         def keep_subprocess_alive(self) -> None:
-            was_told = self.should_exit.is_set()
+            ending = self.should_exit.is_set()
             super().keep_subprocess_alive()
-            self.failed = self.should_exit.is_set() and not was_told
+            self.failed = self.should_exit.is_set() and not ending
 
         def run(self) -> None:
             super().run()

@@ -100,8 +100,10 @@ def media_types(given: str) -> str:
 
 def stream_name(given: str) -> str:
     """Check the name of a stream that other programs write."""
-    if given.startswith("baton:") or given == "operations:dead" or not given.isprintable() or " " in given:
-        raise ValueError("the name of a stream of your own, without blanks; baton:… and operations:dead are ours")
+    if given.startswith("baton:") or given == "operations:dead" or re.search(r"[\s\"']", given):
+        raise ValueError(
+            "the name of a stream of your own, without blanks and quotation marks; baton:… and operations:dead are ours"
+        )
     return given
 
 

@@ -222,9 +222,19 @@ def test_address_and_key_come_from_arguments_or_environment(monkeypatch: pytest.
     BatonClient(transport=httpx.MockTransport(server)).get("job_1")
     assert str(server.sent[0].url) == "https://b.example/base/api/agent-jobs/job_1"
     assert server.sent[0].headers["authorization"] == "Bearer bk_env"
-    for wrong in ("", "b.example", "ftp://b.example"):
+    for wrong in ("", "b.example", "ftp://b.example", "https://b.example?x=1", "https://b.example#x"):
         with pytest.raises(ValueError, match="set BATON_URL"):
             BatonClient(wrong)
+    for wrong in ("bk a", "bk\nX-Other: 1", "bk\u00e9", '"bk"', "'bk'"):
+        with pytest.raises(ValueError, match=r"^key is not one word") as caught:
+            BatonClient("https://b.example", wrong)
+        assert "bk" not in str(caught.value)
+        with pytest.raises(ValueError, match=r"^operations_key is not one word"):
+            BatonClient("https://b.example", operations_key=wrong)
+        monkeypatch.setenv("BATON_API_KEY", wrong)
+        with pytest.raises(ValueError, match=r"^key is not one word"):
+            BatonClient()
+        monkeypatch.setenv("BATON_API_KEY", "bk_env")
 
 
 async def test_both_clients_follow_a_job_of_the_real_api() -> None:

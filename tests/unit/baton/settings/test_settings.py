@@ -158,6 +158,7 @@ WRONG = [
     ("SENTRY_TRACES_SAMPLE_RATE", "nan", "a number from 0 to 1"),
     ("OPERATIONS_STREAM_NAME", "operations:dead", "the name of a stream of your own"),
     ("OPERATIONS_STREAM_NAME", "baton:list:x", "the name of a stream of your own"),
+    ("OPERATIONS_STREAM_NAME", '"operations:mine"', "the name of a stream of your own"),
     ("OPERATIONS_STREAM_GROUP", "a group", "one word"),
     ("AWS_LAMBDA_RUNTIME_API", "http://127.0.0.1:9001", "HOST:PORT"),
     ("PRICES", '{"command_usd": true}', "a JSON object of prices"),
