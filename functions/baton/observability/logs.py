@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from traceback import walk_tb
 from typing import Any
 
+from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.redaction import KnownSecrets
 from baton.settings.settings import Settings
 from baton_events.errors import BatonError, MalformedEventError
@@ -70,17 +71,6 @@ LOGGERS = (
     "baton.traces",
 )
 _TRACEBACKS = logging.Formatter()
-
-
-class ForeignText:
-    """A text of users, tools, handlers or models; `place` stands for it in logs while payloads are sealed."""
-
-    def __init__(self, text: str, place: str = "[text]") -> None:
-        self._text, self.place = text, place
-
-    def __str__(self) -> str:
-        """Return the text."""
-        return self._text
 
 
 def place_of(error: BaseException) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 from baton_events.values.text import is_storable
 
 REDACTED = "[redacted]"
+# Beside a result, in what is kept with it: the value as code gets it, which no person, model or log is shown.
+OWN_VALUE = "value"
 # A shorter value would be found in innocent words.
 SHORTEST_SECRET_CHARS = 8
 
@@ -81,6 +83,13 @@ def redacted(value: Any) -> Any:
             return [redacted(item) for item in value]
         case _:
             return value
+
+
+def outcome_for_code(shown: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an outcome as it is recorded for code: as it is shown, with its own value beside it where they differ."""
+    if "ok" not in own or own["ok"] == shown["ok"]:
+        return dict(shown)
+    return {**shown, "kept": {OWN_VALUE: own["ok"]}}
 
 
 def redacted_json(text: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from msgspec import Struct
 
 from baton.sdk.agents.runner import JobInfo
+from baton.sdk.records.redaction import OWN_VALUE
 from baton.sdk.tools.return_type import InvalidResult
 from baton.sdk.tools.running_workflow import RUNNING
 from baton.sdk.workflows.failures import failure_of, raised_of
@@ -246,7 +247,7 @@ def _value_of(step: Step, outcome: Mapping[str, Any]) -> Any:
     """Return a step's value, or raise its failure."""
     if "error" in outcome:
         raise raised_of(outcome["error"])
-    value = outcome["kept"]["value"] if "kept" in outcome else outcome.get("ok")
+    value = outcome["kept"][OWN_VALUE] if "kept" in outcome else outcome.get("ok")
     try:
         return value if step.read is None else step.read(value)
     except InvalidResult as error:

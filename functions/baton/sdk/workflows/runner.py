@@ -27,6 +27,7 @@ from baton.sdk.agents.runner import (
     RunnerCall,
 )
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, Call, Listener, ModelAnswer, ModelError
+from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.transcript import STRETCH
 from baton.sdk.tools.arguments import InvalidArguments, shortened
@@ -154,7 +155,7 @@ class WorkflowRunner(CodeRunner):
         run = opened.run
         printed, notes = run.take_notes()
         for text in filter(None, (printed.rstrip(), *notes)):
-            _log.info("%s: %s", recorded.job.job_id, text)
+            _log.info("%s: %s", recorded.job.job_id, ForeignText(text))
         if run.is_over:
             return self._ended(run.returned())
         if not stretch.asked and not run.open:

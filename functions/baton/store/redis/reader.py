@@ -132,8 +132,7 @@ class Reader:
         filled = dict[str, dict[str, Any]]()
         for name, stored in snapshot.results.items():
             if "apart" in stored.get("kept", ()):
-                kept = json.loads(await objects.get(stored["kept"]["apart"]["ref"]))
-                filled[name] = {**stored, "kept": kept}
+                filled[name] = await _with_kept(objects, stored)
         return replace(snapshot, results={**snapshot.results, **filled}) if filled else snapshot
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
@@ -188,12 +187,28 @@ class Reader:
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """Return all entries of the job's transcript, in order; none when unknown. Raises PayloadGoneError."""
+        return await self._entries(await self._calls_of(job_id), TreeTexts(self._redis.sealing, job_id))
+
+    async def record(self, job_id: str) -> tuple[tuple[dict[str, Any], ...], dict[str, dict[str, Any]]]:
+        """Return the transcript, and the results of all calls with their values, in one request beside large ones.
+
+        Raises:
+            PayloadGoneError: a large one is gone.
+        """
+        stored, texts = await self._calls_of(job_id), TreeTexts(self._redis.sealing, job_id)
+        results = load_results({name: texts.opened(text) for name, text in results_in(stored).items()})
+        if self._objects is not None:
+            results = {name: await _with_values(self._objects, result) for name, result in results.items()}
+        return await self._entries(stored, texts), results
+
+    async def _calls_of(self, job_id: str) -> dict[str, str]:
         try:
-            stored = as_dict(await self._redis.execute("HGETALL", keys.calls_key(job_id)))
+            return as_dict(await self._redis.execute("HGETALL", keys.calls_key(job_id)))
         except StoreAnswerError:
-            stored = await in_pieces(self._redis, keys.calls_key(job_id))
-        texts = TreeTexts(self._redis.sealing, job_id).open_each(entries_in(stored))
-        entries, objects = [json.loads(text) for text in texts], self._objects
+            return await in_pieces(self._redis, keys.calls_key(job_id))
+
+    async def _entries(self, stored: Mapping[str, str], texts: TreeTexts) -> tuple[dict[str, Any], ...]:
+        entries, objects = [json.loads(text) for text in texts.open_each(entries_in(stored))], self._objects
         if objects is None:
             return tuple(entries)
         return tuple([await self._whole(objects, entry) if "apart" in entry else entry for entry in entries])
@@ -281,6 +296,20 @@ def _numbered(job: Job, page: Sequence[Any], after: int, texts: TreeTexts) -> St
         return StoredParts(job, parts[after:])
     seen = max(0, after - first + 1)
     return StoredParts(job, parts[seen:], first + seen)
+
+
+async def _with_kept(objects: "Objects", result: dict[str, Any]) -> dict[str, Any]:
+    return {**result, "kept": json.loads(await objects.get(result["kept"]["apart"]["ref"]))}
+
+
+async def _with_values(objects: "Objects", result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with its value, and what is kept beside it, as they were written."""
+    if "apart" in result.get("kept", ()):
+        result = await _with_kept(objects, result)
+    if "apart" not in result:
+        return result
+    own = {name: each for name, each in result.items() if name != "apart"}
+    return {**own, "ok": json.loads(await objects.get(result["ok"]["ref"]))}
 
 
 def _snapshot(

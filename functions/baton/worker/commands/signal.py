@@ -22,7 +22,7 @@ from baton.engine.transcript import task_entry
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.clock import Clock
-from baton.sdk.records.redaction import KnownSecrets, redacted
+from baton.sdk.records.redaction import KnownSecrets, outcome_for_code, redacted
 from baton.sdk.tools.pending import TIMED_OUT
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.operation_stream import OperationStream
@@ -241,7 +241,8 @@ class CompleteOperation:
             if started is None:
                 return TakenIn(SignalResult.ENDED)
             job, call = started
-        outcome = self._secrets.hide_in(redacted(body.outcome))
+        own = self._secrets.hide_in(body.outcome)
+        outcome = outcome_for_code(redacted(own), own) if job.model.runs_code else redacted(own)
         try:
             kept = await self._signal.stored(job, outcome)
             answer = await self._signal.answered(job, Completion(call_id=call.id, outcome=kept))

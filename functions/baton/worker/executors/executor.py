@@ -33,14 +33,15 @@ from baton.engine.step_results import (
     ToolWaits,
     used_by,
 )
-from baton.observability.logs import ForeignText, place_of
+from baton.observability.logs import place_of
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES
-from baton.sdk.records.redaction import KnownSecrets, redacted, redacted_json
+from baton.sdk.records.foreign_text import ForeignText
+from baton.sdk.records.redaction import OWN_VALUE, KnownSecrets, redacted, redacted_json
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.contained import is_foreign, traceback_of
 from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
 from baton_events.errors import BatonError
-from baton_events.ids import canonical_json
+from baton_events.ids import canonical_json, step_number
 from baton_events.values.json_value import TooLarge, Unrecordable, plain
 from baton_events.values.text import cut, storable, text_of
 from baton_events.values.waits import wait_seconds
@@ -99,7 +100,10 @@ class OutcomeDoor:
             if isinstance(step_result, ModelFailed) and (trace := step_result.failure.traceback):
                 marked = ForeignText(secrets.hide(storable(trace)), step_result.failure.type)
                 _log.warning("%s: %s", claim.item_key, marked)
-            return None if step_result is None else canonical(step_result, secrets)
+            if step_result is None:
+                return None
+            shown = canonical(step_result, secrets)
+            return self._for_code(shown, step_result) if isinstance(effect, RunTool) and _is_step(effect) else shown
         except Exception as error:
             if is_for_the_queue(error):
                 raise
@@ -107,6 +111,17 @@ class OutcomeDoor:
                 trace = secrets.hide(storable(traceback_of(error)))
                 _log.warning("%s: %s", claim.item_key, ForeignText(trace, place_of(error)))
             return _failed(effect, error, secrets, used_by(step_result))
+
+    def _for_code(self, shown: StepResult, returned: StepResult) -> StepResult:
+        """Keep what a step of code has returned beside what is shown of it; the settings' secrets are in neither."""
+        if not (isinstance(shown, ToolReturned) and isinstance(returned, ToolReturned)):
+            return shown
+        own_json = self._secrets.hide_in_json(returned.result_json)
+        return shown if own_json == shown.result_json else replace(shown, kept_json=f'{{"{OWN_VALUE}":{own_json}}}')
+
+
+def _is_step(effect: RunTool) -> bool:
+    return effect.job.model.runs_code and bool(step_number(effect.call.id))
 
 
 def is_for_the_queue(error: Exception) -> bool:

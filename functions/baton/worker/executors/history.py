@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import History
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage
 from baton.engine.transcript import refuse_newer
-from baton.observability.logs import ForeignText
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.history import KeepAll, Summarize
 from baton.sdk.models.model import CUT_CAUSE, Model, ModelAnswer, ModelError, ToolSpec
 from baton.sdk.planning.plan import rounds_in
+from baton.sdk.records.foreign_text import ForeignText
 from baton.worker.conversation import fitting
 from baton.worker.conversation.conversation import (
     Conversation,

@@ -18,7 +18,6 @@ from msgspec.structs import replace as replace_struct
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed
-from baton.observability.logs import ForeignText
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.output import FINAL_TOOL, InvalidOutput, OutputType
 from baton.sdk.agents.runner import CodeRunner, Recorded, RunFailedError, Runner, RunnerAnswer
@@ -38,6 +37,7 @@ from baton.sdk.models.model import (
     Spent,
     answer_too_large,
 )
+from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.limits import MOST, MOST_USD
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.records.transcript import Failure, Wanted

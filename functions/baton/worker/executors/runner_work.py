@@ -89,9 +89,9 @@ def _info(job: Job, task: Mapping[str, Any]) -> JobInfo:
 
 async def _whole(job: Job, reader: Reader) -> Recorded:
     """Read the records of a job since it began from its start last."""
-    snapshot, transcript = await reader.job(job.id, kept=True), await reader.transcript(job.id)
+    transcript, results = await reader.record(job.id)
     kept = [entry for entry in transcript if entry["role"] != MODEL_ROLE or entry["turn"] >= job.first_turn]
-    return recorded(job, History(tuple(kept), snapshot.results if snapshot else {}))
+    return recorded(job, History(tuple(kept), results))
 
 
 def _messages(before: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:

@@ -15,13 +15,14 @@ from baton.engine.effects import RunTool, Work
 from baton.engine.state import CallRecord, Job
 from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval, ToolReturned, ToolRunsAgain, ToolWaits
 from baton.engine.waits import tool_digest
-from baton.observability.logs import ForeignText, place_of
+from baton.observability.logs import place_of
 from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.sdk.agents.runner import CallReturned, CodeRunner, NeedsApproval
 from baton.sdk.clock import Clock
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.memory.policy import Memory
 from baton.sdk.planning.reference import UnresolvedReference, resolved
+from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.approval_rule import WEEK_SECONDS, ApprovalRule

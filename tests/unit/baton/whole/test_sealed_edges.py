@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Memory, Registry, ScriptedModel, tool
-from baton.observability.logs import ForeignText, guard_logs
+from baton.observability.logs import guard_logs
+from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.redaction import KnownSecrets
 from baton_events.errors import MalformedEventError, SettingsError, StoreError
 from tests.fakes import FakeLongTermMemory

@@ -20,7 +20,6 @@ from msgspec import structs
 from baton.engine.commit.answers import Claim
 from baton.engine.effects import CallModel
 from baton.engine.step_results import ModelWaits
-from baton.observability.logs import ForeignText
 from baton.queue.brought_answers import answer_endpoint
 from baton.sdk.agents.agent import Agent
 from baton.sdk.clock import Clock
@@ -36,6 +35,7 @@ from baton.sdk.models.model import (
     ToolMessage,
     UserMessage,
 )
+from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.transcript import HttpRequest, HttpResponse
 from baton.store.transport.meter import charge
 from baton.worker.executors.model_call import ModelCalls, usage_of_spent
