@@ -107,9 +107,11 @@ def decide(
     Returns:
         Changes to COMMIT, or a piece of work to do first.
     """
-    if isinstance(step_result, ModelFailed | ToolFailed) and step_result.is_unfit:
-        return unfit.waits(state, step_result.failure, now_ms, patience_seconds)
-    decided = _decided(state, step_result, now_ms)
+    match step_result:
+        case ModelFailed(is_unfit=True) | ToolFailed(is_unfit=True):
+            return unfit.waits(state, step_result.failure, now_ms, patience_seconds)
+        case _:
+            decided = _decided(state, step_result, now_ms)
     if at_once:
         decided = taken_in_at_once(state, decided, now_ms)
     if decided.changes is None:

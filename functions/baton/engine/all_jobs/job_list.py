@@ -77,11 +77,6 @@ class Found(Struct, frozen=True):
 mark = lru_cache(_RECENT_MARKS)(key_digest)  # of a tenant, a session, a tag: they come again and again
 
 
-def _filter(text: str) -> str:
-    """Return a short stand-in for a text; two may share one, so readers check the job."""
-    return mark(text)[:_FILTER_CHARS]
-
-
 def position_of(created_ms: int, job_id: str) -> str:
     """Return a job's position in a list."""
     return f"{created_ms:013d}:{job_id}:"
@@ -90,7 +85,8 @@ def position_of(created_ms: int, job_id: str) -> str:
 def members(row: Row) -> tuple[str, ...]:
     """Return a job's rows."""
     tenant, tags = mark(row.tenant), [mark(tag) for tag in row.tags]
-    marks = (_filter(row.agent), _filter(row.session_id), tenant, mark(row.tenant, row.session_id), *tags)
+    agent, session = mark(row.agent)[:_FILTER_CHARS], mark(row.session_id)[:_FILTER_CHARS]
+    marks = (agent, session, tenant, mark(row.tenant, row.session_id), *tags)
     tail = f":{position_of(row.created_ms, row.job_id)}{''.join(marks)}"
     if is_child(row.job_id):
         return (f"c:{row.job_id.rpartition('.')[0]}{tail}",)
@@ -164,8 +160,8 @@ def may_match(query: Query, member: str) -> bool:
     agent, session, tenant, _, *tags = _each(_parts(member)[3])
     return (
         (not query.tenant or tenant == mark(query.tenant))
-        and (not query.agent or agent == _filter(query.agent))
-        and (not query.session_id or session == _filter(query.session_id))
+        and (not query.agent or agent == mark(query.agent)[:_FILTER_CHARS])
+        and (not query.session_id or session == mark(query.session_id)[:_FILTER_CHARS])
         and all(mark(tag) in tags for tag in query.tags)
     )
 

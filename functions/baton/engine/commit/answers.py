@@ -12,8 +12,8 @@ from msgspec import Struct, field
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.job_retry import EndedJob
 from baton.engine.state import NOTHING_USED, Job, State, Usage
+from baton.engine.step_results import StepResult
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.sdk.records.limits import NOTHING_USED_YET, Used
 from baton.sdk.records.record import Record
 from baton.sdk.records.transcript import HttpResponse
 
@@ -42,7 +42,7 @@ class Claim(Struct, frozen=True):
     item, as granted: after a failover one may be added anew, for other results; 0: no turn's. `looks`: of a polled
     call: how often it had run. `limited_by`: of one that is given back: what its call waits for;
     `comes_ms`: when its message comes once more. `answer`: the model's, which the message brings to a turn that waits
-    for it; None: it brings none. `spent`: what its work has used of models, also where that comes too late.
+    for it; None: it brings none. `result`: of its work, whose usage counts also where it comes too late.
     """
 
     job_id: str
@@ -58,7 +58,7 @@ class Claim(Struct, frozen=True):
     limited_by: str = ""
     comes_ms: int = 0
     answer: HttpResponse | None = None
-    spent: Used = NOTHING_USED_YET
+    result: StepResult | None = None
 
 
 @dataclass(frozen=True, slots=True)

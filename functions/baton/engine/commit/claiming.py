@@ -17,6 +17,7 @@ from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation, invocation_of, is_released, may_continue, of_one_invocation
 from baton.engine.state import NOTHING_USED, Job, State
+from baton.engine.step_results import spent_by
 from baton.engine.transitions import JobStatus, Step, next_call_status
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import ItemKind, WorkItem, given_back_at_ms, release_item
@@ -234,7 +235,8 @@ def drop_items_of(draft: Draft, job_id: str) -> int:
 
     The release of an earlier run's workspace stays.
     """
-    draft.forget_ends(draft.news(job_id))
+    if draft.ended:
+        draft.forget_ends(draft.news(job_id))
     mine = [item for item in draft.items.values() if item.job_id == job_id and item.kind is not ItemKind.RELEASE]
     if at_work := [item.owner for item in mine if item.kind is ItemKind.LOOP and item.owner]:
         job = draft.jobs[job_id]
@@ -293,8 +295,8 @@ def count_late(draft: Draft, claim: Claim) -> Job | None:
 
     It is no usage of a run that has begun since, and no limit of that one.
     """
-    job, spent = draft.jobs[claim.job_id], claim.spent
-    if claim.owner not in job.in_flight or spent == NOTHING_USED_YET:
+    job, result = draft.jobs[claim.job_id], claim.result
+    if claim.owner not in job.in_flight or result is None or (spent := spent_by(result)) == NOTHING_USED_YET:
         return None
     rest = tuple([owner for owner in job.in_flight if owner != claim.owner])
     job = replace(job, used=job.used + spent, before=job.before + spent, in_flight=rest)

@@ -223,10 +223,10 @@ def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswere
 
 
 def _wanted(wanted_call: Wanted, secrets: KnownSecrets) -> Wanted:
-    fault, script = wanted_call.fault, wanted_call.script
+    fault, script, tool = wanted_call.fault, wanted_call.script, text_of(wanted_call.tool)
     return replace(
         wanted_call,
-        tool=cut(text_of(wanted_call.tool), MESSAGE_LIMIT_CHARS),
+        tool=cut(tool, MESSAGE_LIMIT_CHARS) if fault else tool,  # the name of one that can run is a tool's
         arguments=secrets.hide_in(wanted_call.arguments),
         fault=fault and _failure(fault, secrets.and_those_in(wanted_call.arguments)),
         script=script and replace(script, code=secrets.hide(script.code)),

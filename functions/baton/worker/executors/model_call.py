@@ -50,14 +50,17 @@ from baton.worker.runtime.gen_ai import chat_span
 from baton_events.ids import canonical_json
 from baton_events.values.durations import plain_seconds
 from baton_events.values.json_value import Unrecordable, plain
-from baton_events.values.text import storable, text_of
+from baton_events.values.text import cut, storable, text_of
 
 _log = logging.getLogger("baton.models")
 CUT_CALL = Failure(ANSWER_CUT, f"{CUT_CAUSE}, so its calls did not run: make fewer calls at once, or shorter ones")
 # Of a call that a runner runs. A failure of the tool is final: retries are for attempts that died, or took too long.
 _RETRIES = 2
+_NAME_CHARS = 2_000
 # Of the record of each call, beside what the model gives.
 _CALL_BYTES = 100
+# Of so many the arguments are within the size limit of an answer, since those of each are within its own.
+_FEW_CALLS = ANSWER_LIMIT_BYTES // ARGUMENTS_LIMIT_BYTES
 
 
 def answered(
@@ -74,7 +77,9 @@ def answered(
         if answer.is_cut:
             return cut_off(answer, output, keeps_cut=keeps_cut())
         text = whole_text(answer.text)
-        wanted = _together([wanted_of(call, tools) for call in answer.calls])
+        wanted = tuple([wanted_of(call, tools) for call in answer.calls])
+        if len(wanted) > _FEW_CALLS:
+            _check_together(wanted)
         if output is None:
             return step_result(answer, text, wanted)
         return _with_output(answer, text, wanted, output)
@@ -112,18 +117,15 @@ def whole_text(text: str) -> str:
     return kept
 
 
-def _together(calls: Sequence[Wanted]) -> tuple[Wanted, ...]:
-    """Return the calls of an answer; few answers have enough of them to be measured.
+def _check_together(calls: Sequence[Wanted]) -> None:
+    """Check the size of an answer's calls.
 
     Raises:
         ModelError: together they are over the size limit.
     """
-    if len(calls) * ARGUMENTS_LIMIT_BYTES > ANSWER_LIMIT_BYTES:
-        texts = [f"{call.tool}{canonical_json(call.arguments)}".encode() for call in calls]
-        size_bytes = sum(map(len, texts)) + _CALL_BYTES * len(calls)
-        if size_bytes > ANSWER_LIMIT_BYTES:
-            raise answer_too_large(size_bytes)
-    return tuple(calls)
+    text = canonical_json([[call.tool, call.arguments] for call in calls])
+    if (size_bytes := len(text.encode()) + _CALL_BYTES * len(calls)) > ANSWER_LIMIT_BYTES:
+        raise answer_too_large(size_bytes)
 
 
 def cut_off(answer: ModelAnswer, output: OutputType | None, *, keeps_cut: bool) -> ModelAnswered | ModelFailed:
@@ -257,7 +259,7 @@ def _runner_step_result(turn: RunnerAnswer, streamed_text: Any, tools: Mapping[s
         [
             wanted_of(call, tools)
             if call.tool in tools
-            else Wanted(text_of(call.tool), plain(call.arguments, "arguments"), None, _RETRIES)
+            else Wanted(cut(text_of(call.tool), _NAME_CHARS), plain(call.arguments, "arguments"), None, _RETRIES)
             for call in answer.calls
         ]
     )

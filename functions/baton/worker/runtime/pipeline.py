@@ -35,7 +35,6 @@ from baton.observability.tracing import DONE, item_claimed, item_ended
 from baton.queue.dispatch import Delivered, Outcome, dispatch, postpone
 from baton.sdk.agents.runner import OPEN_RUNS, UNDO, OpenRun, close_all
 from baton.sdk.clock import Clock, Randomness
-from baton.sdk.records.limits import NOTHING_USED_YET
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.store.redis.store import Store
@@ -230,7 +229,7 @@ class Pipeline:
     ) -> Wait | None:
         """Work on the item and commit that; or return how its step waits, which has not begun."""
         item_claimed(claim, state)
-        now_ms, otherwise, spent = self._clock.now_ms(), None, NOTHING_USED_YET
+        now_ms, otherwise, step_result = self._clock.now_ms(), None, None
         decision = decide(state, _STARTED, now_ms)
         if decision.changes is None:
             step_result = await self._work(decision, claim_result.history, claim)
@@ -243,13 +242,19 @@ class Pipeline:
                 await self._leave(invocation, step, IN_LINE, claim_result.pending)
                 return None
             at_once = self._policy.takes_in and invocation.delivered.retried == 0
-            now_ms, spent = self._clock.now_ms(), spent_by(step_result)
+            now_ms = self._clock.now_ms()
             otherwise = partial(_unrecorded, state, decision.effects[0], step_result, now_ms)
             patience_seconds = self._policy.patience_seconds
             decision = decide(state, step_result, now_ms, at_once=at_once, patience_seconds=patience_seconds)
         since_ms, looks = (state.item.since_ms, 0) if state.item.kind is ItemKind.LOOP else (0, state.item.offloaded)
-        claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks, spent=spent)
-        decision, committed = await self._committed(invocation, step, claim, state, decision, otherwise)
+        claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks, result=step_result)
+        try:
+            committed = await self._commit(invocation, step, claim, await self._stored(state, decision))
+        except TooLargeForStoreError as error:
+            if otherwise is None:
+                raise
+            decision = otherwise(error)
+            committed = await self._commit(invocation, step, claim, await self._stored(state, decision))
         invocation.claims.done(claim)
         undo, job = UNDO.get().pop(claim.job_id, None), decision.changes and decision.changes.job
         if undo and not (committed.applied and job and job.workspace):
@@ -260,8 +265,8 @@ class Pipeline:
         item_ended(label, committed.pending, committed.claimed, decision.changes)
         if decision.effects and committed.applied:
             await self._post_commit(decision.effects)
-        if committed.late:
-            await self._post_commit((UsedLate(committed.late, claim.spent),))
+        if committed.late and claim.result is not None:
+            await self._post_commit((UsedLate(committed.late, spent_by(claim.result)),))
         invocation.outcomes.append(label)
         if invocation.ends(step, done=committed.applied) or step.slot_request:
             invocation.dispatched.begin_anew()
@@ -282,24 +287,6 @@ class Pipeline:
             return Wait(error.wait_ms, error.limit)
         except NoTimeLeftError:
             return Wait(took_time=True)
-
-    async def _committed(
-        self,
-        invocation: Invocation,
-        step: InvocationItem,
-        claim: Claim,
-        state: State,
-        decision: Decision,
-        otherwise: Callable[[TooLargeForStoreError], Decision] | None,
-    ) -> tuple[Decision, Committed]:
-        """Commit a decision, or what is decided `otherwise` where the store never takes it; return the one that is."""
-        try:
-            return decision, await self._commit(invocation, step, claim, await self._stored(state, decision))
-        except TooLargeForStoreError as error:
-            if otherwise is None:
-                raise
-            decision = otherwise(error)
-        return decision, await self._commit(invocation, step, claim, await self._stored(state, decision))
 
     async def _stored(self, state: State, decision: Decision) -> Changes:
         """Put what is large of a COMMIT into the object store, before the commit that names it."""
