@@ -106,3 +106,4 @@ def our_logs() -> Iterator[None]:
     yield
     logger.setLevel(before[0])  # which also forgets what was enabled meanwhile; to assign the level does not
     logger.propagate, logger.handlers = before[1:]
+    logging.setLogRecordFactory(logging.LogRecord)

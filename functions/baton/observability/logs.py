@@ -3,14 +3,22 @@
 A line's context holds for one task, which is one request, and has nothing but ids and names. The filter of secrets is
 on the logger itself, so it works for every handler that a deployment adds, before or after. Invariant: only our own
 loggers are changed, once a process, and only where a process is put together from its environment.
+
+While payloads are sealed no text of theirs is written, whoever writes it: of a program, a tool or a library nobody
+knows which of its words are a payload's. So its line, its print and its error have their place in the code alone.
 """
 
+import io
 import json
 import logging
+import sys
+import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
+from enum import Enum
 from traceback import walk_tb
-from typing import Any
+from types import FrameType
+from typing import Any, TextIO
 
 from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.redaction import KnownSecrets
@@ -19,6 +27,7 @@ from baton_events.errors import BatonError, MalformedEventError
 from baton_events.schema import Event
 from baton_events.timestamps import rfc3339
 
+_TEXT = "[text]"
 _ABOUT: ContextVar[Mapping[str, str]] = ContextVar("baton_log_about")
 
 
@@ -70,6 +79,11 @@ LOGGERS = (
     "baton.tools",
     "baton.traces",
 )
+# Lines in our words: not what a workflow prints. A server's own words have no payload, but for its errors.
+_WITH_OUR_WORDS = frozenset({*LOGGERS, "uvicorn.error"} - {"baton.workflows"})
+# Who writes for somebody else: a print's place is that of its caller.
+_WRITES_FOR_OTHERS = frozenset({"logging", "threading", "traceback", "warnings"})
+_OUR_ERRORS = "baton_events.errors"
 _TRACEBACKS = logging.Formatter()
 
 
@@ -81,27 +95,97 @@ def place_of(error: BaseException) -> str:
 
 
 def _without_text(value: Any) -> Any:
-    """Return an argument of a line as it may stand there: our own errors have texts of ours, but for refusals."""
-    if isinstance(value, ForeignText):
-        return value.place
-    ours = isinstance(value, BatonError) and not isinstance(value, MalformedEventError)
-    return place_of(value) if isinstance(value, BaseException) and not ours else value
+    """Return an argument of a line of ours as it may stand there: an id, a number, an error of ours without a refusal.
+
+    A refusal quotes what it refuses.
+    """
+    match value:
+        case ForeignText():
+            return value.place
+        case BatonError() if type(value).__module__ == _OUR_ERRORS and not isinstance(value, MalformedEventError):
+            return value
+        case BaseException():
+            return place_of(value)
+        case None | str() | int() | float() | Enum():
+            return value
+        case _:
+            return type(value).__name__
+
+
+class _SealedRecord(logging.LogRecord):
+    """A line without a text of a payload, of whichever logger."""
+
+    def __init__(
+        self, name: str, level: int, pathname: str, lineno: int, msg: Any, args: Any, *more: Any, **named: Any
+    ) -> None:
+        if name in _WITH_OUR_WORDS:
+            args = tuple(map(_without_text, args)) if isinstance(args, tuple) else ()
+        else:
+            msg, args = f"{_TEXT} at {pathname}:{lineno}", ()
+        super().__init__(name, level, pathname, lineno, msg, args, *more, **named)
+        if self.exc_info and self.exc_info[1]:
+            self.exc_text, self.exc_info = place_of(self.exc_info[1]), None
+
+
+class _SealedOutput(io.TextIOBase):
+    """Standard output or error, of which each line has only the place that it was printed at."""
+
+    def __init__(self, under: TextIO) -> None:
+        self.under = under
+
+    @property
+    def buffer(self) -> Any:
+        """The same for bytes."""
+        return self
+
+    def write(self, text: Any) -> int:
+        """Write where somebody printed, once for a line."""
+        if (b"\n" if isinstance(text, bytes) else "\n") in text:
+            caller = sys._getframe(1)  # noqa: SLF001 - `inspect`, which has a public one, is slow to import
+            self.under.write(f"{_TEXT}{_printed_at(caller)}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is left."""
+        self.under.flush()
+
+    def fileno(self) -> int:
+        """Return the file's number, for programs that are started."""
+        return self.under.fileno()
+
+
+def _printed_at(frame: FrameType | None) -> str:
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _WRITES_FOR_OTHERS:
+        frame = frame.f_back
+    return f" at {frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+
+
+def _plain(stream: TextIO) -> TextIO:
+    return stream.under if isinstance(stream, _SealedOutput) else stream
+
+
+def _write_place(error: BaseException | None) -> None:
+    """Write which error ends the process, or a thread, or was raised where nobody takes it."""
+    _plain(sys.stderr).write(f"{place_of(error) if error else _TEXT}\n")
+
+
+def seal_output() -> None:
+    """Let through only its place of all that is printed in this process, and of errors that nobody takes."""
+    sys.stdout, sys.stderr = (_SealedOutput(_plain(stream)) for stream in (sys.stdout, sys.stderr))
+    sys.excepthook = lambda _kind, error, _trace: _write_place(error)
+    sys.unraisablehook = lambda ignored: _write_place(ignored.exc_value)
+    threading.excepthook = lambda ended: _write_place(ended.exc_value)
 
 
 class SecretFilter(logging.Filter):
-    """Removes secrets from every record; with `sealed`, also all texts that are not ours."""
+    """Removes secrets from every record."""
 
-    def __init__(self, secrets: KnownSecrets, *, sealed: bool = False) -> None:
+    def __init__(self, secrets: KnownSecrets) -> None:
         super().__init__()
-        self._secrets, self._sealed = secrets, sealed
+        self._secrets = secrets
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Hide secrets in message and traceback."""
-        if self._sealed:
-            if isinstance(record.args, tuple):
-                record.args = tuple(map(_without_text, record.args))
-            if record.exc_info and record.exc_info[1]:
-                record.exc_text, record.exc_info = place_of(record.exc_info[1]), None
         message = record.getMessage()
         shown = self._secrets.hide(message)
         if shown != message:
@@ -116,12 +200,14 @@ class SecretFilter(logging.Filter):
 
 
 def guard_logs(secrets: KnownSecrets, *, sealed: bool = False) -> None:
-    """Put the filter on all our loggers, replacing the one before. `sealed`: payloads are."""
+    """Put the filter on all our loggers, replacing the one before. `sealed`: payloads are, so all loggers keep them."""
+    if sealed:
+        logging.setLogRecordFactory(_SealedRecord)
     for name in LOGGERS:
         logger = logging.getLogger(name)
         for old in [found for found in logger.filters if isinstance(found, SecretFilter)]:
             logger.removeFilter(old)
-        logger.addFilter(SecretFilter(secrets, sealed=sealed))
+        logger.addFilter(SecretFilter(secrets))
 
 
 _ROOT = "baton"
@@ -172,6 +258,6 @@ def write_logs(settings: Settings) -> None:
     logger.propagate = False
     for old in [found for found in logger.handlers if isinstance(found.formatter, JsonLines | TextLines)]:
         logger.removeHandler(old)
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(_plain(sys.stderr))
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
     logger.addHandler(handler)

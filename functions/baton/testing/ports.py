@@ -24,7 +24,7 @@ from baton.testing.dice import Dice
 from baton.testing.process import Surroundings
 from baton.testing.queue import SimulatedQueue
 from baton.testing.store import SimulatedBudgets, SimulatedObjects, SimulatedRedis, SimulatedStore
-from baton.testing.virtual_clock import in_virtual_thread
+from baton.testing.virtual_thread import in_virtual_thread
 from baton.worker.container import Ports
 from baton.worker.wiring import real_ports
 from baton_events.errors import MemoryUnavailableError

@@ -12,19 +12,22 @@ import socket
 import subprocess
 import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from types import AsyncGeneratorType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary, ref
 
 from msgspec import Struct
 from starlette.types import ASGIApp
 
+from baton.sdk.records.own_threads import OWN_THREADS
 from baton.testing.dice import Dice
 from baton.testing.virtual_clock import VirtualClock
 from baton.testing.virtual_loop import VirtualLoop
+from baton.testing.virtual_thread import in_virtual_thread
 from baton.worker.container import Container
 
 
@@ -67,6 +70,8 @@ class Process:
             task.cancel()
 
 
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 PROCESS: ContextVar[Process] = ContextVar("process")
 
 
@@ -89,6 +94,12 @@ class SimulationLoop(VirtualLoop):
         task = super().create_task(coro, name=name, context=own)
         self._contexts[task] = own
         return task
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
+        """Run users' functions as in a thread, in virtual time; those of Baton's own are called at once."""
+        if executor is OWN_THREADS:
+            return super().run_in_executor(executor, func, *args)
+        return self.create_task(in_virtual_thread(func, *args))
 
     async def create_connection(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse a socket."""

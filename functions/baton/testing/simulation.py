@@ -13,6 +13,7 @@ from typing import Any
 
 from baton.sdk.agents.registry import Registry, check_input
 from baton.sdk.agents.runner import run_messages
+from baton.sdk.records.limits import is_number
 from baton.settings.settings import Settings
 from baton.store.records.objects import job_place
 from baton.testing.ports import Left
@@ -46,7 +47,7 @@ class Simulation:
             self._memory = ProcessMemory(self._namespaces, registry)
         self._left = Left()
 
-    async def run(
+    async def run(  # noqa: PLR0913 - a scene has so many parts
         self,
         agent_name: str,
         task: str,
@@ -56,6 +57,8 @@ class Simulation:
         decide: Decide | None = None,
         outcomes: Outcomes | None = None,
         faults: Collection[str] = (),
+        cancel_at: float | None = None,
+        force_at: float | None = None,
     ) -> Run:
         """Run one job to its end; later runs see the session that it leaves.
 
@@ -67,16 +70,19 @@ class Simulation:
             decide: answers each checkpoint with `Approve()` or `Reject(reason)`.
             outcomes: returns the outcome of each operation, as its webhook takes it; None lets it time out.
             faults: of `"duplicates"`, `"reorder"`, `"forgetful_store"`, `"slow_model"`, `"failing_provider"`.
+            cancel_at: when somebody cancels the job, in seconds after its submission; a workflow cleans up.
+            force_at: the same by force: the job ends at once.
 
         Raises:
             RuntimeError: the agent opens a socket, or starts a process.
         """
-        scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, _checked(faults))
+        rest = (_checked(faults), _time("cancel_at", cancel_at), _time("force_at", force_at))
+        scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, *rest)
         with self._played(scene) as world:
             world.backend.hand_over(self._left, world.ended_seconds)
             return await _outcome(world, None)
 
-    async def crash_everywhere(
+    async def crash_everywhere(  # noqa: PLR0913 - as of `run`
         self,
         agent_name: str,
         task: str,
@@ -86,9 +92,12 @@ class Simulation:
         decide: Decide | None = None,
         outcomes: Outcomes | None = None,
         faults: Collection[str] = (),
+        cancel_at: float | None = None,
+        force_at: float | None = None,
     ) -> Report:
         """Run the job once without a crash, and once for each point at which its process can end; see `run`."""
-        scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, _checked(faults))
+        rest = (_checked(faults), _time("cancel_at", cancel_at), _time("force_at", force_at))
+        scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, *rest)
         with self._played(scene) as world:
             reached, usual = world.points, await _outcome(world, None)
         with self._played(scene) as world:
@@ -118,6 +127,12 @@ class Simulation:
             world = World(self._registry, self._memory, self._namespaces, scene, self._seed, self._left, point)
             with world.played():
                 yield world
+
+
+def _time(name: str, seconds: float | None) -> float | None:
+    if seconds is not None and not (is_number(seconds) and seconds >= 0):
+        raise ValueError(f"{name}={seconds!r}: give seconds after the job's submission")
+    return seconds
 
 
 def _checked(faults: Collection[str]) -> frozenset[str]:

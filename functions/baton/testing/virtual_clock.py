@@ -1,40 +1,17 @@
 """The clock that users' code sees: `time` and `datetime` in the tools' modules have the virtual time.
 
-A blocking function runs at once; the virtual time of its sleeps is added to its call. Invariant: only names of the
-given modules are replaced, until they are put back. Must not: know a world.
+Invariant: only names of the given modules are replaced, until they are put back. Must not: know a world.
 """
 
-import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
 from baton.testing.process_memory import Namespaces
 from baton.testing.virtual_loop import VirtualLoop
-
-
-class _Blocking:
-    """A running blocking function. `slept`: the seconds that it has slept."""
-
-    slept = 0.0
-
-
-_BLOCKING: ContextVar[_Blocking] = ContextVar("blocking")
-
-
-async def in_virtual_thread(function: Callable[..., Any], /, *arguments: Any) -> Any:
-    """Call a blocking function, then let the time of its sleeps pass."""
-    blocking = _Blocking()
-    token = _BLOCKING.set(blocking)
-    try:
-        return function(*arguments)
-    finally:
-        _BLOCKING.reset(token)
-        if blocking.slept:
-            await asyncio.sleep(blocking.slept)
+from baton.testing.virtual_thread import blocking_here
 
 
 class VirtualClock:
@@ -50,12 +27,12 @@ class VirtualClock:
 
     def seconds(self) -> float:
         """Return the seconds since 1970, as the calling code sees them."""
-        blocking = _BLOCKING.get(None)
+        blocking = blocking_here()
         return self._epoch_ms / 1000 + self._loop.seconds + (blocking.slept if blocking else 0.0)
 
     def sleep(self, seconds: float) -> None:
         """Sleep; code that does so in the loop delays everything."""
-        blocking = _BLOCKING.get(None)
+        blocking = blocking_here()
         if blocking is None:
             self._loop.seconds += seconds
         else:

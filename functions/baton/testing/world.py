@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from baton.sdk.agents.registry import Registry
 from baton.sdk.records.limits import MOST_SECONDS
-from baton.sdk.records.own_threads import OWN_THREADS
+from baton.sdk.records.own_threads import OwnThreads
 from baton.server.api.jobs.submission import SubmitBody, new_job
 from baton.server.app import webhook_apps
 from baton.settings.settings import Settings
@@ -29,6 +29,7 @@ from baton.testing.process_memory import Namespaces, ProcessMemory
 from baton.testing.records import Attempt, Decide, Outcomes
 from baton.testing.virtual_clock import VirtualClock
 from baton.testing.virtual_loop import Crashed
+from baton.testing.virtual_thread import in_virtual_thread
 from baton_events.emitter import message_to
 from baton_events.ids import random_job_id
 from baton_events.schema import SWEEP_ENDPOINT
@@ -46,7 +47,10 @@ _SETTINGS = Settings(
 
 
 class Scene(Struct, frozen=True):
-    """A scene to play: a task for an agent, the people who answer, the faults, and the end of the process."""
+    """A scene to play: a task for an agent, the people who answer, the faults, and when somebody cancels the job.
+
+    `cancel_at`, `force_at`: seconds after its submission; None: nobody does. `force_at`: without a time to clean up.
+    """
 
     agent: str
     task: str
@@ -55,6 +59,8 @@ class Scene(Struct, frozen=True):
     decide: Decide | None
     outcomes: Outcomes | None
     faults: frozenset[str] = frozenset()
+    cancel_at: float | None = None
+    force_at: float | None = None
 
 
 class Work(Struct, frozen=True):
@@ -116,6 +122,9 @@ class World:
 
     def _play(self) -> None:
         self._later(0.0, lambda: self._start(self._submit()))
+        for seconds, force in ((self.scene.cancel_at, False), (self.scene.force_at, True)):
+            if seconds is not None:
+                self._later(seconds, partial(self._cancel_later, force=force))
         self._later(_HOUR, self._sweep_hourly)
         self._later(_LONGEST_SECONDS, self._give_up)
         with _without_threads(), closed_doors(self.loop):
@@ -133,6 +142,18 @@ class World:
         job = new_job(body, self.registry, **names, now_ms=self.now_ms())
         self.job_id = job.id
         await self._api.commands.submit(job, body.task)
+
+    def _cancel_later(self, *, force: bool) -> None:
+        self._start(self._cancel(force=force))
+
+    async def _cancel(self, *, force: bool) -> None:
+        """Cancel the job, as somebody does by the API."""
+        found = await self.backend.reader.job(self.job_id)
+        if found is None or found.job.ended:
+            return
+        self.record("somebody cancels the job" + (" by force" if force else ""))
+        await self._api.commands.cancel(found.job, "the simulation", force=force)
+        self.delivered()
 
     def now_ms(self) -> int:
         """Return the time."""
@@ -278,19 +299,15 @@ class World:
 
 @contextmanager
 def _without_threads() -> Iterator[None]:
-    """Let libraries call functions directly that would run in threads, and so in real time."""
+    """Let libraries run functions in virtual time that would run in threads, and so in real time."""
     library: Any = sys.modules.get("pydantic_ai")
     threads: Any = sys.modules["anyio.to_thread"]  # Starlette has it, too
-    with nullcontext() if library is None else library.Agent.using_thread_executor(OWN_THREADS):  # as the loop does
-        before, threads.run_sync = threads.run_sync, _call_at_once
+    with nullcontext() if library is None else library.Agent.using_thread_executor(OwnThreads()):  # as the loop does
+        before, threads.run_sync = threads.run_sync, in_virtual_thread
         try:
             yield
         finally:
             threads.run_sync = before
-
-
-async def _call_at_once(function: Callable[..., Any], *args: Any, **_: Any) -> Any:
-    return function(*args)
 
 
 _MAY_STOP = "\0"

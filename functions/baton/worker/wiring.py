@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from baton.observability.alerts import Alerts
 from baton.observability.error_reports import report_errors
-from baton.observability.logs import guard_logs, write_logs
+from baton.observability.logs import guard_logs, seal_output, write_logs
 from baton.observability.spans import Tracer
 from baton.queue.qstash.publisher import QStashQueue
 from baton.queue.qstash.records import QStashRecords
@@ -144,7 +144,10 @@ def container_from_environment() -> Container:
         "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL"
     )
     container = Container(settings, real_ports(settings))
-    guard_logs(container.secrets, sealed=bool(container.sealing.first))
+    sealed = bool(container.sealing.first)
+    guard_logs(container.secrets, sealed=sealed)
     write_logs(settings)
+    if sealed:
+        seal_output()
     report_errors(settings, container.secrets)
     return container

@@ -21,6 +21,7 @@ from rich.console import Console
 
 from baton.client.requests import in_path
 from baton.engine.transitions import JobStatus
+from baton.store.transport.bodies import utf8_json
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.job_events import JobLines
 from baton_local.cli.job_tables import print_answer, print_job, print_jobs
@@ -295,13 +296,13 @@ def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> NoReturn
 
 
 def object_in(text: str, option: str) -> dict[str, Any]:
-    """Return the JSON object in an option's value, or in the file that it names.
+    """Return the JSON object in an option's value, or in the file that it names, read as the API reads a body.
 
     Raises:
         BadParameter: there is none.
     """
     try:
-        found = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+        found = json.loads(utf8_json(Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()))
     except OSError as error:
         raise click.BadParameter(f"{text[1:]} cannot be read: {error.strerror}", param_hint=option) from error
     except ValueError as error:

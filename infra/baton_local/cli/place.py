@@ -6,6 +6,7 @@ values.
 """
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -105,9 +106,14 @@ def _file(path: Path) -> dict[str, str]:
 
 def _values(path: Path) -> dict[str, str | None]:
     try:
-        return dotenv_values(path)
+        return dotenv_values(path, encoding=_encoding(path))
     except UnicodeDecodeError as error:  # what `>` of PowerShell writes, for one
         raise StackError(f"{path} is not UTF-8 ({error.reason}): save it as UTF-8") from error
+
+
+def _encoding(path: Path) -> str:
+    """Return UTF-8, with the mark before it if the file has one: it is no part of the first name."""
+    return "utf-8-sig" if path.is_file() and path.read_bytes().startswith(BOM_UTF8) else "utf-8"
 
 
 def _stack(data: Path) -> dict[str, str]:
@@ -132,7 +138,7 @@ def put_line(path: Path, name: str, value: str) -> str:
     try:
         before = _values(path).get(name) or ""
         if before != value:
-            set_key(path, name, value, quote_mode="never")
+            set_key(path, name, value, quote_mode="never", encoding=_encoding(path))
     except OSError as error:
         raise StackError(f"{path} cannot be changed ({error.strerror}): set {name}={value} there yourself") from error
     return before

@@ -14,6 +14,7 @@ from baton.queue.qstash.publisher import QStashQueue
 from baton.queue.qstash.records import QStashRecords
 from baton.queue.qstash.setup import QStashSetup
 from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry
+from baton.sdk.agents.registry import Registry
 from baton.sdk.clock import Clock, Randomness, SystemClock, SystemRandomness
 from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
@@ -30,8 +31,9 @@ from baton_local.doctor.queue import QUEUE, TOPICS, check_account, check_queue
 from baton_local.doctor.store import STORE, StoreCheck, check_memory, check_objects, check_store
 from baton_local.setup.account import Account
 from baton_local.setup.unpriced import never_counted
+from baton_local.setup.unsent import never_sent
 
-BUDGETS, AGENTS = "budgets", "agents"
+BUDGETS, AGENTS, TOOLS = "budgets", "agents", "tools"
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ async def _around(settings: Settings, outside: Services, probe_seconds: int) -> 
     found += await check_memory(outside.memory)
     found += check_budgets(settings)
     found += await check_agents(settings, outside.store, found)
+    found += await check_tools(settings)
     found += await check_objects(outside.objects, settings, outside.randomness.token())
     if not settings.qstash_token:
         return [*found, skipped(QUEUE, "its token is not set")]
@@ -114,13 +117,25 @@ async def _around(settings: Settings, outside: Services, probe_seconds: int) -> 
 
 def check_budgets(settings: Settings) -> list[Finding]:
     """Check the budgets of the deployment's agents, where they can be imported from here."""
+    registry = _registry(settings)
+    return [warning(BUDGETS, each, "give it tokens") for each in never_counted(registry)] if registry else []
+
+
+async def check_tools(settings: Settings) -> list[Finding]:
+    """Check that each agent's model is sent its tools, those of MCP servers, too; where they can be imported here."""
+    registry = _registry(settings)
+    way_out = "mend the schema, or leave the tool out: McpServer(allow=[…])"
+    return [warning(TOOLS, each, way_out) async for each in never_sent(registry)] if registry else []
+
+
+def _registry(settings: Settings) -> Registry | None:
     if settings.app == Settings().app:
-        return []
+        return None
     sys.path.insert(0, str(Path.cwd()))  # as `baton dev` and uvicorn do
     try:
-        return [warning(BUDGETS, each, "give it tokens") for each in never_counted(load_registry(settings.app))]
+        return load_registry(settings.app)
     except RegistryNotLoadedError:
-        return []
+        return None
 
 
 async def check_agents(settings: Settings, store: StoreCheck, found: Sequence[Finding]) -> list[Finding]:
@@ -128,12 +143,12 @@ async def check_agents(settings: Settings, store: StoreCheck, found: Sequence[Fi
 
     `found`: of the store, whose failures are told already.
     """
-    if settings.app == Settings().app or any(each.level is Level.FAILED and each.check == STORE for each in found):
+    registry = _registry(settings)
+    if registry is None or any(each.level is Level.FAILED and each.check == STORE for each in found):
         return []
-    sys.path.insert(0, str(Path.cwd()))
     try:
-        registry, live = load_registry(settings.app), await store.live_jobs()
-    except (RegistryNotLoadedError, StoreError):
+        live = await store.live_jobs()
+    except StoreError:
         return []
     return [warning(AGENTS, words, WAY_OUT) for _, words in gone_agents(registry, live)]
 

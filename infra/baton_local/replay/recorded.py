@@ -14,6 +14,7 @@ from baton.engine.approvals import NEEDS_APPROVAL
 from baton.engine.transcript import WITHHELD_ROLE
 from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE
 from baton.server.api.jobs.recording import RECORDING_VERSION
+from baton.store.transport.bodies import utf8_json
 from baton_local.dev.stack_error import StackError
 
 
@@ -256,14 +257,22 @@ def read_recording(text: str, where: str) -> Recording:
         raise ReplayError(f"{where} is a damaged recording: {place}: {fault['msg']}") from error
 
 
+def file_text(path: Path) -> str:
+    """Return the JSON text of a recording's file.
+
+    Raises:
+        ReplayError: the file cannot be read.
+    """
+    try:
+        return utf8_json(path.read_bytes()).decode()
+    except (OSError, UnicodeError) as error:
+        raise ReplayError(f"{path} cannot be read: {error}") from error
+
+
 def read_file(path: Path) -> Recording:
     """Return the recording in a file.
 
     Raises:
-        ReplayError: as above, or the file cannot be read.
+        ReplayError: as above.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReplayError(f"{path} cannot be read: {error}") from error
-    return read_recording(text, str(path))
+    return read_recording(file_text(path), str(path))

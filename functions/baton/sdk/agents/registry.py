@@ -4,6 +4,7 @@ Invariant: a registry that exists is consistent. Every agent's model, tools, pla
 name means one tool. All faults are reported at once. Must not: build a model before it is needed.
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from types import MappingProxyType
@@ -54,6 +55,16 @@ def _static_faults(agent: Agent, tools: Mapping[str, Tool]) -> Iterator[str]:
     yield from static_faults(agent.plan, tools, agent.limits.tool_calls)
 
 
+def _docstring_faults(tools: Sequence[Tool]) -> Iterator[str]:
+    """Yield a fault where Python has taken away what models read: of tools, workflows, and agents of a library."""
+    if sys.flags.optimize > 1:
+        named = [f"tool {each.name!r}" for each in tools if not each.description]
+        yield (
+            "Python runs with -OO (PYTHONOPTIMIZE=2), which takes docstrings away, and models would see no descriptions"
+            f"{': ' if named else ''}{', '.join(named)}; run it with -O at most"
+        )
+
+
 class RegistryError(ValueError):
     """The registry's parts do not fit together; `faults` has one line for each fault."""
 
@@ -101,7 +112,8 @@ class Registry:
         everything = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
         tools_of = {agent: _tools_of(agent, own[agent], everything) for agent in agents}
         all_handlers = (*handlers, *(handler_of(agent) for agent in given if agent.on))
-        faults = [*code_faults, *_faults(agents, tools_of, everything), *topic_faults(all_handlers)]
+        faults = [*_docstring_faults(everything), *code_faults, *_faults(agents, tools_of, everything)]
+        faults += topic_faults(all_handlers)
         faults += _schedule_faults(schedules, {agent.name for agent in agents})
         if faults:
             raise RegistryError(faults)

@@ -39,13 +39,15 @@ class Call(Record, frozen=True):
             )
 
 
-# Every provider accepts such a name of a function, as `TOOL_NAME` of sdk/tools has it.
+# Every provider accepts such a name of a function, as `TOOL_NAME` of sdk/tools has it; for Google's it begins with a
+# letter or `_` (ai.google.dev/api/caching#FunctionDeclaration).
 NAME_CHARS, _NOT_IN_NAMES = 64, re.compile(r"[^A-Za-z0-9_-]")
 
 
 def accepted_name(name: str) -> str:
     """Return the name of a tool in the form that every provider takes."""
-    return _NOT_IN_NAMES.sub("_", name)[:NAME_CHARS]
+    changed = _NOT_IN_NAMES.sub("_", name)
+    return (changed if changed[:1].isalpha() or changed[:1] == "_" else f"_{changed}")[:NAME_CHARS]
 
 
 class ToolSpec(Record, frozen=True):

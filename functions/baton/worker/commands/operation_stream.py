@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from baton.engine.effects import COMPLETIONS
 from baton.engine.state import CallRecord, Job
 from baton.sdk.clock import Clock
+from baton.sdk.records.foreign_text import ForeignText
 from baton.store.redis.operation_stream import OperationStream, StreamEntry
 from baton.store.redis.totals import Counters, count
 from baton.worker.commands.signal import CompleteOperation, UnknownOperationError
@@ -159,7 +160,11 @@ class OperationOutcomes:
         return True
 
     async def _bury(self, entry: StreamEntry, reason: str) -> None:
-        _log.error("entry %s of the stream of outcomes is kept for a person, in operations:dead: %s", entry.id, reason)
+        _log.error(
+            "entry %s of the stream of outcomes is kept for a person, in operations:dead: %s",
+            entry.id,
+            ForeignText(reason),
+        )
         await self._stream.bury(entry, reason)
         await count(self._counters, {f"{COMPLETIONS}:stream:dead": 1})
 

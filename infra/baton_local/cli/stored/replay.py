@@ -18,7 +18,7 @@ from baton.settings.settings import Settings, settings_from_environment
 from baton_events.errors import SettingsError
 from baton_local.cli.deployment import DEFAULT_FOLDER, Deployment, deployment
 from baton_local.dev.stack_error import StackError
-from baton_local.replay.recorded import ReplayError, read_file, read_recording
+from baton_local.replay.recorded import ReplayError, file_text, read_recording
 from baton_local.replay.replaying import replay_now
 
 
@@ -51,8 +51,8 @@ def replay(
         raise click.UsageError("--url needs a key: add --key KEY, or set BATON_API_KEY")
     path = Path(target)
     if path.is_file():
-        recording = read_file(path)
-        text = path.read_text(encoding="utf-8")
+        text = file_text(path)
+        recording = read_recording(text, str(path))
     else:
         _refuse_missing_file(target)
         place = deployment(url, key, data)

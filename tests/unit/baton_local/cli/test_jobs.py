@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 import pytest
 import respx
@@ -31,6 +32,48 @@ def test_a_submission_sends_what_was_given_and_nothing_else(api: respx.MockRoute
     assert route.calls[0].request.headers["idempotency-key"] == "k1"
     assert baton("jobs", "submit", "order").exit_code == 0  # an agent with a plan needs no task
     assert sent(route.calls[1]) == {"jobType": "order"}
+
+
+FILE_OPTIONS = {"submit --input": ("jobs", "submit", "a", "x"), "fork --edits": ("fork", "job_0", "--turn", "2")}
+
+
+def file_options() -> set[str]:
+    """Every option of every command that takes `@FILE`."""
+    commands, found, context = list[click.Command]([main]), set[str](), click.Context(main)
+    while commands:
+        command = commands.pop()
+        if isinstance(command, click.Group):
+            below = (command.get_command(context, name) for name in command.list_commands(context))
+            commands += [each for each in below if each is not None]
+        takes = (each for each in command.params if "@FILE" in str(each.metavar))
+        found |= {f"{command.name} {each.opts[0]}" for each in takes}
+    return found
+
+
+def test_the_options_that_take_a_file_are_known() -> None:
+    assert file_options() == set(FILE_OPTIONS)
+
+
+@pytest.mark.parametrize("option", FILE_OPTIONS)
+def test_a_file_is_read_as_the_api_reads_a_body(api: respx.MockRouter, tmp_path: Path, option: str) -> None:
+    """UTF-8, with its mark or without; another encoding, which PowerShell writes, is named."""
+    route = api.post(url__startswith=JOBS).respond(202, json=JOB)
+    file, text, last = tmp_path / "in.json", '{"model": "d\u00e9mo"}', option.partition(" ")[2]
+    for encoding in ("utf-8", "utf-8-sig"):
+        file.write_text(text, encoding=encoding)
+        for given in (f"@{file}", file.read_text(encoding="utf-8")):
+            done = baton(*FILE_OPTIONS[option], last, given)
+            assert (done.exit_code, done.output) == (0, "job_1\n"), (encoding, done.output)
+            assert {"model": "d\u00e9mo"} in sent(route.calls.last).values()
+    for encoding, why in (
+        ("utf-16", "UTF-16"),
+        ("utf-16-be", "UTF-16"),
+        ("utf-32", "UTF-32"),
+        ("latin-1", "none of UTF-8"),
+    ):
+        file.write_text(text, encoding=encoding)
+        done = baton(*FILE_OPTIONS[option], last, f"@{file}")
+        assert (done.exit_code, why in done.output) == (2, True), done.output
 
 
 def test_a_stack_whose_code_is_broken_says_so_at_once(tmp_path: Path) -> None:

@@ -47,6 +47,15 @@ def test_a_run_is_one_line_or_its_first_difference(file: str) -> None:
     assert "+Other ones." in done.output
 
 
+def test_a_recording_may_have_the_mark_of_utf_8(file: str) -> None:
+    path = Path(file)
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert replay(file, "--offline", "--app", APP).exit_code == 0
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-16")
+    done = replay(file, "--offline", "--app", APP)
+    assert (done.exit_code, "cannot be read: it is in UTF-16" in " ".join(done.output.split())) == (1, True)
+
+
 def test_the_application_is_the_settings_unless_it_is_named(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`BATON_APP`; the samples do not have this agent, and the message says what to do."""
     monkeypatch.setenv("BATON_APP", APP)

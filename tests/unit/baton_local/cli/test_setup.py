@@ -103,6 +103,10 @@ def test_settings_come_from_a_file_too(qstash_server: QStashServer, tmp_path: Pa
     assert f"+ topic prod-agent.agent-loop-init → {BASE}/workers/agent-loop" in done.output
     assert qstash_server.url in done.output
     assert ".env and the environment" in done.output
+    (tmp_path / "marked.env").write_text("QSTASH_TOPIC_PREFIX=marked\n", encoding="utf-8-sig")
+    assert "+ topic marked.agent-loop-init" in setup("--env-file", "marked.env", "--dry-run").output
+    assert put_line(tmp_path / "marked.env", "QSTASH_TOPIC_PREFIX", "x") == "marked"
+    assert (tmp_path / "marked.env").read_bytes() == b"\xef\xbb\xbfQSTASH_TOPIC_PREFIX=x\n"
     assert "there is no file other.env" in setup("--env-file", "other.env").output
     for encoding in ("utf-16", "latin-1"):
         (tmp_path / "odd.env").write_text("TENANT=Jos\u00e9", encoding=encoding)

@@ -6,11 +6,12 @@ call of an answer has an id that no other call of the conversation has, and its 
 whether an answer is good, or cut off by its length.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields, replace
+from functools import partial
 from operator import is_
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior
 from pydantic_ai.messages import (
@@ -33,6 +34,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, answer_too_large
+from baton.sdk.models.provider_rules import rules_of, strictest
 from baton.sdk.models.through_pydantic_ai.call_pieces import CallPieces
 from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
 from baton.sdk.models.through_pydantic_ai.finish_reasons import meaning_of
@@ -40,10 +42,18 @@ from baton.sdk.models.through_pydantic_ai.guarded import guard
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton.sdk.models.through_pydantic_ai.refused_files import asked
 from baton.sdk.models.through_pydantic_ai.sendable import sendable
+from baton.sdk.models.through_pydantic_ai.sent_tools import (
+    Names,
+    sent_tools,
+    with_names,
+    with_sent_names,
+    without_refused,
+)
 from baton.sdk.models.through_pydantic_ai.whole_events import WholeEvents
 from baton_events.ids import digest
 from baton_events.values.text import cut, storable, text_of
 
+_Answer = TypeVar("_Answer")
 # Mistral accepts only nine letters and digits, and every other provider accepts those.
 CALL_ID_CHARS, _SHOWN_CHARS = 9, 80
 # Arguments that mean none: servers send them for a tool without arguments.
@@ -99,18 +109,17 @@ class WholeModel(WrapperModel):
         """Send the request, and take its answer in."""
         model_request_parameters = _with_storable_instructions(messages, model_request_parameters)
         try:
-            response = _named(
-                await asked(
-                    self.model_name,
-                    self._sendable(messages, model_request_parameters),
-                    lambda sent: WrapperModel.request(self, sent, model_settings, model_request_parameters),
-                )
+            answer, names = await self._asked(
+                messages,
+                model_request_parameters,
+                lambda sent, parameters: WrapperModel.request(self, sent, model_settings, parameters),
             )
+            response = _named(answer)
         except _UNREADABLE as error:
             raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
         if not _has_finish_reason(response) and all(map(_is_of_library, leaves_of(self.wrapped))):
             raise BrokenAnswerError(response, "the answer has no finish reason, so it is not whole")
-        return self._taken(response, messages, model_request_parameters)
+        return self._taken(response, messages, model_request_parameters, names)
 
     @asynccontextmanager
     async def request_stream(
@@ -124,32 +133,64 @@ class WholeModel(WrapperModel):
         model_request_parameters = _with_storable_instructions(messages, model_request_parameters)
         async with AsyncExitStack() as stack:
             try:
-                stream = await asked(
-                    self.model_name,
-                    self._sendable(messages, model_request_parameters),
-                    lambda sent: stack.enter_async_context(
-                        WrapperModel.request_stream(self, sent, model_settings, model_request_parameters, run_context)
+                stream, names = await self._asked(
+                    messages,
+                    model_request_parameters,
+                    lambda sent, parameters: stack.enter_async_context(
+                        WrapperModel.request_stream(self, sent, model_settings, parameters, run_context)
                     ),
                 )
             except _UNREADABLE as error:  # it ended before it began
                 raise _unreadable(error, self.model_name, is_sent=self._is_sent()) from error
-            _Watched(stream, lambda response: self._taken(response, messages, model_request_parameters))
+            _Watched(stream, lambda response: self._taken(response, messages, model_request_parameters, names))
             yield stream
 
     def _taken(
-        self, response: ModelResponse, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+        self,
+        response: ModelResponse,
+        messages: Sequence[ModelMessage],
+        parameters: ModelRequestParameters,
+        names: Names,
     ) -> ModelResponse:
-        return _taken(response, messages, parameters, (self._ids or CallIds()).of(messages))
+        return _taken(response, messages, parameters, (self._ids or CallIds()).of(messages), names)
 
-    def _sendable(self, messages: list[ModelMessage], parameters: ModelRequestParameters) -> list[ModelMessage]:
-        """Return the messages as providers take them; a function of a user's gets them as they are."""
+    async def _asked(
+        self,
+        messages: list[ModelMessage],
+        parameters: ModelRequestParameters,
+        send: Callable[[list[ModelMessage], ModelRequestParameters], Awaitable[_Answer]],
+    ) -> tuple[_Answer, Names]:
+        """Send messages and tools as providers take them, and the names of properties that differ.
+
+        A function of a user's gets them as they are, but for files that it refuses.
+        """
         if not self._is_sent():
-            return messages
-        known = {tool.name for tool in (*parameters.function_tools, *parameters.output_tools)}
-        return sendable(messages, known, {leaf.base_url or "" for leaf in leaves_of(self.wrapped)})
+            return await asked(self.model_name, messages, lambda sent: send(sent, parameters)), {}
+        leaves = tuple(leaves_of(self.wrapped))
+        rules = strictest(tuple([rules_of(leaf.system, leaf.model_name) for leaf in leaves]))
+        tools, names = sent_tools(self.model_name, parameters, rules)
+        servers = {leaf.base_url or "" for leaf in leaves}
+        while True:
+            known = {tool.name for tool in (*tools.function_tools, *tools.output_tools)}
+            forms = with_sent_names(sendable(messages, known, servers), names)
+            try:
+                return await asked(self.model_name, forms, partial(_with_tools, send, tools)), names
+            except ModelAPIError as error:
+                fewer = without_refused(self.model_name, error, tools)
+                if fewer is None:
+                    raise
+                tools = fewer
 
     def _is_sent(self) -> bool:
         return all(_is_of_library(leaf) and leaf.base_url for leaf in leaves_of(self.wrapped))
+
+
+def _with_tools(
+    send: Callable[[list[ModelMessage], ModelRequestParameters], Awaitable[_Answer]],
+    tools: ModelRequestParameters,
+    sent: list[ModelMessage],
+) -> Awaitable[_Answer]:
+    return send(sent, tools)
 
 
 def _with_storable_instructions(
@@ -253,9 +294,13 @@ def _size_bytes(event: ModelResponseStreamEvent) -> int:
 
 
 def _taken(
-    response: ModelResponse, messages: Sequence[ModelMessage], parameters: ModelRequestParameters, ids: set[str]
+    response: ModelResponse,
+    messages: Sequence[ModelMessage],
+    parameters: ModelRequestParameters,
+    ids: set[str],
+    names: Names,
 ) -> ModelResponse:
-    """Return the whole answer in the form that is kept. `ids`: of the conversation's calls.
+    """Return the whole answer in the form that is kept. `ids`: of the conversation's calls; `names`: as sent.
 
     Raises:
         BrokenAnswerError: it is not whole.
@@ -271,7 +316,7 @@ def _taken(
     if reason == "error":
         raise BrokenAnswerError(response, f"the answer ended with {cut(str(word), _SHOWN_CHARS)!r}, so it is not whole")
     bare = {tool.name for tool in parameters.function_tools if not tool.parameters_json_schema.get("properties")}
-    parts = [_part(part, ids, bare) for part in response.parts]
+    parts = [_part(part, ids, bare, names) for part in response.parts]
     details = _clean(response.provider_details)
     known = details is response.provider_details and reason == response.finish_reason
     if known and not any(map(_differ, parts, response.parts)):
@@ -311,8 +356,9 @@ def _differ(part: ModelResponsePart, other: ModelResponsePart) -> bool:
     return part is not other
 
 
-def _part(part: ModelResponsePart, ids: set[str], bare: set[str]) -> ModelResponsePart:
+def _part(part: ModelResponsePart, ids: set[str], bare: set[str], names: Names) -> ModelResponsePart:
     """Return the part in the form that is kept. `ids`: those that are taken; `bare`: tools without arguments."""
+    part = with_names(part, names) if isinstance(part, ToolCallPart) else part
     changes = {
         each.name: _clean(value) for each in fields(part) if (value := getattr(part, each.name, None)) is not None
     }

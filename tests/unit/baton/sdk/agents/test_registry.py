@@ -1,5 +1,10 @@
 """A registry that exists is consistent."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from pydantic import BaseModel
 
@@ -149,3 +154,59 @@ def test_agents_and_tools_are_found_by_name() -> None:
     assert (spec.name, spec.description, spec.parameters) == ("read", "Do it.", READ.parameters)
     with pytest.raises(TypeError):
         registry.tools_of("a")["x"] = READ  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
+
+
+# Whatever a docstring describes to a model, or to people: each alone makes a registry, or is refused.
+DECLARED = """
+from pydantic_ai import Agent as Other
+from pydantic_ai.models.test import TestModel
+from baton import Agent, HandlerContext, Registry, ScriptedModel, on, tool, workflow
+from baton.pydantic_ai import durable
+
+model = ScriptedModel(["done"])
+
+@tool
+def price(item: str) -> int:
+    '''Look up what an item costs.'''
+    return 3
+
+@workflow
+async def refunds(order: str) -> int:
+    '''Refund an order.'''
+    return await price(order)
+
+@on("order.created")
+async def noted(event: dict, ctx: HandlerContext) -> None:
+    '''Note it.'''
+
+other = Other(TestModel(), name="other", tools=[price.function])
+declared = {
+    "agent": dict(agents=[Agent(name="clerk", model=model, tools=[price])]),
+    "tool": dict(tools=[price]),
+    "workflow": dict(workflows=[refunds]),
+    "handler": dict(handlers=[noted]),
+    "of a library": dict(agents=[durable(other)]),
+}
+for name, given in declared.items():
+    try:
+        Registry(**given)
+        print(name, "taken")
+    except ValueError as error:
+        print(name, str(error).splitlines()[1:])
+"""
+
+
+@pytest.mark.parametrize("level", ["0", pytest.param("1", marks=pytest.mark.long), "2"], ids=["as it is", "-O", "-OO"])
+def test_python_without_docstrings_is_refused_at_the_start(tmp_path: Path, level: str) -> None:
+    """A model would get tools without a word about them."""
+    (file := tmp_path / "declared.py").write_text(DECLARED)
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONOPTIMIZE": level, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, str(file)], check=False, env=environment, capture_output=True, text=True)
+    said = ran.stdout.splitlines()
+    assert ran.returncode == 0, ran.stderr
+    assert len(said) == 5
+    if level != "2":
+        assert all(line.endswith(" taken") for line in said), said
+        return
+    assert all("Python runs with -OO (PYTHONOPTIMIZE=2)" in line for line in said), said
+    assert all("descriptions: tool 'price'" in line and "; run it with -O at most" in line for line in said[:3]), said

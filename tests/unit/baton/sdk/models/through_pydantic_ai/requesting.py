@@ -32,7 +32,8 @@ class Requested:
     async def answer(self, *messages: Message, **more: Any) -> ModelAnswer:
         settings = {**self.case.settings, **more.pop("settings", {})}
         instructions = more.pop("instructions", "Be exact.")
-        request = ModelRequest(instructions, messages or (QUESTION,), (ADD,), 1, settings=settings, **more)
+        tools = more.pop("tools", (ADD,))
+        request = ModelRequest(instructions, messages or (QUESTION,), tools, 1, settings=settings, **more)
         return await self.model.answer(request)
 
     def sent(self) -> dict[str, Any]:
