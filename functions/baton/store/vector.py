@@ -7,7 +7,7 @@ is found by the digest of its id.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from baton.sdk.records.memory import MemoryEntry, MemoryHit
 from baton.settings.settings import Settings
 from baton_events.bounded import OWN_LIMIT_BYTES
 from baton_events.errors import MemoryUnavailableError
-from baton_events.ids import key_digest
+from baton_events.ids import key_digest, root_of
 from baton_events.proxies import AsyncEnvironmentTransport, reason_of, through
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ class UpstashLongTermMemory:
         """Delete entries by id; unknown ones are no error."""
         if entry_ids:
             await self._delete(tenant, ids=list(entry_ids))
+
+    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
+        """Delete a session's entries of jobs, and of those below them."""
+        named = ", ".join(f"'{job_id}'" for job_id in job_ids)
+        await self._delete(tenant, filter=f"{_of_session(tenant, session_id)} AND root IN ({named})")
 
     async def forget(self, tenant: str, session_id: str) -> int:
         """Delete all entries of a session; return their number."""
@@ -146,6 +151,7 @@ def _metadata(tenant: str, entry: MemoryEntry) -> dict[str, Any]:
         "agent": entry.agent,
         "kind": entry.kind,
         "job": entry.job_id,
+        "root": root_of(entry.job_id),
         "created": entry.created_ms,
     }
 

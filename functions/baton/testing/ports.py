@@ -7,6 +7,7 @@ ends. Likeness in long-term memory is shared words: no meaning, as with the loca
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, cast
 
 from msgspec import Struct, field
@@ -28,6 +29,7 @@ from baton.testing.virtual_thread import in_virtual_thread
 from baton.worker.container import Ports
 from baton.worker.wiring import real_ports
 from baton_events.errors import MemoryUnavailableError
+from baton_events.ids import root_of
 
 
 class SimulatedLongTermMemory:
@@ -62,6 +64,14 @@ class SimulatedLongTermMemory:
         self._answer()
         for entry_id in entry_ids:
             self.entries.pop((tenant, entry_id), None)
+
+    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
+        """Delete a session's entries of jobs, and of those below them."""
+        self._answer()
+        mine = [key for key, entry in self.entries.items() if key[0] == tenant and entry.session_id == session_id]
+        for key in mine:
+            if root_of(self.entries[key].job_id) in job_ids:
+                del self.entries[key]
 
     async def forget(self, tenant: str, session_id: str) -> int:
         """Delete all entries of a session."""

@@ -38,6 +38,7 @@ from baton.worker.commands.commands import Commands
 from baton.worker.commands.follow import Followers, JobNotices
 from baton.worker.commands.operation_stream import OperationOutcomes, Operations
 from baton.worker.commands.signal import CompleteOperation
+from baton.worker.conversation.originals import Originals, remembers
 from baton.worker.recovery.maintenance import Maintenance, ObjectPruning, Pruning
 from baton.worker.recovery.outage import StoreAway, SweepRequests
 from baton.worker.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
@@ -170,6 +171,7 @@ class Container:
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
         made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
         made.fire.line, made.delete.objects = ports.admission_control.line, ports.objects
+        made.delete.forget_copies = self.originals.forget if remembers(self.registry) else None
         made.submit.payloads = self.payloads
         if self.payloads is not None:
             from baton.worker.payloads import Leaving  # noqa: PLC0415 - few deployments have an object store
@@ -187,6 +189,11 @@ class Container:
         """The memory of agents."""
         indexed = not self.sealing.first or "memory" in self.settings.payload_plain
         return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory, indexed=indexed)
+
+    @cached_property
+    def originals(self) -> Originals:
+        """The jobs that memory has copies of."""
+        return Originals(self.ports.listing, self.ports.reader, self.memory)
 
     @cached_property
     def _sweep(self) -> Sweep:

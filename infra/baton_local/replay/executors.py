@@ -6,7 +6,7 @@ other comes through the real code.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from baton.engine.commit.answers import Claim, History
@@ -93,9 +93,11 @@ class RecordedMemory(MemoryKeeper):
         """Never: tools are not run, so there is no question."""
         return False
 
-    async def retrieve(self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str) -> Recollection:
+    async def retrieve(
+        self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str, replaced: Collection[str] = ()
+    ) -> Recollection:
         """Return what the job's recording has; nothing where it has nothing."""
-        del policy, tenant, text
+        del policy, tenant, text, replaced
         job = self._play.jobs.get(job_id)
         entry = (job.memory() if job else None) or {"entries": [], "warnings": []}
         entries = tuple(_recalled(values, job_id) for values in entry["entries"])

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.records.memory import LongTermMemory
@@ -70,6 +71,15 @@ async def test_sessions_can_be_searched_and_forgotten_alone(long_term: LongTermM
     assert await kept(long_term) == ["a", "c"]
     assert [await long_term.forget(*place) for place in (("t2", "s"), ("t", "s"), ("t", "s"))] == [0, 1, 0]
     assert await kept(long_term) == ["c"]
+
+
+async def test_a_job_s_entries_are_dropped_with_those_of_the_jobs_below_it(long_term: LongTermMemory) -> None:
+    """Of its session alone."""
+    for name, session in (("job_1", "s"), ("job_1.below", "s"), ("job_12", "s"), ("job_2", "s"), ("job_3", "s2")):
+        await long_term.add("t", replace(an_entry(name, LAMP, session=session), job_id=name))
+    await long_term.drop("t", "s", ("job_1", "job_2", "job_3"))
+    assert await kept(long_term) == ["job_12", "job_3"]
+    await long_term.drop("t3", "s", ("job_1",))
 
 
 async def test_an_outage_has_one_name(real_long_term: UpstashLongTermMemory, vector_faults: VectorFaults) -> None:

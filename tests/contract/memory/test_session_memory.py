@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from baton.engine.commit.stored_bytes import LEAST_FILE_MS
-from baton.sdk.records.memory import SESSION_ENTRIES, SessionMemory
+from baton.sdk.records.memory import SESSION_ENTRIES, MemoryEntry, SessionMemory
 from baton.store.redis.agent_memory import Chats, RedisSessionMemory
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.keys import files_key, session_memory_key, sessions_key
 from baton_events.errors import StoreError
+from baton_events.ids import call_id
 from tests.contract.memory.conftest import RETENTION_MS, an_entry
 from tests.fakes.stored import FakeConnection, FakeRedis
 from tests.unit.baton.whole.test_sealed import K1
@@ -50,6 +52,25 @@ async def test_storing_twice_is_one_entry(session_memory: SessionMemory) -> None
     for text in ("old", "new"):
         await session_memory.add("t", an_entry(text=text))
     assert await session_memory.recent("t", "s") == (an_entry(text="new"),)
+
+
+def of_job(name: str) -> MemoryEntry:
+    return structs.replace(an_entry(name), job_id=name)
+
+
+async def test_a_job_that_is_dropped_leaves_nothing_and_adds_nothing(session_memory: SessionMemory) -> None:
+    """Nor do the jobs below it; others of the session, and of other tenants, stay. It may be repeated."""
+    note = call_id("job_1.below", 1, 0, "remember", {})
+    mine = (of_job("job_1"), structs.replace(an_entry(note), kind="note", job_id="job_1.below"))
+    others = (of_job("job_0"), of_job("job_12"))
+    for entry in (*mine, *others):
+        assert await session_memory.add("t", entry)
+        assert await session_memory.add("t2", entry)
+    assert set(await session_memory.drop("t", "s", ("job_1", "job_7"))) == {entry.id for entry in mine}
+    assert await session_memory.drop("t", "s", ("job_1", "job_7")) == ()
+    assert [await session_memory.add("t", entry) for entry in (*mine, of_job("job_7"))] == [False] * 3
+    assert set(await session_memory.recent("t", "s")) == set(others)
+    assert len(await session_memory.recent("t2", "s")) == 4
 
 
 async def test_only_the_newest_stay(session_memory: SessionMemory) -> None:

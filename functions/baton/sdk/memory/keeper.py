@@ -7,7 +7,7 @@ back.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from baton.sdk.memory.entries import Recalled, Recollection
 from baton.sdk.memory.policy import Memory
 from baton.sdk.records.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from baton_events.errors import MemoryUnavailableError, StoreError
+from baton_events.ids import root_of
 
 _log = logging.getLogger("baton.memory")
 _V = TypeVar("_V")
@@ -57,15 +58,18 @@ class MemoryKeeper:
         """Whether there is long-term memory."""
         return self._long_term is not None
 
-    async def retrieve(self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str) -> Recollection:
-        """Retrieve entries relevant to a task, without the job's own; never raises for an outage."""
+    async def retrieve(
+        self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str, replaced: Collection[str] = ()
+    ) -> Recollection:
+        """Retrieve entries relevant to a task, without the job's own and those of replaced ones; raise no outage."""
         (recent, no_recent), (similar, no_similar) = await asyncio.gather(
             self._limited("session memory", self._recent(policy, tenant, session_id)),
             self._limited("long-term memory", self._similar(policy, tenant, session_id, text)),
         )
-        newest = [entry for entry in recent or () if entry.job_id != job_id]
+        newest = [entry for entry in recent or () if entry.job_id != job_id and root_of(entry.job_id) not in replaced]
         known = {entry.id for entry in newest}
-        found = [hit for hit in similar or () if hit.entry.id not in known and hit.entry.job_id != job_id]
+        hits = [hit for hit in similar or () if hit.entry.id not in known and hit.entry.job_id != job_id]
+        found = [hit for hit in hits if root_of(hit.entry.job_id) not in replaced]
         entries = (*(Recalled(hit.entry, hit.score) for hit in found), *map(Recalled, newest))
         return Recollection(session_id, entries, tuple(filter(None, (no_recent, no_similar))))
 
@@ -118,6 +122,18 @@ class MemoryKeeper:
         if self._long_term is not None:
             await self._long_term.delete(tenant, (entry.id,))
         return False
+
+    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
+        """Forget all entries of jobs of a session, and of those below them, also those that are still to be stored.
+
+        Raises:
+            StoreError, MemoryUnavailableError: a part may be forgotten already: repeat the call.
+        """
+        known = await self._session.drop(tenant, session_id, job_ids)
+        if self._long_term is not None:
+            await self._long_term.drop(tenant, session_id, job_ids)
+            # A new entry may not be found by its metadata yet.
+            await self._long_term.delete(tenant, (*job_ids, *known))
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> Forgotten:
         """Forget all entries of a session, also those that jobs submitted until now still store.

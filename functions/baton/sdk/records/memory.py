@@ -3,6 +3,7 @@
 Invariant: an entry's id follows from the job or the tool call that it comes from, so storing it twice is one entry.
 """
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -41,11 +42,15 @@ class SessionMemory(Protocol):
     """The newest entries of each session."""
 
     async def add(self, tenant: str, entry: MemoryEntry) -> bool:
-        """Store an entry among the newest ones; False: its session was deleted after its job was submitted."""
+        """Store it among the newest ones; False: its job is dropped, or its session was deleted since it began."""
         ...
 
     async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
         """Return the session's entries, at most SESSION_ENTRIES, the oldest first."""
+        ...
+
+    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete the entries of jobs, and of those below them, refuse later ones, and return the deleted ids."""
         ...
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
@@ -72,6 +77,10 @@ class LongTermMemory(Protocol):
 
     async def delete(self, tenant: str, entry_ids: tuple[str, ...]) -> None:
         """Delete entries by id; unknown ones are no error. Raises MemoryUnavailableError."""
+        ...
+
+    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
+        """Delete a session's entries of jobs, and of those below them. Raises MemoryUnavailableError."""
         ...
 
     async def forget(self, tenant: str, session_id: str) -> int:

@@ -21,6 +21,7 @@ from baton.store.records.objects import session_place
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import PayloadGoneError, StoreError, UnreadablePayloadError
+from baton_events.ids import job_of_call, root_of
 from baton_events.sealing import PayloadContext, Sealing
 
 if TYPE_CHECKING:
@@ -264,7 +265,8 @@ class Chats:
 
 _encode = msgspec.json.Encoder().encode
 _ENTRY = msgspec.json.Decoder(MemoryEntry)
-_ENTRY_FIELD, _FORGOTTEN = "entry:", "forgotten"
+# A job that is dropped has a field of its own: what it remembers comes too late.
+_ENTRY_FIELD, _FORGOTTEN, _DROPPED = "entry:", "forgotten", "dropped:"
 _ATTEMPTS = 8
 _Fields = dict[str, str]
 
@@ -278,10 +280,10 @@ class RedisSessionMemory:
         self._stamps = Stamps(lambda: token_urlsafe(8))
 
     async def add(self, tenant: str, entry: MemoryEntry) -> bool:
-        """Keep an entry among the newest ones; False: its session was forgotten after its job was submitted."""
+        """Keep it among the newest ones; False: its job is dropped, or its session was forgotten since it began."""
 
         def added(before: _Fields) -> _Fields | None:
-            if entry.created_ms <= int(before.get(_FORGOTTEN, -1)):
+            if entry.created_ms <= int(before.get(_FORGOTTEN, -1)) or f"{_DROPPED}{root_of(entry.job_id)}" in before:
                 return None
             text = self._redis.sealing.seal(_encode(entry).decode(), PayloadContext(tenant, "text", entry.session_id))
             own = {f"{_ENTRY_FIELD}{entry.id}": f"{entry.created_ms} {text}"}
@@ -299,6 +301,19 @@ class RedisSessionMemory:
         kept = (text.partition(" ")[2] for field, text in fields.items() if field.startswith(_ENTRY_FIELD))
         texts = [self._redis.sealing.open(text, "text", session_id) for text in kept]
         return tuple(sorted(map(_ENTRY.decode, texts), key=lambda entry: (entry.created_ms, entry.id)))
+
+    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete the entries of jobs, and of those below them, and refuse later ones; return their ids."""
+        marks, deleted = dict.fromkeys((f"{_DROPPED}{job_id}" for job_id in job_ids), ""), list[str]()
+
+        def dropped(before: _Fields) -> _Fields | None:
+            deleted[:] = [field for field in before if field.startswith(_ENTRY_FIELD) and _mark_of(field) in marks]
+            if not deleted and before.keys() >= marks.keys():
+                return None
+            return {field: text for field, text in before.items() if field not in deleted} | marks
+
+        await self._change(tenant, session_id, dropped)
+        return tuple(field.removeprefix(_ENTRY_FIELD) for field in deleted)
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
         """Forget the session, and refuse later entries of earlier jobs; return the ids that were there."""
@@ -339,6 +354,11 @@ class RedisSessionMemory:
             if arguments:
                 patch.write(command, key, arguments)
         return await self._redis.written(patch)
+
+
+def _mark_of(field: str) -> str:
+    """Return the mark of an entry's job: its id is a job's, or that of a call of one."""
+    return f"{_DROPPED}{root_of(job_of_call(field.removeprefix(_ENTRY_FIELD)))}"
 
 
 def _created_ms(text: str) -> int:

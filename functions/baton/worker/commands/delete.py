@@ -8,6 +8,7 @@ that a record may name.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -34,12 +35,16 @@ _WAITS_SECONDS, _LATE_MS = 10, 3_600_000
 
 
 class DeleteJob:
-    """Deletes jobs, for the API or for a backup message. `objects`: large payloads; None: there are none."""
+    """Deletes jobs, for the API or for a backup message.
+
+    `objects`: large payloads; None: there are none. `forget_copies`: of what a job has left in memory; None: nothing.
+    """
 
     def __init__(
         self, archive: Archive, slot_client: SlotClient, backups: Backups, after_failover: AfterFailover
     ) -> None:
         self.objects: Objects | None = None
+        self.forget_copies: Callable[[Job], Awaitable[None]] | None = None
         self._archive = archive
         self._slot_client = slot_client
         self._backups = backups
@@ -85,6 +90,8 @@ class DeleteJob:
             if not all([await self._slot_client.release(request, relay_id) for request in recalled.slot_requests]):
                 raise changing(job_id)
             await self._slot_client.forget(job)  # first: else its texts would be kept, and never found
+            if self.forget_copies is not None:
+                await self.forget_copies(job)
             if await self._archive.remove(recalled) is Removed.REMOVED:
                 await self._slot_client.quota.removed(recalled)
                 return CommandResult(job, changed=True)

@@ -1,4 +1,4 @@
-"""Takes back what a rolled-back job has started in its session: operations, and the jobs that continue with them.
+"""Takes back what a rolled-back job has left in its session: operations, the jobs that continue with them, memories.
 
 Invariant: a rolled-back job's end takes back the jobs that are there. Each start ends with a check whether the job was
 rolled back meanwhile. So one of the two finds it, and both may be repeated. A continuation may be over before the end's
@@ -24,13 +24,22 @@ def continuation_of(operation: Job, call_id: str) -> str:
 
 
 class TakeBack:
-    """Cancels jobs that a rolled-back one has started; each method raises PublishError and StoreError."""
+    """Cancels jobs that a rolled-back one has started; each method raises PublishError and StoreError.
+
+    What it has left in memory is forgotten as that of a deleted one.
+    """
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
 
     async def operations_of(self, job: Job, calls: Iterable[CallRecord]) -> None:
-        """Take back the operations of a job's calls, and the jobs that continue with them."""
+        """Take back operations of a job's calls, the jobs that continue with them, and what is remembered of it.
+
+        Raises:
+            MemoryUnavailableError: a part may be forgotten already.
+        """
+        if (forget := self._commands.delete.forget_copies) is not None:
+            await forget(job)
         await asyncio.gather(*(self._operation(job, call_of(job, call)) for call in calls))
 
     async def rolled_back_owner(self, operation_job_id: str) -> Job | None:

@@ -11,6 +11,7 @@ from baton.sdk.agents.registry import Registry, has_servers
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.container import Container
 from baton.worker.conversation.earlier_jobs import EarlierJobs
+from baton.worker.conversation.originals import remembers
 from baton.worker.executors.bounded import bounded, with_payloads
 from baton.worker.executors.chat_files import ChatFiles
 from baton.worker.executors.continuing import ContinueSession
@@ -33,13 +34,15 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     text_streams = TextStreams(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
     files, offloaded = ChatFiles(ports.chats, settings.files_limit_bytes), _offloaded_calls(container)
     take_back, earlier = TakeBack(container.commands), EarlierJobs(ports.listing, ports.reader, ports.store)
-    remembers = any(agent.memory_policy for agent in registry.agents)
+    originals = container.originals
 
     def asked_of(registry: Registry) -> Executing:
         others = (files, offloaded, ports.reader, container.code_runs)
         model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, *others)
         turn = Conversing(model_turn, registry, earlier, settings.prompt_limit_bytes, take_back.before_it_continues)
-        return Recalling(turn, registry, memory, settings.prompt_limit_bytes) if remembers else turn
+        if not remembers(container.registry):
+            return turn
+        return Recalling(turn, registry, memory, settings.prompt_limit_bytes, originals)
 
     def turn_with(registry: Registry) -> Executing:
         if not has_servers(registry):
@@ -58,7 +61,7 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
         CallModel: bounded(
             container, OutcomeDoor(UnlessForked(turn_with(registry), forked), secrets), asks_models=True
         ),
-        Remember: RememberJob(memory, seconds, secrets.hide),
+        Remember: RememberJob(memory, seconds, secrets.hide, originals),
         Notify: NotifyOfEnd(
             *(ports.reader, container.emitter, ports.clock, ports.callbacks, settings.callback_key),
             ContinueSession(registry, container.commands, ports.clock, take_back),

@@ -26,7 +26,7 @@ from baton.worker.runtime.callbacks import Callbacks, signed_headers
 from baton.worker.runtime.job_view import job_view
 from baton_events.app_event import AppEvent, DeadLetter
 from baton_events.emitter import Emitter
-from baton_events.errors import PublishError
+from baton_events.errors import MemoryUnavailableError, PublishError
 from baton_events.timestamps import moment
 
 
@@ -61,7 +61,10 @@ class NotifyOfEnd:
         if snapshot.job.run > job.run:
             return FollowedUp()  # it was retried: its next end is sent
         if is_rolled_back(job):
-            await self._take_back.operations_of(job, snapshot.calls)
+            try:
+                await self._take_back.operations_of(job, snapshot.calls)
+            except MemoryUnavailableError as error:
+                return NotFollowedUp(Failure("memory_unavailable", str(error), retryable=True))
         step_result = await self._sent(job, snapshot) if is_sent_out(job) else FollowedUp()
         if isinstance(step_result, FollowedUp) and is_abandoned(job):
             return await self._stop_provider(snapshot, await self._reader.transcript(job.id))

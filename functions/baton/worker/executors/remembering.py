@@ -7,7 +7,8 @@ repeat. Remembering a job twice stores one entry.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,10 +28,12 @@ from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE, Failure
 from baton.worker.conversation.conversation import BYTES_PER_TOKEN, size_bytes
 from baton.worker.conversation.earlier_jobs import Earlier
 from baton.worker.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, continued_operation, is_chat, recorded
+from baton.worker.conversation.originals import Originals
 from baton.worker.executors.executor import Executing, with_entries
 from baton.worker.executors.memory_entries import exchange_of
 from baton_events.errors import MemoryUnavailableError
 
+_log = logging.getLogger("baton.memory")
 _Executor = Callable[[Work, History, Claim], Awaitable[StepResult | None]]
 
 
@@ -47,26 +50,46 @@ def _with(history: History, entry: dict[str, Any]) -> History:
 class Recalling:
     """Performs CallModel: `turn`, with memory before it where the agent has one. `limit_bytes`: that a turn reads."""
 
-    def __init__(self, turn: _Executor, registry: Registry, keeper: MemoryKeeper, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        turn: _Executor,
+        registry: Registry,
+        keeper: MemoryKeeper,
+        limit_bytes: int,
+        originals: Originals | None = None,
+    ) -> None:
         self._turn = turn
         self._registry = registry
         self._keeper = keeper
         self._limit_bytes = limit_bytes
+        self._originals = originals
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Retrieve memory, unless that was done before, and call the model."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
-        policy = self._policy_of(effect.job.agent)
-        if policy is None or effect.turn > 1 or any(entry["role"] == MEMORY_ROLE for entry in history.transcript):
+        if effect.turn > 1 or any(entry["role"] == MEMORY_ROLE for entry in history.transcript):
             return await self._turn(effect, history, claim)
-        job, question = effect.job, question_of(history.transcript[0])
-        found = await self._keeper.retrieve(policy, job.tenant, job.session_id, question, job.id)
+        job, task = effect.job, history.transcript[0] if history.transcript else {}
+        replaced = await self._originals.replaced(job, task) if self._originals else ()
+        if replaced:
+            await self._forget(job, replaced)
+        policy = self._policy_of(job.agent)
+        if policy is None:
+            return await self._turn(effect, history, claim)
+        found = await self._keeper.retrieve(policy, job.tenant, job.session_id, question_of(task), job.id, replaced)
         if policy.required and found.warnings:
             message = f"{'; '.join(found.warnings)}, and agent {job.agent!r} requires its memory"
             return ModelFailed(Failure("memory_unavailable", message, retryable=True))
         entry = found.recorded((self._limit_bytes - history.size_bytes) // _SHARE)
         step_result = await self._turn(effect, _with(history, entry), claim)
         return with_entries(step_result, (entry,))
+
+    async def _forget(self, job: Job, replaced: Sequence[str]) -> None:
+        """Forget what the job replaces; where the index does not answer, its own end does it again."""
+        try:
+            await self._keeper.drop(job.tenant, job.session_id, replaced)
+        except MemoryUnavailableError as error:
+            _log.warning("what job %s replaces is forgotten in part: %s", job.id, error)
 
     def _policy_of(self, agent: str) -> Memory | None:
         try:
@@ -131,8 +154,14 @@ def _is_known(history: History) -> bool:
 class RememberJob:
     """Performs Remember."""
 
-    def __init__(self, keeper: MemoryKeeper, work_limit_seconds: float, hide: Callable[[str], str] = str) -> None:
-        self._keeper = keeper
+    def __init__(
+        self,
+        keeper: MemoryKeeper,
+        work_limit_seconds: float,
+        hide: Callable[[str], str] = str,
+        originals: Originals | None = None,
+    ) -> None:
+        self._keeper, self._originals = keeper, originals
         self._work_limit_seconds = work_limit_seconds
         self._hide = hide  # hides secrets in a text
 
@@ -143,12 +172,15 @@ class RememberJob:
             StoreError: it may be stored in part, and must be stored again.
         """
         assert isinstance(effect, Remember), "this executor is registered for Remember"
-        entry = exchange_of(effect.job, history.transcript[0])
-        if entry is None:
-            return FollowedUp()
+        job, task = effect.job, history.transcript[0]
+        entry = exchange_of(job, task)
         try:
             async with asyncio.timeout(self._work_limit_seconds):
-                await self._keeper.store(effect.job.tenant, struct_replace(entry, text=self._hide(entry.text)))
+                if self._originals:
+                    await self._originals.forget_replaced(job, task)
+                if entry is None:
+                    return FollowedUp()
+                await self._keeper.store(job.tenant, struct_replace(entry, text=self._hide(entry.text)))
         except (TimeoutError, MemoryUnavailableError) as error:
             reason = str(error) or f"no answer within {self._work_limit_seconds:g} s"
             return NotFollowedUp(Failure("memory_unavailable", reason, retryable=True))

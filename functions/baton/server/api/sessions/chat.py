@@ -7,6 +7,7 @@ the same job's stream. Stop is not disconnect: a closed connection changes nothi
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -36,7 +37,8 @@ from baton.settings.limits import MESSAGES, PARTS, SESSION_LIMIT_CHARS
 from baton.store.records.jobs import Snapshot, StoredParts
 from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.container import Container
-from baton_events.errors import UnreadablePayloadError
+from baton.worker.conversation.originals import remembers
+from baton_events.errors import MemoryUnavailableError, StoreError, UnreadablePayloadError
 from baton_events.ids import chat_job_id, digest
 
 Trigger = Literal["submit-message", "regenerate-message"]
@@ -182,14 +184,16 @@ async def _messages_before(
 
 
 async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot | None:
-    """Find the job to answer anew: by its id, or the newest of the message."""
+    """Find the job to answer anew: by its id, or the newest of the message, also of one that is edited."""
     newest, position = None, ""
     while True:
         jobs, position = await _messages_before(container, tenant, body.id, position)
         named = next((job for job in jobs if job.job.id == body.message_id), None)
-        mine = [job for job in jobs if job.task["chat"].get("messageId") == body.last.id]
+        wanted = (body.last.id, body.message_id)  # an edited message may have got an id of its own
+        mine = [job for job in jobs if job.task["chat"].get("messageId") in wanted]
         newest = newest or max(mine, key=lambda job: (job.job.created_at_ms, job.job.id), default=None)
-        if named or not position or (newest and body.message_id in (None, body.last.id)):
+        is_found = newest is not None and body.message_id in (None, newest.task["chat"].get("messageId"))
+        if named or not position or is_found:
             return named or newest
 
 
@@ -288,6 +292,7 @@ async def answered(
     accepted = await sessions.submit(requested.job, task, body.when_busy, may_exist=True, attached=attached)
     if requested.replaced is not None and not requested.replaced.ended:
         await sessions.stop([requested.replaced], f"job {requested.job.id}, which replaces its answer")
+    await forget_replaced(context.container, requested.job, task)
     if not is_same_request(accepted.job, requested.job):
         detail = f"message {body.last.id!r} was sent with other contents before: a new message needs a new id"
         raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
@@ -296,6 +301,13 @@ async def answered(
     # A read may be older than a new submission.
     first = stored if stored.job is not None else StoredParts(accepted.job)
     return streamed(context, request, principal, first, form=ChatForm())
+
+
+async def forget_replaced(container: Container, job: Job, task: Mapping[str, Any]) -> None:
+    """Forget what agents remember of what the job replaces; its first turn does so, too, before it recalls anything."""
+    if remembers(container.registry):
+        with suppress(MemoryUnavailableError, StoreError):
+            await container.originals.forget_replaced(job, task)
 
 
 async def resume_chat(context: Context, request: Request) -> Response:

@@ -30,7 +30,7 @@ from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job
 from baton.server.api.problem import ApiError, limited_body
 from baton.server.api.session_line import Sessions
-from baton.server.api.sessions.chat import must_take, newest_messages
+from baton.server.api.sessions.chat import forget_replaced, must_take, newest_messages
 from baton.server.api.sessions.files import ChatFiles, Named
 from baton.server.api.stream import streamed
 from baton.server.api.stream_form import HEADERS, numbered, position_in
@@ -227,6 +227,7 @@ async def _begun(context: Context, principal: Principal, agent: Agent, body: Run
     accepted = await Sessions(context.container).submit(job, task, may_exist=True, attached=attached)
     if replaced is not None and not replaced.job.ended:
         await Sessions(context.container).stop([replaced.job], f"job {job.id}, which replaces its answer")
+    await forget_replaced(context.container, job, task)
     if not is_same_request(accepted.job, job):
         detail = f"run {body.run_id!r} was started with another message before: a new run needs a new id"
         raise ApiError(422, detail, [("runId", detail)])
