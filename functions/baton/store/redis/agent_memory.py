@@ -114,6 +114,13 @@ class Chats:
         [score] = await self._redis.read(("ZSCORE", keys.sessions_key(tenant), session_id))
         return None if score is None else int(float(score))
 
+    async def is_known(self, tenant: str, session_id: str) -> bool:
+        """Return whether a session was created, or has files: those of a job outlive it."""
+        if await self.session_used_ms(tenant, session_id) is not None:
+            return True
+        [there] = await self._redis.read(("EXISTS", keys.files_key(tenant, session_id)))
+        return bool(there)
+
     async def newest_sessions(self, tenant: str, until_ms: int, skipped: int, limit: int) -> Sequence[tuple[str, int]]:
         """Return sessions last used by `until_ms`, with that time, newest first, without the `skipped` first ones."""
         span: list[str | int] = [until_ms, "-inf", "BYSCORE", "REV", "LIMIT", skipped, limit, "WITHSCORES"]
