@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ async def keep(ctx: ToolContext) -> str:
 
 @pytest.fixture(params=["in the store", "as an object"])
 async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
-    apart = {"object_store_url": f"file://{tmp_path}/objects", "object_from_bytes": 1_000}
+    apart: dict[str, Any] = {"object_store_url": f"file://{tmp_path}/objects", "object_from_bytes": 1_000}
     settings = with_keys(bytes_kept_per_tenant=10_000_000, **(apart if request.param == "as an object" else {}))
     stage = Stage(
         settings=settings, registry=Registry([Agent("keeper", ScriptedModel([[Call("keep")], "done"]), tools=[keep])])
