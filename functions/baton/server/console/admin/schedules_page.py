@@ -6,10 +6,18 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from baton.server.api.problem import ApiError, invalid
-from baton.server.api.schedules import PREFIX, ScheduleBody, coded_fault, made_schedule, recurrence_in, schedule_shown
+from baton.server.api.schedules import (
+    ScheduleBody,
+    coded_fault,
+    drop_schedule,
+    made_schedule,
+    recurrence_in,
+    schedule_shown,
+)
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.job_actions import body_of, job_form
+from baton.worker.commands.schedule import PREFIX
 from baton_events.errors import MessageNotFoundError
 
 HOME = "/console/schedules"
@@ -61,7 +69,10 @@ async def delete(visit: Visit) -> Response:
     command = recurrence_in(found, visit.container.sealing) if found else None
     if command and (fault := coded_fault(command)):
         raise ApiError(409, fault)
-    await visit.container.ports.schedules.delete(schedule_id)
+    if command:
+        await drop_schedule(visit.container, command.job["tenant"], schedule_id)
+    else:
+        await visit.container.ports.schedules.delete(schedule_id)
     return visit.go(HOME, f"Schedule {schedule_id} is deleted.")
 
 
