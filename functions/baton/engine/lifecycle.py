@@ -219,7 +219,7 @@ def outcome_of(done: Job) -> str:
     if done.error is not None:
         return error_record(replace(done.error, message=f"agent {done.agent!r} (job {done.id}): {done.error.message}"))
     result = done.result or {}
-    answer = result.get("output", result.get("answer", ""))
+    answer = result.get("output", None if done.model.runs_code else result.get("answer", ""))
     return canonical_json({"ok": {"answer": answer, "cut": True} if result.get("cut") else answer})
 
 
