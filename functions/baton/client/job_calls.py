@@ -41,7 +41,7 @@ class Calls:
 
         It is retried if it reads, or has an idempotency key.
         """
-        headers = once(idempotency_key) if idempotency_key else {}
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         repeatable = method == "GET" or bool(headers)
         call = Call(method, path, body, query or {}, headers, repeatable=repeatable, whole=True)
         return await self._requests.fetch_record(call, object)

@@ -10,7 +10,6 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Agent, Call, Registry, ScriptedModel, ToolContext, tool
-from baton.client import BatonClient
 from baton.sdk.models.model import ModelAnswer, ModelRequest
 from baton.worker.runtime.callbacks import HttpCallbacks
 from tests.unit.baton.kit.stage import Stage
@@ -123,19 +122,6 @@ async def test_a_result_is_downloaded_whatever_its_call_is_named() -> None:
             answer = await operator.http.get(f"/console/jobs/job_1/calls/{quote(name)}/result")
             assert answer.status_code == 200
             assert answer.headers["content-disposition"] == f'attachment; filename="{quote(name)}.json"'
-
-
-@pytest.mark.parametrize("key", ["\u00fc", "\u56fe", "a\r\nx-evil: 1", " a", "a\x00"])
-def test_a_key_of_a_request_that_no_header_carries_is_refused_by_the_client(key: str) -> None:
-    with BatonClient("http://127.0.0.1:9", "bk", transport=httpx.MockTransport(_unasked)) as client:
-        with pytest.raises(ValueError, match="idempotency_key"):
-            client.submit("a", "x", idempotency_key=key)
-        with pytest.raises(ValueError, match="idempotency_key"):
-            client.request("POST", "/api/agent-jobs", idempotency_key=key)
-
-
-def _unasked(request: httpx.Request) -> httpx.Response:
-    raise AssertionError(f"{request.url} is asked")
 
 
 @pytest.mark.parametrize("host", ["\u2488.example", "xn--\u00e9.example", "a" * 64 + ".example", "b\u00fccher.invalid"])
