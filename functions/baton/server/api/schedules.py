@@ -21,10 +21,10 @@ from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job, subject_of
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.worker.commands.schedule import PREFIX, coded_prefix, put_schedule, schedule_bytes
+from baton.worker.commands.schedule import coded_prefix, put_schedule, schedule_bytes
 from baton.worker.container import Container
 from baton_events.errors import BatonError, MalformedEventError, QueueRefusedError
-from baton_events.ids import key_digest, scheduled_job_id
+from baton_events.ids import SCHEDULE_PREFIX, named_schedule_id, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Recurrence, parse_event
 from baton_events.sealing import Sealing
 from baton_events.timestamps import rfc3339
@@ -63,7 +63,7 @@ class PauseBody(BaseModel):
 
 def recurrence_in(schedule: QueueSchedule, sealing: Sealing) -> Recurrence | None:
     """Return the recurrence of a schedule of ours; None for any other schedule."""
-    if not schedule.id.startswith(PREFIX):
+    if not schedule.id.startswith(SCHEDULE_PREFIX):
         return None
     try:
         event = parse_event(sealing.shown_message(schedule.body).encode())
@@ -136,27 +136,26 @@ async def made_schedule(context: Context, principal: Principal, body: ScheduleBo
     """
     ports = context.container.ports
     alike = body.model_dump_json()
-    known_by = ("schedule", principal.tenant, key) if key else ("alike", principal.tenant, alike)
-    schedule_id = f"{PREFIX}{key_digest(*known_by)}"
+    made_id = named_schedule_id("schedule" if key else "alike", principal.tenant, key or alike)
     job = new_job(
         SubmitBody.model_validate(body.model_dump(by_alias=True, exclude={"cron", "time_zone"})),
         context.container.registry,
-        job_id=schedule_id,
+        job_id=made_id,
         session_id="",
         tenant=principal.tenant,
         now_ms=ports.clock.now_ms(),
     )
     job = replace(job, subject=subject_of(context.container.sealing, principal.tenant, body.subject_id))
-    before = await _entered(context.container, job.tenant, schedule_id, schedule_bytes(body.task))
+    before = await _entered(context.container, job.tenant, made_id, schedule_bytes(body.task))
     try:
         await put_schedule(ports.schedules, context.container.emitter, job, body.task, body.cron, body.time_zone)
     except QueueRefusedError as error:
-        await _as_before(context.container, job.tenant, schedule_id, before)
+        await _as_before(context.container, job.tenant, made_id, before)
         if "cron" not in str(error).lower():
             raise ApiError(422, f"the queue refuses this schedule: {error}") from error
         why = f"{body.cron!r} is {NO_CRON}"
         raise ApiError(422, "the queue does not take the schedule's cron", [("cron", why)]) from error
-    return await _shown(context, principal, schedule_id)
+    return await _shown(context, principal, made_id)
 
 
 async def _entered(container: Container, tenant: str, schedule_id: str, size_bytes: int) -> int | None:
@@ -250,7 +249,8 @@ async def _shown(context: Context, principal: Principal, schedule_id: str) -> di
 
 async def _found(context: Context, principal: Principal, schedule_id: str) -> tuple[QueueSchedule, Recurrence]:
     # Only ours: a name of the queue's could be anything.
-    schedule = await context.container.ports.schedules.find(schedule_id) if schedule_id.startswith(PREFIX) else None
+    is_ours = schedule_id.startswith(SCHEDULE_PREFIX)
+    schedule = await context.container.ports.schedules.find(schedule_id) if is_ours else None
     command = recurrence_in(schedule, context.container.sealing) if schedule else None
     if schedule is None or command is None:
         raise ApiError(404, f"there is no schedule {schedule_id!r}")

@@ -30,12 +30,10 @@ from baton.worker.commands.cancel import CancelJob
 from baton.worker.commands.submit import SubmitJob, submission_of, submitted_job
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, StorageFullError
-from baton_events.ids import canonical_json, event_id, scheduled_job_id
+from baton_events.ids import SCHEDULE_PREFIX, canonical_json, event_id, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Event, Recurrence, Submission
 from baton_events.timestamps import moment
 
-# What the ids of all schedules of ours begin with.
-PREFIX = "sch_"
 _log = logging.getLogger("baton.commands")
 Line = Callable[[str, str], Awaitable[Mapping[str, QueueEntry]]]
 
@@ -127,7 +125,7 @@ async def put_schedule(
 
 def coded_prefix(settings: Settings) -> str:
     """Return what the ids of the deployment's schedules in code begin with."""
-    return f"{PREFIX}{settings.topic_prefix}."
+    return f"{SCHEDULE_PREFIX}{settings.topic_prefix}."
 
 
 def coded_session_id(name: str) -> str:

@@ -17,8 +17,8 @@ from baton.server.api.schedules import (
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.job_actions import body_of, job_form
-from baton.worker.commands.schedule import PREFIX
 from baton_events.errors import MessageNotFoundError
+from baton_events.ids import SCHEDULE_PREFIX
 
 HOME = "/console/schedules"
 _FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "cron", "timeZone", "once")
@@ -63,7 +63,7 @@ async def resume(visit: Visit) -> Response:
 async def delete(visit: Visit) -> Response:
     """Delete a schedule of ours; jobs that it started continue."""
     schedule_id = visit.request.path_params["schedule_id"]
-    if not schedule_id.startswith(PREFIX):
+    if not schedule_id.startswith(SCHEDULE_PREFIX):
         raise ApiError(409, f"schedule {schedule_id!r} starts no job, so it is not deleted from here: pause it")
     found = await visit.container.ports.schedules.find(schedule_id)
     command = recurrence_in(found, visit.container.sealing) if found else None
