@@ -75,12 +75,18 @@ async def test_a_job_runs_with_exactly_the_documented_rights(redis_server: Redis
 
 
 async def test_each_command_of_the_product_is_tried(redis_server: RedisProcess, over: Over) -> None:
-    """So that a new one cannot be forgotten there."""
-    commands = commands_of_the_product(redis_server)
+    """So that a new one cannot be forgotten: what is `untried` is to be added to `_ON_KEYS` of connection.py."""
+    commands, untried = commands_of_the_product(redis_server), list[str]()
     assert len(commands) > 50
     for command in sorted(commands):
-        with pytest.raises(StoreRefusedError, match=rf"let its user 'u\d+' run .*\b{command}\b"):
+        try:
             await over(f"-{command.lower()}").try_rights()
+            said = ""
+        except StoreRefusedError as error:
+            said = str(error)
+        if not re.search(rf"let its user 'u\d+' run .*\b{command}\b", said):
+            untried.append(command)
+    assert untried == []
 
 
 @pytest.mark.parametrize(
