@@ -110,6 +110,7 @@ class ModelAnswered(Struct, frozen=True):
     length cut it off, so none of its calls can run. `workspace`: the handle of the job's workspace; empty: none yet.
     Of a job that runs code: `stretch`: names its stretches with this one; empty: the code has ended. `waits`: it asks
     for nothing, since steps of earlier stretches are at work. `gives_up`: the numbers of those that it awaits no more.
+    `own`: the output as code above gets it, where people are shown another one.
     """
 
     text: str
@@ -133,6 +134,7 @@ class ModelAnswered(Struct, frozen=True):
     stretch: str = ""
     waits: bool = False
     gives_up: tuple[int, ...] = ()
+    own: Any = None
 
 
 class ModelFailed(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Decisions on a turn: when it starts, when the model has answered, when the model call failed."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,9 +19,9 @@ from baton.engine.transcript import model_entry, withheld_entry
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
 from baton.engine.work_items import WorkItem, loop_item
 from baton.sdk.records.limits import Used
-from baton.sdk.records.redaction import redacted
+from baton.sdk.records.redaction import outcome_for_code, redacted
 from baton.sdk.records.transcript import MEMORY_ROLE, Wanted
-from baton_events.ids import call_id, canonical_json, step_id
+from baton_events.ids import call_id, canonical_json, step_id, step_number
 
 
 def slot_requests(state: State) -> Decision:
@@ -122,6 +123,7 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     if not step_result.wanted:
         streamed_text = model_entry(item.turn, step_result, ())
         ending = end_completed(job, item, _result(step_result), now_ms, parts, streamed_text)
+        ending = ending if step_result.own is None else _told_code(ending, step_result.own)
         return _talking(_unless_steered(ending, job, item, now_ms, parts), text_stream)
     if holder is not None:
         decision = at_limit(job, item, "tool_calls", now_ms, parts, holder=holder)
@@ -133,6 +135,16 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
         return decision if decision.changes and not decision.changes.ends else _talking(decision, text_stream)
     decision = _call_tools(job, item, step_result, now_ms, parts)
     return _of_code(state, step_result, decision) if step_result.stretch else _talking(decision, text_stream)
+
+
+def _told_code(ending: Decision, own: Any) -> Decision:
+    """Return the end of a job with the output as it is for the code that has started it, if code has."""
+    changes = ending.changes
+    if changes is None or changes.report is None or not step_number(changes.report.call_id):
+        return ending
+    outcome = outcome_for_code(json.loads(changes.report.outcome), {"ok": own})
+    report = replace(changes.report, outcome=canonical_json(outcome))
+    return replace(ending, changes=replace(changes, report=report))
 
 
 def _of_code(state: State, step_result: ModelAnswered, decision: Decision) -> Decision:

@@ -117,7 +117,7 @@ class World:
         finally:  # no code of dead processes has an effect any more
             if self._process is not None:
                 self._process.alive = False
-                self._process.container.code_runs.leave_all()
+                self._process.container.code_runs.let_go_of_all()
             self.loop.shut_down()
 
     def _play(self) -> None:
@@ -170,7 +170,7 @@ class World:
             self._give_up()
         if self._process is None or not self._process.alive or self._process.container.stopping.begun:
             if self._process is not None:
-                self._process.container.code_runs.leave_all()
+                self._process.container.code_runs.let_go_of_all()
             self._memory.restore()
             self.clock.install(self._namespaces)
             container = SimulatedContainer(_SETTINGS, self.backend.ports(), self.registry, self)

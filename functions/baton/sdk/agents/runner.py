@@ -84,6 +84,7 @@ class RunnerAnswer(Record, frozen=True):
         waits: whether it asks for nothing because calls of earlier turns are still at work.
         given_up: the step numbers of such calls that nothing waits for any more.
         stretch: a name of this stretch and all before it; empty: the code has ended.
+        own: the output as code above gets it, where people are shown another one.
     """
 
     answer: ModelAnswer
@@ -96,6 +97,7 @@ class RunnerAnswer(Record, frozen=True):
     waits: bool = False
     given_up: tuple[int, ...] = ()
     stretch: str = ""
+    own: Any = None
 
 
 class RunnerCall(Record, frozen=True):
@@ -272,7 +274,7 @@ class CodeRuns:
         self._runs[job_id] = run
         return over + ([self._runs.pop(next(iter(self._runs)))] if len(self._runs) > self._most else [])
 
-    def leave_all(self) -> None:
+    def let_go_of_all(self) -> None:
         """Leave them all."""
         while self._runs:
             self._runs.popitem()[1].let_go()
@@ -317,4 +319,4 @@ def run_messages(
 ) -> list[dict[str, Any]] | None:
     """Read a job's messages in the library's own JSON; None: no runner made any."""
     text = "" if runner is None else runner.messages(turns_of(transcript, first_turn), results)
-    return json.loads(text, parse_constant=str) if text else None
+    return json.loads(text) if text else None

@@ -12,7 +12,7 @@ import io
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextvars import Context
-from functools import cache
+from functools import cache, wraps
 from types import CoroutineType, FrameType, GeneratorType
 from typing import Any
 
@@ -283,6 +283,7 @@ def _print_to_runs() -> None:
     """Let `print` in a run note its text, from the first run on."""
     usual = builtins.print
 
+    @wraps(usual)
     def print_(*values: Any, file: Any = None, **options: Any) -> None:
         run = RUNNING.get()
         if not isinstance(run, CodeRun) or file not in (None, sys.stdout, sys.stderr):

@@ -6,7 +6,7 @@ Invariant: people see the class, the text and the lines of their own files, and 
 import builtins
 import re
 from ast import literal_eval
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from baton.sdk.agents.runner import RunFailedError
@@ -17,7 +17,7 @@ from baton_events.values.text import text_of
 
 _LATE = "timeout"
 # What asyncio says where a task awaits what its loop does not have.
-_FOREIGN = re.compile(r"Task .* got (Future .* attached to a different loop|bad yield: .*)", re.DOTALL)
+_FOREIGN = re.compile(r"Task (?:.* )?got (Future .* attached to a different loop|bad yield: .*)", re.DOTALL)
 _NO_TEXTS = (StopIteration, StopAsyncIteration, UnicodeError, BaseExceptionGroup)
 
 
@@ -44,11 +44,10 @@ def _key_in(text: str) -> Any:
 def failure_of(error: BaseException) -> RunFailedError:
     """Return how a job fails by an exception that nobody has caught."""
     kind, text = _kind_and_text(error)
-    members = [": ".join(filter(None, _kind_and_text(each))) for each in _members(error)]
     frames = list(map(str, places_of(error)))
     if isinstance(error, NotAStepError) and error.place is not None and not frames:
         frames = [str(error.place)]
-    return RunFailedError(kind, "\n".join([text or kind, *members, *frames]))
+    return RunFailedError(kind, "\n".join([text or kind, *frames]))
 
 
 def _kind_and_text(error: BaseException) -> tuple[str, str]:
@@ -59,13 +58,3 @@ def _kind_and_text(error: BaseException) -> tuple[str, str]:
     if isinstance(error, RuntimeError) and (found := _FOREIGN.fullmatch(str(error))):
         return "not_a_step", f"{found[1]}: {NotAStepError('this', None)}"
     return type(error).__name__, text_of(error)
-
-
-def _members(error: BaseException) -> Iterator[BaseException]:
-    """Yield the members of a group, and of the groups in it."""
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            if isinstance(each, BaseExceptionGroup):
-                yield from _members(each)
-            else:
-                yield each

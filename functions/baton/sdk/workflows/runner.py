@@ -29,6 +29,7 @@ from baton.sdk.agents.runner import (
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, Call, Listener, ModelAnswer, ModelError
 from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.own_threads import in_own_thread
+from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import STRETCH
 from baton.sdk.tools.arguments import InvalidArguments, shortened
 from baton.sdk.tools.tool_error import ToolError
@@ -128,7 +129,7 @@ class WorkflowRunner(CodeRunner):
         else:
             if held is not None:
                 await in_own_thread(held.let_go)
-            whole = await recorded.whole() if recorded.whole and recorded.stretch else recorded
+            whole = await _whole(recorded)
             opened = self._opened(whole.job)
         stays = False
         try:
@@ -175,12 +176,28 @@ class WorkflowRunner(CodeRunner):
         )
 
     def _ended(self, value: Any) -> RunnerAnswer:
-        output = _checked(self._returns, value)
+        own = _checked(self._returns, value)
+        output = redacted(own)
         text = output if isinstance(output, str) else "" if output is None else canonical_json(output)
         if (size_bytes := len(text.encode())) > ANSWER_LIMIT_BYTES:
             what = f"the result has {size_bytes} bytes, over the limit of {ANSWER_LIMIT_BYTES}"
             raise RunFailedError("result_too_large", f"{what}: keep large data in files, in a store, or behind an id")
-        return RunnerAnswer(ModelAnswer(text=text), output=output, asked=False)
+        return RunnerAnswer(ModelAnswer(text=text), output=output, asked=False, own=None if own == output else own)
+
+
+async def _whole(recorded: Recorded) -> Recorded:
+    """Read all that a run is made again from.
+
+    Raises:
+        ModelError: it is not there yet: a read may be older than the last write.
+    """
+    if not recorded.stretch:
+        return recorded
+    whole = await recorded.whole() if recorded.whole else recorded
+    last = (whole.turns[-1].get("provider") or {}) if whole.turns else {}
+    if (last.get(STRETCH) or {}).get("name") != recorded.stretch:
+        raise ModelError("the job's last stretch cannot be read yet", retryable=True, type="not_read")
+    return whole
 
 
 def _stretched(opened: _Open, whole: Recorded | None, recorded: Recorded) -> tuple[Stretch, Outcomes]:

@@ -307,7 +307,7 @@ def _hash_of(future: Any) -> int:
     loop = future.get_loop()
     if not isinstance(loop, StretchLoop):
         return object.__hash__(future)
-    number: int = vars(future).setdefault("_number", 0) or loop.next_number()
+    number: int = getattr(future, "_number", 0) or loop.next_number()
     future._number = number
     return number
 

@@ -217,6 +217,7 @@ def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswere
         # The provider's data may hold the arguments a second time, in a form of its own.
         provider=None if provider is None else secrets.hide_in(redacted(provider)),
         output=secrets.hide_in(step_result.output),
+        own=secrets.hide_in(step_result.own),
         workspace=step_result.workspace and bounded_plain(step_result.workspace, "workspace"),
         extra_usage=_extra_usage(step_result.extra_usage, secrets),
     )
