@@ -152,7 +152,9 @@ class WholeModel(WrapperModel):
         parameters: ModelRequestParameters,
         names: Names,
     ) -> ModelResponse:
-        return _taken(response, messages, parameters, (self._ids or CallIds()).of(messages), names)
+        # A function's ids may repeat, as in a direct run: a capability that cuts the history goes by them.
+        ids = (self._ids or CallIds()).of(messages) if self._is_sent() else set[str]()
+        return _taken(response, messages, parameters, ids, names)
 
     async def _asked(
         self,

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import ProcessHistory
-from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse, TextPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+)
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_core import to_jsonable_python
 
@@ -147,6 +154,34 @@ async def test_a_shortened_history_stays_as_it_is() -> None:
     await shortening(seen["direct"]).run("do it")
     await Simulation(Registry([durable(shortening(seen["job"]))])).run("a", "do it")
     assert seen["job"] == seen["direct"] == [1, 3, 5, 5]
+
+
+def _cut_between_pairs(messages: list[ModelMessage]) -> list[ModelMessage]:
+    """The last three messages, and those before them that have a call of theirs, as the window of the harness."""
+    for at in range(max(0, len(messages) - 3), 0, -1):
+        before, after = ([part for one in some for part in one.parts] for some in (messages[:at], messages[at:]))
+        calls = {part.tool_call_id for part in before if isinstance(part, ToolCallPart)}
+        if calls.isdisjoint(part.tool_call_id for part in after if isinstance(part, ToolReturnPart)):
+            return messages[at:]
+    return messages
+
+
+async def test_a_history_is_shortened_where_it_is_in_a_direct_run() -> None:
+    """The ids of a function's calls may repeat: then a pair is further apart, and less is left out."""
+    turns = ([call("look", n=1), call("look", n=2)], [call("look", n=3)], [call("look", n=4)], "done")
+    seen: dict[str, list[int]] = {"direct": [], "job": []}
+
+    def shortening(lengths: list[int]) -> Agent[Any, Any]:
+        def recent(messages: list[ModelMessage]) -> list[ModelMessage]:
+            lengths.append(len(messages))
+            return _cut_between_pairs(messages)
+
+        return with_tools(Agent(scripted(*turns), name="a", capabilities=[ProcessHistory(recent)]))
+
+    await shortening(seen["direct"]).run("do it")
+    run = await Simulation(Registry([durable(shortening(seen["job"]))])).run("a", "do it")
+    assert (run.status, seen["job"]) == ("completed", seen["direct"])
+    assert len(seen["direct"]) > len(turns), "ids did repeat"
 
 
 async def test_an_output_beside_other_calls_counts_one_call_of_a_model() -> None:
