@@ -108,6 +108,7 @@ class ModelAnswered(Struct, frozen=True):
     `reflection`: the planner's thoughts on the plan's results. `request_digests`: digests of the request; None: not
     taken. `streamed_text`: the part of the text that was streamed; None: none that is still open. `cut`: a limit of its
     length cut it off, so none of its calls can run. `workspace`: the handle of the job's workspace; empty: none yet.
+    `sent_from`: the first turn that was sent, and the first one of whose files all were; 0: all.
     Of a job that runs code: `stretch`: names its stretches with this one; empty: the code has ended. `waits`: it asks
     for nothing, since steps of earlier stretches are at work. `gives_up`: the numbers of those that it awaits no more.
     `own`: the output as code above gets it, where people are shown another one.
@@ -131,6 +132,7 @@ class ModelAnswered(Struct, frozen=True):
     streamed_text: StreamedText | None = None
     cut: bool = False
     workspace: str = ""
+    sent_from: tuple[int, int] = (0, 0)
     stretch: str = ""
     waits: bool = False
     gives_up: tuple[int, ...] = ()

@@ -48,6 +48,8 @@ def _streamed_text(turn: int, answer: ModelAnswered, records: tuple[CallRecord, 
         entry["provider"] = answer.provider
     if answer.estimated_tokens and answer.input_tokens:
         entry["tokens"] = {"estimated": answer.estimated_tokens, "input": answer.input_tokens}
+    if any(answer.sent_from):
+        entry["sentFrom"] = list(answer.sent_from)
     if usage := _usage(answer):
         entry["usage"] = usage
     if answer.cut:

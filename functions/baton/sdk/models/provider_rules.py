@@ -25,20 +25,33 @@ class ProviderRules(Struct, frozen=True):
 
     Attributes:
         formats: the formats of texts and numbers that a tool's schema may name.
+        picture_tokens: what a picture takes at most.
+        page_tokens: what a page of a document takes.
+        audio_tokens: what a second of sound takes.
         nests: whether a schema may refer to itself.
         enums: whether values in an `enum` may be other than texts and numbers.
     """
 
     formats: frozenset[str]
+    picture_tokens: int
+    page_tokens: int
+    audio_tokens: int
     nests: bool = True
     enums: bool = True
 
 
-OPENAI = ProviderRules(_FORMATS)
-ANTHROPIC = ProviderRules(_FORMATS | {"uri"})
+# What files take. A picture counts as the largest one, since its size is not recorded.
+# - OpenAI has 1,536 patches at most (developers.openai.com/api/docs/guides/images-vision#calculating-costs).
+# - Anthropic says "approximately 1,600 tokens" and, of a page, "1,500-3,000 tokens" (platform.claude.com/docs/en/build-
+#   with-claude/vision, and pdf-support beside it).
+# - Google says 1,120 for a picture, 560 for a page and 32 for a second of sound (ai.google.dev/gemini-api/docs/
+#   media-resolution, and audio beside it).
+OPENAI = ProviderRules(_FORMATS, picture_tokens=1_536, page_tokens=2_000, audio_tokens=10)
+ANTHROPIC = ProviderRules(_FORMATS | {"uri"}, picture_tokens=1_600, page_tokens=3_000, audio_tokens=32)
 # ai.google.dev/gemini-api/docs/structured-output#json_schema_support, and "only 'enum' and 'date-time' are supported
 # for STRING type"; references to itself "may only be used within non-required properties".
-GOOGLE = ProviderRules(frozenset({"date-time", "float", "double", "int32", "int64"}), nests=False, enums=False)
+_GOOGLE_FORMATS = frozenset({"date-time", "float", "double", "int32", "int64"})
+GOOGLE = ProviderRules(_GOOGLE_FORMATS, 1_120, 560, 32, nests=False, enums=False)
 _BY_WORD = {"anthropic": ANTHROPIC, "claude": ANTHROPIC, "google": GOOGLE, "gemini": GOOGLE}
 
 
@@ -52,5 +65,32 @@ def strictest(rules: tuple[ProviderRules, ...]) -> ProviderRules:
     """Return rules that all of these models take."""
     first, *others = rules or (OPENAI,)
     for one in others:
-        first = ProviderRules(first.formats & one.formats, first.nests and one.nests, first.enums and one.enums)
+        first = ProviderRules(
+            first.formats & one.formats,
+            max(first.picture_tokens, one.picture_tokens),
+            max(first.page_tokens, one.page_tokens),
+            max(first.audio_tokens, one.audio_tokens),
+            first.nests and one.nests,
+            first.enums and one.enums,
+        )
     return first
+
+
+# Of what is not known before it is sent: bytes of a page, of a second of sound and of video, and of a token of text.
+_PAGE_BYTES, _SOUND_BYTES, _VIDEO_BYTES, _TEXT_BYTES = 100_000, 16_000, 250_000, 4
+# A second of video has a frame: 258 for Google's, ai.google.dev/gemini-api/docs/video-understanding.
+_FRAME_TOKENS = 258
+_TEXTS = ("text/", "application/json", "application/xml", "application/yaml")
+
+
+def file_tokens(rules: ProviderRules, media_type: str, size_bytes: int) -> int:
+    """Return what a file takes of a model's window, by its provider's rule; `size_bytes` 0: not known."""
+    if media_type.startswith("image/"):
+        return rules.picture_tokens
+    if media_type.startswith(_TEXTS):
+        return 1 + size_bytes // _TEXT_BYTES
+    if media_type.startswith("audio/"):
+        return rules.audio_tokens * (1 + size_bytes // _SOUND_BYTES)
+    if media_type.startswith("video/"):
+        return (_FRAME_TOKENS + rules.audio_tokens) * (1 + size_bytes // _VIDEO_BYTES)
+    return rules.page_tokens * (1 + size_bytes // _PAGE_BYTES)

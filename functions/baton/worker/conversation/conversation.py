@@ -120,8 +120,8 @@ def compacted(history: History, up_to: int) -> tuple[int, int] | None:
 
 
 def _tellable(entry: Entry) -> Entry:
-    """Remove the fields that only replaying the run needs."""
-    return {name: value for name, value in entry.items() if name not in ("requestDigests", "usage")}
+    """Remove the fields that no model is sent."""
+    return {name: value for name, value in entry.items() if name not in ("requestDigests", "usage", "sentFrom")}
 
 
 def _turn(entries: Sequence[dict[str, Any]], history: History) -> Turn:
@@ -132,6 +132,15 @@ def _turn(entries: Sequence[dict[str, Any]], history: History) -> Turn:
 
 def _up_to(summary: Entry) -> int:
     return int(summary["upTo"])
+
+
+def sent_from(history: History) -> tuple[int, int]:
+    """Return the first turn that was sent last, and the first one of whose files all were; 0: all of them.
+
+    What is left out once stays so, whatever room there is later: providers keep the beginning of a conversation.
+    """
+    noted = [entry["sentFrom"] for entry in history.transcript if "sentFrom" in entry]
+    return max((one[0] for one in noted), default=0), max((one[1] for one in noted), default=0)
 
 
 BYTES_PER_TOKEN = 4

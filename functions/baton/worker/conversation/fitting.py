@@ -70,8 +70,10 @@ _SHARE_OF_ONE_TURN = 2
 _NOTE_BYTES = 40
 
 
-def fit(conversation: Conversation, limit_bytes: int) -> Conversation:
-    """Fit the conversation into about `limit_bytes`."""
+def fit(conversation: Conversation, limit_bytes: int, first_turn: int = 0) -> Conversation:
+    """Fit the conversation into about `limit_bytes`. `first_turn`: those before it were left out before."""
+    if gone := [turn for turn in conversation.turns[:-1] if turn.number < first_turn]:
+        conversation = replace(conversation.without(gone), left_out=conversation.left_out + len(gone))
     if conversation.size_bytes <= limit_bytes:
         return conversation
     capacity_bytes = max(0, limit_bytes - conversation.head_bytes - _NOTE_BYTES)

@@ -16,6 +16,7 @@ from baton.sdk.models.chain import models_of
 from baton.sdk.records.budget import Unit
 from baton.worker.admission.budgeted import Declared
 from baton.worker.conversation.conversation import correction, fixed_bytes, tokens_of
+from baton.worker.conversation.sent_files import files_bytes, weighing
 
 # The answer to an offloaded request is late by no more than this.
 _OFFLOADED_MARGIN_SECONDS = 60
@@ -53,7 +54,8 @@ def _bound(registry: Registry, agent: Agent, history: History, unit: Unit) -> fl
     if agent.runner is not None or not isinstance(most, int):
         return 0
     fixed = fixed_bytes(agent.instructions, registry.specs_of(agent))
-    read = round(correction(history) * tokens_of(history.size_bytes + fixed))
+    files = 0 if agent.plan else files_bytes(history, weighing(registry, agent))
+    read = round(correction(history) * tokens_of(history.size_bytes + fixed + files))
     if unit == "tokens":
         return read + most
     return max(listed_usd(model.name, read, most) for model in models_of(registry.model_of(agent)))

@@ -93,9 +93,9 @@ def _returned(history: History, takes: Callable[[str], bool]) -> dict[str, list[
 
 
 def _and_returned(known: _Returned, results: Sequence[tuple[str, Mapping[str, Any]]]) -> _Returned:
-    from baton.sdk.records.result_files import files_in_result  # noqa: PLC0415 - few models take files
+    from baton.worker.conversation.sent_files import sent_files  # noqa: PLC0415 - few models take files
 
-    return (*known, *[(call_id, files) for call_id, each in results if (files := files_in_result(each.get("ok")))])
+    return (*known, *[(call_id, files) for call_id, each in results if (files := sent_files(each))])
 
 
 def _taken(entry: dict[str, Any], takes: Callable[[str], bool]) -> dict[str, Any]:

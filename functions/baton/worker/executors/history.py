@@ -15,7 +15,7 @@ from baton.engine.commit.answers import History
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage
 from baton.engine.transcript import refuse_newer
 from baton.sdk.agents.agent import Agent
-from baton.sdk.agents.history import KeepAll, Summarize
+from baton.sdk.agents.history import DropOldest, KeepAll, Summarize
 from baton.sdk.models.model import CUT_CAUSE, Model, ModelAnswer, ModelError, ToolSpec
 from baton.sdk.planning.plan import rounds_in
 from baton.sdk.records.foreign_text import ForeignText
@@ -26,10 +26,12 @@ from baton.worker.conversation.conversation import (
     compacted,
     conversation_of,
     fixed_bytes,
+    sent_from,
     summarized,
     tokens_of,
 )
 from baton.worker.conversation.fitting import fit
+from baton.worker.conversation.sent_files import Weighing, files_bytes, first_turn_with_files, with_files_that_fit
 from baton.worker.executors.model_call import ModelCalls, step_result, usage_of, usage_of_spent
 from baton_events.values.text import storable, text_of
 
@@ -40,15 +42,24 @@ _SUMMARY_SHARE = 0.5
 
 
 class Prompt(Struct, frozen=True):
-    """The history to send, and its estimated tokens together with the fixed part (0: not estimated)."""
+    """The history to send, and its estimated tokens together with the fixed part (0: not estimated).
+
+    `sent_from`: the first turn that is sent, and the first one of whose files all are; 0: all of them.
+    """
 
     history: History
     estimated_tokens: int = 0
     extra_usage: ExtraUsage = NO_EXTRA_USAGE
+    sent_from: tuple[int, int] = (0, 0)
 
 
 async def build_prompt(
-    agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Callable[[], Model]
+    agent: Agent,
+    history: History,
+    tools: tuple[ToolSpec, ...],
+    calls: ModelCalls,
+    writer: Callable[[], Model],
+    weigh: Weighing | None = None,
 ) -> Prompt:
     """Choose the history to send.
 
@@ -58,29 +69,43 @@ async def build_prompt(
         tools: sent besides, with the agent's instructions.
         calls: the turn's calls of models.
         writer: gives the model that writes summaries.
+        weigh: gives what a file takes of the model's window; None: it is sent none.
     """
     policy = agent.history
     if isinstance(policy, KeepAll):
         return Prompt(_everything(history))
-    fixed = _fixed_bytes(agent, tools)
-    limit_bytes = capacity_bytes(policy.max_tokens, history, fixed)
-    conversation, extra_usage = conversation_of(history), NO_EXTRA_USAGE
+    fixed, extra_usage = _fixed_bytes(agent, tools), NO_EXTRA_USAGE
+    sent, limit_bytes = _with_capacity(policy, history, fixed, weigh)
+    conversation = conversation_of(sent)
     if isinstance(policy, Summarize):
         conversation, extra_usage = await _with_summary(policy, conversation, limit_bytes, calls, writer())
         if extra_usage.entries:
             extra_usage = replace(extra_usage, compacted=compacted(history, extra_usage.entries[0]["upTo"]))
-    fitted = fit(conversation, limit_bytes)
-    return Prompt(fitted.history(), tokens_of(fitted.size_bytes + fixed), extra_usage)
+    fitted = fit(conversation, limit_bytes, sent_from(history)[0])
+    first_turn = fitted.turns[0].number if fitted.left_out and fitted.turns else 0
+    prompt, first_with_files = fitted.history(), first_turn_with_files(sent) if weigh else 0
+    size_bytes = fitted.size_bytes + fixed + (files_bytes(prompt, weigh) if weigh else 0)
+    return Prompt(prompt, tokens_of(size_bytes), extra_usage, (first_turn, first_with_files))
 
 
-def prompt_again(agent: Agent, history: History, tools: tuple[ToolSpec, ...]) -> History:
+def _with_capacity(
+    policy: DropOldest | Summarize, history: History, fixed: int, weigh: Weighing | None
+) -> tuple[History, int]:
+    """Return the history without the files that have no room, and the room that is left for its texts."""
+    limit_bytes = capacity_bytes(policy.max_tokens, history, fixed)
+    if weigh is None:
+        return history, limit_bytes
+    sent = with_files_that_fit(history, weigh, limit_bytes)
+    return sent, max(0, limit_bytes - files_bytes(sent, weigh))
+
+
+def prompt_again(agent: Agent, history: History, tools: tuple[ToolSpec, ...], weigh: Weighing | None = None) -> History:
     """Choose the history that was sent in an earlier turn, from the records up to its answer, its summary included."""
     policy = agent.history
     if isinstance(policy, KeepAll):
         return _everything(history)
-    return fit(
-        conversation_of(history), capacity_bytes(policy.max_tokens, history, _fixed_bytes(agent, tools))
-    ).history()
+    sent, limit_bytes = _with_capacity(policy, history, _fixed_bytes(agent, tools), weigh)
+    return fit(conversation_of(sent), limit_bytes, sent_from(history)[0]).history()
 
 
 def _fixed_bytes(agent: Agent, tools: tuple[ToolSpec, ...]) -> int:

@@ -20,6 +20,7 @@ from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, ModelFailed, ModelWaits, StepResult, used_by
 from baton.engine.transcript import NewerEntryError
 from baton.sdk.agents.agent import Agent
+from baton.sdk.agents.history import KeepAll
 from baton.sdk.agents.registry import Registry, UnknownAgentError, agent_takes, offered_by
 from baton.sdk.agents.runner import CODE_RUNS, CodeRunner, CodeRuns
 from baton.sdk.memory import entries as recollection
@@ -57,6 +58,7 @@ from baton_events.ids import canonical_json
 from baton_events.values.text import text_of
 
 if TYPE_CHECKING:
+    from baton.worker.conversation.sent_files import Weighing
     from baton.worker.executors.offloading.calls import OffloadedCalls
     from baton.worker.executors.plan_turns import PlannerTurn
 
@@ -146,7 +148,8 @@ class ModelTurn:
             planner = _planner_turn(self._registry, agent, effect.job, history)
         prompt_specs = planner.prompt_specs if planner else specs
         summarizer = partial(self._registry.summarizer_of, agent)
-        prompt = await build_prompt(agent, history, prompt_specs, calls, summarizer)
+        weigh = _weighing(self._registry, agent)
+        prompt = await build_prompt(agent, history, prompt_specs, calls, summarizer, weigh)
         try:
             prompt_history = await self._with_files(effect, prompt.history, agent)
         except FileGoneError as error:
@@ -170,6 +173,7 @@ class ModelTurn:
             step_result,
             request_digests=digests,
             estimated_tokens=estimated,
+            sent_from=prompt.sent_from,
             streamed_text=streamed_text,
             extra_usage=extra_usage,
         )
@@ -281,6 +285,15 @@ def _request(
     )
 
 
+def _weighing(registry: Registry, agent: Agent) -> "Weighing | None":
+    """Return how much a file takes of the model's window; None: no policy asks."""
+    if isinstance(agent.history, KeepAll) or not getattr(registry.model_of(agent), "takes_files", ()):
+        return None
+    from baton.worker.conversation.sent_files import weighing  # noqa: PLC0415 - few models take files
+
+    return weighing(registry, agent)
+
+
 def request_again(registry: Registry, agent: Agent, job: Job, history: History) -> ModelRequest:
     """Make the request of an earlier turn anew, as the agent is today.
 
@@ -292,7 +305,8 @@ def request_again(registry: Registry, agent: Agent, job: Job, history: History) 
     """
     specs = registry.specs_of(agent)
     planner = _planner_turn(registry, agent, job, history) if agent.mode == "plan" else None
-    sent = prompt_again(agent, history, planner.prompt_specs if planner else specs)
+    specs_sent = planner.prompt_specs if planner else specs
+    sent = prompt_again(agent, history, specs_sent, _weighing(registry, agent))
     request = _request(agent, specs, sent, job.turn)
     return planner.request(request) if planner else request
 

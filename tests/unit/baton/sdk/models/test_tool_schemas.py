@@ -261,7 +261,8 @@ def test_families_are_known_by_their_names() -> None:
     assert rules_of("anthropic", "claude-x") is rules_of("bedrock", "us.anthropic.claude-x") is ANTHROPIC
     assert rules_of("openrouter", "google/gemini-x") is rules_of("google-cloud", "gemini-x") is GOOGLE
     assert rules_of("openai", "gpt-x") is rules_of("groq", "llama") is OPENAI
-    assert strictest((OPENAI, GOOGLE)) == ProviderRules(frozenset({"date-time"}), nests=False, enums=False)
+    tokens = (OPENAI.picture_tokens, OPENAI.page_tokens, GOOGLE.audio_tokens)
+    assert strictest((OPENAI, GOOGLE)) == ProviderRules(frozenset({"date-time"}), *tokens, nests=False, enums=False)
 
 
 _WORDS = st.sampled_from(["a", "b", "$c", "d e", "ä"])
