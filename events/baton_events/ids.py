@@ -15,7 +15,7 @@ CALL_DIGEST_CHARS = 10
 KEY_CHARS = 32
 _CALL_DASHES = 3  # job, turn, position, digest
 CHILD_SEPARATOR = "."
-BATCH_PREFIX = "batch_"
+BATCH_PREFIX, SCHEDULE_PREFIX = "batch_", "sch_"
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 # Made once: an encoder makes one for each text. No marks of what it is in: a circle ends at the depth of calls.
 _chunks_of: Callable[[Any, int], Sequence[str]] = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
@@ -70,6 +70,11 @@ def chat_job_id(tenant: str, session_id: str, message_id: str, replaces: str) ->
 def named_job_id(kind: str, tenant: str, session_id: str, name: str) -> str:
     """Return the id of the job that a client of another protocol has named: by a run, or by a message."""
     return f"job_{key_digest(kind, tenant, session_id, name)}"
+
+
+def named_schedule_id(kind: str, tenant: str, name: str) -> str:
+    """Return the id of the schedule that this tenant has named, or whose body is its name."""
+    return f"{SCHEDULE_PREFIX}{key_digest(kind, tenant, name)}"
 
 
 def scheduled_job_id(schedule_id: str, message_id: str) -> str:

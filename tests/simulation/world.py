@@ -137,6 +137,7 @@ class World:
             queue=self.queue,
             queue_records=SimQueueRecords(self, SimClock(self)),
             schedules=self.schedules,
+            kept_schedules=through_wire(self, "kept_schedules", real.kept_schedules),
             verifier=SimVerifier(SimClock(self)),
             clock=SimClock(self),
             randomness=SimRandomness(self),

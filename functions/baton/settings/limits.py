@@ -69,5 +69,6 @@ LIMITS = (
     Limit("files of a message; their bytes together", f"{FILES}; {_size(FILES_BYTES)}", "413"),
     Limit("faults that an answer lists", f"{FAULTS}", "the others are left out"),
     Limit("bytes that a tenant has stored", "`BYTES_KEPT_PER_TENANT`", "429"),
+    Limit("schedules of a tenant", "`SCHEDULES_PER_TENANT`", "409"),
     Limit("jobs on a page of a list or of a session, by their size", _size(PAGE_BYTES), "the next page"),
 )

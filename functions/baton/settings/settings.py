@@ -80,6 +80,7 @@ class Settings(QueueSettings, Record, frozen=True):
     file_types: str = "image/*,application/pdf,text/*,audio/*,video/*"
     job_retention_seconds: int = 2_592_000
     bytes_kept_per_tenant: int = 0
+    schedules_per_tenant: int = 100
     sweep_interval_seconds: int = 60
     operations_stream_name: str = "operations:completed"
     operations_stream_group: str = "baton"

@@ -266,8 +266,16 @@ SETTINGS = (
             "bytes_kept_per_tenant",
             "0",
             "bytes",
-            "most that a tenant may store: jobs, files, events; 0: no limit",
+            "most that a tenant may store: jobs, files, events, schedules; 0: no limit",
             whole(0, 1_000_000_000_000),
+        ),
+        Setting(
+            "SCHEDULES_PER_TENANT",
+            "schedules_per_tenant",
+            "100",
+            "",
+            "schedules that a tenant may have, beside those in code; 0: no limit",
+            whole(0, 1_000_000),
         ),
         Setting(
             "SWEEP_INTERVAL_SECONDS",

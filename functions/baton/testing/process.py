@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 from baton.sdk.records.own_threads import OWN_THREADS
 from baton.testing.dice import Dice
 from baton.testing.virtual_clock import VirtualClock
-from baton.testing.virtual_loop import VirtualLoop
+from baton.testing.virtual_loop import Crashed, VirtualLoop
 from baton.testing.virtual_thread import in_virtual_thread
 from baton.worker.container import Container
 
@@ -99,7 +99,9 @@ class SimulationLoop(VirtualLoop):
         """Run users' functions as in a thread, in virtual time; those of Baton's own are called at once."""
         if executor is OWN_THREADS:
             return super().run_in_executor(executor, func, *args)
-        return self.create_task(in_virtual_thread(func, *args))
+        future: asyncio.Future[_T] = self.create_future()
+        self.create_task(_into(future, func, *args))
+        return future
 
     async def create_connection(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse a socket."""
@@ -166,6 +168,20 @@ class SimulationLoop(VirtualLoop):
         self._ready.clear()
         self._left.clear()
         self.close()
+
+
+async def _into(future: "asyncio.Future[_T]", func: Callable[[*_Ts], _T], *args: *_Ts) -> None:
+    """Run the function for who waits for the future: as from a thread, an exit is an error of that one alone."""
+    try:
+        result = await in_virtual_thread(func, *args)
+    except (asyncio.CancelledError, GeneratorExit, Crashed):  # the process is dead
+        raise
+    except BaseException as error:  # noqa: BLE001 - as above
+        if not future.done():  # else nobody waits any more
+            future.set_exception(error)
+    else:
+        if not future.done():
+            future.set_result(result)
 
 
 # What opens a socket or starts a process, whatever library asks for it. A test's own stand-ins are left alone.

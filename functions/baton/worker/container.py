@@ -31,7 +31,7 @@ from baton.store.redis.listing import Listing
 from baton.store.redis.operation_stream import OperationStream
 from baton.store.redis.reader import Reader
 from baton.store.redis.store import Store
-from baton.store.redis.totals import Counters, KeptEvents, StoredBytes, ToolStatistics, count
+from baton.store.redis.totals import Counters, KeptEvents, KeptSchedules, StoredBytes, ToolStatistics, count
 from baton.worker.admission.slot_client import JobRows, SlotClient
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands
@@ -86,6 +86,7 @@ class Ports(Record, frozen=True):
     queue: Queue
     queue_records: QueueRecords
     schedules: Schedules
+    kept_schedules: KeptSchedules
     verifier: Verifier
     clock: Clock
     randomness: Randomness
@@ -170,7 +171,8 @@ class Container:
         ports, emitter = self.ports, self.emitter
         stores = (ports.store, ports.archive, ports.admission, self._slot_client)
         made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
-        made.fire.line, made.delete.objects = ports.admission_control.line, ports.objects
+        made.fire.line, made.fire.kept = ports.admission_control.line, ports.kept_schedules
+        made.delete.objects = ports.objects
         made.delete.forget_copies = self.originals.forget if remembers(self.registry) else None
         made.submit.payloads = self.payloads
         if self.payloads is not None:

@@ -25,7 +25,7 @@ from baton.store.redis.listing import Listing
 from baton.store.redis.operation_stream import OperationStream
 from baton.store.redis.reader import Reader
 from baton.store.redis.store import Store
-from baton.store.redis.totals import Counters, KeptEvents, StoredBytes, ToolStatistics
+from baton.store.redis.totals import Counters, KeptEvents, KeptSchedules, StoredBytes, ToolStatistics
 from baton.store.vector import UpstashLongTermMemory
 from baton.worker.container import Container, Ports
 from baton.worker.runtime.callbacks import HttpCallbacks
@@ -53,6 +53,7 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
         queue=QStashQueue(settings),
         queue_records=QStashRecords(settings),
         schedules=QStashSchedules(settings),
+        kept_schedules=KeptSchedules(connection),
         verifier=QueueVerifier(settings, clock),
         clock=clock,
         randomness=SystemRandomness(),

@@ -41,7 +41,7 @@ def init(folder: Path, *, workflow: bool, code_mode: bool) -> None:
     template = files("baton_local") / "project"
     values = {
         "name": name,
-        "requirement": _requirement(DISTRIBUTION, "workflows" if workflow or code_mode else ""),
+        "requirement": _requirement(DISTRIBUTION, "code-mode" if code_mode else ""),
         "requirement_local": _requirement(LOCAL_DISTRIBUTION),
         **{
             f"requirement_{extra}": _requirement(DISTRIBUTION, extra)

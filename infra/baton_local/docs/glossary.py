@@ -22,6 +22,9 @@ TERMS = (
     Term("budget", "what calls with one key may spend in a day, a month, or ever", "spend limit, quota"),
     Term("budget scope", "a job whose limits a turn is held to: its own, or one above it", "quota scope"),
     Term("callback", "what the queue sends when it gives up on a message", "dead-letter hook"),
+    Term(
+        "changed code", "a workflow's code that asks for other steps than its job has recorded", "non-determinism error"
+    ),
     Term("claim", "the exclusive, expiring right to work on a work item", "visibility timeout (SQS), lease"),
     Term("command", "what an API call does to a job; its backup message has it, too", "request"),
     Term("commit", "one write that removes a work item and adds what follows; the first one wins", "compare-and-set"),
@@ -39,6 +42,7 @@ TERMS = (
     Term("object", "a large payload in the object store, named by a record", "claim check, blob"),
     Term("offloaded call", "a model call whose request the queue sends while the job waits", "async completion"),
     Term("operation", "a call that waits for an outcome; in the background it is a job of its own", "async task"),
+    Term("patch", "a named change of a workflow's code, which jobs from before it pass over", "patch, version marker"),
     Term("pending", "of a message: the work items that it still guarantees", "outbox entries"),
     Term("post-commit effects", "what is done after a commit: statistics, alerts, remembering", "after-commit hooks"),
     Term("pruning", "removing rows and keys whose time is over", "garbage collection"),
@@ -56,7 +60,7 @@ TERMS = (
     Term("slot state", "what a job wants of the admission, and whether it holds a slot", "semaphore state"),
     Term("slot table", "the admission's entries of all live jobs", "semaphore holders and queue"),
     Term("step result", "what a model call, a tool run or a wait ended with", "activity result"),
-    Term("stretch", "the part of a workflow or script between two waits; a turn that calls no model", "workflow task"),
+    Term("stretch", "what a workflow or script does between two waits; a turn that calls no model", "workflow task"),
     Term("sweep", "looks for work items that nobody works on, replays them, and reconciles jobs", "reconciler, reaper"),
     Term("text stream", "a model's answer, sent part by part while it is made", "token stream"),
     Term("timeout result", "the result of a wait whose time is up", "default value"),

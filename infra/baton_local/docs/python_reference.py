@@ -94,9 +94,11 @@ def _entry(name: str, value: Any) -> str:
     if isinstance(value, Tool):
         arguments = ", ".join(value.parameters.get("properties", {}))
         return f"### `{name}`: a tool\n\n{value.description} Arguments: `{arguments}`."
-    parts = [f"### `{name}`", docstring_parts(_docstring(value)).text, _parameters(value)]
-    if value in _METHODS_OF:
-        parts += ["Methods:", _methods(value)]
+    is_object = not isinstance(value, type) and not inspect.isroutine(value)  # one that is called, and has more
+    described = value.__call__ if is_object else value
+    parts = [f"### `{name}`", docstring_parts(_docstring(described)).text, _parameters(described)]
+    if is_object or value in _METHODS_OF:
+        parts += ["Methods:", _methods(type(value) if is_object else value)]
     return "\n\n".join(part for part in parts if part)
 
 

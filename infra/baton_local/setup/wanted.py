@@ -16,7 +16,7 @@ from baton.queue.account import Topic, TopicEndpoint
 from baton.sdk.agents.registry import Registry
 from baton.sdk.agents.schedule import Schedule
 from baton.settings.settings import Settings
-from baton.worker.commands.schedule import at_time, coded_session_id, recurrence
+from baton.worker.commands.schedule import at_time, coded_prefix, coded_session_id, recurrence
 from baton.worker.runtime.new_jobs import job_of
 from baton_events.app_event import endpoint_of, topic_suffix
 from baton_events.emitter import message_of, message_to, sealing_in
@@ -25,8 +25,6 @@ from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS, Ag
 from baton_events.sealed_messages import is_sealed_now
 from baton_events.sealing import Sealing
 from baton_events.setting import is_loopback
-
-CODED = "sch_"
 
 
 class CodedSchedule(Struct, frozen=True):
@@ -46,14 +44,9 @@ class CodedSchedule(Struct, frozen=True):
         )
 
 
-def prefix_of(settings: Settings) -> str:
-    """Return what the ids of the deployment's schedules in code begin with."""
-    return f"{CODED}{settings.topic_prefix}."
-
-
 def coded_schedule(registry: Registry, schedule: Schedule, settings: Settings) -> CodedSchedule:
     """Return a schedule in code as the queue should have it; its jobs are of the deployment's tenant (TENANT)."""
-    schedule_id = f"{prefix_of(settings)}{schedule.name}"
+    schedule_id = f"{coded_prefix(settings)}{schedule.name}"
     ids = {"job_id": schedule_id, "session_id": coded_session_id(schedule.name), "tenant": settings.tenant}
     job = job_of(registry, schedule.agent_name, **ids, now_ms=0)
     about: dict[str, Any] = {"cron": schedule.cron, "timeZone": schedule.time_zone, "code": schedule.name}
@@ -116,7 +109,7 @@ def wanted_of(settings: Settings, events: Iterable[str] = (), coded: Iterable[Co
     core = (_topic(settings, settings.topic(kind), ENDPOINTS[kind]) for kind in EventType)
     own = (_topic(settings, f"{prefix}{topic_suffix(name)}", endpoint_of(name)) for name in events)
     in_code = (WantedSchedule(each.id, each.cron, each.message, each) for each in coded or ())
-    prefixes = (prefix,) if coded is None else (prefix, prefix_of(settings))
+    prefixes = (prefix,) if coded is None else (prefix, coded_prefix(settings))
     return Wanted(prefixes, (*core, *own), (sweep, *in_code))
 
 

@@ -151,7 +151,7 @@ class Registry:
             self._know_trial()
         if name not in self._tools:
             listed = _listed({item.name for item in self._given_tools})
-            raise UnknownToolError(f"unknown tool {name!r}; there are: {listed}")
+            raise UnknownToolError(f"unknown tool {name!r}; there are: {listed}; add others to Registry(tools=[...])")
         return self._tools[name]
 
     def tools_of(self, agent: Agent | str) -> Mapping[str, Tool]:

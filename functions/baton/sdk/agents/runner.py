@@ -319,4 +319,4 @@ def run_messages(
 ) -> list[dict[str, Any]] | None:
     """Read a job's messages in the library's own JSON; None: no runner made any."""
     text = "" if runner is None else runner.messages(turns_of(transcript, first_turn), results)
-    return json.loads(text) if text else None
+    return json.loads(text, parse_constant=str) if text else None

@@ -15,6 +15,7 @@ from pydantic_ai import exceptions
 from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.models.model import ModelError, Spent
 from baton.sdk.models.through_pydantic_ai.errors import model_error
+from baton.sdk.tools.contained import CutShortError
 from baton_events.values.text import text_of
 
 # What a run has used up to the end of a piece, and up to its beginning.
@@ -58,7 +59,8 @@ def failure_of(error: Exception, used: Sequence[Used]) -> ModelError | RunFailed
     elif isinstance(error, of_provider):
         failure = model_error(error)
     else:
-        failure = RunFailedError(type(error).__name__, text_of(error) or "no message")
+        kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+        failure = RunFailedError(kind, text_of(error) or "no message")
     for now, before in used:
         one = now - before
         if one.input_tokens or one.output_tokens:

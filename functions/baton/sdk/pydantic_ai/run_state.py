@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeGuard
 
 import pydantic_ai as ai
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from baton.sdk.agents.runner import Recorded, RunFailedError
@@ -30,7 +30,10 @@ KIND = "pydantic-ai-run"
 # is gone, the message follows in a request of its own.
 NEXT_TO = "_tool_call"
 _JSON = ai.ModelMessagesTypeAdapter
-_USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDefinition]])
+# The same, but that no number becomes null: `Infinity` and `NaN` stand in the text, which is kept as one.
+_NUMBERS = ConfigDict(ser_json_bytes="base64", ser_json_inf_nan="constants")
+_KEPT = TypeAdapter(list[ai.ModelMessage], config=_NUMBERS)
+_USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDefinition]], config=_NUMBERS)
 _COUNTS = frozenset(one.name for one in fields(ai.RunUsage))
 _BESIDE = ("metadata", "tool_kind", "content_file_digests")  # of a result, what is kept with it
 _SAME_AS_JSON = (str, int, bool, type(None))
@@ -41,9 +44,9 @@ _OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "fai
 def dumped(messages: Sequence[ai.ModelMessage]) -> str:
     """Dump messages as JSON text: an object would lose the order of names, which a model sees."""
     try:
-        return _JSON.dump_json(list(messages)).decode()
+        return _KEPT.dump_json(list(messages)).decode()
     except PydanticSerializationError:  # it may have half a character, where a library or a hook has put it
-        return recorded_json(_JSON.dump_python(list(messages), mode="json"), "messages")
+        return recorded_json(_KEPT.dump_python(list(messages), mode="json"), "messages")
 
 
 def kept_of_turn(
@@ -128,10 +131,12 @@ def kept_of_call(
     if len(parts) == 1 and _is_bare(parts[0]):
         return parts[0].content, kept
     messages = dumped([ai.ModelRequest(parts=list(parts))])
-    first, *others = json.loads(messages)[0]["parts"]
+    # Numbers that JSON has not are shown as texts; the model gets them as they are. A text may have such a word, too.
+    odd = any(word in messages for word in ("NaN", "Infinity"))
+    first, *others = json.loads(messages, parse_constant=str)[0]["parts"]
     more = [first.get(name) for name in _BESIDE]
     has_files = isinstance(parts[0], ai.ToolReturnPart) and bool(parts[0].files)
-    if others or has_files or first["outcome"] != "success" or any(one is not None for one in more):
+    if others or odd or has_files or first["outcome"] != "success" or any(one is not None for one in more):
         kept["messages"], first["content"] = before.contents.short(messages), _without_data(first["content"])
     return first["content"] if first["outcome"] == "success" else {first["outcome"]: first["content"]}, kept
 

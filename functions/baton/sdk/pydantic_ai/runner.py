@@ -56,8 +56,6 @@ from baton.sdk.tools.approval_rule import WEEK_SECONDS
 from baton.sdk.tools.arguments import misfit
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool_error import ToolError
-from baton_events.errors import StoreError
-from baton_events.values.text import text_of
 
 OfJob = Callable[[JobInfo], Any]
 
@@ -220,12 +218,8 @@ class PydanticAIRunner:
             if stopped.requests.approvals:
                 return NeedsApproval(f"run tool {call.tool}", next(iter(stopped.requests.metadata.values()), None))
             return Pending(timeout_seconds=WEEK_SECONDS)
-        except (StoreError, ToolError):
-            raise
         except RunFailedError as error:
             raise ToolError(error.message, type=error.type) from error
-        except Exception as error:
-            raise ToolError(text_of(error) or "no message", type=type(error).__name__) from error
 
     async def abandon(self, recorded: Recorded) -> None:
         """Cancel the suspended answer that the job waited for, if any."""

@@ -25,11 +25,11 @@ from pydantic_ai.tools import DeferredToolRequests, RunContext, Tool, ToolDefini
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 from pydantic_core import to_jsonable_python
 
-from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.models.through_pydantic_ai.whole import CallIds, WholeModel
 from baton.sdk.pydantic_ai.run_objects import RunObjects, parts
+from baton.sdk.tools.contained import CutShortError
 from baton_events.values.json_value import Unrecordable, plain
-from baton_events.values.text import storable, text_of
+from baton_events.values.text import storable
 
 # What these do is what the capabilities in them do.
 _HANDING_ON = (CombinedCapability, WrapperCapability)
@@ -204,7 +204,7 @@ class Piece(AbstractCapability[Any]):
         try:
             return storable_in(await handler(given["args"]))
         except (SystemExit, KeyboardInterrupt) as error:
-            raise RunFailedError(type(error).__name__, text_of(error) or "no message") from error
+            raise CutShortError(error) from error
 
     async def wrap_output_process(self, ctx: RunContext[Any], *, output: Any, handler: Any, **_: Any) -> Any:
         """Tell the model of an output that the job's result cannot hold, such as NaN."""

@@ -12,8 +12,8 @@ from baton_events.ids import digest
 from baton_events.values.text import cut, text_of
 
 _SHOWN_CHARS = 80
-# Not compiled here: most processes see no file.
-_MEDIA_TYPE, _NAME = r"[\w.+-]{1,63}/[\w.+-]{1,63}", r"[0-9a-f]{64}"
+# Not compiled here: most processes see no file. A file is served under its media type: a header takes no other signs.
+MEDIA_TYPE, _NAME = r"[A-Za-z0-9_.+-]{1,63}/[A-Za-z0-9_.+-]{1,63}", r"[0-9a-f]{64}"
 
 # The first bytes of contents of these types: a content with another type's beginning is refused.
 BEGINNINGS = {
@@ -38,7 +38,7 @@ def named_file(data: bytes, media_type: str, filename: str) -> tuple[dict[str, A
     """
     if not isinstance(data, bytes | bytearray | memoryview) or not data:
         raise ValueError(f"keep_file() needs the bytes of a file, got {cut(text_of(data), _SHOWN_CHARS)!r}")
-    if not isinstance(media_type, str) or not re.fullmatch(_MEDIA_TYPE, media_type):
+    if not isinstance(media_type, str) or not re.fullmatch(MEDIA_TYPE, media_type):
         shown = cut(text_of(media_type), _SHOWN_CHARS)
         raise ValueError(f"keep_file() needs a media type such as 'image/png', got {shown!r}")
     if not isinstance(filename, str | None):
@@ -64,4 +64,4 @@ def _is_file(item: Any) -> bool:
     texts = (media_type, name, item.get("filename", ""))
     if not all(isinstance(text, str) for text in texts) or not isinstance(size, int) or size < 0:
         return False
-    return bool(re.fullmatch(_MEDIA_TYPE, str(media_type)) and re.fullmatch(_NAME, str(name)))
+    return bool(re.fullmatch(MEDIA_TYPE, str(media_type)) and re.fullmatch(_NAME, str(name)))

@@ -5,7 +5,7 @@ Invariant: the caller is cancelled only from outside, never by the foreign code.
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -13,7 +13,18 @@ from msgspec import Struct
 from baton_events.values.text import text_of
 
 _T = TypeVar("_T")
-_CALLERS = ("baton.", "asyncio.", "importlib")  # the modules above foreign code in a traceback
+# The modules above foreign code in a traceback, and those that a library's run has above its user's code.
+_CALLERS = ("baton.", "asyncio.", "importlib")
+_LIBRARIES = (
+    "pydantic_ai.",
+    "pydantic_graph.",
+    "pydantic.",
+    "anyio.",
+    "concurrent.",
+    "contextlib",
+    "threading",
+    "functools",
+)
 _OURS = ("baton.", "baton_events.")
 _BETWEEN = ("asyncio.", "concurrent.", "contextlib", "threading")  # calls of both go through these
 
@@ -107,11 +118,52 @@ def is_foreign(error: BaseException) -> bool:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Format the error with its traceback, which begins at the foreign code."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_CALLERS):
-        trace = trace.tb_next
+    """Format the error with its traceback, and its causes with theirs: each begins at the foreign code."""
     try:
-        return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+        formatted = traceback.TracebackException.from_exception(error)
+        found = has_place(error)
+        for each, part in _with_causes(error, formatted):
+            part.stack[:] = part.stack[_before(each, found=found) :]
+        return "".join(formatted.format()).rstrip()
     except Exception:  # noqa: BLE001 - an error's own text and notes are foreign code, too
         return f"{type(error).__name__}: {text_of(error)}"
+
+
+def has_place(error: BaseException) -> bool:
+    """Return whether the error, or a cause of it, has passed through code that is no library's here."""
+    formatted = traceback.TracebackException.from_exception(error)
+    return any(not _is_called(each) for each, _ in _with_causes(error, formatted))
+
+
+def _with_causes(
+    error: BaseException, formatted: traceback.TracebackException
+) -> Iterator[tuple[BaseException, traceback.TracebackException]]:
+    """Yield each error that is shown, with its form."""
+    pairs = [(error, formatted)]
+    while pairs:
+        each, part = pairs.pop()
+        yield each, part
+        below = [(each.__cause__, part.__cause__), (each.__context__, part.__context__)]
+        pairs += [(inner, form) for inner, form in below if inner is not None and form is not None]
+        if isinstance(each, BaseExceptionGroup):
+            pairs += zip(each.exceptions, part.exceptions or (), strict=False)
+
+
+def _modules(error: BaseException) -> list[str]:
+    return [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def _is_called(error: BaseException) -> bool:
+    return all(module.startswith((*_CALLERS, *_LIBRARIES)) for module in _modules(error))
+
+
+def _before(error: BaseException, *, found: bool) -> int:
+    """Return how many frames to leave out: all before a user's code.
+
+    An error of a library alone has its last one, where a user's code is `found` in another; else all but our own.
+    """
+    modules = _modules(error)
+    if found and _is_called(error):
+        return max(0, len(modules) - 1)
+    above = (*_CALLERS, *_LIBRARIES) if found else _CALLERS
+    return next((at for at, module in enumerate(modules) if not module.startswith(above)), len(modules))

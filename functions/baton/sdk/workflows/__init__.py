@@ -1,1 +1,1 @@
-"""Durable Python without replay: workflows, and the interpreter of their code. Needs the extra `workflows`."""
+"""Workflows: ordinary Python whose awaits are steps of a job, made again from the steps that are recorded."""

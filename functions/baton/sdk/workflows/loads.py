@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any, NamedTuple
 
-_OURS = frozenset({"baton", "baton_events", "baton_local"})
+_OURS = frozenset({"baton", "baton_events"})
 _STANDARD = Path(inspect.__file__).parent
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 NOTHING: Any = object()  # there is no such value, or it is not known before the code runs

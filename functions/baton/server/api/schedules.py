@@ -1,8 +1,11 @@
 """Schedules over HTTP: jobs that recur by a cron expression (CONTRACT, Jobs).
 
-The queue alone keeps them, so no second copy can disagree with it.
+The queue alone keeps them, so no second copy can disagree with it. Which are a tenant's stands in the store, so that
+its list and its number are its own, whatever others have. Invariant: a tenant has no more of them than it may, however
+many it makes at once, and their bytes count with all else that it stores.
 """
 
+import asyncio
 import re
 from typing import Annotated, Any
 
@@ -18,15 +21,15 @@ from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job, subject_of
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.worker.commands.schedule import put_schedule
+from baton.worker.commands.schedule import coded_prefix, put_schedule, schedule_bytes
 from baton.worker.container import Container
-from baton_events.errors import MalformedEventError, QueueRefusedError
-from baton_events.ids import key_digest, scheduled_job_id
+from baton_events.errors import BatonError, MalformedEventError, QueueRefusedError
+from baton_events.ids import SCHEDULE_PREFIX, named_schedule_id, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Recurrence, parse_event
 from baton_events.sealing import Sealing
 from baton_events.timestamps import rfc3339
 
-PREFIX = "sch_"
+_READ_AT_ONCE = 10
 
 
 class ScheduleBody(JobBody):
@@ -60,7 +63,7 @@ class PauseBody(BaseModel):
 
 def recurrence_in(schedule: QueueSchedule, sealing: Sealing) -> Recurrence | None:
     """Return the recurrence of a schedule of ours; None for any other schedule."""
-    if not schedule.id.startswith(PREFIX):
+    if not schedule.id.startswith(SCHEDULE_PREFIX):
         return None
     try:
         event = parse_event(sealing.shown_message(schedule.body).encode())
@@ -128,31 +131,61 @@ async def made_schedule(context: Context, principal: Principal, body: ScheduleBo
     Without a key the body is the key: a repeated request makes no second schedule.
 
     Raises:
-        ApiError: 422, no such agent, or no cron expression.
+        ApiError: 422, no such agent, or no cron expression; 409, the tenant has as many as it may.
+        StorageFullError: it has stored as many bytes.
     """
     ports = context.container.ports
     alike = body.model_dump_json()
-    known_by = ("schedule", principal.tenant, key) if key else ("alike", principal.tenant, alike)
-    schedule_id = f"{PREFIX}{key_digest(*known_by)}"
+    made_id = named_schedule_id("schedule" if key else "alike", principal.tenant, key or alike)
     job = new_job(
         SubmitBody.model_validate(body.model_dump(by_alias=True, exclude={"cron", "time_zone"})),
         context.container.registry,
-        job_id=schedule_id,
+        job_id=made_id,
         session_id="",
         tenant=principal.tenant,
         now_ms=ports.clock.now_ms(),
     )
     job = replace(job, subject=subject_of(context.container.sealing, principal.tenant, body.subject_id))
+    before = await _entered(context.container, job.tenant, made_id, schedule_bytes(body.task))
     try:
-        await put_schedule(
-            context.container.ports.schedules, context.container.emitter, job, body.task, body.cron, body.time_zone
-        )
+        await put_schedule(ports.schedules, context.container.emitter, job, body.task, body.cron, body.time_zone)
     except QueueRefusedError as error:
+        await _as_before(context.container, job.tenant, made_id, before)
         if "cron" not in str(error).lower():
             raise ApiError(422, f"the queue refuses this schedule: {error}") from error
         why = f"{body.cron!r} is {NO_CRON}"
         raise ApiError(422, "the queue does not take the schedule's cron", [("cron", why)]) from error
-    return await _shown(context, principal, schedule_id)
+    return await _shown(context, principal, made_id)
+
+
+async def _entered(container: Container, tenant: str, schedule_id: str, size_bytes: int) -> int | None:
+    """Enter a schedule among its tenant's; return its bytes before, None: it is new.
+
+    Raises:
+        ApiError: 409, there are as many as the tenant may have. StorageFullError: it has stored as many bytes.
+    """
+    most = container.settings.schedules_per_tenant
+    before, count = await container.ports.kept_schedules.enter(tenant, schedule_id, size_bytes)
+    try:
+        if before is None and 0 < most < count:
+            detail = f"tenant {tenant!r} has {count - 1} schedules, and SCHEDULES_PER_TENANT allows {most}: delete some"
+            raise ApiError(409, detail)
+        await container.commands.quota.check(tenant)
+    except BatonError:
+        await _as_before(container, tenant, schedule_id, before)
+        raise
+    return before
+
+
+async def _as_before(container: Container, tenant: str, schedule_id: str, before: int | None) -> None:
+    kept = container.ports.kept_schedules
+    await (kept.leave(tenant, schedule_id) if before is None else kept.enter(tenant, schedule_id, before))
+
+
+async def drop_schedule(container: Container, tenant: str, schedule_id: str) -> None:
+    """Delete a schedule of this tenant."""
+    await container.ports.schedules.delete(schedule_id)
+    await container.ports.kept_schedules.leave(tenant, schedule_id)
 
 
 async def show_schedules(context: Context, request: Request) -> Response:
@@ -162,16 +195,27 @@ async def show_schedules(context: Context, request: Request) -> Response:
 
 
 async def schedules_of(context: Context, principal: Principal) -> list[dict[str, Any]]:
-    """Return the schedules that the caller may see."""
-    found = [
-        (schedule, recurrence_in(schedule, context.container.sealing))
-        for schedule in await context.container.ports.schedules.all()
-    ]
+    """Return the schedules that the caller may see, by id; a client's cost what its tenant has."""
+    is_operator = principal.role == "admin"
+    known = await (context.container.ports.schedules.all() if is_operator else _of_tenant(context, principal.tenant))
+    found = [(schedule, recurrence_in(schedule, context.container.sealing)) for schedule in known]
     return [
         await schedule_shown(context.container, each, command)
         for each, command in found
         if command and principal.may_see(command.job["tenant"])
     ]
+
+
+async def _of_tenant(context: Context, tenant: str) -> list[QueueSchedule]:
+    """Read a tenant's schedules, some at once; those in code are of the deployment's."""
+    container = context.container
+    names = await container.ports.kept_schedules.of(tenant)
+    if tenant == container.settings.tenant:
+        names += [f"{coded_prefix(container.settings)}{each.name}" for each in container.registry.schedules]
+    found, schedules = list[QueueSchedule | None](), container.ports.schedules
+    for first in range(0, len(names), _READ_AT_ONCE):
+        found += await asyncio.gather(*map(schedules.find, sorted(names)[first : first + _READ_AT_ONCE]))
+    return [each for each in found if each is not None]
 
 
 async def read_schedule(context: Context, request: Request) -> Response:
@@ -195,7 +239,7 @@ async def delete_schedule(context: Context, request: Request) -> Response:
     schedule, command = await _found(context, principal, request.path_params["schedule_id"])
     if fault := coded_fault(command):
         raise ApiError(409, fault)
-    await context.container.ports.schedules.delete(schedule.id)
+    await drop_schedule(context.container, command.job["tenant"], schedule.id)
     return Response(status_code=204)
 
 
@@ -205,7 +249,8 @@ async def _shown(context: Context, principal: Principal, schedule_id: str) -> di
 
 async def _found(context: Context, principal: Principal, schedule_id: str) -> tuple[QueueSchedule, Recurrence]:
     # Only ours: a name of the queue's could be anything.
-    schedule = await context.container.ports.schedules.find(schedule_id) if schedule_id.startswith(PREFIX) else None
+    is_ours = schedule_id.startswith(SCHEDULE_PREFIX)
+    schedule = await context.container.ports.schedules.find(schedule_id) if is_ours else None
     command = recurrence_in(schedule, context.container.sealing) if schedule else None
     if schedule is None or command is None:
         raise ApiError(404, f"there is no schedule {schedule_id!r}")

@@ -4,7 +4,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
@@ -179,7 +179,7 @@ async def show_result(visit: Visit) -> Response:
     if "ok" not in (stored := snapshot.results.get(call_id, {})):
         raise ApiError(404, f"job {job_id!r} has no result of a tool call {call_id!r}")
     answer = await answer_of(visit.container, visit.request, (job_id, call_id), stored, raw=True)
-    answer.headers["content-disposition"] = f'attachment; filename="{call_id}.json"'
+    answer.headers["content-disposition"] = f'attachment; filename="{quote(call_id)}.json"'
     return answer
 
 

@@ -51,6 +51,8 @@ class RedisModelCache:
 
 
 # The piece of a file in one field: a few of them, sealed a third larger, are below the limit of an answer.
+# That a tenant has listed; of older ones the messages stay, and are found by their ids.
+MOST_SESSIONS = 10_000
 _PIECE_CHARS, _PIECES_AT_ONCE = 750_000, 4
 # The field of a file with the time since which it is kept, and its size.
 _KEPT = "kept"
@@ -101,11 +103,12 @@ class Chats:
         self._retention_ms = max(retention_ms, LEAST_FILE_MS)
 
     async def note_session(self, tenant: str, session_id: str, used_ms: int) -> None:
-        """Note that a session is created, or used again."""
+        """Note that a session is created, or used again; so many are listed, those that were used last."""
         key = keys.sessions_key(tenant)
         await self._redis.pipeline(
             ["ZADD", key, used_ms, session_id],
             ["ZREMRANGEBYSCORE", key, "-inf", used_ms - self._retention_ms],
+            ["ZREMRANGEBYRANK", key, 0, -MOST_SESSIONS - 1],
             ["PEXPIRE", key, self._retention_ms],
         )
 
@@ -113,6 +116,13 @@ class Chats:
         """Return when a session was last used; None: it was never created, or it is forgotten."""
         [score] = await self._redis.read(("ZSCORE", keys.sessions_key(tenant), session_id))
         return None if score is None else int(float(score))
+
+    async def is_known(self, tenant: str, session_id: str) -> bool:
+        """Return whether a session was created, or has files: those of a job outlive it."""
+        if await self.session_used_ms(tenant, session_id) is not None:
+            return True
+        [there] = await self._redis.read(("EXISTS", keys.files_key(tenant, session_id)))
+        return bool(there)
 
     async def newest_sessions(self, tenant: str, until_ms: int, skipped: int, limit: int) -> Sequence[tuple[str, int]]:
         """Return sessions last used by `until_ms`, with that time, newest first, without the `skipped` first ones."""

@@ -46,6 +46,11 @@ def stored_bytes_key(tenant: str) -> str:
     return f"baton:{{admission}}:stored:{tenant}"
 
 
+def schedules_key(tenant: str) -> str:
+    """Return the key of a hash: schedule of a tenant → its bytes. No hash tag: no script touches it."""
+    return f"baton:schedules:{tenant}"
+
+
 def first_value_key(name: str) -> str:
     """Return the key of a string: the value that was given first under this name; it expires."""
     return f"baton:token:{digest(name)}"

@@ -35,6 +35,7 @@ from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.effects import Changes
 from baton.engine.state import Job
 from baton.sdk.records.limits import Used
+from baton.sdk.records.transcript import FOREVER_MS
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.transport.redis_rest import Command
@@ -127,9 +128,12 @@ class StoredBytes:
         self._redis = connection
 
     async def sums(self, tenant: str) -> dict[int, int]:
-        """Return expiry (ms) → bytes; also times that are over, and sums below zero."""
-        found = await self._redis.execute("HGETALL", keys.stored_bytes_key(tenant))
-        return {int(until_ms): int(size) for until_ms, size in (found or {}).items()}
+        """Return expiry (ms) → bytes; also times that are over, and sums below zero. Schedules stay for ever."""
+        found, of_schedules = await self._redis.pipeline(
+            ["HGETALL", keys.stored_bytes_key(tenant)], ["HVALS", keys.schedules_key(tenant)]
+        )
+        sums = {int(until_ms): int(size) for until_ms, size in (found or {}).items()}
+        return sums | ({FOREVER_MS: sum(map(int, of_schedules))} if of_schedules else {})
 
     async def add(self, tenant: str, more: BytesAdded) -> None:
         """Add to the sums."""
@@ -144,6 +148,37 @@ class StoredBytes:
         """Remove sums whose time is over."""
         if fields := [str(each) for each in until_ms]:
             await self._redis.execute("HDEL", keys.stored_bytes_key(tenant), *fields)
+
+
+class KeptSchedules:
+    """The schedules of each tenant, which the queue keeps among those of all: how many there are, and their bytes.
+
+    Whoever makes one enters it first, so several at once are no more than one after the other. A tick enters its own
+    again, should a failover have forgotten it.
+    """
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def of(self, tenant: str) -> list[str]:
+        """Return the schedules of a tenant; the queue may not have one of them (yet)."""
+        return sorted(await self._redis.execute("HKEYS", keys.schedules_key(tenant)) or ())
+
+    async def enter(self, tenant: str, schedule_id: str, size_bytes: int) -> tuple[int | None, int]:
+        """Enter a schedule; return its bytes before, None if it is new, and how many there are with it."""
+        key = keys.schedules_key(tenant)
+        before, _, count = await self._redis.pipeline(
+            ["HGET", key, schedule_id], ["HSET", key, schedule_id, size_bytes], ["HLEN", key]
+        )
+        return None if before is None else int(before), int(count)
+
+    async def seen(self, tenant: str, schedule_id: str, size_bytes: int) -> None:
+        """Enter a schedule that is there, unless it is entered."""
+        await self._redis.execute("HSETNX", keys.schedules_key(tenant), schedule_id, size_bytes)
+
+    async def leave(self, tenant: str, schedule_id: str) -> None:
+        """Take a schedule out."""
+        await self._redis.execute("HDEL", keys.schedules_key(tenant), schedule_id)
 
 
 TOTAL = "*"  # no job has this name

@@ -1,6 +1,7 @@
 """The quota of bytes that a tenant has stored: what would exceed it is refused before anything is published or stored.
 
-Jobs count, files of sessions, events of a tenant's own, and events and messages for its jobs. Invariant: without a
+Jobs count, files of sessions, events of a tenant's own, events, messages and scores for its jobs, and its schedules,
+which never expire (their bytes stand with them: KeptSchedules). Invariant: without a
 limit nothing is read or counted. With one, a submission reads it once more; its additions and those of its job's end
 travel with their admission updates. A store that does not answer refuses no job. Sums may miss a
 job or have one too many (a crash between a deletion and its count): never for longer than its data would be kept.
@@ -40,7 +41,7 @@ class StoredQuota:
         self._stored = stored if self._limit_bytes else None
         self._clock = clock
         retention_ms = settings.job_retention_seconds * 1000
-        self._keeping = Keeping(retention_ms)
+        self._keeping, self._retention_ms = Keeping(retention_ms), retention_ms
         self._of_files = Keeping(max(retention_ms, LEAST_FILE_MS))
         self._of_events = Keeping(max(retention_ms, LEAST_EVENT_MS))
 
@@ -64,7 +65,7 @@ class StoredQuota:
             raise TooLargeError(f"{detail}; send less")
         most_bytes = self._limit_bytes - max(size_bytes - 1, 0)
         if (size := kept_bytes(sums, now_ms)) >= most_bytes:
-            wait_ms = below_at_ms(sums, now_ms, most_bytes) - now_ms
+            wait_ms = min(below_at_ms(sums, now_ms, most_bytes) - now_ms, self._retention_ms)
             raise StorageFullError(tenant, size, self._limit_bytes, wait_ms)
 
     async def _forget(self, stored: StoredBytes, tenant: str, sums: Sums, now_ms: int) -> None:
@@ -88,6 +89,10 @@ class StoredQuota:
     async def event_stored(self, tenant: str, size_bytes: int) -> None:
         """Count an event that is kept from now on."""
         await self._add(tenant, self._of_events.moved([(self._clock.now_ms(), size_bytes)]))
+
+    async def score_stored(self, tenant: str, size_bytes: int) -> None:
+        """Count a score that is kept from now on, for as long as a job that ends now."""
+        await self._add(tenant, self._keeping.moved([(self._clock.now_ms(), size_bytes)]))
 
     async def given_back(self, tenant: str, kept: Iterable[tuple[int, int]]) -> None:
         """Give back files that were removed: since when each was kept, and its size."""

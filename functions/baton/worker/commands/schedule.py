@@ -21,14 +21,16 @@ from baton.engine.state import Job
 from baton.engine.work_items import WorkItem
 from baton.queue.ports import Schedules
 from baton.sdk.clock import Clock
+from baton.settings.settings import Settings
 from baton.store.redis.admission import Admission
+from baton.store.redis.totals import KeptSchedules
 from baton.store.transport.meter import charge
 from baton.worker.admission.slot_client import SlotClient
 from baton.worker.commands.cancel import CancelJob
 from baton.worker.commands.submit import SubmitJob, submission_of, submitted_job
 from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, StorageFullError
-from baton_events.ids import event_id, scheduled_job_id
+from baton_events.ids import SCHEDULE_PREFIX, canonical_json, event_id, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Event, Recurrence, Submission
 from baton_events.timestamps import moment
 
@@ -37,12 +39,16 @@ Line = Callable[[str, str], Awaitable[Mapping[str, QueueEntry]]]
 
 
 class FireSchedule:
-    """Starts the job of a schedule's message. `line`: returns the jobs of a session at work or in line."""
+    """Starts the job of a schedule's message. `line`: returns the jobs of a session at work or in line.
+
+    `kept`: has the schedules of each tenant.
+    """
 
     def __init__(
         self, submit: SubmitJob, cancel: CancelJob, admission: Admission, slot_client: SlotClient, clock: Clock
     ) -> None:
         self.line: Line | None = None
+        self.kept: KeptSchedules | None = None
         self._submit = submit
         self._cancel = cancel
         self._admission = admission
@@ -56,6 +62,8 @@ class FireSchedule:
         named = await self._admission.first_value(token, relay_id) if token else relay_id
         submission, submitted = next_of(event, command, named, self._clock.now_ms())
         job, overlap = submitted_job(submission, submitted), command.schedule.get("overlap")
+        if self.kept is not None and "code" not in command.schedule:
+            await self.kept.seen(job.tenant, event.job_id, schedule_bytes(command.task))
         if not await self._may_start(submission, submitted):
             return ()
         if overlap == "skip" and await self._is_busy(job, relay_id):
@@ -98,6 +106,11 @@ class FireSchedule:
         return True
 
 
+def schedule_bytes(task: Mapping[str, Any]) -> int:
+    """Return the bytes that a schedule counts for its tenant."""
+    return len(canonical_json(task).encode())
+
+
 async def put_schedule(
     schedules: Schedules, emitter: Emitter, job: Job, task: dict[str, Any], cron: str, time_zone: str
 ) -> None:
@@ -108,6 +121,11 @@ async def put_schedule(
     """
     event = recurrence(job.id, job, task, {"cron": cron, "timeZone": time_zone})
     await schedules.put(job.id, f"CRON_TZ={time_zone} {cron}", await emitter.message_of(event))
+
+
+def coded_prefix(settings: Settings) -> str:
+    """Return what the ids of the deployment's schedules in code begin with."""
+    return f"{SCHEDULE_PREFIX}{settings.topic_prefix}."
 
 
 def coded_session_id(name: str) -> str:

@@ -42,7 +42,7 @@ from baton.sdk.records.limits import MOST, MOST_USD
 from baton.sdk.records.memory import ModelCache
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES
-from baton.sdk.tools.contained import CutShortError, contained, traceback_of
+from baton.sdk.tools.contained import CutShortError, contained, has_place, traceback_of
 from baton.sdk.tools.tool import Tool, checked_call
 from baton.worker.conversation.exchanges import is_chat
 from baton.worker.executors.text_stream import TextStream
@@ -236,7 +236,10 @@ async def runner_turn(
     except ModelError as error:
         return model_failed(error)
     except RunFailedError as error:
-        failure = Failure(storable(error.type), storable(error.message), partial=storable(error.partial))
+        cause = error.__cause__  # of a library's run; without code of its user there is nothing to show
+        trace = traceback_of(cause) if cause not in (None, error) and has_place(cause) else ""
+        partial = storable(error.partial)
+        failure = Failure(storable(error.type), storable(error.message), traceback=trace, partial=partial)
         return ModelFailed(failure, extra_usage=usage_of_spent(error.spent))
     except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__

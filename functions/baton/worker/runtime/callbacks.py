@@ -105,7 +105,7 @@ class HttpCallbacks:
                 return "" if response.is_success else f"it answered {response.status_code}"
         except TimeoutError:
             return f"no answer within {_TIMEOUT_SECONDS:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:  # a name that is no host's, too
             return f"it cannot be reached ({type(error).__name__})"
         except ToolError as error:
             return error.message

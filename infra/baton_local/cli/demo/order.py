@@ -5,7 +5,7 @@ Invariant: offline. Imported by the app that the demo starts, never by the comma
 
 import asyncio
 
-from baton import Agent, Registry, ScriptedModel, approval, sleep, tool, workflow
+from baton import Agent, Registry, ScriptedModel, approval, tool, workflow
 
 _RESERVE_SECONDS = 0.3  # long enough to be killed in
 
@@ -33,7 +33,7 @@ async def fulfil(items: list[str], euros: int) -> str:
     if not decision.approved:
         return f"refused: {decision.reason}"
     charged = await charge("order-7", decision.data["euros"])
-    await sleep(1)
+    await asyncio.sleep(1)  # a timer of the job: no process waits
     note: str = await writer("Thank the customer.")
     return "\n".join([*reserved, charged, note])
 

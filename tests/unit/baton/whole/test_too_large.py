@@ -20,6 +20,7 @@ from baton.store.transport.redis_rest import command_bytes
 from baton_events.errors import StoreAnswerError, StoreError, StoreFullError, TooLargeForStoreError
 from tests.fakes.stored import FakeConnection, FakeRedis, FakeStore
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage
 from tests.unit.baton.server.api.client import api_of, assert_problem, with_keys
 
 # A store takes as much in one request; what is given here is stored twice at least.
@@ -191,7 +192,8 @@ async def test_an_agent_of_a_library_is_asked_once(given: str) -> None:
     def give(b: str = "") -> str:
         return b[:9]
 
-    job = await stage_of(durable(library)).played("odd")
+    stage = PlayedStage(store=FakeStore(SmallRedis()), registry=Registry([durable(library)]))
+    job = await stage.played("odd")
     assert job.status in (JobStatus.COMPLETED, JobStatus.FAILED)
     assert asked.count(1) == 1
 

@@ -7,14 +7,27 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Call, CallLimit, Memory, Pending, Registry, ToolContext, ToolError, tool
+from baton import (
+    Agent,
+    Call,
+    CallLimit,
+    Event,
+    HandlerContext,
+    Memory,
+    Pending,
+    Registry,
+    ToolContext,
+    ToolError,
+    on,
+    tool,
+)
 from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage
 from baton_events.schema import parse_event
 from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.kit.stage import BASE
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage
-from tests.unit.baton.server.api.client import ACME, OTHER, Api, api_of, with_keys
+from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_of, with_keys
 from tests.unit.baton.server.api.sessions.chatting import chat_body, delivering
 from tests.unit.baton.server.protocols.ag_ui.test_runs import run_input, user
 from tests.unit.baton.server.protocols.mcp.calling import Client
@@ -49,6 +62,15 @@ def charge(whom: str) -> str:
     return f"charged {whom}"
 
 
+BATCHES: list[list[str]] = []
+
+
+@on("order.packed", batch=(2, 600))
+async def pack(events: list[Event], ctx: HandlerContext) -> None:
+    """Pack what came."""
+    BATCHES.append([event.data for event in events])
+
+
 TOOLS: dict[str, Any] = {"hear": hear, "begin": begin, "pay": pay, "charge": charge}
 ARGUMENTS = {"begin": "task", "pay": "to", "charge": "whom"}
 
@@ -77,8 +99,10 @@ async def api(model: Listening) -> AsyncIterator[Api]:
         Agent("cached", model, cache_seconds=HOUR_SECONDS),
         Agent("starts", model, on="order.created"),
     ]
-    settings = with_keys(approval_links=True, callback_key=f"whsec_{32 * 'A'}")
-    stage = PlayedStage(registry=Registry(agents), settings=settings, long_term_memory=FakeLongTermMemory())
+    settings = with_keys(approval_links=True, callback_key=f"whsec_{32 * 'A'}", bytes_kept_per_tenant=10_000_000)
+    registry = Registry(agents, handlers=[pack])
+    stage = PlayedStage(registry=registry, settings=settings, long_term_memory=FakeLongTermMemory())
+    BATCHES.clear()
     async with api_of(stage) as made:
         yield made
 
@@ -115,8 +139,8 @@ class Tenant:
     async def jobs(self, **query: str) -> Any:
         return await self.request("GET", "/api/agent-jobs", params=query)
 
-    async def emit(self, name: str, **event: Any) -> Any:
-        headers = {"idempotency-key": "same"}
+    async def emit(self, name: str, same: str = "same", **event: Any) -> Any:
+        headers = {"idempotency-key": same} if same else {}
         return await self.request("POST", "/api/events", 202, json={"name": name, **event}, headers=headers)
 
 
@@ -306,7 +330,85 @@ async def calls_of_our_mcp_server(one: Tenant) -> AsyncIterator[Any]:
     assert len(one.urls) == 2
 
 
+async def persons(one: Tenant) -> AsyncIterator[Any]:
+    """One of them erases a person: all that the other one knows of its own person of that name stays."""
+    job = await one.submit("first", f"I am {one.who}", subjectId="anna")
+    yield job
+    sent = await one.emit("order.made", data={"buyer": one.who}, subjectId="anna")
+    body = {"jobType": "agent", "taskDescription": f"I am {one.who}", "cron": "0 9 * * *", "subjectId": "anna"}
+    made = await one.request("POST", "/api/agent-schedules", 201, json=body, headers={"idempotency-key": "daily"})
+    event = f"/api/events/{sent['id']}"
+    one.urls |= {event, f"/api/agent-schedules/{made['id']}"}
+    yield [await one.read(job), sent, made]
+    yield await one.request("GET", event)
+    if one.key == ACME:
+        await one.api.request("DELETE", "/api/admin/subjects/anna?tenant=acme", ADMIN)
+        assert one.who not in json.dumps(await one.request("GET", event))
+        for url in one.urls - {event}:
+            assert (await one.api.request("GET", url, ACME)).status_code in (404, 410)
+        one.urls.clear()
+    yield one.who
+    if one.key == OTHER:
+        assert one.who in json.dumps(await one.request("GET", event))
+
+
+async def keys_of_one_job(one: Tenant) -> AsyncIterator[Any]:
+    """And of one event."""
+    for number in range(2):
+        job = await one.submit("", f"I am {one.who}, {number}.", onceFor="k", sessionId=f"s{number}")
+        yield await one.read(job)
+        yield await one.emit("order.once", same="", data={"buyer": one.who}, onceFor="k")
+    assert len(one.urls) == 1
+
+
+async def batches_of_events(one: Tenant) -> AsyncIterator[Any]:
+    for number in range(2):
+        yield await one.emit("order.packed", same=f"{number}", data=one.who)
+    yield one.who
+    assert BATCHES.count([one.who] * 2) == 1
+    assert all(len(set(batch)) == 1 for batch in BATCHES)
+
+
+async def created_sessions(one: Tenant) -> AsyncIterator[Any]:
+    own = (await one.request("POST", "/api/chat/sessions"))["id"]
+    yield [own, one.who]
+    found = (await one.request("GET", "/api/chat/sessions"))["sessions"]
+    yield found
+    assert [each["id"] for each in found] == [own]
+
+
+async def quotas(one: Tenant) -> AsyncIterator[Any]:
+    """What one of them makes counts for that one alone."""
+
+    async def counted() -> list[int]:
+        ports, tenant = one.api.stage.ports, one.who.removeprefix("of ")
+        assert ports.stored_bytes is not None
+        assert ports.kept_events is not None
+        sums, schedules = await ports.stored_bytes.sums(tenant), await ports.kept_schedules.of(tenant)
+        return [sum(sums.values()), await ports.kept_events.count(tenant), len(schedules)]
+
+    async def make(name: str) -> Any:
+        job = await one.submit(name, f"hear {one.who}", sessionId=name)
+        await one.request("POST", f"/api/agent-jobs/{job}/events", 202, json={"name": "x", "data": one.who})
+        body = {"jobType": "agent", "taskDescription": f"{name} {one.who}", "cron": "0 9 * * *"}
+        return await one.request("POST", "/api/agent-schedules", 201, json=body)
+
+    yield await make("first")
+    before = await counted()
+    yield one.who
+    if one.key == ACME:
+        yield await make("second")
+    yield one.who
+    assert all(before)
+    assert [was == now for was, now in zip(before, await counted(), strict=True)] == [one.key == OTHER] * 3
+
+
 PATHS: tuple[Path, ...] = (
+    persons,
+    keys_of_one_job,
+    batches_of_events,
+    created_sessions,
+    quotas,
     steering,
     interrupting,
     events_of_jobs,
@@ -331,7 +433,11 @@ PATHS: tuple[Path, ...] = (
 async def test_what_moves_between_jobs_and_sessions_reaches_its_own_tenant(
     api: Api, model: Listening, path: Path
 ) -> None:
-    """Both do the same under the same names, a step each in turn."""
+    await played(api, model, path)
+
+
+async def played(api: Api, model: Listening, path: Path) -> None:
+    """Let both do the same under the same names, a step each in turn; neither sees what is the other's."""
     tenants = [Tenant(api, key) for key in TENANTS]
     steps, seen = {one: path(one) for one in tenants}, dict.fromkeys(tenants, "")
     while steps:

@@ -66,7 +66,7 @@ def test_a_workflow_and_code_mode_are_there_where_asked_for(
     assert run("mine", *options).exit_code == 0
     folder = tmp_path / "mine"
     (requirement,) = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
-    assert requirement.startswith(f"{DISTRIBUTION}[workflows]")
+    assert requirement.startswith(f"{DISTRIBUTION}[code-mode]") is ("--code-mode" in options)
     code = (
         "import asyncio; from baton.testing import Simulation; from functions.agents import registry;"
         " run = asyncio.run(Simulation(registry).run('assistant', 'x'));"

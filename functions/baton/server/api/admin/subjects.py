@@ -21,7 +21,7 @@ from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.listing import job_list
 from baton.server.api.jobs.submission import SUBJECT_LIMIT_CHARS
 from baton.server.api.problem import invalid_by, parsed_query
-from baton.server.api.schedules import recurrence_in
+from baton.server.api.schedules import drop_schedule, recurrence_in
 from baton.store.records.app_events import ERASED
 from baton.worker.runtime.app_events import erase_event
 from baton_events.app_event import parse_app_event
@@ -94,11 +94,10 @@ class _Erasure:
                 return
 
     async def _delete_schedules(self) -> None:
-        schedules = self._container.ports.schedules
-        for schedule in await schedules.all():
+        for schedule in await self._container.ports.schedules.all():
             command = recurrence_in(schedule, self._container.sealing)
             if command and command.job["tenant"] == self._tenant and command.job.get("subject") in self._subjects:
-                await schedules.delete(schedule.id)
+                await drop_schedule(self._container, self._tenant, schedule.id)
 
     async def _erase_events(self, subject: str) -> None:
         records = self._container.ports.app_events

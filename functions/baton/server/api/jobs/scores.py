@@ -20,6 +20,7 @@ from baton.store.redis.totals import count
 from baton.worker.runtime.gen_ai import score_attributes
 from baton.worker.runtime.job_view import score_view
 from baton_events.errors import StoreError
+from baton_events.ids import canonical_json
 
 
 def _number(value: object) -> object:
@@ -49,7 +50,7 @@ async def scored(context: Context, principal: Principal, job_id: str, body: Scor
     """Score a job; return the score as JSON.
 
     Raises:
-        ApiError: 404, 403, 410; 409 for one more name than a job may have.
+        ApiError: 404, 403, 410; 409 for one more name than a job may have. StorageFullError: the tenant is full.
     """
     snapshot, ports = await context.jobs.snapshot(principal, job_id), context.container.ports
     before = {score.name: score for score in snapshot.scores}
@@ -58,8 +59,11 @@ async def scored(context: Context, principal: Principal, job_id: str, body: Scor
         raise ApiError(409, detail)
     by = f"{principal.role} of {principal.tenant}"
     score = Score(body.name, body.value, body.comment, ports.clock.now_ms(), by)
+    quota, size_bytes = context.container.commands.quota, len(canonical_json(score_view(score)).encode())
+    await quota.check(snapshot.job.tenant, size_bytes)
     if not await ports.archive.keep_score(snapshot.job, score):
         raise await no_job(ports.archive, principal, job_id)
+    await quota.score_stored(snapshot.job.tenant, size_bytes)
     job_scored(snapshot.job, score_attributes(score, context.container.secrets.hide))
     await _count(context, snapshot.job.agent, score, before.get(score.name))
     return score_view(score)

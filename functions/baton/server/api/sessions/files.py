@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from baton.engine.state import Job
-from baton.sdk.records.result_files import BEGINNINGS, named_content
+from baton.sdk.records.result_files import BEGINNINGS, MEDIA_TYPE, named_content
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code
 from baton.server.api.sessions.sessions import session_of
@@ -41,7 +41,7 @@ class FilePart(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 
     type: Literal["file"]
-    media_type: Annotated[str, Field(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+$")]
+    media_type: Annotated[str, Field(pattern=f"^{MEDIA_TYPE}$")]
     filename: Annotated[str, Field(max_length=255)] = ""
     url: str
 

@@ -131,11 +131,15 @@ async def stop_all(context: Context, tenant: str, session_id: str, by: str) -> l
 
 
 async def delete_session(context: Context, request: Request) -> Response:
-    """Answer `DELETE /api/sessions/{id}` with 204: its jobs' data and memory are deleted; 409 while a job runs."""
+    """Answer `DELETE /api/sessions/{id}` with 204: all that it has is deleted; 409 while a job runs.
+
+    What it has outlives its jobs: each of these makes it known, and a request that was cut off is repeated.
+    """
     tenant, session_id = session_of(request, await context.keys.authenticate(request))
-    cursor = ""
+    ports, cursor, found = context.container.ports, "", await context.container.ports.chats.is_known(tenant, session_id)
     while True:
-        page = await _page(context, tenant, session_id, _PAGE_JOBS, cursor)
+        page = await _jobs(context, tenant, session_id, _PAGE_JOBS, cursor)
+        found = found or bool(page.jobs)
         live = [job.job.id for job in page.jobs if not job.job.ended]
         if live:
             raise ApiError(409, f"job {live[0]!r} of session {session_id!r} has not ended: cancel it first")
@@ -144,13 +148,15 @@ async def delete_session(context: Context, request: Request) -> Response:
         cursor = page.cursor
         if not cursor:
             break
-    await context.container.memory.forget(tenant, session_id, context.container.ports.clock.now_ms())
-    await context.container.ports.chats.forget_chat(tenant, session_id, context.container.commands.quota.given_back)
+    forgotten = await context.container.memory.forget(tenant, session_id, ports.clock.now_ms())
+    await ports.chats.forget_chat(tenant, session_id, context.container.commands.quota.given_back)
+    if not (found or forgotten.session or forgotten.long_term):
+        raise _unknown(session_id)
     return Response(status_code=204)
 
 
 async def must_exist(context: Context, tenant: str, session_id: str) -> None:
-    """Check that a session has a job, or was created.
+    """Check that a session has a job or a file, or was created.
 
     Raises:
         ApiError: 404.
@@ -178,14 +184,20 @@ async def _operations(context: Context, tenant: str, session_id: str) -> list[Jo
             return found
 
 
-async def _page(context: Context, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
+async def _jobs(context: Context, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
     query = Query(tenant=tenant, session_id=session_id)
-    page = await job_list(context.container).page(query, limit, cursor, context.container.ports.clock.now_ms())
-    if page.jobs or page.cursor or cursor:
+    return await job_list(context.container).page(query, limit, cursor, context.container.ports.clock.now_ms())
+
+
+async def _page(context: Context, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
+    page = await _jobs(context, tenant, session_id, limit, cursor)
+    if page.jobs or page.cursor or cursor or await context.container.ports.chats.is_known(tenant, session_id):
         return page
-    if await context.container.ports.chats.session_used_ms(tenant, session_id) is None:
-        raise ApiError(404, f"there is no session {session_id!r}", code=Code.SESSION_NOT_FOUND)
-    return page
+    raise _unknown(session_id)
+
+
+def _unknown(session_id: str) -> ApiError:
+    return ApiError(404, f"there is no session {session_id!r}", code=Code.SESSION_NOT_FOUND)
 
 
 async def _messages(

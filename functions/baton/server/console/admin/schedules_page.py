@@ -6,11 +6,19 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from baton.server.api.problem import ApiError, invalid
-from baton.server.api.schedules import PREFIX, ScheduleBody, coded_fault, made_schedule, recurrence_in, schedule_shown
+from baton.server.api.schedules import (
+    ScheduleBody,
+    coded_fault,
+    drop_schedule,
+    made_schedule,
+    recurrence_in,
+    schedule_shown,
+)
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.job_actions import body_of, job_form
 from baton_events.errors import MessageNotFoundError
+from baton_events.ids import SCHEDULE_PREFIX
 
 HOME = "/console/schedules"
 _FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "cron", "timeZone", "once")
@@ -55,13 +63,16 @@ async def resume(visit: Visit) -> Response:
 async def delete(visit: Visit) -> Response:
     """Delete a schedule of ours; jobs that it started continue."""
     schedule_id = visit.request.path_params["schedule_id"]
-    if not schedule_id.startswith(PREFIX):
+    if not schedule_id.startswith(SCHEDULE_PREFIX):
         raise ApiError(409, f"schedule {schedule_id!r} starts no job, so it is not deleted from here: pause it")
     found = await visit.container.ports.schedules.find(schedule_id)
     command = recurrence_in(found, visit.container.sealing) if found else None
     if command and (fault := coded_fault(command)):
         raise ApiError(409, fault)
-    await visit.container.ports.schedules.delete(schedule_id)
+    if command:
+        await drop_schedule(visit.container, command.job["tenant"], schedule_id)
+    else:
+        await visit.container.ports.schedules.delete(schedule_id)
     return visit.go(HOME, f"Schedule {schedule_id} is deleted.")
 
 

@@ -1,5 +1,6 @@
 """What tools and prompts of durable agents give: storable text, and no end of the process that runs others' jobs."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent, ToolReturn
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_core import to_jsonable_python
 
 from baton import Registry
 from baton.pydantic_ai import durable
@@ -49,6 +53,57 @@ GIVEN: tuple[tuple[Any, Any], ...] = (
     ("é\0", "é\0"),
     (None, None),
 )
+
+
+class Mean(BaseModel):
+    """A model with a number."""
+
+    value: float
+
+
+@dataclass
+class Found:
+    """A value with a number in a field."""
+
+    value: float
+
+
+_INF, _NAN = float("inf"), float("nan")
+# What a tool gives, and what people are shown of it.
+NUMBERS: tuple[tuple[Any, Any], ...] = (
+    *((_INF, "Infinity"), (-_INF, "-Infinity"), (_NAN, "NaN"), ([1.5, _INF], [1.5, "Infinity"])),
+    *(({"mean": _NAN}, {"mean": "NaN"}), ({"a": [{"b": (-_INF,)}]}, {"a": [{"b": ["-Infinity"]}]})),
+    *((Mean(value=_INF), {"value": "Infinity"}), (Found(_NAN), {"value": "NaN"})),
+    (ToolReturn(return_value=[_INF], content="far", metadata={"worst": _NAN}), ["Infinity"]),
+    ({"é": "Infinity", "value": _INF}, {"é": "Infinity", "value": "Infinity"}),
+)
+
+
+@pytest.mark.parametrize("at", range(len(NUMBERS)))
+async def test_a_number_that_json_has_not_reaches_the_model_as_in_a_direct_run(at: int) -> None:
+    """It is never null, and the same in each attempt; people are shown its name."""
+    given, shown = NUMBERS[at]
+    told = list[str]()
+
+    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        returned = [part for one in messages for part in one.parts if isinstance(part, ToolReturnPart)]
+        if not returned:
+            return ModelResponse([ToolCallPart("act", {}, "c")])
+        told.append(repr((to_jsonable_python(returned[0].content), to_jsonable_python(returned[0].metadata))))
+        return ModelResponse([TextPart(told[-1])])
+
+    agent = Agent(FunctionModel(answer), name="a")
+
+    @agent.tool_plain
+    def act() -> Any:
+        return given
+
+    direct = (await agent.run("x")).output
+    simulation = Simulation(Registry([durable(agent)]))
+    run = await simulation.run("a", "x")
+    assert (run.result, run.calls[0]["result"]) == ({"answer": direct, "output": direct}, shown)
+    assert json.loads(json.dumps(run.model_messages, allow_nan=False)) == run.model_messages
+    (await simulation.crash_everywhere("a", "x")).check()
 
 
 async def _run(act: Callable[[], Any], **options: Any) -> Any:
