@@ -298,9 +298,9 @@ class FakeReader(Reader):
         self.connection, self.late = FakeConnection(redis), ""
         super().__init__(self.connection)
 
-    async def job(self, job_id: str, *, partly: bool = False, kept: bool = False) -> Snapshot | None:
+    async def job(self, job_id: str, **how: bool) -> Snapshot | None:
         """Return everything about a job."""
-        return None if self._is_late("job") else await super().job(job_id, partly=partly, kept=kept)
+        return None if self._is_late("job") else await super().job(job_id, **how)
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
         """Return the job's parts after number `after`."""

@@ -83,8 +83,8 @@ class SimReader(Reader):
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    async def job(self, job_id: str, *, partly: bool = False, kept: bool = False) -> Any:
-        return await self._read("job", job_id, job_id)
+    async def job(self, job_id: str, **how: bool) -> Any:
+        return await self._read("job", job_id, job_id, **how)
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         def read() -> dict[str, Snapshot]:
@@ -118,10 +118,11 @@ class SimReader(Reader):
     async def close(self) -> None:
         pass
 
-    async def _read(self, op: str, job_id: str, *given: Any) -> Any:
-        return await self._world.wire.request(
-            f"reader.{op}", "store", "store", lambda: at_once(getattr(self._shown(job_id), op)(*given)), StoreError
-        )
+    async def _read(self, op: str, job_id: str, *given: Any, **how: bool) -> Any:
+        def read() -> Any:
+            return at_once(getattr(self._shown(job_id), op)(*given, **how))
+
+        return await self._world.wire.request(f"reader.{op}", "store", "store", read, StoreError)
 
     def _shown(self, job_id: str) -> Reader:
         return Reader(shown(self._world, job_id, "reader"), self._world.objects)

@@ -123,7 +123,7 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     if not step_result.wanted:
         streamed_text = model_entry(item.turn, step_result, ())
         ending = end_completed(job, item, _result(step_result), now_ms, parts, streamed_text)
-        ending = ending if step_result.own is None else _told_code(ending, step_result.own)
+        ending = ending if step_result.own is None else _for_code_above(ending, step_result.own)
         return _talking(_unless_steered(ending, job, item, now_ms, parts), text_stream)
     if holder is not None:
         decision = at_limit(job, item, "tool_calls", now_ms, parts, holder=holder)
@@ -137,7 +137,7 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     return _of_code(state, step_result, decision) if step_result.stretch else _talking(decision, text_stream)
 
 
-def _told_code(ending: Decision, own: Any) -> Decision:
+def _for_code_above(ending: Decision, own: Any) -> Decision:
     """Return the end of a job with the output as it is for the code that has started it, if code has."""
     changes = ending.changes
     if changes is None or changes.report is None or not step_number(changes.report.call_id):

@@ -24,7 +24,7 @@ class Snapshot(Record, frozen=True):
     `memory`: the transcript's entry of retrieved memory. `stopped`: no job is admitted at present. `messages`: messages
     of its user while it ran, by id: the entry of its transcript; empty: it is there. `failing`: known where the queue
     was asked. `scores`: by name. `below`: how many jobs are below it. `unreadable`: the ids of keys that are not here;
-    the texts that they have sealed are missing.
+    the texts that they have sealed are missing. `transcript`: all of it, of a job that is read whole.
     """
 
     job: Job
@@ -41,6 +41,7 @@ class Snapshot(Record, frozen=True):
     scores: tuple[Score, ...] = ()
     below: int = 0
     unreadable: tuple[str, ...] = ()
+    transcript: tuple[dict[str, Any], ...] = ()
 
 
 class StoredParts(Record, frozen=True):

@@ -78,10 +78,13 @@ class Reader:
     def __init__(self, connection: RedisConnection, objects: "Objects | None" = None) -> None:
         self._redis, self._objects = connection, objects
 
-    async def job(self, job_id: str, *, partly: bool = False, kept: bool = False) -> Snapshot | None:
+    async def job(
+        self, job_id: str, *, partly: bool = False, kept: bool = False, whole: bool = False
+    ) -> Snapshot | None:
         """Return everything about a job; None when unknown. `partly`: also where some of its texts cannot be opened.
 
-        `kept`: with all that runs of its calls have kept beside their results, which may be objects.
+        `kept`: with all that runs of its calls have kept beside their results, which may be objects. `whole`: with its
+        transcript and all values, too.
 
         Raises:
             UnreadablePayloadError: some cannot.
@@ -110,10 +113,12 @@ class Reader:
         )
         if texts.unreadable and not partly:
             raise UnreadablePayloadError(snapshot.unreadable[0])
+        if whole:
+            snapshot = replace(snapshot, transcript=await self._entries(stored, texts))
         if self._objects is None:
             return snapshot
         filled = await self._filled(self._objects, snapshot, partly=partly)
-        return await self._with_kept(self._objects, filled) if kept else filled
+        return await _with_values(self._objects, filled, whole=whole) if kept or whole else filled
 
     async def _filled(self, objects: "Objects", snapshot: Snapshot, *, partly: bool) -> Snapshot:
         """Return a job with its task, memory and result; of one that cannot be read the beginning is shown."""
@@ -127,13 +132,6 @@ class Reader:
 
         job = structs.replace(snapshot.job, result=await shown(snapshot.job.result))
         return replace(snapshot, task=await shown(snapshot.task) or {}, memory=await shown(snapshot.memory), job=job)
-
-    async def _with_kept(self, objects: "Objects", snapshot: Snapshot) -> Snapshot:
-        filled = dict[str, dict[str, Any]]()
-        for name, stored in snapshot.results.items():
-            if "apart" in stored.get("kept", ()):
-                filled[name] = await _with_kept(objects, stored)
-        return replace(snapshot, results={**snapshot.results, **filled}) if filled else snapshot
 
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Return many jobs in one request, by id; unknown ones are left out.
@@ -188,18 +186,6 @@ class Reader:
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """Return all entries of the job's transcript, in order; none when unknown. Raises PayloadGoneError."""
         return await self._entries(await self._calls_of(job_id), TreeTexts(self._redis.sealing, job_id))
-
-    async def record(self, job_id: str) -> tuple[tuple[dict[str, Any], ...], dict[str, dict[str, Any]]]:
-        """Return the transcript, and the results of all calls with their values, in one request beside large ones.
-
-        Raises:
-            PayloadGoneError: a large one is gone.
-        """
-        stored, texts = await self._calls_of(job_id), TreeTexts(self._redis.sealing, job_id)
-        results = load_results({name: texts.opened(text) for name, text in results_in(stored).items()})
-        if self._objects is not None:
-            results = {name: await _with_values(self._objects, result) for name, result in results.items()}
-        return await self._entries(stored, texts), results
 
     async def _calls_of(self, job_id: str) -> dict[str, str]:
         try:
@@ -298,18 +284,18 @@ def _numbered(job: Job, page: Sequence[Any], after: int, texts: TreeTexts) -> St
     return StoredParts(job, parts[seen:], first + seen)
 
 
-async def _with_kept(objects: "Objects", result: dict[str, Any]) -> dict[str, Any]:
-    return {**result, "kept": json.loads(await objects.get(result["kept"]["apart"]["ref"]))}
-
-
-async def _with_values(objects: "Objects", result: dict[str, Any]) -> dict[str, Any]:
-    """Return a result with its value, and what is kept beside it, as they were written."""
-    if "apart" in result.get("kept", ()):
-        result = await _with_kept(objects, result)
-    if "apart" not in result:
-        return result
-    own = {name: each for name, each in result.items() if name != "apart"}
-    return {**own, "ok": json.loads(await objects.get(result["ok"]["ref"]))}
+async def _with_values(objects: "Objects", snapshot: Snapshot, *, whole: bool) -> Snapshot:
+    """Return a job with what is kept beside its results, as it was written, and if `whole` with their own values."""
+    filled = dict[str, dict[str, Any]]()
+    for name, stored in snapshot.results.items():
+        result = stored
+        if "apart" in stored.get("kept", ()):
+            result = {**stored, "kept": json.loads(await objects.get(stored["kept"]["apart"]["ref"]))}
+        if whole and "apart" in stored:
+            own = {name: each for name, each in result.items() if name != "apart"}
+            result = {**own, "ok": json.loads(await objects.get(stored["ok"]["ref"]))}
+        filled[name] = result
+    return replace(snapshot, results=filled)
 
 
 def _snapshot(

@@ -89,9 +89,10 @@ def _info(job: Job, task: Mapping[str, Any]) -> JobInfo:
 
 async def _whole(job: Job, reader: Reader) -> Recorded:
     """Read the records of a job since it began from its start last."""
-    transcript, results = await reader.record(job.id)
-    kept = [entry for entry in transcript if entry["role"] != MODEL_ROLE or entry["turn"] >= job.first_turn]
-    return recorded(job, History(tuple(kept), results))
+    snapshot = await reader.job(job.id, whole=True)
+    entries = snapshot.transcript if snapshot else ()
+    kept = [entry for entry in entries if entry["role"] != MODEL_ROLE or entry["turn"] >= job.first_turn]
+    return recorded(job, History(tuple(kept), snapshot.results if snapshot else {}))
 
 
 def _messages(before: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:

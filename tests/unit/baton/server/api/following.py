@@ -40,9 +40,9 @@ class Counting(FakeReader):
         self.commands += 2 * len(job_ids) + 1
         return await super().jobs(job_ids)
 
-    async def job(self, job_id: str, *, partly: bool = False, kept: bool = False) -> Snapshot | None:
+    async def job(self, job_id: str, **how: bool) -> Snapshot | None:
         self.commands += 5
-        return await super().job(job_id, partly=partly, kept=kept)
+        return await super().job(job_id, **how)
 
 
 def cut(stage: Stage, first: int) -> None:
