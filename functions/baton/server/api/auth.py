@@ -26,8 +26,8 @@ from baton.settings.readers import API_KEY_ENTRY
 from baton.settings.settings import Settings
 from baton.settings.signed_texts import SignedTexts
 from baton.store.records.access import StoredKey
+from baton.worker.commands.audience import Audience
 from baton.worker.container import Container
-from baton.worker.runtime.audience import Audience
 from baton.worker.runtime.webhook import SourceBudget
 from baton_events.errors import StoreError
 from baton_events.timestamps import rfc3339

@@ -140,7 +140,7 @@ class StreamReader:
 
     def mine(self, stored: StoredParts) -> StoredParts:
         """Leave out the last parts, as far as they are not for the audience: nothing new has come by them."""
-        part, parts = self._permit.audience.part, stored.parts
+        part, parts = self._permit.audience.shown_part, stored.parts
         count = next((at for at in range(len(parts), 0, -1) if part(self._job_id, parts[at - 1])), 0)
         if parts and not count:
             self.after = stored.first + len(parts) - 1
@@ -175,9 +175,9 @@ class StreamReader:
     def _written(self, job: Job, stored: StoredParts) -> Iterator[str]:
         """Yield the events of these parts, or only as many as fit in one answer where the host sends it whole."""
         audience = self._permit.audience
-        shown = audience.job(job)
+        shown = audience.shown_job(job)
         for number, part in enumerate(stored.parts, stored.first):
-            text = self.form.part(shown, number, mine) if (mine := audience.part(job.id, part)) else ""
+            text = self.form.part(shown, number, mine) if (mine := audience.shown_part(job.id, part)) else ""
             self._left_bytes -= len(text)
             if not self.live and self._left_bytes < 0 and self._advanced:
                 self._complete = True  # the client comes back for the next page

@@ -19,8 +19,8 @@ from baton.server.api.problem import ApiError, on_error
 from baton.server.api.stream import StreamReader, position_of
 from baton.server.api.stream_token import Permit, check_capacity, must_cover
 from baton.store.records.jobs import StoredParts
+from baton.worker.commands.audience import Audience
 from baton.worker.container import Container
-from baton.worker.runtime.audience import Audience
 from baton_events.errors import BatonError
 
 PATH = "/api/agent/updates"
@@ -87,7 +87,7 @@ class Updates:
             while stored.job is not None and not reader.stopped:
                 for number, part in enumerate(stored.parts, stored.first):
                     reader.after = number
-                    if mine := audience.part(stored.job.id, part):
+                    if mine := audience.shown_part(stored.job.id, part):
                         await socket.send_text(mine)
                 if stored.job.ended:
                     await socket.close()

@@ -18,10 +18,10 @@ from baton.sdk.clock import Clock
 from baton.sdk.records.transcript import Failure
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
+from baton.worker.commands.audience import Audience
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.executors.continuing import ContinueSession
 from baton.worker.executors.runner_work import StopProvider
-from baton.worker.runtime.audience import Audience
 from baton.worker.runtime.callbacks import Callbacks, signed_headers
 from baton.worker.runtime.job_view import job_view
 from baton_events.app_event import AppEvent, DeadLetter
@@ -98,7 +98,7 @@ def _shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         return job_view(snapshot, now_ms)
     from baton.worker.runtime.a2a_task import task_of  # noqa: PLC0415 - few jobs come by A2A
 
-    return {"task": task_of(replace(snapshot, job=Audience().job(snapshot.job)), now_ms)}
+    return {"task": task_of(replace(snapshot, job=Audience().shown_job(snapshot.job)), now_ms)}
 
 
 def dead_letter_of(job: Job, data: object) -> AppEvent:

@@ -13,7 +13,7 @@ from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, ToolContex
 from baton.pydantic_ai import durable
 from baton.sdk.models.model import ModelError
 from baton.sdk.records.stream_part import StreamPart
-from baton.worker.runtime.audience import CALL_NOT_COMPLETED, NOT_COMPLETED, Audience
+from baton.worker.commands.audience import CALL_NOT_COMPLETED, NOT_COMPLETED, Audience
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, Api, api_of, with_keys
 from tests.unit.baton.server.api.jobs.test_agent_start import Socket
@@ -177,9 +177,9 @@ def test_each_kind_of_part_has_an_audience(kind: str) -> None:
     """A part that stands here is for operators alone; what a newer version adds is, too."""
     alone = {"data-event", "data-usage", "data-memory"}
     part = json.dumps({"type": kind, "data": {}, "errorText": "x", "toolCallId": "c"})
-    assert bool(Audience().part("job_1", part)) is (kind not in alone)
-    assert Audience(is_operator=True).part("job_1", part)
-    assert Audience().part("job_1", json.dumps({"type": "data-newer"})) == ""
+    assert bool(Audience().shown_part("job_1", part)) is (kind not in alone)
+    assert Audience(is_operator=True).shown_part("job_1", part)
+    assert Audience().shown_part("job_1", json.dumps({"type": "data-newer"})) == ""
 
 
 @pytest.mark.parametrize(
@@ -224,5 +224,5 @@ def test_each_kind_of_part_has_an_audience(kind: str) -> None:
     ],
 )
 def test_a_part_is_shown_without_what_is_the_operators(part: dict[str, Any], shown: dict[str, Any]) -> None:
-    assert json.loads(Audience().part("job_1", json.dumps(part))) == shown
-    assert json.loads(Audience(is_operator=True).part("job_1", json.dumps(part))) == part
+    assert json.loads(Audience().shown_part("job_1", json.dumps(part))) == shown
+    assert json.loads(Audience(is_operator=True).shown_part("job_1", json.dumps(part))) == part

@@ -21,7 +21,7 @@ from baton.store.records.jobs import Snapshot
 from baton.store.redis.admission import AdmissionControl
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
-from baton.worker.runtime.audience import Audience
+from baton.worker.commands.audience import Audience
 from baton_events.ids import call_of_operation, job_of_call
 
 
@@ -55,7 +55,7 @@ def seen_job(snapshot: Snapshot, now_ms: int, audience: Audience) -> SeenJob:
     """Return a job with its approvals as they are now, as its audience gets them."""
     views = approvals_of(snapshot, now_ms)
     asked = [view for view in views if view["status"] == "pending"]
-    snapshot = replace(snapshot, job=audience.job(snapshot.job))
+    snapshot = replace(snapshot, job=audience.shown_job(snapshot.job))
     return SeenJob(snapshot, asked, frozenset(view["id"] for view in views if view not in asked), now_ms)
 
 

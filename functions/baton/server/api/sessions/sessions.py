@@ -25,9 +25,9 @@ from baton.server.api.session_line import Sessions
 from baton.server.api.sessions.ui_message import assistant_message, file_parts, user_message
 from baton.settings.limits import PAGE_BYTES, SESSION_LIMIT_CHARS
 from baton.store.records.jobs import Snapshot
+from baton.worker.commands.audience import Audience
 from baton.worker.container import Container
 from baton.worker.conversation.exchanges import replaced_by, valid_of_page
-from baton.worker.runtime.audience import Audience
 from baton.worker.runtime.job_view import continues_of
 from baton.worker.runtime.usage_view import session_usage
 from baton_events.errors import JobGoneError
@@ -251,7 +251,7 @@ async def _exchange(context: Context, audience: Audience, snapshot: Snapshot, ac
     unread = [json.loads(text) for text in snapshot.messages.values() if text]
     questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
     answer = (job.result or {}).get("answer", "") if stored.first > 1 else ""
-    parts = [mine for part in stored.parts if (mine := audience.part(job.id, part))]
+    parts = [mine for part in stored.parts if (mine := audience.shown_part(job.id, part))]
     return [*_question(snapshot), assistant_message(job.id, job.status, parts, answer), *questions]
 
 

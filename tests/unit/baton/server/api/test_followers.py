@@ -10,8 +10,8 @@ import pytest
 
 from baton.server.api.stream import StreamReader
 from baton.server.api.stream_token import TOKEN_SECONDS
+from baton.worker.commands.audience import Audience
 from baton.worker.entry import UNTIL_MS
-from baton.worker.runtime.audience import Audience
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, KEY, OTHER, Api, api_of, assert_problem, digest, store_keys
 from tests.unit.baton.server.api.following import (

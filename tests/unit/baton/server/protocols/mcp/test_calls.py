@@ -15,7 +15,7 @@ from baton.server.protocols.mcp import calls
 from baton.server.protocols.mcp.body import Call
 from baton.server.protocols.mcp.calls import CallForm
 from baton.server.protocols.mcp.tasks import created_task
-from baton.worker.runtime.audience import NOT_COMPLETED
+from baton.worker.commands.audience import NOT_COMPLETED
 from tests.unit.baton.kit.approval_kit import Kit
 from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_with

@@ -33,20 +33,20 @@ class Audience(Struct, frozen=True):
     is_operator: bool = False
     sees_errors: bool = False
 
-    def part(self, job_id: str, text: str) -> str:
+    def shown_part(self, job_id: str, text: str) -> str:
         """Return a part as they get it; empty: it is not for them."""
         if text.endswith(_AS_IT_IS) or (self.is_operator and not text.startswith(_ERROR)):
             return text
         part = json.loads(text)
         if part["type"] == "error":
-            said = part["errorText"] if self.is_operator or self.sees_errors else NOT_COMPLETED
-            return canonical_json({**part, "errorText": said, "id": job_id})
+            shown = part["errorText"] if self.is_operator or self.sees_errors else NOT_COMPLETED
+            return canonical_json({**part, "errorText": shown, "id": job_id})
         if self.is_operator or part["type"] not in _FOR_ALL.split():
             return text if self.is_operator else ""
         changed = None if self.sees_errors else _without_texts(part)
         return text if changed is None else canonical_json(changed)
 
-    def job(self, job: Job) -> Job:
+    def shown_job(self, job: Job) -> Job:
         """Return a job as they are told of it by a protocol whose errors are texts: the failure's type, and the id."""
         if self.is_operator or self.sees_errors or job.error is None or not job.ended:
             return job
