@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from baton import Registry
+from baton.sdk.agents.registry import RegistryError
 from baton.sdk.workflows.refused import faults_of
 from tests.unit.baton.sdk.workflows.conftest import Load, cases
 from tests.unit.baton.sdk.workflows.faulty import HEAD, faults
@@ -221,3 +223,12 @@ def test_says_all_at_once_with_file_and_line(load: Load) -> None:
     lines = [line.partition(": ")[0] for line in faults_of(module.flow)]
     last = len(inspect.getsource(module).splitlines())
     assert lines == [f"{module.__name__}.py:{line}" for line in (last, last, last - 5)]
+
+
+def test_a_registry_refuses_them_with_the_workflows_name(load: Load) -> None:
+    text = "@workflow\nasync def one(x: str): input(x)\n@workflow\nasync def two(): await one('a'), dt.now()"
+    module = load(HEAD + text)
+    with pytest.raises(RegistryError) as refused:
+        Registry(workflows=[module.one, module.two])
+    places = [fault.partition(".py:")[0] for fault in refused.value.faults]
+    assert places == [f"workflow {name!r}: {module.__name__}" for name in ("one", "two")]
