@@ -233,6 +233,7 @@ def _fields_of(tree: Tree) -> dict[str, Any]:
     }
     fields: dict[str, Any] = {f"{kind}:{name}": each for kind, by in by_prefix.items() for name, each in by.items()}
     fields |= {f"needed_until:{name}": str(until_ms) for name, until_ms in tree.needed_until.items()}
+    fields |= {f"ended:{name}": at for name, at in tree.ended.items()}
     for kind, signals in (("event", tree.events), ("message", tree.messages)):
         fields |= {f"{kind}:{name}:{at}": text for name, kept in signals.items() for at, text in kept.items()}
     return fields

@@ -8,7 +8,7 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.worker.executors.bounded import PROMPT_TOO_LARGE
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
-from tests.simulation.scripts import ALL_KINDS, STUCK, Died, Script
+from tests.simulation.scripts import ALL_KINDS, STUCK, Died, Script, place_of
 from tests.simulation.starting import Start
 from tests.simulation.watching import at, of
 
@@ -119,7 +119,8 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
         for call in tree.calls.get(job.id, {}).values()
         if world.actors.deaths[call.id] or call.arguments.get("how") == STUCK
     ]
-    died = {(call.turn, call.position): (call.attempts, call.error.type if call.error else "") for call in calls}
+    script = _script(world, job.agent)
+    died = {place_of(script, call): (call.attempts, call.error.type if call.error else "") for call in calls}
     turn = job.turn - job.first_turn + 1  # of its run, as its script counts them
     error = job.error.type if job.error else ""
     return Died(died, turn if error in (DIED, PROMPT_TOO_LARGE) else 0, error)

@@ -5,6 +5,7 @@ others are in starting.py (when a tool starts), guarantee.py (when it is over wi
 end). Of docs/decisions: nothing here asks the code under test what is right, but for names of items and events.
 """
 
+import json
 from collections.abc import Iterator
 from operator import attrgetter, lt
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from baton.engine.state import CallRecord, Job
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 from baton.sdk.records.limits import since
-from baton_events.ids import is_child, root_of
+from baton_events.ids import is_child, root_of, step_number
 from tests.simulation.guarantee import is_only_marked
 from tests.simulation.offloading import an_answer_is_of_its_attempt
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
@@ -178,13 +179,61 @@ def a_live_job_has_an_item(write: Write) -> str | None:
 
 
 def no_turn_begins_while_a_step_is_open(write: Write) -> str | None:
-    """The next turn is there when no call of the one before it is left: what came of all of them belongs to it."""
-    turns = {item.job_id: item for item in write.after.items.values() if item.kind is ItemKind.LOOP}
+    """The next turn is there when no call of the one before it is left: what came of all of them belongs to it.
+
+    Code goes on with each of its steps.
+    """
+    jobs = write.after.jobs
+    of_models = (item for item in write.after.items.values() if not jobs[item.job_id].model.runs_code)
+    turns = {item.job_id: item for item in of_models if item.kind is ItemKind.LOOP}
     for item in write.after.items.values():
         turn = turns.get(item.job_id)
         if turn is not None and item.call_id and item.turn < turn.turn:
             return f"{write.op} begins {turn.key} while {item.key} is open"
     return None
+
+
+def code_goes_on_with_each_end(write: Write) -> str | None:
+    """What has ended waits for a turn that is there, and a turn of code begins for nothing else."""
+    for job_id, job in write.after.jobs.items():
+        if not job.model.runs_code or job.ended:
+            continue
+        is_cancelled = job.cancelling is not None and not job.cancelling.is_seen
+        is_news = is_cancelled or bool(write.after.news(job_id))
+        if is_news and not write.after.has_turn(job_id):
+            return f"{write.op} leaves {job_id} without a turn for {write.after.news(job_id)}"
+        before = write.before.jobs.get(job_id)
+        began = [item.turn for item in write.after.items.values() if _is_new_turn(item, job_id, write)]
+        if began and before is not None and before.run == job.run and before.turn < began[0] and not is_news:
+            return f"{write.op} begins turn {began[0]} of {job_id}, and nothing has ended"
+    return None
+
+
+def _is_new_turn(item: WorkItem, job_id: str, write: Write) -> bool:
+    return item.job_id == job_id and item.kind is ItemKind.LOOP and item.key not in write.before.items
+
+
+def code_takes_each_end_once(write: Write) -> str | None:
+    """A stretch takes ends of steps that are recorded, and that no stretch before it has taken."""
+    for job_id, job in write.after.jobs.items():
+        entries = write.after.transcript.get(job_id, ())
+        known = len(write.before.transcript.get(job_id, ()))
+        if not job.model.runs_code or len(entries) <= known:
+            continue
+        taken = [set(_taken_in(entry)) for entry in entries[job.begins_at :]]
+        ended = {step_number(name) for name in write.after.results.get(job_id, ()) if name.count("-") > 2}
+        for new in range(max(0, known - job.begins_at), len(taken)):
+            if twice := taken[new] & set[int]().union(*taken[:new]):
+                return f"{job_id} takes the end of its steps {sorted(twice)} twice"
+            if lost := taken[new] - ended:
+                return f"{job_id} takes the end of its steps {sorted(lost)}, of which nothing is recorded"
+    return None
+
+
+def _taken_in(entry: str) -> list[int]:
+    value = json.loads(entry) if entry.startswith("{") else {}
+    taken: list[int] = ((value.get("provider") or {}).get("workflowStretch") or {}).get("taken", [])
+    return taken
 
 
 def a_live_job_does_not_expire(write: Write) -> str | None:
@@ -275,6 +324,8 @@ ON_WRITE = (
     at("append", parts_come_from_live_attempts),
     of("jobs items", a_live_job_has_an_item),
     of("items", no_turn_begins_while_a_step_is_open),
+    of("jobs items ended", code_goes_on_with_each_end),
+    of("transcript", code_takes_each_end_once),
     of("jobs expires_ms", a_live_job_does_not_expire),
     of("jobs expires_ms", what_waits_for_an_ended_job_finds_it),
     of("jobs", limits_hold),

@@ -151,7 +151,7 @@ DEFECTS = (
         plan.BLOCKING_SEEDS + plan.PLANNING_SEEDS + 130_000_000,
         calls_end_as_the_script_says={
             "a step of a forgotten plan counts": around(
-                operations, "is_anew", lambda is_anew, item, claim, _: is_anew(item, claim, Changes())
+                operations, "is_anew", lambda is_anew, tree, item, claim, _: is_anew(tree, item, claim, Changes())
             )
         },
     ),

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
-from baton_events.ids import canonical_json
+from baton.engine.state import CallRecord
+from baton_events.ids import canonical_json, step_number
 from tests.simulation.constants import USUAL_LIMITS
 from tests.simulation.odd_values import ODD_CALLS, ODD_TURNS
 
@@ -222,6 +223,15 @@ def final_text(script: Script, seen: list[tuple[str, int, str]]) -> str:
     if not script.reads_history:
         return f"the end{more_words(script.words)}"
     return f"the end, {crc32(repr(seen).encode())}{more_words(script.words)}"
+
+
+def place_of(script: Script, call: CallRecord) -> tuple[int, int]:
+    """The turn and position of a call in its script, which code asks for by its number."""
+    number = step_number(call.id)
+    if not number:
+        return call.turn, call.position
+    places = [(turn, at) for turn, plan in enumerate(script.turns, 1) for at in range(len(plan.calls))]
+    return places[number - 1]
 
 
 def more_words(count: int) -> str:

@@ -36,7 +36,8 @@ _Changed = dict[str, dict[str, Any]]
 # The keys of a process, in the steps of a rotation: each opens what the others seal.
 _K1, _K2 = (f"k{number}:{b64encode(bytes([number]) * 32).decode()}" for number in (1, 2))
 _ROTATION = (f"{_K2},{_K1}", f"{_K1},{_K2}", f",{_K2},{_K1}")
-_STATE_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "events", "messages", "needed_until", "placed")
+_KEPT_PARTS = ("jobs", "slot_states", "usage", "items", "child_usage", "needed_until", "ended")
+_STATE_PARTS = (*_KEPT_PARTS, "events", "messages", "placed")
 NO_KEYS = Kept()
 
 
@@ -128,7 +129,7 @@ def between(whole: Tree, before: Tree, after: Tree) -> Tree:
     `before`, `after`: what the process knew of the tree when it made this transition of it, and what it made.
     """
     parts: dict[str, Any] = {}
-    for part in ("jobs", "slot_states", "items", "child_usage", "needed_until"):
+    for part in ("jobs", "slot_states", "items", "child_usage", "needed_until", "ended"):
         parts[part] = _changed(getattr(whole, part), getattr(before, part), getattr(after, part))
     for part in ("calls", "results", "events", "messages"):
         parts[part] = _changed_by_job(getattr(whole, part), getattr(before, part), getattr(after, part))

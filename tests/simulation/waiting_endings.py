@@ -8,14 +8,23 @@ from baton.engine.lifecycle import is_rolled_back
 from baton.engine.state import CallRecord
 from baton.engine.transitions import JobStatus
 from baton.worker.commands.taking_back import continuation_of
-from baton_events.ids import canonical_json, chat_job_id, child_of, job_of_call, operation_id, root_of, started_by
+from baton_events.ids import (
+    canonical_json,
+    chat_job_id,
+    child_of,
+    job_of_call,
+    operation_id,
+    root_of,
+    started_by,
+    step_number,
+)
 from tests.simulation.background import TOLD, operation_job_of
 from tests.simulation.constants import BACKSTOP_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.dying import died_in
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import requested_by_model
 from tests.simulation.objects import whole_texts
-from tests.simulation.scripts import ALL_KINDS, BACKGROUND_TOOLS, WAITING_TOOLS, Script, WaitPlan
+from tests.simulation.scripts import ALL_KINDS, BACKGROUND_TOOLS, WAITING_TOOLS, Script, WaitPlan, place_of
 
 if TYPE_CHECKING:
     from tests.simulation.outside import Sent
@@ -101,8 +110,8 @@ def what_counted_is_not_lost(taken: "tuple[World, Sent]") -> str | None:
 ON_TAKEN = (what_counted_is_not_lost,)
 
 
-def _is_in(script: Script, at: int, call: CallRecord) -> bool:
-    return at < len(script.turns) and call.position < len(script.turns[at].calls)
+def _is_in(script: Script, at: int, position: int) -> bool:
+    return at < len(script.turns) and position < len(script.turns[at].calls)
 
 
 def messages_of_waits(end: Ended) -> int:
@@ -111,8 +120,9 @@ def messages_of_waits(end: Ended) -> int:
     script = end.plan.scripts()[end.job.agent]
     for call in requested_by_model(end.tree, end.job.id):
         first_turn = end.job.first_turn if call.turn >= end.job.first_turn else 1
-        at = call.turn - first_turn  # of a run before the last one: wherever that is
-        wait: WaitPlan | None = script.turns[at].calls[call.position].wait if _is_in(script, at, call) else None
+        turn, position = place_of(script, call)
+        at = turn - (1 if step_number(call.id) else first_turn)  # of a run before the last one: wherever that is
+        wait: WaitPlan | None = script.turns[at].calls[position].wait if _is_in(script, at, position) else None
         most += 1 + int(wait.seconds // LONGEST_DELAY_SECONDS) if wait else 0
     return most
 

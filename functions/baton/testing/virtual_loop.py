@@ -27,7 +27,7 @@ class Crashed(BaseException):
 class _Handle(asyncio.Handle):
     """The library's handle without its debugging data: that queries the loop several times for each handle."""
 
-    __slots__ = ("when",)
+    __slots__ = ("_when",)
 
     def __init__(
         self, when: float, callback: Callable[..., object], args: Any, loop: "VirtualLoop", context: Context | None
@@ -36,7 +36,11 @@ class _Handle(asyncio.Handle):
         private._callback, private._args, private._loop, private._cancelled = callback, args, loop, False
         private._context = copy_context() if context is None else context  # an empty one is false
         private._source_traceback = private._repr = None
-        self.when = when
+        self._when = when
+
+    def when(self) -> float:
+        """Return the loop's time of the call."""
+        return self._when
 
     def cancel(self) -> None:
         """Cancel the call."""

@@ -231,12 +231,10 @@ def finish(draft: Draft, claim: Claim, changes: Changes) -> Changes:
 
 
 def drop_items_of(draft: Draft, job_id: str) -> int:
-    """Remove the work items of the job, and its news; return when the last held claim of a removed item ends, or 0.
+    """Remove the work items of the job; return when the last held claim of a removed item ends, or 0.
 
-    The release of an earlier run's workspace stays.
+    The release of an earlier run's workspace stays, and so does what has ended untaken: a retry goes on with that.
     """
-    if draft.ended:
-        draft.forget_ends(draft.news(job_id))
     mine = [item for item in draft.items.values() if item.job_id == job_id and item.kind is not ItemKind.RELEASE]
     if at_work := [item.owner for item in mine if item.kind is ItemKind.LOOP and item.owner]:
         job = draft.jobs[job_id]

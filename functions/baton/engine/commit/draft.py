@@ -235,14 +235,14 @@ class Draft(Tree):
                 self.wake(item, message_id, now_ms)
         self.settle(parent_id, message_id, now_ms)
 
-    def begin_again(self, job_id: str, forgets: Sequence[str]) -> None:
+    def begin_again(self, job_id: str, forgets: Sequence[str], *, from_start: bool) -> None:
         """Remove an ended job's open items, and the outcomes of the calls that run again.
 
         The release of the earlier run's workspace stays.
         """
         mine = [item for item in self.items.values() if item.job_id == job_id]
         self.drop_items(*[item.key for item in mine if item.kind is not ItemKind.RELEASE])
-        self.forget_ends(self.news(job_id))
+        self.forget_ends(self.news(job_id) if from_start else forgets)
         if job_id in self.child_usage:
             self.child_usage = {name: spend for name, spend in self.child_usage.items() if name != job_id}
             self.fields[f"child_usage:{job_id}"] = None

@@ -395,7 +395,7 @@ def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
         return ModelPolicy(
             agent.model_retries,
             calls_read_history=not isinstance(agent.runner, CodeRunner),
-            runs_code=isinstance(agent.runner, CodeRunner) and agent.runner.is_free,
+            runs_code=isinstance(agent.runner, CodeRunner),
             has_workspace=agent.runner.workspaces is not None,
         )
     plans = bool(agent.plan) or agent.mode == "plan"

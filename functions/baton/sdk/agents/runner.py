@@ -298,11 +298,9 @@ async def close_all(runs: Iterable[OpenRun]) -> None:
 class CodeRunner(ABC):
     """The base of a runner whose calls are those of the registry's tools, and whose turns call no model.
 
-    Attributes:
-        is_free: it numbers its steps, and goes on whenever one of them has ended.
+    It numbers its steps, and goes on whenever one of them has ended.
     """
 
-    is_free = False
     workspaces: OwnWorkspaces | None = None
 
     @abstractmethod

@@ -234,8 +234,8 @@ class ModelAnswer(Record, frozen=True):
 
 # The failure of an answer that was cut off, and what the model and people are told of it.
 ANSWER_CUT = "answer_cut"
-# The type of a failure of code that asks for other steps than the record of its job has.
-CHANGED_CODE = "changed_code"
+# The types of failures of code that does not fit the record of its job: it asks for other steps, or is too old for it.
+CHANGED_CODE, NEWER_STATE = "changed_code", "newer_state"
 CUT_CAUSE = "the answer was cut off by its length limit (max_tokens, or the context window)"
 CUT_NOTE = "[The answer above was cut off by its length limit.]"
 

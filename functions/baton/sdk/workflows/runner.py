@@ -43,6 +43,7 @@ from baton.sdk.workflows.record import (
     news_of,
     replay,
 )
+from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, digest
 from baton_events.values.json_value import Unrecordable, plain
 
@@ -72,7 +73,6 @@ class _Open(OpenCode):
 class WorkflowRunner(CodeRunner):
     """`Runner` of a workflow. `read`: makes the function's arguments of a job, and raises `InvalidArguments`."""
 
-    is_free = True
     name = ""
     toolsets: Sequence[Any] = ()
 
@@ -189,14 +189,14 @@ async def _whole(recorded: Recorded) -> Recorded:
     """Read all that a run is made again from.
 
     Raises:
-        ModelError: it is not there yet: a read may be older than the last write.
+        StoreError: it is not there yet: a read may be older than the last write. The queue repeats the turn.
     """
     if not recorded.stretch:
         return recorded
     whole = await recorded.whole() if recorded.whole else recorded
     last = (whole.turns[-1].get("provider") or {}) if whole.turns else {}
     if (last.get(STRETCH) or {}).get("name") != recorded.stretch:
-        raise ModelError("the job's last stretch cannot be read yet", retryable=True, type="not_read")
+        raise StoreError("the job's last stretch cannot be read yet")
     return whole
 
 

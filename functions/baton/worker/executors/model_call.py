@@ -27,6 +27,7 @@ from baton.sdk.models.model import (
     ANSWER_LIMIT_BYTES,
     CHANGED_CODE,
     CUT_CAUSE,
+    NEWER_STATE,
     NOTHING_SPENT,
     Call,
     Listener,
@@ -47,6 +48,7 @@ from baton.sdk.tools.tool import Tool, checked_call
 from baton.worker.conversation.exchanges import is_chat
 from baton.worker.executors.text_stream import TextStream
 from baton.worker.runtime.gen_ai import chat_span
+from baton_events.errors import BatonError
 from baton_events.ids import canonical_json
 from baton_events.values.durations import plain_seconds
 from baton_events.values.json_value import Unrecordable, plain
@@ -241,7 +243,9 @@ async def runner_turn(
         partial = storable(error.partial)
         failure = Failure(storable(error.type), storable(error.message), traceback=trace, partial=partial)
         return ModelFailed(failure, extra_usage=usage_of_spent(error.spent))
-    except Exception as error:  # noqa: BLE001 - foreign code: its failure is the job's
+    except Exception as error:  # foreign code: its failure is the job's
+        if isinstance(runner, CodeRunner) and isinstance(error, BatonError) and error.retryable:
+            raise  # of a read: what its code raises is `RunFailedError`
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__
         failure = Failure(kind, text_of(error) or "no message", traceback=traceback_of(error))
         return ModelFailed(failure, unanswered=True)
@@ -313,7 +317,7 @@ def model_failed(error: ModelError) -> ModelFailed:
     failure = Failure(text_of(error.type), text_of(error.message), retryable=bool(error.retryable))
     wait_seconds = plain_seconds(error.retry_after_seconds)
     spent, unanswered = usage_of_spent(error.spent), bool(error.unanswered)
-    return ModelFailed(failure, wait_seconds, spent, unanswered, is_unfit=failure.type == CHANGED_CODE)
+    return ModelFailed(failure, wait_seconds, spent, unanswered, is_unfit=failure.type in (CHANGED_CODE, NEWER_STATE))
 
 
 def usage_of_spent(spent: Spent) -> ExtraUsage:

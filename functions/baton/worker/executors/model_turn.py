@@ -44,7 +44,7 @@ from baton.sdk.models.model import (
 from baton.sdk.planning.plan import is_plan, plan_prompt
 from baton.sdk.records.limits import since
 from baton.sdk.records.memory import ModelCache
-from baton.sdk.records.transcript import MODEL_ROLE, Failure
+from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.contained import CutShortError, traceback_of
 from baton.store.redis.reader import Reader
 from baton.worker.conversation import exchanges
@@ -124,8 +124,7 @@ class ModelTurn:
             CODE_RUNS.set(self._code_runs)
             tools = {tool.name: tool for tool in self._registry.tools}
             limit_seconds = self._work_limit_seconds + _CODE_GRACE_SECONDS
-            step_result = await runner_turn(agent.runner, record, None, limit_seconds, tools)
-            return step_result if agent.runner.is_free else _without_earlier_stretches(step_result, history)
+            return await runner_turn(agent.runner, record, None, limit_seconds, tools)
         if effect.offloaded and effect.memo and self._offloaded:
             try:
                 found = await self._offloaded().poll(effect.memo, self._registry.model_of(agent))
@@ -224,17 +223,6 @@ def _planner_turn(registry: Registry, agent: Agent, job: Job, history: History) 
     from baton.worker.executors.plan_turns import planner_turn  # noqa: PLC0415 - as above
 
     return planner_turn(agent, job, registry.tools_of(agent), registry.specs_of(agent), history)
-
-
-def _without_earlier_stretches(step_result: StepResult, history: History) -> StepResult:
-    """Leave the stretches before this one out of what later turns read: each has all that a run needs."""
-    before = next((at for at, entry in enumerate(history.transcript) if entry["role"] == MODEL_ROLE), None)
-    if before is None or not isinstance(step_result, ModelAnswered):
-        return step_result
-    first, last = history.compacted
-    compacted = (first or before, len(history.transcript) + last - first)
-    extra_usage = structs.replace(step_result.extra_usage, compacted=compacted)
-    return structs.replace(step_result, extra_usage=extra_usage)
 
 
 def _file_gone(error: FileGoneError) -> ModelFailed:

@@ -50,7 +50,7 @@ _NO_ENTRIES: _Entries = ((), (), ())
 def recorded(job: Job, history: History, now_ms: int = 0, reader: Reader | None = None) -> Recorded:
     """Return the records of a job for its runner. `reader`: of all that is compacted, too."""
     if job.stretch and not history.transcript:  # an open run needs no more, and another one reads the whole
-        return Recorded(_info(job, {}), results=history.results, now_ms=now_ms, **_of_code(job, history, reader))
+        return Recorded(_info(job, {}), results=history.results, now_ms=now_ms, **_of_code(job, reader))
     task, info = history.transcript[0], _info(job, history.transcript[0])
     turns, others, messages = history.of_entries("recorded", _NO_ENTRIES, _with_entries)
     before = [entry for entry in others if entry["role"] in (MEMORY_ROLE, SESSION_ROLE)]
@@ -58,13 +58,11 @@ def recorded(job: Job, history: History, now_ms: int = 0, reader: Reader | None 
     files = tuple([one["data"] for one in named_files(others) if "data" in one])
     edits = {name: value for name, value in task.get(FORK, {}).get("edits", {}).items() if name in _OVERRIDES}
     rest = (messages, files, edits, now_ms)
-    return Recorded(
-        info, earlier, turns, history.results, *rest, workspace=job.workspace, **_of_code(job, history, reader)
-    )
+    return Recorded(info, earlier, turns, history.results, *rest, workspace=job.workspace, **_of_code(job, reader))
 
 
-def _of_code(job: Job, history: History, reader: Reader | None) -> dict[str, Any]:
-    whole = partial(_whole, job, reader) if reader and (job.stretch or history.compacted != (0, 0)) else None
+def _of_code(job: Job, reader: Reader | None) -> dict[str, Any]:
+    whole = partial(_whole, job, reader) if reader and job.stretch else None
     return {"whole": whole, "stretch": job.stretch, "cancelled": job.cancelling is not None}
 
 

@@ -47,6 +47,6 @@ def test_what_a_step_puts_and_removes_is_noted_and_nothing_else() -> None:
 
 def test_a_job_that_begins_again_forgets_outcomes_of_calls_that_run_again_and_early_ones() -> None:
     draft = Draft.of(_tree())
-    draft.begin_again("job_1", ["call_1"])
+    draft.begin_again("job_1", ["call_1"], from_start=False)
     assert (draft.items, draft.results["job_1"]) == ({}, {})
     assert draft.new_results == {"job_1": {"call_1": None, "early:call_2": None}}
