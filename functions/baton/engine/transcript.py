@@ -11,10 +11,8 @@ from typing import Any, TypeVar
 from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelAnswered
 from baton.sdk.records.redaction import redacted
-from baton.sdk.records.transcript import ENTRY_VERSION, MEMORY_ROLE
+from baton.sdk.records.transcript import ENTRY_VERSION, MEMORY_ROLE, WITHHELD_ROLE
 from baton_events.ids import canonical_json
-
-WITHHELD_ROLE = "withheld"
 
 _Entry = TypeVar("_Entry")
 
@@ -39,6 +37,12 @@ def model_entry(turn: int, answer: ModelAnswered, records: tuple[CallRecord, ...
 def withheld_entry(turn: int, attempt: int, answer: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
     """Return the entry of an answer that a limit kept from taking effect. No model gets it."""
     return canonical_json({**_streamed_text(turn, answer, records), "role": WITHHELD_ROLE, "attempt": attempt})
+
+
+def ended_entry(turn: int, attempt: int, provider: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry of a turn whose answer has ended its run as failed. No model gets it."""
+    entry = {"role": WITHHELD_ROLE, "v": ENTRY_VERSION, "turn": turn, "attempt": attempt}
+    return {**entry, "text": "", "calls": [], "provider": provider}
 
 
 def _streamed_text(turn: int, answer: ModelAnswered, records: tuple[CallRecord, ...]) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.alias_generators import to_camel
 
 from baton.engine.approvals import NEEDS_APPROVAL
-from baton.engine.transcript import WITHHELD_ROLE
-from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE
+from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE, WITHHELD_ROLE
 from baton.server.api.jobs.recording import RECORDING_VERSION
 from baton.store.transport.bodies import utf8_json
 from baton_local.dev.stack_error import StackError

@@ -15,7 +15,7 @@ from msgspec import field
 
 from baton.sdk.models.model import NOTHING_SPENT, File, Listener, Message, ModelAnswer, Spent
 from baton.sdk.records.record import Record
-from baton.sdk.records.transcript import turns_of
+from baton.sdk.records.transcript import MODEL_ROLE, WITHHELD_ROLE, turns_of
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import Pending
 
@@ -132,7 +132,8 @@ class NeedsApproval(Record, frozen=True):
 class RunFailedError(Exception):
     """The run has failed for good: the job fails with this error, whose name is `type`.
 
-    `partial`: the text of an answer that was cut off. `spent`: the usage of the answers that were not taken.
+    `partial`: the text of an answer that was cut off. `spent`: the usage of the answers that were not taken. `kept`:
+    the runner's own data of the turn that ended the run, as an answer's `provider`; None: no model had answered in it.
     """
 
     def __init__(self, kind: str, message: str, partial: str = "", spent: Spent = NOTHING_SPENT) -> None:
@@ -141,6 +142,7 @@ class RunFailedError(Exception):
         self.message = message
         self.partial = partial
         self.spent = spent
+        self.kept: dict[str, Any] | None = None
 
 
 class OwnWorkspaces(ABC):
@@ -315,6 +317,10 @@ class CodeRunner(ABC):
 def run_messages(
     runner: Runner | None, first_turn: int, transcript: Sequence[dict[str, Any]], results: Mapping[str, dict[str, Any]]
 ) -> list[dict[str, Any]] | None:
-    """Read a job's messages in the library's own JSON; None: no runner made any."""
-    text = "" if runner is None else runner.messages(turns_of(transcript, first_turn), results)
+    """Read a job's messages in the library's own JSON, with those of a turn that ended it; None: no runner made any."""
+    last: Mapping[str, Any] = next(
+        (entry for entry in reversed(transcript) if entry["role"] in (MODEL_ROLE, WITHHELD_ROLE)), {}
+    )
+    ended = (dict(last),) if last.get("role") == WITHHELD_ROLE and last["turn"] >= first_turn else ()
+    text = "" if runner is None else runner.messages((*turns_of(transcript, first_turn), *ended), results)
     return json.loads(text, parse_constant=str) if text else None

@@ -5,8 +5,8 @@ Invariant: the class is a built-in one or pydantic-ai's where the name is; else 
 """
 
 import builtins
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pydantic_ai as ai
@@ -18,8 +18,8 @@ from baton.sdk.models.through_pydantic_ai.errors import model_error
 from baton.sdk.tools.contained import CutShortError
 from baton_events.values.text import text_of
 
-# What a run has used up to the end of a piece, and up to its beginning.
-Used = tuple[ai.RunUsage, ai.RunUsage]
+# What a run has used up to the end of a piece, and up to its beginning; and what is to be kept, if it has ended there.
+Used = tuple[ai.RunUsage, ai.RunUsage, Callable[[], dict[str, Any] | None]]
 
 
 class RecordedFailureError(Exception):
@@ -61,7 +61,10 @@ def failure_of(error: Exception, used: Sequence[Used]) -> ModelError | RunFailed
     else:
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__
         failure = RunFailedError(kind, text_of(error) or "no message")
-    for now, before in used:
+    for now, before, kept in used:
+        if isinstance(failure, RunFailedError):
+            with suppress(Exception):  # what cannot be kept: its error is told without it
+                failure.kept = kept()
         one = now - before
         if one.input_tokens or one.output_tokens:
             failure.spent = Spent(max(one.requests, 1), one.input_tokens, one.output_tokens, float(one.cost or 0))

@@ -71,6 +71,14 @@ def kept_of_turn(
     }
 
 
+def kept_of_end(before: "RunState", run: Run) -> dict[str, Any] | None:
+    """Return the data to keep of a turn whose answer has ended the run; None: no model has answered in it."""
+    messages = run.all_messages()
+    new = messages[_first_new(before.history, messages) :]
+    has_answer = any(isinstance(message, ai.ModelResponse) for message in new)
+    return kept_of_turn(before, messages, [], run, {}) if has_answer else None
+
+
 def _first_new(known: Sequence[ai.ModelMessage], messages: Sequence[ai.ModelMessage]) -> int:
     """Return the number of messages that are as known. Mostly all are, which is seen fastest by all their fields."""
     count = min(len(known), len(messages))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from typing import Any, cast
 
@@ -39,7 +40,7 @@ from baton.sdk.pydantic_ai.judging import calls_to_make, goes_on, gone_on_from, 
 from baton.sdk.pydantic_ai.open_runs import HeldRun, as_it_began, count_all_as_new, held_run
 from baton.sdk.pydantic_ai.recorded_errors import Used, as_recorded, failure_of, recorded_error
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, RunObjects
-from baton.sdk.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, messages_of
+from baton.sdk.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, kept_of_end, messages_of
 from baton.sdk.pydantic_ai.stopping import (
     Piece,
     Stop,
@@ -179,7 +180,7 @@ class PydanticAIRunner:
                         raise
                     unanswered = failure
                 finally:
-                    used.append((run.usage, state.usage))
+                    used.append((run.usage, state.usage, partial(kept_of_end, state, run)))
                 if unanswered is None and run.result is None:
                     held = open_run.objects.kept()
             stays = unanswered is None and run.result is None and goes_on(node, ids) and not recorded.edits

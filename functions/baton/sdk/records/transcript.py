@@ -132,6 +132,7 @@ ENTRY_VERSION = 1
 MEMORY_ROLE = "memory"
 MODEL_ROLE = "model"
 SESSION_ROLE = "session"
+WITHHELD_ROLE = "withheld"
 USER_ROLE = "user"
 
 

@@ -18,6 +18,7 @@ from msgspec.structs import replace as replace_struct
 from baton.engine.commit.answers import History
 from baton.engine.state import Job
 from baton.engine.step_results import NO_EXTRA_USAGE, ExtraUsage, ModelAnswered, ModelFailed
+from baton.engine.transcript import ended_entry
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.output import FINAL_TOOL, InvalidOutput, OutputType
 from baton.sdk.agents.runner import CodeRunner, Recorded, RunFailedError, Runner, RunnerAnswer
@@ -41,6 +42,7 @@ from baton.sdk.models.model import (
 from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.limits import MOST, MOST_USD
 from baton.sdk.records.memory import ModelCache
+from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES
 from baton.sdk.tools.contained import CutShortError, contained, has_place, traceback_of
@@ -223,6 +225,7 @@ async def runner_turn(
     text_stream: TextStream | None,
     limit_seconds: float,
     tools: Mapping[str, Tool] | None = None,
+    attempt: int = 1,
 ) -> ModelAnswered | ModelFailed:
     """Do one turn of an agent that has a runner. `tools`: those that its calls are of, where they are not its own."""
     listener: Listener | None = text_stream
@@ -242,7 +245,10 @@ async def runner_turn(
         trace = traceback_of(cause) if cause not in (None, error) and has_place(cause) else ""
         partial = storable(error.partial)
         failure = Failure(storable(error.type), storable(error.message), traceback=trace, partial=partial)
-        return ModelFailed(failure, extra_usage=usage_of_spent(error.spent))
+        used = usage_of_spent(error.spent)
+        if error.kept is not None:  # for people: no model gets it
+            used = replace_struct(used, entries=(ended_entry(record.turn, attempt, redacted(error.kept)),))
+        return ModelFailed(failure, extra_usage=used)
     except Exception as error:  # foreign code: its failure is the job's
         if isinstance(runner, CodeRunner) and isinstance(error, BatonError) and error.retryable:
             raise  # of a read: what its code raises is `RunFailedError`

@@ -120,7 +120,7 @@ class ModelTurn:
             record = recorded(effect.job, history, claim.now_ms, self._reader)
             record = structs.replace(record, turn=turn, again=effect.again, news=effect.news)
             if not isinstance(agent.runner, CodeRunner):
-                return await runner_turn(agent.runner, record, text_stream, limit_seconds)
+                return await runner_turn(agent.runner, record, text_stream, limit_seconds, attempt=effect.attempt)
             CODE_RUNS.set(self._code_runs)
             tools = {tool.name: tool for tool in self._registry.tools}
             limit_seconds = self._work_limit_seconds + _CODE_GRACE_SECONDS
