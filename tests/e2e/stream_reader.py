@@ -14,7 +14,12 @@ _EVENTS = (1, 8, 10_000, 3, 40, 2, 17)
 
 
 class StreamReader(threading.Thread):
-    """Reads until the stream's end. `events`: (id, part) as they came; `breaks`: how often it left."""
+    """Reads until the stream's end. `events`: (id, part) as they came; `breaks`: how often it left.
+
+    `key`: an operator's, who gets each part.
+    """
+
+    key = "admin_key"
 
     def __init__(self, stack: DevStack, job_id: str, seed: int) -> None:
         super().__init__(daemon=True)
@@ -49,7 +54,7 @@ class StreamReader(threading.Thread):
 
     def read(self, most: int = 1_000_000) -> None:
         """Read so many events, on one connection."""
-        headers = {"Authorization": f"Bearer {self.stack.described['client_key']}"}
+        headers = {"Authorization": f"Bearer {self.stack.described[self.key]}"}
         if self.events:
             headers["Last-Event-ID"] = self.events[-1][0]
         number = ""
@@ -69,6 +74,8 @@ class StreamReader(threading.Thread):
 
 class RunReader(StreamReader):
     """Reads a run of AG-UI; the same request starts it."""
+
+    key = "client_key"
 
     def request(self, headers: dict[str, str]) -> urllib.request.Request:
         run = self.job_id
