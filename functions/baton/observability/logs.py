@@ -11,6 +11,7 @@ knows which of its words are a payload's. So its line, its print and its error h
 import io
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Mapping
@@ -92,6 +93,12 @@ def place_of(error: BaseException) -> str:
     *_, last = [None, *walk_tb(error.__traceback__)]
     where = f" at {last[0].f_code.co_filename}:{last[1]}" if last else ""
     return f"{type(error).__name__}{where}"
+
+
+def place_in(kind: str, trace: str) -> str:
+    """Return the same of an error of that type, by its formatted traceback: where its first cause was raised."""
+    *_, last = [None, *re.findall(r'File "([^"]+)", line (\d+)', trace.partition("\n\n")[0])]
+    return f"{kind} at {last[0]}:{last[1]}" if last else kind
 
 
 def _without_text(value: Any) -> Any:

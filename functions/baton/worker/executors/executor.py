@@ -33,7 +33,7 @@ from baton.engine.step_results import (
     ToolWaits,
     used_by,
 )
-from baton.observability.logs import place_of
+from baton.observability.logs import place_in, place_of
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES
 from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.redaction import OWN_VALUE, KnownSecrets, redacted, redacted_json
@@ -98,7 +98,8 @@ class OutcomeDoor:
         try:
             step_result = await self._executor(effect, history, claim)
             if isinstance(step_result, ModelFailed) and (trace := step_result.failure.traceback):
-                marked = ForeignText(secrets.hide(storable(trace)), step_result.failure.type)
+                place = place_in(step_result.failure.type, trace)
+                marked = ForeignText(secrets.hide(storable(trace)), place)
                 _log.warning("%s: %s", claim.item_key, marked)
             if step_result is None:
                 return None

@@ -15,7 +15,9 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
 from baton import ToolError
+from baton.observability.logs import guard_logs
 from baton.pydantic_ai import durable
+from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.tools.contained import has_place, traceback_of
 from tests.unit.baton.sdk.pydantic_ai.played import played
 
@@ -290,3 +292,15 @@ def test_a_traceback_begins_at_the_users_code_in_each_cause() -> None:
         TypeAdapter(int).validate_python("x")
     of_library.value.__traceback__ = None
     assert not has_place(of_library.value)
+
+
+@pytest.mark.parametrize("name", ["prompt", "model", "tool", "output validator"])
+async def test_a_log_without_texts_has_the_place(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """While payloads are sealed no text of an error is written, but its class, its file and its line."""
+    guard_logs(KnownSecrets(()), sealed=True)
+    try:
+        await played(PLACES[name]())
+    finally:
+        guard_logs(KnownSecrets(()))
+    assert f"KeyError at {__file__}:{LINE}" in caplog.text
+    assert "in fails" not in caplog.text

@@ -115,6 +115,14 @@ test("a job that fails rejects with what it said, and onError is called", async 
   });
 });
 
+test("a failure that clients are not told of has the id by which operators find it", async () => {
+  const said = { type: "error", errorText: "The answer could not be completed.", id: "job_1" };
+  const body = START + part(2, said) + part(3, { type: "finish", messageMetadata: { status: "failed" } }) + DONE;
+  await against([{ body }], async (client) => {
+    await assert.rejects(client.resumeTask("job_1"), { message: "The answer could not be completed. (job_1)" });
+  });
+});
+
 test("a refusal is reported in the API's words, and is not tried again", async () => {
   const refusal = { status: 422, headers: {}, body: JSON.stringify({ errors: [{ field: "jobType", message: "unknown agent" }] }) };
   await against([refusal], async (client, asked) => {
