@@ -15,7 +15,10 @@ from baton.sdk.agents.agent import Agent, RunAgent
 from baton.sdk.pydantic_ai.runner import OfJob, PydanticAIRunner
 from baton.sdk.pydantic_ai.stopping import may_do
 from baton.sdk.records.call_limit import CallLimit
-from baton.sdk.records.limits import Limits
+from baton.sdk.records.limits import MOST, Limits
+
+# The library counts requests, calls and tokens by itself, and fails the run.
+_OF_THE_LIBRARY = Limits(turns=MOST, tool_calls=MOST, tokens=MOST)
 
 if TYPE_CHECKING:
     from baton.sdk.memory.policy import Memory
@@ -47,8 +50,8 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         name: the job's type; the agent's name, unless given.
         deps: called with a `JobInfo` whenever a run is opened, returns the dependencies, which are never stored.
         prompt: called with a `JobInfo` before the first request, returns the user prompt; else it is the task's text.
-        limits: limits of a job, together with the jobs below it.
-        usage_limits: as `agent.run` takes them.
+        limits: limits of a job, together with the jobs below it; without them, those of the library alone, and a day.
+        usage_limits: as `agent.run` takes them; without them, those of `agent.run`: 50 requests, and an error beyond.
         workspace: called with a `JobInfo` whenever a run is opened, returns the workspace as `agent.run` takes it,
             which is never destroyed. Else a job has one of its own, if a capability makes any, until it has ended.
         description: its purpose in a line, for agents that have it among their tools.
@@ -74,7 +77,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
     return RunAgent(
         name=named,
         runner=runner,
-        limits=limits or Limits(),
+        limits=limits or _OF_THE_LIBRARY,
         description=description,
         on=on,
         task=task,
