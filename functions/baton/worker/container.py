@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from baton.engine.effects import PAYLOADS_GONE, PAYLOADS_UNREADABLE, UNDELIVERED, Effect, RequestSlot
+from baton.engine.state import Job
 from baton.observability.alerts import Alerting, Alerts
 from baton.observability.spans import Details, Tracer
 from baton.queue.dispatch import Delivered, Outcome, replay_of
@@ -165,6 +166,13 @@ class Container:
         """Publishes events."""
         return Emitter(self.settings, self.ports.queue, announces=bool(self.settings.approval_urls))
 
+    async def _forget_files(self, job: Job) -> None:
+        if job.subject:
+            from baton.worker.commands.kept_files import forget_with_last  # noqa: PLC0415 - few jobs are a person's
+
+            ports = self.ports
+            await forget_with_last(ports.chats, self.commands.quota, ports.listing, ports.reader, job)
+
     @cached_property
     def commands(self) -> Commands:
         """Changes jobs, for API calls and for their backup messages."""
@@ -174,6 +182,7 @@ class Container:
         made.fire.line, made.fire.kept = ports.admission_control.line, ports.kept_schedules
         made.delete.objects = ports.objects
         made.delete.forget_copies = self.originals.forget if remembers(self.registry) else None
+        made.delete.forget_files = self._forget_files
         made.submit.payloads = self.payloads
         if self.payloads is not None:
             from baton.worker.payloads import Leaving  # noqa: PLC0415 - few deployments have an object store

@@ -38,6 +38,7 @@ class DeleteJob:
     """Deletes jobs, for the API or for a backup message.
 
     `objects`: large payloads; None: there are none. `forget_copies`: of what a job has left in memory; None: nothing.
+    `forget_files`: of a session that no other job makes known; None: there are none.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class DeleteJob:
     ) -> None:
         self.objects: Objects | None = None
         self.forget_copies: Callable[[Job], Awaitable[None]] | None = None
+        self.forget_files: Callable[[Job], Awaitable[None]] | None = None
         self._archive = archive
         self._slot_client = slot_client
         self._backups = backups
@@ -90,8 +92,8 @@ class DeleteJob:
             if not all([await self._slot_client.release(request, relay_id) for request in recalled.slot_requests]):
                 raise changing(job_id)
             await self._slot_client.forget(job)  # first: else its texts would be kept, and never found
-            if self.forget_copies is not None:
-                await self.forget_copies(job)
+            for forget in filter(None, (self.forget_copies, self.forget_files)):
+                await forget(job)
             if await self._archive.remove(recalled) is Removed.REMOVED:
                 await self._slot_client.quota.removed(recalled)
                 return CommandResult(job, changed=True)

@@ -8,10 +8,29 @@ from typing import Any
 
 from msgspec import Struct
 
+from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
 from baton.store.records.objects import job_place
 from baton.store.redis.agent_memory import Chats
+from baton.store.redis.listing import Listing
+from baton.store.redis.reader import Reader
 from baton.worker.admission.stored_quota import StoredQuota
+
+# Of a session: its newest jobs, of which rows may be left that have none.
+_ROWS = 100
+
+
+async def forget_with_last(chats: Chats, quota: StoredQuota, listing: Listing, reader: Reader, job: Job) -> None:
+    """Forget the files of a person's session with its last job: no other makes it known to who erases the person.
+
+    Raises:
+        StoreError: some may be left.
+    """
+    query = Query(tenant=job.tenant, session_id=job.session_id)
+    rows = (await listing.scan(query, "", _ROWS)).found
+    found = await reader.jobs([row.job_id for row in rows if row.job_id != job.id])
+    if not any((one.job.tenant, one.job.session_id) == (job.tenant, job.session_id) for one in found.values()):
+        await chats.forget_chat(job.tenant, job.session_id, quota.given_back)
 
 
 class KeptFiles(Struct, frozen=True):

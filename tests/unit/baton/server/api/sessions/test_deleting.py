@@ -11,7 +11,7 @@ from baton_events.errors import StoreError
 from tests.unit.baton.kit.faults import fail
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.sdk.memory.sample_entries import an_entry
-from tests.unit.baton.server.api.client import ACME, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 
 PDF = b"%PDF-" + b"x" * 20_000
 
@@ -89,3 +89,19 @@ async def test_whatever_a_session_has_makes_it_known_to_who_deletes_it(api: Api,
     assert await delete(api) == 204
     assert not await api.stage.container.memory.recent("acme", "s")
     assert await delete(api) == 404
+
+
+async def test_what_a_persons_job_has_kept_is_never_out_of_reach_of_an_erasure(api: Api, tmp_path: Path) -> None:
+    """The last job of a session, by which alone the person is found, takes its files along; one before it does not."""
+    person = {"jobType": "keeper", "taskDescription": "x", "sessionId": "s", "subjectId": "anna"}
+    jobs = [await api.submitted(**person) for _ in range(2)]
+    await api.submitted(OTHER, **person)
+    await api.stage.run()
+    before = await kept(api, tmp_path)
+    for job, share in zip(jobs, (1, 2), strict=True):
+        assert (await api.request("DELETE", f"/api/agent-jobs/{job['id']}")).status_code == 204
+        assert abs(await kept(api, tmp_path) - before / share) < 1_000
+    erased = await api.request("DELETE", "/api/admin/subjects/anna?tenant=acme", ADMIN)
+    assert (erased.json()["jobs"], await delete(api)) == (0, 404)
+    assert await delete(api, OTHER) == 204
+    assert await kept(api, tmp_path) < 1_000
