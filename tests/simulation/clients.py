@@ -94,7 +94,7 @@ class Client:
             body["delaySeconds"] = plan.delay_seconds
         if plan.session:
             body["sessionId"] = plan.session
-        headers = {"idempotency_key": f"key-{plan.index}"} if plan.keyed else {}
+        headers = {"idempotency_key": plan.key} if plan.keyed else {}
         if plan.when_busy != "queue":
             body["whenBusy"] = plan.when_busy
         claim_result = live_of(world)

@@ -35,7 +35,8 @@ class JobPlan:
     `when_busy`: what it does while another one of its session runs. `ticks`: a schedule starts it so long after it was
     made, each time another one; without any it is submitted. `emitted`: an app event starts it. `batch`: size and time
     of the batches that start it, of so many `events`. `once`: these events have one key, for which one of them counts.
-    `chats`: what its calls wait for goes on in the background.
+    `chats`: what its calls wait for goes on in the background. `shared_key`: its Idempotency-Key is also
+    another tenant's.
     """
 
     index: int
@@ -64,6 +65,11 @@ class JobPlan:
     batch: tuple[int, float] | None = None
     once: bool = False
     chats: bool = False
+    shared_key: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"key-{self.shared_key or self.index}"
 
     @property
     def interrupts(self) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from baton.server.api import app_events
+from baton.server.api.jobs import job
 from baton.store.redis.admission import Admission, AdmissionControl
 from tests.simulation import plan
 from tests.simulation.planting import around, defects
@@ -20,10 +22,22 @@ async def _of_all_tenants(line: Callable[..., Awaitable[dict[str, Any]]], of: An
     return found
 
 
+def _of_everybody(name: Callable[[str, str], str], _tenant: str, key: str) -> str:
+    return name("", key)
+
+
 DEFECTS = defects(
+    plan.EVENT_SEEDS + plan.TENANT_SEEDS,
+    an_api_answer_is_a_known_one={
+        "an event's Idempotency-Key is everybody's": around(app_events, "app_event_id", _of_everybody),
+    },
+) + defects(
     plan.STEERING_SEEDS + plan.TENANT_SEEDS,
     what_moves_stays_with_its_tenant={
         "all messages go to whoever got the first one": around(Admission, "first_value", _under_one_key),
         "a session's line has jobs of other tenants": around(AdmissionControl, "line", _of_all_tenants),
+    },
+    an_api_answer_is_a_known_one={
+        "a job's Idempotency-Key is everybody's": around(job, "job_id_from_key", _of_everybody),
     },
 )

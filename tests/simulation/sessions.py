@@ -131,7 +131,7 @@ def _entries(world: "World") -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _messages(jobs: Iterable[JobPlan]) -> list[str]:
     """The ids of what is said: those that it would have as jobs."""
-    return [job_id_from_key(job.tenant, f"key-{job.index}") for job in jobs if job.when_busy == "steer"]
+    return [job_id_from_key(job.tenant, job.key) for job in jobs if job.when_busy == "steer"]
 
 
 ON_ALL_STEERED, ON_STEERED_AT_END = (a_message_is_told_once,), (what_is_said_is_told,)

@@ -150,13 +150,17 @@ class Program:
         for number in range(plan.events):
             if number:
                 await asyncio.sleep(40 * world.dice.roll(_BATCH, plan.index, 3 + number) ** 3)
-            await self._emit(f"{plan.index}-{number}" if number else f"{plan.index}")
+            await self._emit(f"-{number}" if number else "")
 
     async def _emit(self, number: str) -> None:
         world, plan = self._world, self._plan
         if world.dice.chance(0.5, _EMIT, plan.index, 1):
             event = app_event(
-                self._name, {"text": "do it"}, event_id=f"evt_{number}", tenant=plan.tenant, now_ms=world.now_ms()
+                self._name,
+                {"text": "do it"},
+                event_id=f"evt_{plan.index}{number}",
+                tenant=plan.tenant,
+                now_ms=world.now_ms(),
             )
             world.queue.accept(Emitter(world.settings, world.queue).message_of_app_event(event))
             world.emitted[event.id] = plan.agent
@@ -166,7 +170,7 @@ class Program:
     async def send_once(self, nth: int) -> None:
         """Send an event of the plan's key, at about the same time as others do."""
         await asyncio.sleep(10 * self._world.dice.roll(_ONCE, self._plan.index, 2 + nth) ** 3)
-        await self._send(f"{self._plan.index}")
+        await self._send("")
 
     async def _send(self, number: str) -> None:
         """Send it by the API, again after an error."""
@@ -183,8 +187,8 @@ class Program:
     async def _sent(self, number: str) -> bool:
         plan, world = self._plan, self._world
         body: dict[str, Any] = {"name": self._name, "data": {"text": "do it"}}
-        body |= {"onceFor": f"key-{number}", "onceForSeconds": _ONCE_SECONDS} if plan.once else {}
-        key = "" if plan.once else f"key-{number}"
+        body |= {"onceFor": plan.key, "onceForSeconds": _ONCE_SECONDS} if plan.once else {}
+        key = "" if plan.once else f"{plan.key}{number}"
         answer = await self._caller.request("emit", "POST", EVENTS_PATH, body, key_of(plan.tenant), idempotency_key=key)
         if answer is None or answer.status == 503:
             return False

@@ -1,4 +1,4 @@
-"""Two tenants with sessions of one name, and the invariant of every path that moves data from one job to another."""
+"""Two tenants with sessions and keys of the same names, and the invariant of every path between their jobs."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 
 def with_two_tenants(jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
-    """The same jobs, of two tenants in turn; names of sessions stay, so two sessions have the same one."""
-    return tuple(replace(job, tenant=TENANTS[job.index % len(TENANTS)]) for job in jobs)
+    """The same jobs, of two tenants in turn, each pair with one Idempotency-Key.
+
+    Names of sessions stay, so two sessions have the same one.
+    """
+    each = len(TENANTS)
+    return tuple(replace(job, tenant=TENANTS[job.index % each], shared_key=f"of-{job.index // each}") for job in jobs)
 
 
 def what_moves_stays_with_its_tenant(world: "World") -> str | None:
     """What a job is told comes from its own session; what it remembers, and who started it, from its own tenant."""
-    senders = {job_id_from_key(job.tenant, f"key-{job.index}"): job for job in world.plan.jobs if job.keyed}
+    senders = {job_id_from_key(job.tenant, job.key): job for job in world.plan.jobs if job.keyed}
     for tree in world.trees.values():
         for job in tree.jobs.values():
             texts = [*tree.transcript.get(job.id, ()), *filter(None, tree.messages.get(job.id, {}).values())]
