@@ -1,8 +1,12 @@
 """What each provider takes and says, where that differs: one table, and the source of each line.
 
 Invariant: the first three families are those that Baton knows the rules of. A server of another family is held to the
-rules of OpenAI's, whose protocol most of them speak. Must not: import a provider's library.
+rules of OpenAI's, whose protocol most of them speak. A reason for the end of an answer that stands in no line here
+means that the answer is broken: `error`, `OTHER`, `MALFORMED_FUNCTION_CALL`, and each new one. Must not: import a
+provider's library.
 """
+
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -94,3 +98,94 @@ def file_tokens(rules: ProviderRules, media_type: str, size_bytes: int) -> int:
     if media_type.startswith("video/"):
         return (_FRAME_TOKENS + rules.audio_tokens) * (1 + size_bytes // _VIDEO_BYTES)
     return rules.page_tokens * (1 + size_bytes // _PAGE_BYTES)
+
+
+# How an answer has ended: whole, cut off by its length, stopped by a filter, or broken.
+Meaning = Literal["stop", "length", "content_filter", "error"]
+
+
+class Reasons(NamedTuple):
+    """The words by which one provider says why an answer has ended, in small letters. `source`: where it lists them."""
+
+    provider: str
+    source: str
+    whole: tuple[str, ...]
+    cut: tuple[str, ...]
+    filtered: tuple[str, ...] = ()
+
+
+REASONS = (
+    Reasons(
+        "OpenAI, Chat Completions",
+        "platform.openai.com/docs/api-reference/chat/object",
+        ("stop", "tool_calls", "function_call"),
+        ("length",),
+        ("content_filter",),
+    ),
+    Reasons(
+        "OpenAI, Responses",
+        "platform.openai.com/docs/api-reference/responses/object",
+        ("completed",),
+        ("max_output_tokens",),
+        ("content_filter",),
+    ),
+    Reasons(
+        "Anthropic",
+        "docs.anthropic.com/en/api/handling-stop-reasons",
+        ("end_turn", "stop_sequence", "tool_use", "compaction"),
+        ("max_tokens", "model_context_window_exceeded"),
+        ("refusal",),
+    ),
+    Reasons(
+        "Google",
+        "ai.google.dev/api/generate-content#FinishReason",
+        ("stop",),
+        ("max_tokens", "continuation"),
+        (
+            *("safety", "recitation", "blocklist", "prohibited_content", "spii", "model_armor"),
+            *("image_safety", "image_prohibited_content", "image_recitation"),
+        ),
+    ),
+    Reasons(
+        "Bedrock",
+        "docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
+        ("end_turn", "stop_sequence", "tool_use"),
+        ("max_tokens", "model_context_window_exceeded"),
+        ("guardrail_intervened", "content_filtered"),
+    ),
+    Reasons("Mistral", "docs.mistral.ai/api/#tag/chat", ("stop", "tool_calls"), ("length", "model_length")),
+    Reasons("Cohere", "docs.cohere.com/reference/chat", ("complete", "stop_sequence", "tool_call"), ("max_tokens",)),
+    Reasons(
+        "Z.AI",
+        "docs.z.ai/api-reference/llm/chat-completion",
+        ("stop", "tool_calls"),
+        ("length", "model_context_window_exceeded"),
+        ("sensitive",),
+    ),
+    Reasons(
+        "Hugging Face",
+        "huggingface.co/docs/text-generation-inference/reference/api_reference",
+        ("stop", "eos_token", "stop_sequence", "tool_calls"),
+        ("length",),
+    ),
+    Reasons("Together", "docs.together.ai/reference/chat-completions-1", ("stop", "eos", "tool_calls"), ("length",)),
+    Reasons(
+        "watsonx",
+        "cloud.ibm.com/apidocs/watsonx-ai#text-generation",
+        ("eos_token", "stop_sequence"),
+        ("max_tokens", "token_limit"),
+    ),
+)
+
+_KINDS: tuple[tuple[str, Meaning], ...] = (("whole", "stop"), ("cut", "length"), ("filtered", "content_filter"))
+_MEANINGS: dict[str, Meaning] = {
+    word: reason for one in REASONS for kind, reason in _KINDS for word in getattr(one, kind)
+}
+
+
+def meaning_of(word: object) -> Meaning:
+    """Return what a provider's word means: `stop`, `length` or `content_filter`; any other is an `error`.
+
+    Some put a detail behind it: `content_filter: PROHIBITED_CONTENT`.
+    """
+    return _MEANINGS.get(str(word).partition(":")[0].strip().lower(), "error")

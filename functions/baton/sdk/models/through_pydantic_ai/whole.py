@@ -34,10 +34,9 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, answer_too_large
-from baton.sdk.models.provider_rules import rules_of, strictest
+from baton.sdk.models.provider_rules import meaning_of, rules_of, strictest
 from baton.sdk.models.through_pydantic_ai.call_pieces import CallPieces
 from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
-from baton.sdk.models.through_pydantic_ai.finish_reasons import meaning_of
 from baton.sdk.models.through_pydantic_ai.guarded import guard
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton.sdk.models.through_pydantic_ai.refused_files import asked

@@ -12,7 +12,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable
 from baton.sdk.models.model import ModelAnswer, ModelError
-from baton.sdk.models.through_pydantic_ai.finish_reasons import REASONS, meaning_of
+from baton.sdk.models.provider_rules import REASONS, meaning_of
 from tests.fakes.listener import FakeListener
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import (
     ANTHROPIC,
