@@ -41,6 +41,8 @@ from tests.simulation.shared_keys import limits_of_model, limits_of_tools
 from tests.simulation.starters import event_of
 
 MODEL_TIMEOUT_SECONDS = 8.0
+# Of a workflow, which goes on beside it.
+TIMER_SECONDS = 3 * 86_400
 # One that says its text also waits for the store, which may not answer.
 _TALKING_SECONDS = 19.0
 _MOST_TURNS_OF_CAST = 100
@@ -125,10 +127,11 @@ work, fragile, stubborn, brisk, talker, order, listen, nap, ask, sign, countersi
 
 
 async def _run(turns: list[list[dict[str, Any]]]) -> str:
-    """Act as the script says."""
-    told = ["the end"]
+    """Act as the script says, beside a timer of days that nobody awaits once the first calls are over."""
+    told, timer = ["the end"], asyncio.ensure_future(asyncio.sleep(TIMER_SECONDS))
     for calls in turns:
         told += await asyncio.gather(*[_tried(call) for call in calls])
+        timer.cancel()
     return ", ".join(told)
 
 

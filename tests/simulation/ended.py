@@ -10,7 +10,7 @@ from baton.engine.state import Job
 from baton_events.ids import root_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.objects import whole
-from tests.simulation.scripts import DEFAULT_DEPTH, INPUT_TOKENS, OUTPUT_TOKENS, Came, Expected, place_of
+from tests.simulation.scripts import DEFAULT_DEPTH, INPUT_TOKENS, OUTPUT_TOKENS, TIMER, Came, Expected, place_of
 from tests.simulation.waiting import parent_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Ended:
 
 def came_to(world: "World", tree: Tree, job: Job) -> Came:
     calls, results = tree.calls.get(job.id, {}), tree.results.get(job.id, {})
-    come = [call for call in calls.values() if call.id in results]
+    come = [call for call in calls.values() if call.id in results and call.tool != TIMER]
     script = world.outside.plan_of(job.agent).scripts()[job.agent]
     return {place_of(script, call): whole(world, json.loads(results[call.id])) for call in come}
 

@@ -20,10 +20,11 @@ from baton.engine.state import CallRecord, Job
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 from baton.sdk.records.limits import since
+from baton.sdk.records.transcript import STRETCH
 from baton_events.ids import is_child, root_of, step_number
 from tests.simulation.guarantee import is_only_marked
 from tests.simulation.offloading import an_answer_is_of_its_attempt
-from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
+from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS, TIMER
 from tests.simulation.watching import Op, at, of
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def _called_often(tree: Tree, job_id: str) -> int:
 
 def requested_by_model(tree: Tree, job_id: str) -> list[CallRecord]:
     """The calls of a job, but for questions to people about them."""
-    calls = tree.calls.get(job_id, {}).values()
-    return sorted((call for call in calls if call.tool not in APPROVALS), key=lambda call: (call.turn, call.position))
+    calls = (call for call in tree.calls.get(job_id, {}).values() if call.tool not in (*APPROVALS, TIMER))
+    return sorted(calls, key=lambda call: (call.turn, call.position))
 
 
 _counts = attrgetter(*COUNTED)
@@ -203,14 +204,13 @@ def code_goes_on_with_each_end(write: Write) -> str | None:
         if is_news and not write.after.has_turn(job_id):
             return f"{write.op} leaves {job_id} without a turn for {write.after.news(job_id)}"
         before = write.before.jobs.get(job_id)
-        began = [item.turn for item in write.after.items.values() if _is_new_turn(item, job_id, write)]
+        turns = [item for item in write.after.items.values() if item.job_id == job_id and item.kind is ItemKind.LOOP]
+        if len(turns) > 1:
+            return f"{write.op} leaves {job_id} two turns: {[item.key for item in turns]}"
+        began = [item.turn for item in turns if item.key not in write.before.items]
         if began and before is not None and before.run == job.run and before.turn < began[0] and not is_news:
             return f"{write.op} begins turn {began[0]} of {job_id}, and nothing has ended"
     return None
-
-
-def _is_new_turn(item: WorkItem, job_id: str, write: Write) -> bool:
-    return item.job_id == job_id and item.kind is ItemKind.LOOP and item.key not in write.before.items
 
 
 def code_takes_each_end_once(write: Write) -> str | None:
@@ -220,20 +220,22 @@ def code_takes_each_end_once(write: Write) -> str | None:
         known = len(write.before.transcript.get(job_id, ()))
         if not job.model.runs_code or len(entries) <= known:
             continue
-        taken = [set(_taken_in(entry)) for entry in entries[job.begins_at :]]
+        taken = [set(_stretch_of(entry).get("taken", ())) for entry in entries[job.begins_at :]]
         ended = {step_number(name) for name in write.after.results.get(job_id, ()) if name.count("-") > 2}
         for new in range(max(0, known - job.begins_at), len(taken)):
             if twice := taken[new] & set[int]().union(*taken[:new]):
                 return f"{job_id} takes the end of its steps {sorted(twice)} twice"
             if lost := taken[new] - ended:
                 return f"{job_id} takes the end of its steps {sorted(lost)}, of which nothing is recorded"
+            given_up = _stretch_of(entries[job.begins_at + new]).get("givenUp", ())
+            if outlives := write.after.steps(job_id, given_up):
+                return f"{job_id} has given up {sorted(outlives)}, which are open"
     return None
 
 
-def _taken_in(entry: str) -> list[int]:
+def _stretch_of(entry: str) -> dict[str, Any]:
     value = json.loads(entry) if entry.startswith("{") else {}
-    taken: list[int] = ((value.get("provider") or {}).get("workflowStretch") or {}).get("taken", [])
-    return taken
+    return (value.get("provider") or {}).get(STRETCH) or {}
 
 
 def a_live_job_does_not_expire(write: Write) -> str | None:

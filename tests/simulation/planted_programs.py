@@ -6,11 +6,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.engine import script
+from baton.engine.commit import writing
+from baton.engine.commit.draft import Draft
+from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes, Decision
 from baton.sdk.workflows import runner
 from baton.worker.executors.scripting import script_run
 from tests.simulation import plan
-from tests.simulation.planting import Patch, around, defects
+from tests.simulation.planting import Patch, around, constant, defects
 
 
 def _in_turn(news: Callable[..., list[tuple[int, Any]]], *about: Any) -> list[tuple[int, Any]]:
@@ -66,7 +69,31 @@ def _changed(decision: Decision, other: Callable[[Changes], Changes]) -> Decisio
     return replace(decision, changes=other(decision.changes)) if decision.changes else decision
 
 
+def _without_a_turn(_take: Any, draft: Any, _job_id: str, _message: str, changes: Changes, now_ms: int) -> None:
+    for call_id in changes.ended:
+        draft.note_end(call_id, now_ms)
+    draft.forget_ends(changes.took)
+
+
+def _all_forgotten(forget: Callable[..., None], draft: Any, names: Any) -> None:
+    forget(draft, [*names, *draft.ended] if names else ())
+
+
 DEFECTS = (
+    *defects(
+        plan.WORKFLOW_SEEDS,
+        code_goes_on_with_each_end={
+            "an end begins no stretch": around(writing, "_take_news", _without_a_turn),
+            "a stretch begins twice": constant(Tree, "has_turn", answer=False),
+        },
+        code_takes_each_end_once={
+            "a timer outlives its future, and what is given up runs": constant(writing, "give_up", None),
+            "an outcome is taken twice": constant(Draft, "forget_ends", None),
+        },
+        a_live_job_has_an_item={
+            "an outcome is lost between a stretch and its commit": around(Draft, "forget_ends", _all_forgotten),
+        },
+    ),
     *defects(
         plan.WORKFLOW_SEEDS + plan.WAITING_SEEDS,
         a_job_ends_as_its_script_says={"each wait of a workflow has timed out": _of_workflow(_in_time)},

@@ -225,13 +225,17 @@ def final_text(script: Script, seen: list[tuple[str, int, str]]) -> str:
     return f"the end, {crc32(repr(seen).encode())}{more_words(script.words)}"
 
 
+# The tool of a workflow's timers.
+TIMER = "sleep"
+
+
 def place_of(script: Script, call: CallRecord) -> tuple[int, int]:
     """The turn and position of a call in its script, which code asks for by its number."""
     number = step_number(call.id)
     if not number:
         return call.turn, call.position
     places = [(turn, at) for turn, plan in enumerate(script.turns, 1) for at in range(len(plan.calls))]
-    return places[number - 1]
+    return places[number - 2]  # the first step is the timer
 
 
 def more_words(count: int) -> str:
