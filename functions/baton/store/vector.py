@@ -76,7 +76,7 @@ class UpstashLongTermMemory:
         if entry_ids:
             await self._delete(tenant, ids=list(entry_ids))
 
-    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
+    async def forget_jobs(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
         """Delete a session's entries of jobs, and of those below them."""
         named = ", ".join(f"'{job_id}'" for job_id in job_ids)
         await self._delete(tenant, filter=f"{_of_session(tenant, session_id)} AND root IN ({named})")

@@ -65,7 +65,7 @@ class SimulatedLongTermMemory:
         for entry_id in entry_ids:
             self.entries.pop((tenant, entry_id), None)
 
-    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
+    async def forget_jobs(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
         """Delete a session's entries of jobs, and of those below them."""
         self._answer()
         mine = [key for key, entry in self.entries.items() if key[0] == tenant and entry.session_id == session_id]

@@ -12,7 +12,7 @@ from baton.observability.spans import Details, Tracer
 from baton.queue.dispatch import Delivered, Outcome, replay_of
 from baton.queue.ports import QueueRecords, Schedules, Verifier
 from baton.sdk.agents.loader import load_registry, refuse_plain
-from baton.sdk.agents.registry import Registry, has_servers
+from baton.sdk.agents.registry import Registry, has_servers, remembers
 from baton.sdk.agents.runner import CodeRuns
 from baton.sdk.clock import Clock, Randomness
 from baton.sdk.memory.keeper import MemoryKeeper
@@ -39,7 +39,6 @@ from baton.worker.commands.commands import Commands
 from baton.worker.commands.follow import Followers, JobNotices
 from baton.worker.commands.operation_stream import OperationOutcomes, Operations
 from baton.worker.commands.signal import CompleteOperation
-from baton.worker.conversation.originals import Originals, remembers
 from baton.worker.recovery.maintenance import Maintenance, ObjectPruning, Pruning
 from baton.worker.recovery.outage import StoreAway, SweepRequests
 from baton.worker.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
@@ -181,7 +180,7 @@ class Container:
         made = Commands(*stores, emitter, ports.clock, ports.randomness, self.notices)
         made.fire.line, made.fire.kept = ports.admission_control.line, ports.kept_schedules
         made.delete.objects = ports.objects
-        made.delete.forget_copies = self.originals.forget if remembers(self.registry) else None
+        made.delete.forget_copies = self._forget_copies if remembers(self.registry) else None
         made.delete.forget_files = self._forget_files
         made.submit.payloads = self.payloads
         if self.payloads is not None:
@@ -201,10 +200,10 @@ class Container:
         indexed = not self.sealing.first or "memory" in self.settings.payload_plain
         return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory, indexed=indexed)
 
-    @cached_property
-    def originals(self) -> Originals:
-        """The jobs that memory has copies of."""
-        return Originals(self.ports.listing, self.ports.reader, self.memory)
+    async def _forget_copies(self, job: Job) -> None:
+        from baton.worker.conversation.originals import Originals  # noqa: PLC0415 - most functions delete nothing
+
+        await Originals(self.ports.listing, self.ports.reader, self.memory).forget_copies_of(job)
 
     @cached_property
     def _sweep(self) -> Sweep:

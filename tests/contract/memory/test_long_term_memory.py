@@ -77,9 +77,9 @@ async def test_a_job_s_entries_are_dropped_with_those_of_the_jobs_below_it(long_
     """Of its session alone."""
     for name, session in (("job_1", "s"), ("job_1.below", "s"), ("job_12", "s"), ("job_2", "s"), ("job_3", "s2")):
         await long_term.add("t", replace(an_entry(name, LAMP, session=session), job_id=name))
-    await long_term.drop("t", "s", ("job_1", "job_2", "job_3"))
+    await long_term.forget_jobs("t", "s", ("job_1", "job_2", "job_3"))
     assert await kept(long_term) == ["job_12", "job_3"]
-    await long_term.drop("t3", "s", ("job_1",))
+    await long_term.forget_jobs("t3", "s", ("job_1",))
 
 
 async def test_an_outage_has_one_name(real_long_term: UpstashLongTermMemory, vector_faults: VectorFaults) -> None:

@@ -66,8 +66,8 @@ async def test_a_job_that_is_dropped_leaves_nothing_and_adds_nothing(session_mem
     for entry in (*mine, *others):
         assert await session_memory.add("t", entry)
         assert await session_memory.add("t2", entry)
-    assert set(await session_memory.drop("t", "s", ("job_1", "job_7"))) == {entry.id for entry in mine}
-    assert await session_memory.drop("t", "s", ("job_1", "job_7")) == ()
+    assert set(await session_memory.forget_jobs("t", "s", ("job_1", "job_7"))) == {entry.id for entry in mine}
+    assert await session_memory.forget_jobs("t", "s", ("job_1", "job_7")) == ()
     assert [await session_memory.add("t", entry) for entry in (*mine, of_job("job_7"))] == [False] * 3
     assert set(await session_memory.recent("t", "s")) == set(others)
     assert len(await session_memory.recent("t2", "s")) == 4

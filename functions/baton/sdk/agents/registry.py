@@ -388,6 +388,12 @@ def agent_takes(registry: Registry, agent: Agent, media_type: str) -> bool:
     return not agent.plan and takes_file(registry.model_of(agent), media_type)
 
 
+def remembers(registry: Registry) -> bool:
+    """Return whether jobs may leave anything in memory."""
+    is_used = any(agent.memory_policy for agent in registry.agents)
+    return is_used or any("memory" in tool.capabilities for tool in registry.tools)
+
+
 def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
     """Return the model policy of this agent's jobs."""
     # Memory is searched with the task's text, and a plan's results are read, even if the model reads no history.

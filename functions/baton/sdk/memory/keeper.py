@@ -123,15 +123,15 @@ class MemoryKeeper:
             await self._long_term.delete(tenant, (entry.id,))
         return False
 
-    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
+    async def forget_jobs(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
         """Forget all entries of jobs of a session, and of those below them, also those that are still to be stored.
 
         Raises:
             StoreError, MemoryUnavailableError: a part may be forgotten already: repeat the call.
         """
-        known = await self._session.drop(tenant, session_id, job_ids)
+        known = await self._session.forget_jobs(tenant, session_id, job_ids)
         if self._long_term is not None:
-            await self._long_term.drop(tenant, session_id, job_ids)
+            await self._long_term.forget_jobs(tenant, session_id, job_ids)
             # A new entry may not be found by its metadata yet.
             await self._long_term.delete(tenant, (*job_ids, *known))
 

@@ -49,7 +49,7 @@ class SessionMemory(Protocol):
         """Return the session's entries, at most SESSION_ENTRIES, the oldest first."""
         ...
 
-    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> tuple[str, ...]:
+    async def forget_jobs(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> tuple[str, ...]:
         """Delete the entries of jobs, and of those below them, refuse later ones, and return the deleted ids."""
         ...
 
@@ -79,7 +79,7 @@ class LongTermMemory(Protocol):
         """Delete entries by id; unknown ones are no error. Raises MemoryUnavailableError."""
         ...
 
-    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
+    async def forget_jobs(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
         """Delete a session's entries of jobs, and of those below them. Raises MemoryUnavailableError."""
         ...
 

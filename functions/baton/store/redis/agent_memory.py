@@ -312,7 +312,7 @@ class RedisSessionMemory:
         texts = [self._redis.sealing.open(text, "text", session_id) for text in kept]
         return tuple(sorted(map(_ENTRY.decode, texts), key=lambda entry: (entry.created_ms, entry.id)))
 
-    async def drop(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> tuple[str, ...]:
+    async def forget_jobs(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> tuple[str, ...]:
         """Delete the entries of jobs, and of those below them, and refuse later ones; return their ids."""
         marks, deleted = dict.fromkeys((f"{_DROPPED}{job_id}" for job_id in job_ids), ""), list[str]()
 

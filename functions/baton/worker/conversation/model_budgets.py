@@ -16,7 +16,6 @@ from baton.sdk.models.chain import models_of
 from baton.sdk.records.budget import Unit
 from baton.worker.admission.budgeted import Declared
 from baton.worker.conversation.conversation import correction, fixed_bytes, tokens_of
-from baton.worker.conversation.sent_files import files_bytes, weighing
 
 # The answer to an offloaded request is late by no more than this.
 _OFFLOADED_MARGIN_SECONDS = 60
@@ -54,6 +53,8 @@ def _bound(registry: Registry, agent: Agent, history: History, unit: Unit) -> fl
     if agent.runner is not None or not isinstance(most, int):
         return 0
     fixed = fixed_bytes(agent.instructions, registry.specs_of(agent))
+    from baton.worker.conversation.sent_files import files_bytes, weighing  # noqa: PLC0415 - few agents have budgets
+
     files = 0 if agent.plan else files_bytes(history, weighing(registry, agent))
     read = round(correction(history) * tokens_of(history.size_bytes + fixed + files))
     if unit == "tokens":

@@ -9,7 +9,6 @@ from typing import Any
 
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
-from baton.sdk.agents.registry import Registry
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
@@ -18,27 +17,20 @@ from baton.worker.conversation.exchanges import replaced_by
 _ROWS = 100
 
 
-def remembers(registry: Registry) -> bool:
-    """Return whether jobs may leave anything in memory."""
-    return any(agent.memory_policy for agent in registry.agents) or any(
-        "memory" in tool.capabilities for tool in registry.tools
-    )
-
-
 class Originals:
     """The jobs whose exchanges are remembered. Each method raises StoreError and MemoryUnavailableError."""
 
     def __init__(self, listing: Listing, reader: Reader, keeper: MemoryKeeper) -> None:
         self._listing, self._reader, self._keeper = listing, reader, keeper
 
-    async def forget(self, job: Job) -> None:
+    async def forget_copies_of(self, job: Job) -> None:
         """Forget what is remembered of a job, and of those below it."""
-        await self._keeper.drop(job.tenant, job.session_id, (job.id,))
+        await self._keeper.forget_jobs(job.tenant, job.session_id, (job.id,))
 
     async def forget_replaced(self, job: Job, task: Mapping[str, Any]) -> None:
         """Forget what is remembered of the jobs that this one replaces."""
         if replaced := await self.replaced(job, task):
-            await self._keeper.drop(job.tenant, job.session_id, replaced)
+            await self._keeper.forget_jobs(job.tenant, job.session_id, replaced)
 
     async def replaced(self, job: Job, task: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the jobs that this one replaces: one, with all behind it."""

@@ -6,7 +6,7 @@ anything; entries to record are returned (`ExtraUsage`), for the turn's COMMIT.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,9 +31,11 @@ from baton.worker.conversation.conversation import (
     tokens_of,
 )
 from baton.worker.conversation.fitting import fit
-from baton.worker.conversation.sent_files import Weighing, files_bytes, first_turn_with_files, with_files_that_fit
 from baton.worker.executors.model_call import ModelCalls, step_result, usage_of, usage_of_spent
 from baton_events.values.text import storable, text_of
+
+if TYPE_CHECKING:
+    from baton.worker.conversation.sent_files import Weighing
 
 _log = logging.getLogger("baton.models")
 
@@ -59,7 +61,7 @@ async def build_prompt(
     tools: tuple[ToolSpec, ...],
     calls: ModelCalls,
     writer: Callable[[], Model],
-    weigh: Weighing | None = None,
+    weigh: "Weighing | None" = None,
 ) -> Prompt:
     """Choose the history to send.
 
@@ -83,23 +85,31 @@ async def build_prompt(
             extra_usage = replace(extra_usage, compacted=compacted(history, extra_usage.entries[0]["upTo"]))
     fitted = fit(conversation, limit_bytes, sent_from(history)[0])
     first_turn = fitted.turns[0].number if fitted.left_out and fitted.turns else 0
-    prompt, first_with_files = fitted.history(), first_turn_with_files(sent) if weigh else 0
-    size_bytes = fitted.size_bytes + fixed + (files_bytes(prompt, weigh) if weigh else 0)
+    prompt, size_bytes, first_with_files = fitted.history(), fitted.size_bytes + fixed, 0
+    if weigh is not None:
+        from baton.worker.conversation import sent_files  # noqa: PLC0415 - few models take files
+
+        size_bytes += sent_files.files_bytes(prompt, weigh)
+        first_with_files = sent_files.first_turn_with_files(sent)
     return Prompt(prompt, tokens_of(size_bytes), extra_usage, (first_turn, first_with_files))
 
 
 def _with_capacity(
-    policy: DropOldest | Summarize, history: History, fixed: int, weigh: Weighing | None
+    policy: DropOldest | Summarize, history: History, fixed: int, weigh: "Weighing | None"
 ) -> tuple[History, int]:
     """Return the history without the files that have no room, and the room that is left for its texts."""
     limit_bytes = capacity_bytes(policy.max_tokens, history, fixed)
     if weigh is None:
         return history, limit_bytes
-    sent = with_files_that_fit(history, weigh, limit_bytes)
-    return sent, max(0, limit_bytes - files_bytes(sent, weigh))
+    from baton.worker.conversation import sent_files  # noqa: PLC0415 - as above
+
+    sent = sent_files.with_files_that_fit(history, weigh, limit_bytes)
+    return sent, max(0, limit_bytes - sent_files.files_bytes(sent, weigh))
 
 
-def prompt_again(agent: Agent, history: History, tools: tuple[ToolSpec, ...], weigh: Weighing | None = None) -> History:
+def prompt_again(
+    agent: Agent, history: History, tools: tuple[ToolSpec, ...], weigh: "Weighing | None" = None
+) -> History:
     """Choose the history that was sent in an earlier turn, from the records up to its answer, its summary included."""
     policy = agent.history
     if isinstance(policy, KeepAll):

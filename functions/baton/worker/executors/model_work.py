@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import CallModel, Effect, Notify, Release, Remember, RunScript, Work
 from baton.engine.step_results import StepResult
-from baton.sdk.agents.registry import Registry, has_servers
+from baton.sdk.agents.registry import Registry, has_servers, remembers
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.container import Container
 from baton.worker.conversation.earlier_jobs import EarlierJobs
-from baton.worker.conversation.originals import remembers
 from baton.worker.executors.bounded import bounded, with_payloads
 from baton.worker.executors.chat_files import ChatFiles
 from baton.worker.executors.continuing import ContinueSession
@@ -24,6 +23,7 @@ from baton.worker.executors.text_stream import Batching, TextStreams
 from baton.worker.runtime.spec import Executor
 
 if TYPE_CHECKING:
+    from baton.worker.conversation.originals import Originals
     from baton.worker.executors.offloading.calls import OffloadedCalls
 
 
@@ -34,13 +34,13 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
     text_streams = TextStreams(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
     files, offloaded = ChatFiles(ports.chats, settings.files_limit_bytes), _offloaded_calls(container)
     take_back, earlier = TakeBack(container.commands), EarlierJobs(ports.listing, ports.reader, ports.store)
-    originals = container.originals
+    originals = _originals(container)
 
     def asked_of(registry: Registry) -> Executing:
         others = (files, offloaded, ports.reader, container.code_runs)
         model_turn = ModelTurn(registry, seconds, ports.model_cache, text_streams, *others)
         turn = Conversing(model_turn, registry, earlier, settings.prompt_limit_bytes, take_back.before_it_continues)
-        if not remembers(container.registry):
+        if originals is None:
             return turn
         return Recalling(turn, registry, memory, settings.prompt_limit_bytes, originals)
 
@@ -70,6 +70,14 @@ def model_work(container: Container) -> Mapping[type[Effect], Executor]:
         ),
         Release: ReleaseWorkspace(registry, ports.reader, seconds),
     }
+
+
+def _originals(container: Container) -> "Originals | None":
+    if not remembers(container.registry):
+        return None
+    from baton.worker.conversation.originals import Originals  # noqa: PLC0415 - few applications have a memory
+
+    return Originals(container.ports.listing, container.ports.reader, container.memory)
 
 
 def _script_run(container: Container) -> Executor:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace as struct_replace
 
@@ -28,10 +28,12 @@ from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE, Failure
 from baton.worker.conversation.conversation import BYTES_PER_TOKEN, size_bytes
 from baton.worker.conversation.earlier_jobs import Earlier
 from baton.worker.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, continued_operation, is_chat, recorded
-from baton.worker.conversation.originals import Originals
 from baton.worker.executors.executor import Executing, with_entries
 from baton.worker.executors.memory_entries import exchange_of
 from baton_events.errors import MemoryUnavailableError
+
+if TYPE_CHECKING:
+    from baton.worker.conversation.originals import Originals
 
 _log = logging.getLogger("baton.memory")
 _Executor = Callable[[Work, History, Claim], Awaitable[StepResult | None]]
@@ -56,7 +58,7 @@ class Recalling:
         registry: Registry,
         keeper: MemoryKeeper,
         limit_bytes: int,
-        originals: Originals | None = None,
+        originals: "Originals | None" = None,
     ) -> None:
         self._turn = turn
         self._registry = registry
@@ -87,7 +89,7 @@ class Recalling:
     async def _forget(self, job: Job, replaced: Sequence[str]) -> None:
         """Forget what the job replaces; where the index does not answer, its own end does it again."""
         try:
-            await self._keeper.drop(job.tenant, job.session_id, replaced)
+            await self._keeper.forget_jobs(job.tenant, job.session_id, replaced)
         except MemoryUnavailableError as error:
             _log.warning("what job %s replaces is forgotten in part: %s", job.id, error)
 
@@ -159,7 +161,7 @@ class RememberJob:
         keeper: MemoryKeeper,
         work_limit_seconds: float,
         hide: Callable[[str], str] = str,
-        originals: Originals | None = None,
+        originals: "Originals | None" = None,
     ) -> None:
         self._keeper, self._originals = keeper, originals
         self._work_limit_seconds = work_limit_seconds

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
 from baton.sdk.agents.agent import Agent
-from baton.sdk.agents.registry import UnknownAgentError, agent_takes
+from baton.sdk.agents.registry import UnknownAgentError, agent_takes, remembers
 from baton.sdk.records.any_json import AnyJsonList
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
@@ -37,7 +37,7 @@ from baton.settings.limits import MESSAGES, PARTS, SESSION_LIMIT_CHARS
 from baton.store.records.jobs import Snapshot, StoredParts
 from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.container import Container
-from baton.worker.conversation.originals import remembers
+from baton.worker.conversation.originals import Originals
 from baton_events.errors import MemoryUnavailableError, StoreError, UnreadablePayloadError
 from baton_events.ids import chat_job_id, digest
 
@@ -307,7 +307,8 @@ async def forget_replaced(container: Container, job: Job, task: Mapping[str, Any
     """Forget what agents remember of what the job replaces; its first turn does so, too, before it recalls anything."""
     if remembers(container.registry):
         with suppress(MemoryUnavailableError, StoreError):
-            await container.originals.forget_replaced(job, task)
+            ports = container.ports
+            await Originals(ports.listing, ports.reader, container.memory).forget_replaced(job, task)
 
 
 async def resume_chat(context: Context, request: Request) -> Response:
