@@ -343,7 +343,8 @@ def ok_record(result_json: str, kept_json: str = "", apart_bytes: int = 0, edite
     return f'{{"ok":{result_json}{kept}{apart}{edited}}}'
 
 
-def error_record(failure: Failure, edited: dict[str, Any] | None = None) -> str:
-    """Return what is recorded of a call's failure, as JSON text. `edited`: as with a result."""
-    error = {"error": {"type": failure.type, "message": failure.message}}
+def error_record(failure: Failure, edited: dict[str, Any] | None = None, *, retryable: bool = False) -> str:
+    """Return what is recorded of a call's failure, as JSON text. `edited`: as with a result; `retryable`: for code."""
+    error: dict[str, Any] = {"error": {"type": failure.type, "message": failure.message}}
+    error |= {"retryable": True} if retryable else {}
     return canonical_json(error if edited is None else {**error, "edited": edited})

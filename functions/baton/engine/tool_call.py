@@ -202,7 +202,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
     item, record = state.item, state.the_call
     status = next_call_status(record.status, Step.GIVE_UP)
     failed = _closed(record, status=status, error=failure, finished_at_ms=now_ms)
-    text = error_record(failure, _edited(record))
+    text = error_record(failure, _edited(record), retryable=failure.retryable and state.job.model.runs_code)
     parts = (
         stream_parts.tool_error(record.id, failure),
         *((stream_parts.operation(failed, item),) if item.kind is ItemKind.WAIT and not item.approval_of_call else ()),

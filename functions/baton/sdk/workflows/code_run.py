@@ -180,7 +180,7 @@ class CodeRun:
         try:
             waiter.set_result(_value_of(step, outcome))
         except Exception as error:  # noqa: BLE001 - it is raised at the await
-            waiter.set_exception(error)
+            waiter.set_exception(error.with_traceback(None))
 
     # What the code asks for.
     def call(
@@ -246,7 +246,7 @@ class CodeRun:
 def _value_of(step: Step, outcome: Mapping[str, Any]) -> Any:
     """Return a step's value, or raise its failure."""
     if "error" in outcome:
-        raise raised_of(outcome["error"])
+        raise raised_of(outcome["error"], retryable=outcome.get("retryable", False))
     value = outcome["kept"][OWN_VALUE] if "kept" in outcome else outcome.get("ok")
     try:
         return value if step.read is None else step.read(value)

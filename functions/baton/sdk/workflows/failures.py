@@ -21,13 +21,13 @@ _FOREIGN = re.compile(r"Task (?:.* )?got (Future .* attached to a different loop
 _NO_TEXTS = (StopIteration, StopAsyncIteration, UnicodeError, BaseExceptionGroup)
 
 
-def raised_of(error: Mapping[str, Any]) -> Exception:
+def raised_of(error: Mapping[str, Any], *, retryable: bool = False) -> Exception:
     """Return what a recorded failure raises: a built-in exception keeps its class, all else is a `ToolError`."""
     kind, message = error["type"], error["message"]
     found = getattr(builtins, "TimeoutError" if kind == _LATE else kind, None)
     if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, _NO_TEXTS):
         return found(_key_in(message) if issubclass(found, KeyError) else message)
-    raised = ToolError(message, retryable=error.get("retryable", False), type=kind)
+    raised = ToolError(message, retryable=retryable, type=kind)
     if kind != ToolError.__name__:
         raised.args = (f"{kind}: {message}",)
     return raised

@@ -95,10 +95,13 @@ def replay(run: CodeRun, whole: Recorded) -> None:
 
     Raises:
         ChangedCodeError: its code asks for other steps.
+        ModelError: a result that the code has had cannot be read yet.
     """
     found = {step_number(call_id): outcome for call_id, outcome in whole.results.items()}
     for each in map(recorded_stretch, whole.turns):
-        taken: Outcomes = [(number, found[number]) for number in each.taken if number in found]
+        if gone := set(each.taken) - found.keys():
+            raise ModelError(f"results of steps {sorted(gone)} cannot be read yet", retryable=True, type="not_read")
+        taken: Outcomes = [(number, found[number]) for number in each.taken]
         _compare(each, run.go_on(each.now, taken, cancels=each.cancelled, replayed=each.patched), run)
 
 

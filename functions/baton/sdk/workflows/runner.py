@@ -26,7 +26,7 @@ from baton.sdk.agents.runner import (
     RunnerAnswer,
     RunnerCall,
 )
-from baton.sdk.models.model import ANSWER_LIMIT_BYTES, Call, Listener, ModelAnswer, ModelError
+from baton.sdk.models.model import ANSWER_LIMIT_BYTES, CHANGED_CODE, Call, Listener, ModelAnswer, ModelError
 from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.redaction import redacted
@@ -211,7 +211,7 @@ def _stretched(opened: _Open, whole: Recorded | None, recorded: Recorded) -> tup
         try:
             replay(run, whole)
         except ChangedCodeError as error:
-            raise ModelError(str(error), retryable=True, type="changed_code") from error
+            raise ModelError(str(error), retryable=True, type=CHANGED_CODE) from error
         opened.at = len(whole.turns)
         run.take_notes()
     outcomes = news_of(recorded)
