@@ -182,10 +182,10 @@ def a_live_job_has_an_item(write: Write) -> str | None:
 def no_turn_begins_while_a_step_is_open(write: Write) -> str | None:
     """The next turn is there when no call of the one before it is left: what came of all of them belongs to it.
 
-    Code goes on with each of its steps.
+    Code and scripts go on with each of their steps.
     """
     jobs = write.after.jobs
-    of_models = (item for item in write.after.items.values() if not jobs[item.job_id].model.runs_code)
+    of_models = (item for item in write.after.items.values() if not jobs[item.job_id].goes_on_at_each_end)
     turns = {item.job_id: item for item in of_models if item.kind is ItemKind.LOOP}
     for item in write.after.items.values():
         turn = turns.get(item.job_id)
@@ -197,13 +197,13 @@ def no_turn_begins_while_a_step_is_open(write: Write) -> str | None:
 def code_goes_on_with_each_end(write: Write) -> str | None:
     """What has ended waits for a turn that is there, and a turn of code begins for nothing else."""
     for job_id, job in write.after.jobs.items():
-        if not job.model.runs_code or job.ended:
+        if not job.goes_on_at_each_end or job.ended:
             continue
         is_cancelled = job.cancelling is not None and not job.cancelling.is_seen
         is_news = is_cancelled or bool(write.after.news(job_id))
         if is_news and not write.after.has_turn(job_id):
             return f"{write.op} leaves {job_id} without a turn for {write.after.news(job_id)}"
-        before = write.before.jobs.get(job_id)
+        before = write.before.jobs.get(job_id) if job.model.runs_code else None  # a script begins after its model, too
         turns = [item for item in write.after.items.values() if item.job_id == job_id and item.kind is ItemKind.LOOP]
         if len(turns) > 1:
             return f"{write.op} leaves {job_id} two turns: {[item.key for item in turns]}"

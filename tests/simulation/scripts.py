@@ -231,11 +231,11 @@ TIMER = "sleep"
 
 def place_of(script: Script, call: CallRecord) -> tuple[int, int]:
     """The turn and position of a call in its script, which code asks for by its number."""
-    number = step_number(call.id)
-    if not number:
-        return call.turn, call.position
-    places = [(turn, at) for turn, plan in enumerate(script.turns, 1) for at in range(len(plan.calls))]
-    return places[number - 2]  # the first step is the timer
+    later = 1 if script.program == "script" else 0  # than the turn that sends the script
+    number = step_number(call.id) - 2  # the first step is the timer, or the script itself
+    places = [(turn + later, at) for turn, plan in enumerate(script.turns, 1) for at in range(len(plan.calls))]
+    # A script that runs anew has other numbers.
+    return places[number] if 0 <= number < len(places) else (call.turn, call.position)
 
 
 def more_words(count: int) -> str:

@@ -42,9 +42,10 @@ class CallModel(Struct, frozen=True):
 
 
 class RunScript(Struct, frozen=True):
-    """Run the job's first script until it waits or ends."""
+    """Run the job's first script until it waits or ends. `news`: its calls that have ended since, in that order."""
 
     job: Job
+    news: tuple[str, ...] = ()
 
 
 class RunTool(Struct, frozen=True):

@@ -98,10 +98,11 @@ def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) 
 def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) -> Changes:
     again = tuple(_again(call, ended.calls) for call in _to_run(ended))
     items: tuple[WorkItem, ...] = tuple(call_item(job.id, call, call.earlier + 1, now_ms) for call in again)
+    untaken = _untaken(ended)
     if job.model.runs_code:  # the run is made again from its records, with all that has ended
         job = replace(job, status=next_job_status(job.status, Step.TURN))
         items = (*items, _turn(job, job.turn + 1, 1, now_ms))
-    elif items:  # its turn goes on
+    elif items or untaken:  # its turn goes on
         job = replace(job, status=next_job_status(job.status, Step.TURN))
     elif job.turn == _last_requested_turn(ended):
         items = (_turn(job, job.turn + 1, 1, now_ms),)
@@ -112,7 +113,14 @@ def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int
     # Limits count anew, and a call that must ask asks again: these decisions are not awaited any more.
     questions = (call for call in ended.calls if call.tool in _QUESTIONS and call.status is CallStatus.WAITING)
     records = (*again, *_withdrawn(questions))
-    return Changes(job=job, items=items, calls=records, forgets=forgets, parts=parts, begins_again=True)
+    return Changes(job=job, items=items, calls=records, forgets=forgets, parts=parts, begins_again=True, ended=untaken)
+
+
+def _untaken(ended: EndedJob) -> tuple[str, ...]:
+    """Return the calls that have ended, and which the running script had not taken when the job ended."""
+    known = {call.id: call for call in ended.calls}
+    waiting = [known[name] for one in ended.job.scripts[:1] for name in one.script.calls if name in known]
+    return tuple([call.id for call in waiting if call.status not in _OPEN])
 
 
 def _turn(job: Job, turn: int, attempt: int, now_ms: int) -> WorkItem:
@@ -129,6 +137,8 @@ def _to_run(ended: EndedJob) -> list[CallRecord]:
     if ended.job.model.runs_code:
         mine = [call for call in ended.calls if call.turn >= ended.job.first_turn and call.tool not in _QUESTIONS]
         return [call for call in sorted(mine, key=lambda call: call.position) if call.status in _OPEN]
+    if ended.job.scripts and (running := ended.job.scripts[0]).script.calls:
+        return [call for call in ended.calls if call.script == running.call.id and call.status in _OPEN]
     if ended.job.turn != _last_requested_turn(ended):
         return []
     scripts = {one.call.id for one in ended.job.scripts}  # they go on with the next turn

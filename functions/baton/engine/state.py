@@ -149,6 +149,11 @@ class Job(Struct, frozen=True, omit_defaults=True):
         return self.id if self.is_operation else self.session_id
 
     @property
+    def goes_on_at_each_end(self) -> bool:
+        """Whether its next turn begins once any call has ended: of code, or of a script of the model."""
+        return self.model.runs_code or bool(self.scripts)
+
+    @property
     def ended(self) -> bool:
         """Whether the job is in an end state."""
         return self.status in END_STATUSES
@@ -305,11 +310,9 @@ def reads_history(item: WorkItem, job: Job) -> bool:
 
 def results_needed(state: State) -> tuple[str, ...]:
     """Return the calls whose results the work needs without any history: of steps before it, of its script or code."""
-    item, job = state.item, state.job
+    item = state.item
     if state.news:
         return tuple(state.news)
-    if item.kind is ItemKind.LOOP and job.scripts:
-        return job.scripts[0].script.calls
     return tuple(item.after.split(",")) if item.kind is ItemKind.CALL and item.after else ()
 
 

@@ -178,7 +178,7 @@ class ModelWaits(Struct, frozen=True):
 
 
 class ScriptWaits(Struct, frozen=True):
-    """The script waits for these calls. `script`: as it is now, without their ids, which the engine gives."""
+    """The script has made these calls. `script`: as it is now, with the calls that it waits for since before."""
 
     wanted: tuple[Wanted, ...]
     script: Script

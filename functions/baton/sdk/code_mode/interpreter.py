@@ -46,7 +46,7 @@ _NO_SYNTAX = "The monty syntax parser does not"
 
 
 class Waits(Struct, frozen=True):
-    """The stretch has ended, and the run waits: for each call its number, its tool and its arguments, in order.
+    """The stretch has ended, and the run waits: for each of its calls the number, the tool and the arguments, in order.
 
     `lines`: in which these calls are.
     """
@@ -139,6 +139,7 @@ class Stretch:
         self._places: list[tuple[str, int]] = []
         self._printed: list[str] = []
         self._capacity = bounds.output_chars
+        self._others = 0
         self._value: Any = None
         self._left: list[str] = []
         self._handed_over_chars = 0
@@ -155,12 +156,17 @@ class Stretch:
         self._printed, self._capacity = [], self._bounds.output_chars
         return self._run(self._unchecked)
 
-    def resume(self, state: bytes, outcomes: Mapping[int, Mapping[str, Any]]) -> Waits | Ended | Raised:
-        """Continue a run with the outcomes of its calls, by number: `{"ok": …}` or `{"error": {"type", "message"}}`.
+    def resume(
+        self, state: bytes, outcomes: Mapping[int, Mapping[str, Any]], others: int = 0
+    ) -> Waits | Ended | Raised:
+        """Continue a run with outcomes of calls, by number: `{"ok": …}` or `{"error": {"type", "message"}}`.
+
+        They are taken in their order. `others`: how many calls go on.
 
         Raises:
             StateRefusedError: the interpreter does not read the state.
         """
+        self._others = others
         return self._run(lambda session: self._next(session, state, outcomes))
 
     def _run(self, start: Any, stubs: str = "") -> Waits | Ended | Raised:
@@ -231,9 +237,9 @@ class Stretch:
         except (monty.MontyError, RuntimeError, ValueError, zlib.error, AssertionError) as error:
             raise StateRefusedError(text_of(error)) from error
         # One by one, as of several the interpreter would draw which branch goes on first.
-        for number in sorted(snapshot.pending_call_ids):
+        for number, outcome in outcomes.items():
             if isinstance(snapshot, monty.FutureSnapshot) and number in snapshot.pending_call_ids:
-                snapshot = self._driven(snapshot.resume({number: settled(outcomes[number])}))
+                snapshot = self._driven(snapshot.resume({number: settled(outcome)}))
         return snapshot
 
     def _waited(self, snapshot: Any) -> list[tuple[int, str, dict[str, Any]]]:
@@ -268,7 +274,7 @@ class Stretch:
         return {"return_value": None}
 
     def _called(self, number: int, name: str, line: int, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        if len(self._calls) >= (most := self._bounds.calls_at_once):
+        if self._others + len(self._calls) >= (most := self._bounds.calls_at_once):
             what = f"The script made more than {most} calls at once. {_NONE_HAS_RUN}"
             raise _OverLimitError("too_many_calls", f"{what}; make fewer, and await them.")
         tool, names = self._tools[name]
@@ -300,7 +306,7 @@ class Stretch:
             return self._failed("invalid_result", text_of(error))
 
     def _never_awaited(self, session: Any) -> list[str]:
-        """Say which calls nobody has awaited: those of this stretch have not run, those before it have."""
+        """Say which calls nobody has awaited: those of this stretch have not run, those before it have begun."""
         late = [f"{name}() in line {line}" for name, line in self._places]
         with suppress(monty.MontyError):  # the script has used this name for something else
             self._driven(session.feed_start(LEFT, skip_type_check=True))
@@ -308,7 +314,7 @@ class Stretch:
         for place in late:
             if place in earlier:
                 earlier.remove(place)
-        listed = ((earlier, "though they have run"), (late, "and have not run"))
+        listed = ((earlier, "though they have begun"), (late, "and have not run"))
         return [f"These calls were never awaited, {what}: {', '.join(calls)}." for calls, what in listed if calls]
 
     def _failed(self, kind: str, message: str) -> Raised:

@@ -74,6 +74,7 @@ class Script(Struct, frozen=True, omit_defaults=True):
         tools: its functions: for each name a tool's name, and those of its parameters.
         snapshot: of the interpreter, once it waits. numbers: of the calls that it waits for there. calls: their ids.
         waits_at: the lines of these calls. printed: its output so far.
+        begun_at: once it waits: the turn in which it began, and how many calls its job had made before.
     """
 
     limits: CodeMode
@@ -84,6 +85,7 @@ class Script(Struct, frozen=True, omit_defaults=True):
     calls: tuple[str, ...] = ()
     waits_at: tuple[int, ...] = ()
     printed: str = ""
+    begun_at: tuple[int, int] = (0, 0)
 
 
 class Wanted(Struct, frozen=True):

@@ -35,6 +35,7 @@ from baton_events.ids import canonical_json
 _CUT_NOTE = "\n… (cut: print less)"
 # Of a call whose tool is gone: a process of an older deploy may not know it yet.
 _RETRIES_WITHOUT_TOOL = 2
+_LOST = "the result is not recorded"
 
 
 class ScriptRun:
@@ -55,10 +56,12 @@ class ScriptRun:
             tools = self._registry.tools_of(effect.job.agent)
         except UnknownAgentError as error:
             return ModelFailed(Failure("unknown_agent", str(error), retryable=True), is_unfit=True)
+        if running.script.snapshot and not effect.news:  # nothing has ended yet
+            return ScriptWaits((), running.script)
         too_large = prompt_too_large(history.size_bytes, self._limit_bytes)
         if too_large is not None:
             return _failed(running.script, too_large.message)
-        stretch = partial(in_own_thread, _stretch, running, tools, history.results, claim.now_ms)
+        stretch = partial(in_own_thread, _stretch, running, tools, effect.news, history.results, claim.now_ms)
         found: StepResult = await self._line.run(effect.job.tenant, stretch)
         return found
 
@@ -81,28 +84,43 @@ def script_run(container: Container) -> Executor:
     return Traced(work, registry) if container.ports.tracer is not None else work
 
 
-def _stretch(running: RunningScript, tools: Mapping[str, Tool], results: Mapping[str, Any], now_ms: int) -> StepResult:
+def _stretch(
+    running: RunningScript, tools: Mapping[str, Tool], news: tuple[str, ...], results: Mapping[str, Any], now_ms: int
+) -> StepResult:
     from baton.sdk.code_mode.interpreter import StateRefusedError, WorkerDiedError  # noqa: PLC0415 - a large library
 
     try:
-        return _outcome(_run(running, tools, results, now_ms), running.script, tools)
+        script = _without(running.script, news)
+        return _outcome(_run(running, script, tools, _outcomes(running.script, news, results), now_ms), script, tools)
     except WorkerDiedError:
         return _failed(running.script, "The script's process died: it may have used too much memory.")
     except StateRefusedError as error:
         return ModelFailed(Failure("newer_state", f"the script's state is refused: {error}", retryable=True))
 
 
-def _run(running: RunningScript, tools: Mapping[str, Tool], results: Mapping[str, Any], now_ms: int) -> Any:
+def _outcomes(script: Script, news: tuple[str, ...], results: Mapping[str, Any]) -> dict[int, Any]:
+    """Return what has ended, by the interpreter's numbers, in the order in which it ended."""
+    numbers, lost = dict(zip(script.calls, script.numbers, strict=True)), {"type": "unknown", "message": _LOST}
+    return {numbers[name]: results.get(name, {"error": lost}) for name in news if name in numbers}
+
+
+def _without(script: Script, news: tuple[str, ...]) -> Script:
+    """Return a script with those calls alone that go on."""
+    rest = [one for one in zip(script.numbers, script.calls, script.waits_at, strict=True) if one[1] not in news]
+    numbers, calls, lines = zip(*rest, strict=True) if rest else ((), (), ())
+    return replace(script, numbers=numbers, calls=calls, waits_at=lines)
+
+
+def _run(
+    running: RunningScript, script: Script, tools: Mapping[str, Tool], outcomes: Mapping[int, Any], now_ms: int
+) -> Any:
     from baton.sdk.code_mode.interpreter import Stretch  # noqa: PLC0415 - as above
 
-    script = running.script
     stretch = Stretch(running.call.id, now_ms, script.limits, script.tools, script.code)
     if not script.snapshot:
         known = {name: tools[name] for name, _ in script.tools.values() if name in tools}
         return stretch.begin(f"from typing import Any\n{stubs_of(known, checked=True)}")
-    lost = {"error": {"type": "unknown", "message": "the result is not recorded"}}
-    outcomes = [results.get(call_id, lost) for call_id in script.calls]
-    return stretch.resume(base64.b64decode(script.snapshot), dict(zip(script.numbers, outcomes, strict=True)))
+    return stretch.resume(base64.b64decode(script.snapshot), outcomes, len(script.calls))
 
 
 def _outcome(found: Any, script: Script, tools: Mapping[str, Tool]) -> StepResult:
@@ -119,8 +137,10 @@ def _outcome(found: Any, script: Script, tools: Mapping[str, Tool]) -> StepResul
         message = f"The script's state has {len(state)} bytes, over the limit of {SNAPSHOT_LIMIT_BYTES}"
         return _failed(script, f"{message}: keep less in variables. Its last calls have not run.")
     wanted = tuple([_wanted(tool, arguments, tools) for _, tool, arguments in found.calls])
-    numbers = tuple([number for number, _, _ in found.calls])
-    return ScriptWaits(wanted, replace(script, snapshot=state, numbers=numbers, waits_at=found.lines))
+    numbers = (*script.numbers, *[number for number, _, _ in found.calls])
+    return ScriptWaits(
+        wanted, replace(script, snapshot=state, numbers=numbers, waits_at=(*script.waits_at, *found.lines))
+    )
 
 
 def _wanted(tool: str, arguments: dict[str, Any], tools: Mapping[str, Tool]) -> Wanted:

@@ -90,7 +90,7 @@ VALUE = {"value": ["a costs 1", "b costs 1", "c costs 1"]}
 async def test_a_fork_at_a_later_turn_takes_the_script_over_whole(clerk: Clerk) -> None:
     job = await clerk.ended()
     assert (job["turns"], len(job["toolCalls"])) == (2, 5)
-    forked = await clerk.forked(job, 6)
+    forked = await clerk.forked(job, 7)
     assert (forked["status"], clerk.runs) == ("completed", [])
     assert results(forked) == [VALUE]
     assert (forked["usage"]["modelCalls"], forked["usage"]["cachedCalls"]) == (1, 1)
@@ -109,11 +109,11 @@ async def test_turns_of_a_script_and_edits_inside_it_are_refused(clerk: Clerk) -
     for turn in (2, 5):
         refused = await clerk.fork(job, turn)
         assert refused.status_code == 422
-        assert f"turn {turn} goes on with a script, and asks no model: name one of 1, 6" in refused.text
+        assert f"turn {turn} goes on with a script, and asks no model: name one of 1, 7" in refused.text
     inside = job["toolCalls"][1]["id"]
-    refused = await clerk.fork(job, 6, edits={"toolResults": {inside: "free"}})
+    refused = await clerk.fork(job, 7, edits={"toolResults": {inside: "free"}})
     assert (refused.status_code, "has no tool call" in refused.text) == (422, True)
-    edited = await clerk.forked(job, 6, edits={"toolResults": {job["toolCalls"][0]["id"]: {"value": 5}}})
+    edited = await clerk.forked(job, 7, edits={"toolResults": {job["toolCalls"][0]["id"]: {"value": 5}}})
     assert results(edited) == [{"value": 5}]
 
 
@@ -192,7 +192,7 @@ TURN = [Call("run_code", {"code": DRAWS})]
     ("registry", "turn"),
     [
         (Registry([Agent("draws", model=ScriptedModel([TURN, TURN, "done"]), tools=[draw], code_mode=True)]), 1),
-        (Registry([Agent("draws", model=ScriptedModel([TURN, TURN, "done"]), tools=[draw], code_mode=True)]), 6),
+        (Registry([Agent("draws", model=ScriptedModel([TURN, TURN, "done"]), tools=[draw], code_mode=True)]), 7),
         (Registry(workflows=[draws]), 1),
     ],
     ids=["script", "second script", "workflow"],
