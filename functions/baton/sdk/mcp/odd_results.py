@@ -1,4 +1,4 @@
-"""Results of tools as older and careless servers send them, in the protocol's form, which the SDK requires.
+"""Results and lists of tools as older and careless servers send them, in the protocol's form, which the SDK requires.
 
 Invariant: a right result stays as it is; what stands in a wrong one is kept, at least as text, or the SDK refuses it.
 Imports the SDK: only calls do.
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_types import ContentBlock
+from mcp_types.methods import validate_server_result
 from pydantic import TypeAdapter, ValidationError
 
 from baton_events.ids import canonical_json
@@ -18,6 +19,8 @@ _BLOCK: TypeAdapter[ContentBlock] = TypeAdapter(ContentBlock)
 _OLD = "toolResult"
 # Structured content is any JSON from this revision on, and an object before it.
 _ANY_JSON = "2026-07-28"
+# It refers to nothing, so that no model is sent its tool, and the log and the doctor say so.
+_NO_SCHEMA = {"type": "object", "$ref": "#its-schema-is-none-of-an-object"}
 _KNOWN = frozenset({"content", "structuredContent", _OLD, "isError", "_meta", "resultType"})
 _FALSE = frozenset({"", "0", "false", "no", "null", "none"})
 # What the data of a picture begins with, in base64.
@@ -25,10 +28,38 @@ _PICTURES = {"iVBOR": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", 
 
 
 def mended(method: str, raw: dict[str, Any], version: str) -> dict[str, Any]:
-    """Return a request's result in the form of this revision, if it is a tool's, or a task's with one."""
+    """Return a request's result in the form of this revision: of a tool, of a task with one, or a list of tools."""
+    if method == "tools/list" and isinstance(raw.get("tools"), list) and not _fits(method, raw, version):
+        return {**raw, "tools": [_listed(raw, tool, version) for tool in raw["tools"]]}
     if method == "tasks/get" and isinstance(raw.get("result"), dict):
         return {**raw, "result": _of_tool(raw["result"], version)}
     return _of_tool(raw, version) if method == "tools/call" else raw
+
+
+def _fits(method: str, raw: dict[str, Any], version: str) -> bool:
+    """Return whether the SDK takes a result; of a revision that it does not know, it says so itself."""
+    try:
+        validate_server_result(method, version, raw)
+    except ValidationError:
+        return False
+    except (KeyError, ValueError):
+        return True
+    return True
+
+
+def _listed(raw: dict[str, Any], tool: Any, version: str) -> Any:
+    """Return a tool as the SDK takes it: one whose schema is none must not hide the others of its server."""
+    if not isinstance(tool, dict):
+        return tool
+    given, bare = tool.get("inputSchema"), {name: value for name, value in tool.items() if name != "outputSchema"}
+    schemas: list[Any] = [{**given, "type": "object"}] if isinstance(given, dict) and _may_be_object(given) else []
+    tries = [tool, bare, *({**bare, "inputSchema": schema} for schema in (*schemas, _NO_SCHEMA))]
+    return next((one for one in tries if _fits("tools/list", {**raw, "tools": [one]}, version)), tool)
+
+
+def _may_be_object(schema: dict[str, Any]) -> bool:
+    kind = schema.get("type")
+    return kind is None or (isinstance(kind, list) and "object" in kind)
 
 
 def _of_tool(raw: dict[str, Any], version: str) -> dict[str, Any]:

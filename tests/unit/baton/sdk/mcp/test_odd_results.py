@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from mcp_types.methods import validate_server_result
 
 from baton.mcp import McpServer
 from baton.sdk.mcp.odd_results import mended
 from baton.sdk.mcp.server_tools import server_tools
+from baton.sdk.models.provider_rules import OPENAI
+from baton.sdk.models.tool_schemas import SchemaFaultError, taken_schema
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool_error import ToolError
 from tests.unit.baton.sdk.mcp.test_servers_without_bounds import ACME, TOOL, found, raw
@@ -76,3 +79,30 @@ def test_a_right_result_and_other_answers_stay() -> None:
     assert of_task["result"] == {
         "content": [], "structuredContent": {"a": 1}, "resultType": "complete", "isError": False
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+def test_a_tool_whose_schema_is_none_hides_no_other(version: str) -> None:
+    """Where it may be one of an object, it is; else no provider is sent it."""
+    right = {"name": "right", "inputSchema": {"type": "object", "properties": {"a": {"type": "string"}}}}
+    page = {"tools": [right], "resultType": "complete", "ttlMs": 1_000, "cacheScope": "private"}
+    assert mended("tools/list", page, version) is page
+    target = {"$ref": "#/$defs/T", "$defs": {"T": {"type": "object"}}}
+    odd: dict[str, Any] = {
+        "untyped": target,
+        "nullable": {"type": ["object", "null"]},
+        "a list": {"type": "array"},
+        "no schema": {"type": "object", "properties": {"a": "x"}},
+        "a text": "object",
+    }
+    tools = [right, *({"name": name, "inputSchema": schema} for name, schema in odd.items())]
+    tools.append({**right, "name": "result", "outputSchema": {"type": "array"}})
+    found = {tool["name"]: tool for tool in mended("tools/list", {**page, "tools": tools}, version)["tools"]}
+    assert found["right"] is right
+    assert found["untyped"]["inputSchema"] == {**target, "type": "object"}
+    assert found["nullable"]["inputSchema"] == {"type": "object"}
+    for name in ("a list", "no schema", "a text"):
+        with pytest.raises(SchemaFaultError):
+            taken_schema(found[name]["inputSchema"], OPENAI)
+    assert found["result"]["inputSchema"] == right["inputSchema"]
+    validate_server_result("tools/list", version, {**page, "tools": list(found.values())})
