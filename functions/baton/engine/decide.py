@@ -9,12 +9,12 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from baton.engine import background_calls, lifecycle, shared_limits, tool_call, turn, unfit
+from baton.engine import background_calls, lifecycle, shared_limits, stream_parts, tool_call, turn
 from baton.engine import job_retry as retrying
-from baton.engine.attempts import is_given_up, process_died
+from baton.engine.attempts import backoff_ms, is_given_up, process_died
 from baton.engine.effects import Changes, Decision, counted
 from baton.engine.job_retry import EndedJob
-from baton.engine.lifecycle import submitted
+from baton.engine.lifecycle import end_failed, submitted
 from baton.engine.state import Job, State
 from baton.engine.step_results import (
     Admitted,
@@ -39,7 +39,12 @@ from baton.engine.step_results import (
     ToolWaits,
     Undeliverable,
 )
-from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
+from baton.engine.waits import UNFIT
+from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem, following, loop_item
+from baton.sdk.records.transcript import Failure
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_MS = 2.0, 300_000
+_WHY_CHARS = 500
 
 
 def taken_in_at_once(state: State, decision: Decision, now_ms: int) -> Decision:
@@ -109,7 +114,7 @@ def decide(
     """
     match step_result:
         case ModelFailed(is_unfit=True) | ToolFailed(is_unfit=True):
-            return unfit.waits(state, step_result.failure, now_ms, patience_seconds)
+            return _waits_for_deploy(state, step_result.failure, now_ms, patience_seconds)
         case _:
             decided = _decided(state, step_result, now_ms)
     if at_once:
@@ -194,3 +199,30 @@ def _of_script(state: State, step_result: ScriptWaits | ScriptEnded | None, now_
             return script.waits(state, step_result, now_ms)
         case _:
             return script.ended(state, step_result, now_ms)
+
+
+def _waits_for_deploy(state: State, failure: Failure, now_ms: int, patience_seconds: int) -> Decision:
+    """Let a step that this code cannot do wait for a deploy that fits; after `patience_seconds` it fails.
+
+    Its agent is gone, or the code asks for other steps. That is no attempt. A retry goes on from there.
+    """
+    job, item = state.job, state.item
+    known = item.memo.get(UNFIT, {"since": now_ms, "times": 0})
+    times, until_ms = known["times"] + 1, known["since"] + 1000 * patience_seconds
+    if now_ms >= until_ms:
+        for_good = replace(failure, retryable=False)
+        if item.kind is ItemKind.LOOP:
+            return end_failed(job, item, for_good, now_ms)
+        return tool_call.failed(state, ToolFailed(for_good), now_ms)
+    pause_ms = min(backoff_ms(_FIRST_PAUSE_SECONDS, times), _LONGEST_PAUSE_MS)
+    again_ms = min(now_ms + pause_ms, until_ms, job.deadline_ms)
+    why = f"{failure.type}: {failure.message}"[:_WHY_CHARS]
+    memo = {**item.memo, UNFIT: {"since": known["since"], "times": times, "why": why}}
+    parts = (stream_parts.handled(item, now_ms, f"{why}; again in {pause_ms / 1000:g} s", failure),)
+    since_ms = max(now_ms, item.since_ms + 1)  # an earlier claim can then no longer commit
+    if item.kind is ItemKind.LOOP:
+        again = replace(loop_item(job.id, item.turn, item.attempt, since_ms, again_ms), lost=item.lost, memo=memo)
+        changed = replace(job, **turn.under_way(job, item))
+        return Decision(Changes(job=changed, items=(replace(again, abandoned=item.abandoned),), parts=parts))
+    call = replace(following(item, ItemKind.CALL, since_ms, not_before_ms=again_ms), memo=memo)
+    return Decision(Changes(items=(call,), parts=parts))

@@ -65,7 +65,7 @@ class Blocking:
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
-    async def result(self) -> Any:
+    async def run(self) -> Any:
         """Run the function to its end, and let the time of its sleeps pass."""
         try:
             while not self._goes_on():
@@ -115,7 +115,7 @@ async def in_virtual_thread(function: Callable[..., Any], /, *arguments: Any, **
     """Run a blocking function in a thread of its own, in virtual time; options of other libraries count for nothing."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop), "only a simulation has virtual time"
-    return await Blocking(loop, function, arguments).result()
+    return await Blocking(loop, function, arguments).run()
 
 
 class _Policy:

@@ -165,7 +165,7 @@ async def _entered(container: Container, tenant: str, schedule_id: str, size_byt
         ApiError: 409, there are as many as the tenant may have. StorageFullError: it has stored as many bytes.
     """
     most = container.settings.schedules_per_tenant
-    before, count = await container.ports.kept_schedules.enter(tenant, schedule_id, size_bytes)
+    before, count = await container.ports.kept_schedules.put(tenant, schedule_id, size_bytes)
     try:
         if before is None and 0 < most < count:
             detail = f"tenant {tenant!r} has {count - 1} schedules, and SCHEDULES_PER_TENANT allows {most}: delete some"
@@ -179,13 +179,13 @@ async def _entered(container: Container, tenant: str, schedule_id: str, size_byt
 
 async def _as_before(container: Container, tenant: str, schedule_id: str, before: int | None) -> None:
     kept = container.ports.kept_schedules
-    await (kept.leave(tenant, schedule_id) if before is None else kept.enter(tenant, schedule_id, before))
+    await (kept.take_out(tenant, schedule_id) if before is None else kept.put(tenant, schedule_id, before))
 
 
 async def drop_schedule(container: Container, tenant: str, schedule_id: str) -> None:
     """Delete a schedule of this tenant."""
     await container.ports.schedules.delete(schedule_id)
-    await container.ports.kept_schedules.leave(tenant, schedule_id)
+    await container.ports.kept_schedules.take_out(tenant, schedule_id)
 
 
 async def show_schedules(context: Context, request: Request) -> Response:

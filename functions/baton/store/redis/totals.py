@@ -164,7 +164,7 @@ class KeptSchedules:
         """Return the schedules of a tenant; the queue may not have one of them (yet)."""
         return sorted(await self._redis.execute("HKEYS", keys.schedules_key(tenant)) or ())
 
-    async def enter(self, tenant: str, schedule_id: str, size_bytes: int) -> tuple[int | None, int]:
+    async def put(self, tenant: str, schedule_id: str, size_bytes: int) -> tuple[int | None, int]:
         """Enter a schedule; return its bytes before, None if it is new, and how many there are with it."""
         key = keys.schedules_key(tenant)
         before, _, count = await self._redis.pipeline(
@@ -176,7 +176,7 @@ class KeptSchedules:
         """Enter a schedule that is there, unless it is entered."""
         await self._redis.execute("HSETNX", keys.schedules_key(tenant), schedule_id, size_bytes)
 
-    async def leave(self, tenant: str, schedule_id: str) -> None:
+    async def take_out(self, tenant: str, schedule_id: str) -> None:
         """Take a schedule out."""
         await self._redis.execute("HDEL", keys.schedules_key(tenant), schedule_id)
 

@@ -9,6 +9,7 @@ job or have one too many (a crash between a deletion and its count): never for l
 
 import logging
 from collections.abc import Iterable
+from typing import Literal
 
 from baton.engine.commit.answers import Recalled, Signal
 from baton.engine.commit.stored_bytes import (
@@ -82,17 +83,10 @@ class StoredQuota:
         """Return what the end of a job changes; None: nothing is counted."""
         return self._keeping.ended(job, usage) if self._stored else None
 
-    async def file_stored(self, tenant: str, size_bytes: int) -> None:
-        """Count a file that is kept from now on."""
-        await self._add(tenant, self._of_files.moved([(self._clock.now_ms(), size_bytes)]))
-
-    async def event_stored(self, tenant: str, size_bytes: int) -> None:
-        """Count an event that is kept from now on."""
-        await self._add(tenant, self._of_events.moved([(self._clock.now_ms(), size_bytes)]))
-
-    async def score_stored(self, tenant: str, size_bytes: int) -> None:
-        """Count a score that is kept from now on, for as long as a job that ends now."""
-        await self._add(tenant, self._keeping.moved([(self._clock.now_ms(), size_bytes)]))
+    async def stored(self, tenant: str, kind: Literal["file", "event", "score"], size_bytes: int) -> None:
+        """Count what is kept from now on: a score for as long as a job that ends now."""
+        keeping = {"file": self._of_files, "event": self._of_events, "score": self._keeping}[kind]
+        await self._add(tenant, keeping.moved([(self._clock.now_ms(), size_bytes)]))
 
     async def given_back(self, tenant: str, kept: Iterable[tuple[int, int]]) -> None:
         """Give back files that were removed: since when each was kept, and its size."""

@@ -63,6 +63,6 @@ class KeptFiles(Struct, frozen=True):
             await self.objects.copy(one["ref"], job_place(self.job.tenant, self.job.id))
         for name, text in self.texts.items():
             if await self.chats.keep_file(self.job.tenant, self.job.session_id, name, text, now_ms):
-                await self.quota.file_stored(self.job.tenant, len(text))
+                await self.quota.stored(self.job.tenant, "file", len(text))
         if self.texts and self.job.start_at_ms > now_ms:
             await self.chats.need_files(self.job.tenant, self.job.session_id, self.job.start_at_ms - now_ms)

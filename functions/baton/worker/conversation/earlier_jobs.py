@@ -81,13 +81,13 @@ class EarlierJobs:
         now = [await self._ended(one) for one in earlier]
         kept = [one for one in now if _is_kept(one, now)]
         shown = [one for one in kept if one.job.id in valid and not is_rolled_back(one.job)][-EXCHANGES:]
-        newest, told = [one.job.id for one in shown], _with_results(shown)
+        newest, having = [one.job.id for one in shown], _with_results(shown)
 
         async def made(one: Snapshot) -> Exchange | None:
             if is_rolled_back(one.job):
                 return Exchange(one.job.id, cut(question_of(one.task), _CALLS_BYTES), None, OUTCOME)
             if one.job.id in newest:
-                return await self._exchange(one, messages_of, with_calls=ends_early(one.job) or one.job.id in told)
+                return await self._exchange(one, messages_of, with_calls=ends_early(one.job) or one.job.id in having)
             return exchange_of(one) if one.job.id in valid else await self._replaced(one)
 
         return tuple([one for one in await asyncio.gather(*map(made, kept)) if one is not None])
@@ -163,15 +163,15 @@ class EarlierJobs:
 
 def _with_results(shown: Sequence[Snapshot]) -> set[str]:
     """Return the last answer to a user that had calls beside it, with what an operation has brought since."""
-    told = set[str]()
+    found = set[str]()
     for one in reversed(shown):
         if ends_early(one.job):
             continue
         if one.job.used.tool_calls:
-            told.add(one.job.id)
+            found.add(one.job.id)
         if not continued_owner(one.task):
             break
-    return told
+    return found
 
 
 def _is_kept(one: Snapshot, all_jobs: Sequence[Snapshot]) -> bool:

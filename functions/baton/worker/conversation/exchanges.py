@@ -157,9 +157,9 @@ class Exchange(Struct, frozen=True):
         texts = structs.replace(self, messages="")
         if self.is_whole:
             bare = structs.replace(texts, calls=())
-            room_bytes = min(limit_bytes // 2, limit_bytes - bare.size_bytes)
+            space_bytes = min(limit_bytes // 2, limit_bytes - bare.size_bytes)
             return (
-                structs.replace(bare, calls=fitting(self.calls, room_bytes)) if room_bytes > _LEFT_OUT_BYTES else bare
+                structs.replace(bare, calls=fitting(self.calls, space_bytes)) if space_bytes > _LEFT_OUT_BYTES else bare
             )
         if texts.size_bytes <= limit_bytes or not self.calls:
             return texts
@@ -353,7 +353,7 @@ def _texts(exchange: Mapping[str, Any]) -> tuple[Message, ...]:
     if "answer" not in exchange:
         return asked, UserMessage(f"[This was not answered: {exchange['status']}.{made}", note=True)
     is_whole = exchange["status"] == JobStatus.COMPLETED and not exchange.get("cut")
-    told = f"[Its calls:]\n{calls}" if is_whole else f"[This ended early: {exchange['status']}.{made}"
-    ended = (UserMessage(told, note=True),) if calls else ()
+    calls_note = f"[Its calls:]\n{calls}" if is_whole else f"[This ended early: {exchange['status']}.{made}"
+    ended = (UserMessage(calls_note, note=True),) if calls else ()
     mark = (UserMessage(CUT_NOTE, note=True),) if exchange.get("cut") else ()
     return asked, *ended, ModelMessage(exchange["answer"]), *mark

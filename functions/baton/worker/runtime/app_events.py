@@ -59,7 +59,7 @@ async def keep_event(records: AppEvents, quota: StoredQuota, event: AppEvent, ha
     text = encode_event(event)
     record = await records.add(event.id, text, handlers, subject=event.subject or "")
     if record.new:
-        await quota.event_stored(event.tenant, stored_size(text))
+        await quota.stored(event.tenant, "event", stored_size(text))
     if ERASED not in record.notes and milliseconds(event.created_at) < record.erased_ms:
         await erase_event(records, event)
         record = replace(record, notes={**record.notes, ERASED: "1"})

@@ -1,6 +1,6 @@
 """Jobs that wait for an agent or a workflow which this deploy lacks: a rename, or an import that is gone.
 
-Their steps wait for a deploy that has it (`engine.unfit`). Invariant: it costs one read of the admission's entries.
+Their steps wait for a deploy that has it (`engine.decide`). Invariant: it costs one read of the admission's entries.
 """
 
 import logging

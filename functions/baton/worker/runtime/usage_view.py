@@ -6,9 +6,9 @@ that no part holds (a submission, slot requests) is beside them. Pure.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import asdict, replace
 from pydantic.alias_generators import to_camel
 
@@ -82,13 +82,12 @@ def _usd(amount: float) -> float:
 _COUNTS = {to_camel(name): name for name in ("appends", *COUNTED)}
 
 
-@dataclass(slots=True)
-class _Step:
+class _Step(Struct):
     turn: int
     call_id: str | None = None
     tool: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    used: Used = field(default_factory=Used)
+    usage: Usage = Usage()
+    used: Used = Used()
 
 
 def step_usage(snapshot: Snapshot, parts: Iterable[str], prices: Prices) -> dict[str, Any]:

@@ -194,7 +194,7 @@ async def test_a_schedule_that_a_failover_forgot_is_listed_again_by_its_tick() -
     async with api_with(registry()) as api:
         await made(api, ACME, 0)
         (schedule_id,) = api.stage.schedules.known
-        await api.stage.ports.kept_schedules.leave("acme", schedule_id)
+        await api.stage.ports.kept_schedules.take_out("acme", schedule_id)
         assert await listed(api, ACME) == []
         await api.stage.deliver(parse_event(api.stage.schedules.known[schedule_id].body.encode()), "tick")
         assert await listed(api, ACME) == [schedule_id]

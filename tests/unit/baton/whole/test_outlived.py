@@ -1,7 +1,7 @@
 """Nothing expires that is waited for, however short the retention is."""
 
 from base64 import b64encode, urlsafe_b64decode
-from typing import Any
+from typing import Any, Literal
 
 import pydantic_ai
 import pytest
@@ -242,8 +242,9 @@ async def test_files_and_events_count_for_as_long_as_they_are_kept() -> None:
     """That is longer than a short retention, and the end of a job in between takes nothing of it."""
     stage = Stage(settings=with_keys(job_retention_seconds=1, bytes_kept_per_tenant=1_000))
     quota = stage.container.commands.quota
-    for days, store in ((2, quota.file_stored), (8, quota.event_stored)):
-        await store("acme", 600)
+    kinds: tuple[tuple[int, Literal["file", "event"]], ...] = ((2, "file"), (8, "event"))
+    for days, kind in kinds:
+        await quota.stored("acme", kind, 600)
         stage.clock.ms += days * DAY_MS - 1
         await quota.signalled(stage.job(), 1)
         with pytest.raises(StorageFullError):

@@ -63,7 +63,7 @@ async def scored(context: Context, principal: Principal, job_id: str, body: Scor
     await quota.check(snapshot.job.tenant, size_bytes)
     if not await ports.archive.keep_score(snapshot.job, score):
         raise await no_job(ports.archive, principal, job_id)
-    await quota.score_stored(snapshot.job.tenant, size_bytes)
+    await quota.stored(snapshot.job.tenant, "score", size_bytes)
     job_scored(snapshot.job, score_attributes(score, context.container.secrets.hide))
     await _count(context, snapshot.job.agent, score, before.get(score.name))
     return score_view(score)
