@@ -189,7 +189,7 @@ def test_production_works_without_the_local_stack() -> None:
         *MCP_EXTRA,
         *SITE_EXTRA,
         "baton.sdk.code_mode.interpreter",
-        "baton.sdk.code_mode.host_values",
+        "baton.sdk.code_mode.outcomes",
     )
     modules = [name for name in ours if not name.startswith(extras)]
     report = _probe(modules, [*not_in_production(), "baton_local"])

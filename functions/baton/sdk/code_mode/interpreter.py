@@ -4,7 +4,7 @@ Such a stretch begins from the script, or from a state with the outcomes of the 
 nothing of a run stays in this process between two stretches. The code reaches nothing but those calls, the time of its
 stretch, and chance that is seeded. Of its values this process reads texts of JSON alone, which the prelude has counted:
 any other value could be small inside, and take gigabytes or hours here. Must not: be imported before a stretch runs; it
-and `host_values` alone import the interpreter.
+and `outcomes` alone import the interpreter.
 """
 
 import atexit
@@ -22,7 +22,7 @@ import pydantic_monty as monty
 from msgspec import Struct
 from pydantic_core import from_json
 
-from baton.sdk.code_mode.host_values import settled
+from baton.sdk.code_mode.outcomes import settled
 from baton.sdk.code_mode.places import SCRIPTS_AT_ONCE
 from baton.sdk.code_mode.prelude import OURS, prelude_of
 from baton.sdk.code_mode.script_text import LEFT, NOT_RUN, STUBS, bound, marked, misfits, unawaited, unmarked

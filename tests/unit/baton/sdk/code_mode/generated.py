@@ -172,22 +172,11 @@ class _Maker:
         return [f"{indent}match {self.values()}:", *lines]
 
 
-def body_of(seed: int, indent: str = "") -> str:
-    """Make the statements of a program, which ends with its variables."""
-    begin = ["a, b, c = 1, 2, 3", "xs = [4, 5]", "d = {'x': 7, 'y': 8}"]
-    block: Sequence[str] = _Maker(seed).block(0, indent)
-    lines = [*(f"{indent}{line}" for line in begin), *block, f"{indent}return [a, b, c, xs, sorted(d.items())]"]
-    return "\n".join(lines) + "\n"
-
-
-def workflow_of(seed: int) -> str:
-    """Make the text of a module's workflow."""
-    return f"{_HELPERS}\n\n@workflow\nasync def main():\n{body_of(seed, '    ')}"
-
-
 def script_of(seed: int) -> str:
-    """Make the text of a model's script."""
-    return f"{_HELPERS}\n{body_of(seed)}"
+    """Make the text of a model's script, which ends with its variables."""
+    block: Sequence[str] = _Maker(seed).block(0, "")
+    begin = ["a, b, c = 1, 2, 3", "xs = [4, 5]", "d = {'x': 7, 'y': 8}"]
+    return "\n".join([_HELPERS, *begin, *block, "return [a, b, c, xs, sorted(d.items())]", ""])
 
 
 def outcome_of(tool: str, arguments: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Values of the interpreter as its host has them.
+"""The outcome of a call as its script gets it: a value, or an exception that the interpreter has.
 
 Must not: be imported before a stretch runs, as the interpreter.
 """
