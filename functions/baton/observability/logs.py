@@ -62,6 +62,7 @@ LOGGERS = (
     "baton.claims",
     "baton.commands",
     "baton.console",
+    "baton.deploy",
     "baton.delivery",
     "baton.workflows",
     "baton.edge",
