@@ -4,7 +4,7 @@ The app is at the root, and is also served below the path of its public URL (`/a
 not, so a request is answered with it and without it.
 """
 
-from asyncio import create_task
+from asyncio import create_task, wait
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
@@ -53,6 +53,9 @@ def _begins(path: str) -> str:
     return path.split("/", 2)[1]
 
 
+_START_SECONDS = 1.0
+
+
 def build_site(container: Container) -> Starlette:
     """Build the app, or refuse where the extra `site` is not installed."""
     require_extra("site", "the site (API and console)")
@@ -62,9 +65,10 @@ def build_site(container: Container) -> Starlette:
         if container.settings.enable_agent_worker:
             await start_with_the_app(container)
         warning = create_task(warn_of_gone_agents(container.registry, container.ports.admission_control))
+        await wait({warning}, timeout=_START_SECONDS)  # a store that does not answer holds up no start
         with container.stopping.noticing():
             yield
-        warning.cancel()  # it may still ask a store that does not answer
+        warning.cancel()
         await container.stopping.work_is_given_back()
         await container.metering.flush()
         await container.close()

@@ -23,6 +23,7 @@ from baton.sdk.distribution import missing_extra
 from baton.server.processes import processes_here
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.dev.data_folder import DEV_FILE_NAME, DevFile
+from baton_local.dev.keeper import LOG_POLL_SECONDS
 from baton_local.dev.parts import StoreKind
 from baton_local.dev.ports import LOOPBACK
 from baton_local.dev.stack import STACK_NAME, LocalStack, StackOptions
@@ -144,6 +145,7 @@ def dev(  # noqa: PLR0913 - one for each option
         interruption.at_once = stack.kill
         screen.notice(STACK_NAME, f"starting (data in {data}, logs in {data / 'logs'})")
         async with stack.running() as description:
+            await asyncio.sleep(LOG_POLL_SECONDS)  # what the parts have said at their start comes first
             print(ready_text(description, data, app), flush=True)
             opening = asyncio.create_task(open_console(description)) if opens else None
             await stack.until_broken()

@@ -29,8 +29,8 @@ class Screen(Protocol):
 
 OWN_LINE = "> "  # before what a person's own code prints or logs
 ERROR_LEVEL = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b")
-# What became of a person's tool, which is shown while its part is being stopped, too.
-OF_TOOLS = re.compile(r" WARNING baton\.(tools|claims): ")
+# What became of a person's tool, which is shown while its part is being stopped, too; and what a deploy lacks.
+OF_TOOLS = re.compile(r" WARNING baton\.(tools|claims|deploy): ")
 TRACEBACK = "Traceback (most recent call last):"
 _IDS = re.compile(r" \[messageId=.*? jobId=(\S+).*\]$")
 
