@@ -131,9 +131,9 @@ def _recorded_only(self: Draft, call_id: str, outcome: str, _message_id: str, _n
     self.put_results(job_of_call(call_id), {call_id: outcome})
 
 
-def _requesting_no_slot(end_children: _Call, draft: Draft, *rest: Any) -> None:
+def _requesting_no_slot(end_jobs: _Call, draft: Draft, *rest: Any) -> None:
     before, slot_states = draft.items, draft.slot_states
-    end_children(draft, *rest)
+    end_jobs(draft, *rest)
     new = draft.items.keys() - before.keys()
     draft.drop_items(*[key for key in new if draft.items[key].kind is ItemKind.SLOT_REQUEST])
     draft.slot_states = slot_states
@@ -209,9 +209,9 @@ _WAITS = defects(
 _CHILDREN = defects(
     plan.WAITING_SEEDS,
     a_childs_end_is_recorded_at_its_parent={"a child's end is not reported": constant(Draft, "report", None)},
-    children_end_with_their_parent={"children outlive their parent": constant(writing, "end_children", None)},
+    children_end_with_their_parent={"children outlive their parent": constant(writing, "end_jobs", None)},
     who_ends_gives_its_slot_back={
-        "a child that ends with its parent keeps its slot": around(writing, "end_children", _requesting_no_slot)
+        "a child that ends with its parent keeps its slot": around(writing, "end_jobs", _requesting_no_slot)
     },
     no_slot_stays_free={"a child needs its parent's session": constant(semaphore, "is_child", answer=False)},
     a_live_job_does_not_expire={
