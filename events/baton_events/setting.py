@@ -204,11 +204,10 @@ class Setting(Struct, frozen=True):
 
     `read` raises ValueError with what the value should be: "X is not …". `needed`: a deployment does not work without
     it, unless the setting named by `instead` is there. `where`: which functions read it. `alias`: another name,
-    read where that one is not set.
+    read where that one is not set. `own_field`: the field that has its value, where that has not its name.
     """
 
     name: str
-    field: str
     default: str
     unit: str
     help: str
@@ -218,6 +217,12 @@ class Setting(Struct, frozen=True):
     instead: str = ""
     alias: str = ""
     where: str = EVERYWHERE
+    own_field: str = ""
+
+    @property
+    def field(self) -> str:
+        """The field of the settings that has its value."""
+        return self.own_field or self.name.lower()
 
 
 def read_by(where: str, *settings: Setting) -> Iterator[Setting]:

@@ -39,24 +39,20 @@ SWEEPS_AT_ONCE = 2
 QUEUE_SETTINGS = (
     *read_by(
         EVERYWHERE,
-        Setting("QSTASH_URL", "qstash_url", "https://qstash.upstash.io", "URL", "the queue", url),
-        Setting("QSTASH_TOKEN", "qstash_token", "", "", "token for publishing", token, secret=True, needed=True),
+        Setting("QSTASH_URL", "https://qstash.upstash.io", "URL", "the queue", url),
+        Setting("QSTASH_TOKEN", "", "", "token for publishing", token, secret=True, needed=True),
         Setting(
-            "QSTASH_TOPIC_PREFIX", "topic_prefix", "agent", "", "prefix of topic names, before a dot", topic_prefix
-        ),
-        Setting("PUBLISH_BY", "publish_by", "url", "url or topic", "how events are addressed", one_of("url", "topic")),
-        Setting(
-            "WORKER_BASE_URL",
-            "worker_base_url",
+            "QSTASH_TOPIC_PREFIX",
+            "agent",
             "",
-            "URL",
-            "where the functions are; may have a path",
-            url,
-            needed=True,
+            "prefix of topic names, before a dot",
+            topic_prefix,
+            own_field="topic_prefix",
         ),
+        Setting("PUBLISH_BY", "url", "url or topic", "how events are addressed", one_of("url", "topic")),
+        Setting("WORKER_BASE_URL", "", "URL", "where the functions are; may have a path", url, needed=True),
         Setting(
             "WORKER_URLS",
-            "worker_urls",
             "{}",
             '{"/workers/…": URL, …}',
             "where functions are that are not at WORKER_BASE_URL: for each endpoint the URL before it",
@@ -64,7 +60,6 @@ QUEUE_SETTINGS = (
         ),
         Setting(
             "MESSAGE_RETRY_DELAY_MS",
-            "message_retry_delay_ms",
             "10000",
             "ms",
             "wait before a message comes again, about; each further time twice as long, up to ten minutes",
@@ -72,7 +67,6 @@ QUEUE_SETTINGS = (
         ),
         Setting(
             "DELIVERIES_AT_ONCE",
-            "deliveries_at_once",
             "{}",
             'count, or {"/workers/…": count, …}',
             "how many deliveries the queue may have under way at once, for each endpoint or for some; {}: no limit but "
@@ -81,7 +75,6 @@ QUEUE_SETTINGS = (
         ),
         Setting(
             "MESSAGE_TIMEOUT_SECONDS",
-            "message_timeout_seconds",
             "300",
             "s",
             "limit of one delivery (Upstash-Timeout); above the work limit; shorter where no work is done",
@@ -89,7 +82,6 @@ QUEUE_SETTINGS = (
         ),
         Setting(
             "PAYLOAD_KEYS",
-            "payload_keys",
             "",
             "id:BASE64, …",
             "keys that encrypt payloads in store and queue (extra `encryption`): the first seals, all open",
@@ -98,7 +90,6 @@ QUEUE_SETTINGS = (
         ),
         Setting(
             "PAYLOAD_CODEC",
-            "payload_codec",
             "",
             "module:attribute",
             "an object that encrypts payloads instead of PAYLOAD_KEYS, such as one of a KMS (`baton.PayloadCodec`)",
@@ -106,7 +97,6 @@ QUEUE_SETTINGS = (
         ),
         Setting(
             "TENANT",
-            "tenant",
             "default",
             "",
             "whose the app events of a program are that publishes them by `emit`; elsewhere the job's or the key's",

@@ -42,7 +42,6 @@ OBJECT_SETTINGS = tuple(
         EVERYWHERE,
         Setting(
             "OBJECT_STORE_URL",
-            "object_store_url",
             "",
             "URL, …",
             "where large payloads are kept: `s3://`, `gs://`, `az://` or `file:///` (extra `objects`); the first is"
@@ -51,7 +50,6 @@ OBJECT_SETTINGS = tuple(
         ),
         Setting(
             "OBJECT_STORE_OPTIONS",
-            "object_store_options",
             "{}",
             "JSON",
             "options of its client: `endpoint`, `region`, `access_key_id`, `timeout`, …",
@@ -60,7 +58,6 @@ OBJECT_SETTINGS = tuple(
         ),
         Setting(
             "OBJECT_FROM_BYTES",
-            "object_from_bytes",
             "65536",
             "bytes",
             "payloads from this size on are objects, where there is an object store",
@@ -68,7 +65,6 @@ OBJECT_SETTINGS = tuple(
         ),
         Setting(
             "LARGE_RESULT_LIMIT_BYTES",
-            "large_result_limit_bytes",
             "100000000",
             "bytes",
             "largest tool result where there is an object store",
@@ -175,22 +171,22 @@ STORE_SETTINGS = tuple(
         EVERYWHERE,
         Setting(
             "UPSTASH_REDIS_REST_URL",
-            "redis_url",
             "",
             "URL",
             "the store",
             url,
+            own_field="redis_url",
             needed=True,
             instead="REDIS_URL",
             alias="UPSTASH_REDIS_URL",
         ),
         Setting(
             "UPSTASH_REDIS_REST_TOKEN",
-            "redis_token",
             "",
             "",
             "token of the store",
             token,
+            own_field="redis_token",
             secret=True,
             needed=True,
             instead="REDIS_URL",
@@ -198,16 +194,15 @@ STORE_SETTINGS = tuple(
         ),
         Setting(
             "REDIS_URL",
-            "resp_url",
             "",
             "URL",
             "instead of both: a Valkey or Redis ≥ 7 over RESP, as `redis://`, `rediss://` or `unix://` (extra `redis`)",
             store_address,
+            own_field="resp_url",
             secret=True,
         ),
         Setting(
             "EVENT_RETENTION_SECONDS",
-            "event_retention_seconds",
             "86400",
             "s",
             "how long the first app event of a name and key is kept for calls of `wait_for_event` that come later",

@@ -28,10 +28,9 @@ API = "API and console"
 REPORT_SETTINGS = (
     *read_by(
         EVERYWHERE,
-        Setting("LOG_FORMAT", "log_format", "json", "json or text", "how our logs are written", one_of("json", "text")),
+        Setting("LOG_FORMAT", "json", "json or text", "how our logs are written", one_of("json", "text")),
         Setting(
             "LOG_LEVEL",
-            "log_level",
             "INFO",
             "DEBUG, INFO, WARNING or ERROR",
             "lowest level of our logs",
@@ -39,7 +38,6 @@ REPORT_SETTINGS = (
         ),
         Setting(
             "APPROVAL_WEBHOOK_URL",
-            "approval_webhook_url",
             "",
             "URL, …",
             "receives notices of approvals; a second URL: those that nobody decided by `escalate_after_seconds`",
@@ -48,7 +46,6 @@ REPORT_SETTINGS = (
         ),
         Setting(
             "APPROVAL_LINKS",
-            "approval_links",
             "false",
             "flag",
             "notices have a link that decides without a login; client keys may make links for their tenant's jobs",
@@ -59,7 +56,6 @@ REPORT_SETTINGS = (
         WEBHOOKS,
         Setting(
             "ALERT_WEBHOOK_URL",
-            "alert_webhook_url",
             "",
             "URL",
             "receives alerts for people, in the form of Slack's incoming webhooks; unset: only the log",
@@ -69,10 +65,8 @@ REPORT_SETTINGS = (
     ),
     *read_by(
         API,
-        Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),
-        Setting(
-            "METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, no more", token, secret=True
-        ),
+        Setting("METRICS_PUBLIC", "false", "flag", "serve metrics without a key", flag),
+        Setting("METRICS_TOKEN", "", "", "bearer token that may read metrics, no more", token, secret=True),
     ),
 )
 
@@ -82,24 +76,17 @@ OF_OTHERS = (
         EVERYWHERE,
         Setting(
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-            "function_memory_mb",
             "512",
             "MB",
             "memory of the function, for what a job costs; Lambda sets it itself",
             whole(1, 1_000_000),
+            own_field="function_memory_mb",
         ),
         Setting(
-            "SENTRY_DSN",
-            "sentry_dsn",
-            "",
-            "URL",
-            "where our errors are reported (extra `sentry`); unset: nowhere",
-            dsn,
-            secret=True,
+            "SENTRY_DSN", "", "URL", "where our errors are reported (extra `sentry`); unset: nowhere", dsn, secret=True
         ),
         Setting(
             "SENTRY_TRACES_SAMPLE_RATE",
-            "sentry_traces_sample_rate",
             "1",
             "0 to 1",
             "which part of the deliveries is sent to Sentry as transactions",
@@ -110,27 +97,27 @@ OF_OTHERS = (
         WEBHOOKS,
         Setting(
             "AWS_LAMBDA_RUNTIME_API",
-            "lambda_runtime_api",
             "",
             "host:port",
             "the address for the answers of invocations; Lambda sets it itself",
             host_and_port,
+            own_field="lambda_runtime_api",
         ),
         Setting(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "otel_endpoint",
             "",
             "URL",
             "where traces go, by OTLP over HTTP (extra `otel`); unset: no traces",
             url,
+            own_field="otel_endpoint",
         ),
         Setting(
             "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
-            "otel_content",
             "false",
             "flag",
             "traces have messages, arguments and results, without known secrets",
             flag,
+            own_field="otel_content",
         ),
     ),
 )
@@ -138,24 +125,14 @@ OF_OTHERS = (
 
 API_SETTINGS = read_by(
     API,
-    Setting("API_KEYS", "api_keys", "", "role:tenant:sha256, …", "keys of the API, as hashes", api_keys, secret=True),
+    Setting("API_KEYS", "", "role:tenant:sha256, …", "keys of the API, as hashes", api_keys, secret=True),
     Setting(
-        "OPERATIONS_API_KEY",
-        "operations_api_key",
-        "",
-        "",
-        "key of outside completions",
-        token,
-        secret=True,
-        alias="CHAT_INTERNAL_API_KEY",
+        "OPERATIONS_API_KEY", "", "", "key of outside completions", token, secret=True, alias="CHAT_INTERNAL_API_KEY"
     ),
-    Setting(
-        "PRICES", "prices", "{}", "JSON", "unit prices that are not the lists' (docs/operations.md, Costs)", unit_prices
-    ),
-    Setting("DEFAULT_AGENT", "default_agent", "", "", "the agent of chats that name none; unset: the first one"),
+    Setting("PRICES", "{}", "JSON", "unit prices that are not the lists' (docs/operations.md, Costs)", unit_prices),
+    Setting("DEFAULT_AGENT", "", "", "the agent of chats that name none; unset: the first one"),
     Setting(
         "CHAT_SHOWS_ERRORS",
-        "chat_shows_errors",
         "false",
         "flag",
         "client keys get the texts of failures, too, and not one sentence with an id",
@@ -163,16 +140,14 @@ API_SETTINGS = read_by(
     ),
     Setting(
         "FILE_TYPES",
-        "file_types",
         "image/*,application/pdf,text/*,audio/*,video/*",
         "media types",
         "the types of files that chats take",
         media_types,
     ),
-    Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
+    Setting("ENABLE_TEST_ENDPOINT", "false", "flag", "serve POST /test/simple", flag),
     Setting(
         "ENABLE_AGENT_WORKER",
-        "enable_agent_worker",
         "false",
         "flag",
         "a start of the ASGI app starts the admission, if an operator has stopped it",
@@ -180,7 +155,6 @@ API_SETTINGS = read_by(
     ),
     Setting(
         "RATE_LIMIT_PER_MINUTE",
-        "rate_limit_per_minute",
         "600",
         "count",
         "requests to the API a minute with one key, and as many at once at most; 0: no limit",
@@ -188,7 +162,6 @@ API_SETTINGS = read_by(
     ),
     Setting(
         "STREAM_SILENCE_SECONDS",
-        "stream_silence_seconds",
         "0",
         "s",
         "a stream ends after so long a silence, or once its job only waits; readers reconnect; 0: it stays open",
@@ -196,7 +169,6 @@ API_SETTINGS = read_by(
     ),
     Setting(
         "CORS_ORIGINS",
-        "cors_origins",
         "",
         "https://…, …",
         "which pages of other origins may call the API with a key; `*`: all; unset: none",
@@ -214,16 +186,23 @@ SETTINGS = (
         EVERYWHERE,
         Setting(
             "UPSTASH_VECTOR_REST_URL",
-            "vector_url",
             "",
             "URL",
             "the vector index of long-term memory; none: only session memory",
             url,
+            own_field="vector_url",
         ),
-        Setting("UPSTASH_VECTOR_REST_TOKEN", "vector_token", "", "", "token of the vector index", token, secret=True),
+        Setting(
+            "UPSTASH_VECTOR_REST_TOKEN",
+            "",
+            "",
+            "token of the vector index",
+            token,
+            own_field="vector_token",
+            secret=True,
+        ),
         Setting(
             "PAYLOAD_PLAIN",
-            "payload_plain",
             "",
             "memory, offload",
             "what stays plain while payloads are encrypted: texts of the vector index, requests that the queue sends",
@@ -231,15 +210,14 @@ SETTINGS = (
         ),
         Setting(
             "BATON_APP",
-            "app",
             "baton.sdk.agents:registry",
             "module:attribute",
             "the registry of agents and tools",
             reference,
+            own_field="app",
         ),
         Setting(
             "STORE_TIMEOUT_SECONDS",
-            "store_timeout_seconds",
             "10",
             "s",
             "limit of one request to the store, the queue or the vector index",
@@ -247,7 +225,6 @@ SETTINGS = (
         ),
         Setting(
             "RESULT_LIMIT_BYTES",
-            "result_limit_bytes",
             "1000000",
             "bytes",
             "largest tool result, or the largest that a model gets whole",
@@ -255,7 +232,6 @@ SETTINGS = (
         ),
         Setting(
             "JOB_RETENTION_SECONDS",
-            "job_retention_seconds",
             "2592000",
             "s",
             "how long a job's data is kept after its end",
@@ -263,7 +239,6 @@ SETTINGS = (
         ),
         Setting(
             "BYTES_KEPT_PER_TENANT",
-            "bytes_kept_per_tenant",
             "0",
             "bytes",
             "most that a tenant may store: jobs, files, events, schedules; 0: no limit",
@@ -271,7 +246,6 @@ SETTINGS = (
         ),
         Setting(
             "SCHEDULES_PER_TENANT",
-            "schedules_per_tenant",
             "100",
             "",
             "schedules that a tenant may have, beside those in code; 0: no limit",
@@ -279,7 +253,6 @@ SETTINGS = (
         ),
         Setting(
             "SWEEP_INTERVAL_SECONDS",
-            "sweep_interval_seconds",
             "60",
             "s",
             "interval of the sweep while jobs run; how soon the stream of outcomes is read once an operation waits",
@@ -287,7 +260,6 @@ SETTINGS = (
         ),
         Setting(
             "MAX_CONCURRENT_JOBS",
-            "max_concurrent_jobs",
             "100",
             "count",
             "how many jobs may hold a slot at once; waiting jobs hold none",
@@ -295,11 +267,11 @@ SETTINGS = (
         ),
         Setting(
             "CALLBACK_SECRET",
-            "callback_key",
             "",
             "",
             "signs callbacks of ended jobs: `whsec_` and the Base64 of 24 to 64 random bytes; unset: no callbackUrl",
             callback_secret,
+            own_field="callback_key",
             secret=True,
         ),
     ),
@@ -307,27 +279,26 @@ SETTINGS = (
         WEBHOOKS,
         Setting(
             "QSTASH_CURRENT_SIGNING_KEY",
-            "current_signing_key",
             "",
             "",
             "verifies incoming events; none: 401",
             token,
+            own_field="current_signing_key",
             secret=True,
             needed=True,
         ),
         Setting(
             "QSTASH_NEXT_SIGNING_KEY",
-            "next_signing_key",
             "",
             "",
             "tried after the current key",
             token,
+            own_field="next_signing_key",
             secret=True,
             needed=True,
         ),
         Setting(
             "CONTINUATION",
-            "continuation",
             "inline",
             "literal, queue or inline",
             "publish each event; each but a tool's result, taken in with its run; or continue inline",
@@ -335,7 +306,6 @@ SETTINGS = (
         ),
         Setting(
             "WORK_TIMEOUT_SECONDS",
-            "work_timeout_seconds",
             "120",
             "s",
             "limit of one model call or tool run, and of a workflow's code between two waits",
@@ -343,7 +313,6 @@ SETTINGS = (
         ),
         Setting(
             "CHANGED_CODE_SECONDS",
-            "changed_code_seconds",
             "86400",
             "s",
             "how long a step waits for a deploy whose code fits it, where an agent is gone or a workflow has changed",
@@ -351,7 +320,6 @@ SETTINGS = (
         ),
         Setting(
             "OPEN_WORKFLOWS",
-            "open_workflows",
             "500",
             "count",
             "runs of workflows that a process keeps open between their steps; others are made again; 0: none is kept",
@@ -359,7 +327,6 @@ SETTINGS = (
         ),
         Setting(
             "WORKER_RATE_LIMIT_PER_MINUTE",
-            "worker_rate_limit_per_minute",
             "0",
             "count",
             "deliveries a minute from one address, and for one session; those beyond it come later; 0: no limit",
@@ -367,7 +334,6 @@ SETTINGS = (
         ),
         Setting(
             "STREAM_BATCH_BYTES",
-            "stream_batch_bytes",
             "400",
             "bytes",
             "after how much of a model's text it is appended to the stream, or after 100 ms; 0: whole, with its turn",
@@ -375,19 +341,13 @@ SETTINGS = (
         ),
         Setting(
             "OPERATIONS_STREAM_NAME",
-            "operations_stream_name",
             "operations:completed",
             "",
             "the stream of the store that outcomes of operations come by",
             stream_name,
         ),
         Setting(
-            "OPERATIONS_STREAM_GROUP",
-            "operations_stream_group",
-            "baton",
-            "",
-            "the consumer group in which the stream of outcomes is read",
-            token,
+            "OPERATIONS_STREAM_GROUP", "baton", "", "the consumer group in which the stream of outcomes is read", token
         ),
     ),
     *API_SETTINGS,
