@@ -219,7 +219,6 @@ def call_of_operation(operation_id: str) -> str:
 
 
 def job_of_call(call_id: str) -> str:
-    """Return the job of a tool call."""
     return call_id.rsplit("-", _CALL_DASHES)[0]
 
 

@@ -132,7 +132,6 @@ class EnvironmentTransport(httpx.BaseTransport):
         return response
 
     def close(self) -> None:
-        """Close the connections."""
         for each in self._made.values():
             each.close()
 

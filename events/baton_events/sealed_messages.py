@@ -65,7 +65,6 @@ def is_sealed_now(first: str, body: str) -> bool:
 
 
 def _holder(document: Any) -> dict[str, Any]:
-    """Return the object that has the texts."""
     payload = document.get("payload")
     found: dict[str, Any] = document if payload is None else payload.get("command") or {}
     return found

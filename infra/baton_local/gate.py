@@ -228,15 +228,11 @@ _LOOK_SECONDS = 0.5
 
 
 class Api(Protocol):
-    """The API of a deployment."""
-
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """Get a JSON object."""
         ...
 
-    def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """Send a request."""
-        ...
+    def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]: ...
 
     def recording(self, job_id: str) -> str:
         """Get a job's recording."""

@@ -78,7 +78,6 @@ class Alerting:
         self._parts_after = parts_after
 
     async def __call__(self, alert: Alert) -> None:
-        """Log and send the alert."""
         text = self._secrets.hide(alert.message)
         if self._sealed and alert.kind not in _OWN_TEXTS:
             text = " ".join(filter(None, (alert.kind, alert.job_id, alert.counted or alert.once)))

@@ -225,7 +225,6 @@ class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, logger, message, its context, and the record's `fields`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format the line."""
         line: dict[str, Any] = {
             "time": rfc3339(int(record.created * 1000)),
             "level": record.levelname,

@@ -60,7 +60,6 @@ _ITEM: ContextVar[OpenItem | None] = ContextVar("baton_trace_item", default=None
 def begin_trace(
     clock: Clock, details: Details, send: Callable[[Sequence[Span]], None], samples: Samples, traceparent: str
 ) -> Trace:
-    """Begin to trace this task."""
     trace = Trace(clock, details, send, samples, place_of(traceparent))
     _TRACE.set(trace)
     return trace

@@ -71,7 +71,6 @@ async def postpone(emitter: Emitter, event: Event, not_before_ms: int, replay: s
 
 
 def replay_of(message_id: str, retried: int) -> str:
-    """Return the replay id of one delivery of a message."""
     return f"{message_id}.{retried}"
 
 

@@ -51,9 +51,7 @@ class Schedules(Protocol):
         """Delete a schedule; an unknown one is no error."""
         ...
 
-    async def close(self) -> None:
-        """Close connections."""
-        ...
+    async def close(self) -> None: ...
 
 
 class QueuedMessage(Struct, frozen=True):
@@ -139,9 +137,7 @@ class QueueRecords(Protocol):
         """Delete dead letters; return their number."""
         ...
 
-    async def close(self) -> None:
-        """Close connections."""
-        ...
+    async def close(self) -> None: ...
 
 
 class Verifier(Protocol):

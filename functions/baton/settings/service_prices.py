@@ -86,7 +86,6 @@ class Cost(Struct, frozen=True):
 
     @property
     def total_usd(self) -> float:
-        """The sum."""
         return self.queue_usd + self.redis_usd + self.functions_usd + self.model_usd
 
 

@@ -190,7 +190,6 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
 
 
 def _contradictions(settings: Settings) -> list[str]:
-    """List settings that contradict each other."""
     found: list[str] = []
     if settings.message_timeout_seconds <= settings.work_timeout_seconds:
         found.append(

@@ -41,6 +41,5 @@ class SignedTexts:
         return found if isinstance(found, dict) else None
 
     def signature(self, purpose: str, text: str) -> str:
-        """Compute the signature of a text for this purpose."""
         made = hmac.new(self._secret, f"{purpose}\n{text}".encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(made).decode()[:_SIGNATURE_CHARS]

@@ -203,7 +203,6 @@ class Objects:
             raise await self._is_gone(ref) from error
 
     async def _bytes(self, found: Any) -> bytes:
-        """Return the bytes of what was found."""
         return b"".join([piece async for piece in self._pieces(found)])
 
     async def _pieces(self, found: Any) -> AsyncIterator[bytes]:
@@ -248,7 +247,6 @@ class Objects:
         return [place for place, is_old in places.items() if is_old]
 
     async def tenants(self) -> Sequence[str]:
-        """Return the folders of tenants."""
         found = [await self._run("list_with_delimiter", store, "") for store in range(len(self._urls))]
         return sorted({str(name) for each in found for name in each["common_prefixes"]})
 

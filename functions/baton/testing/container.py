@@ -106,7 +106,6 @@ class Watched:
         self._executor, self._world = executor, world
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Do the work."""
         if isinstance(effect, RunTool):
             return await self._run(effect, history, claim)
         what = f"turn {effect.job.turn}" if isinstance(effect, CallModel) else "the job is remembered"

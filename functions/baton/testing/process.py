@@ -130,7 +130,6 @@ class SimulationLoop(VirtualLoop):
         return process is None or process.alive
 
     def _begins(self, generator: AsyncGenerator[Any]) -> None:
-        """Note the context that it begins in."""
         task = asyncio.current_task(self)
         if task is not None:
             self._begun[id(generator)] = ref(generator), self._contexts[task]

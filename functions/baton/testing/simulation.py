@@ -117,7 +117,6 @@ class Simulation:
 
     @contextmanager
     def _played(self, scene: Scene, point: Point | None = None) -> Iterator[World]:
-        """Play a scene in a fresh world."""
         check_input(self._registry, scene.agent, scene.input_data)
         with _ONE_AT_A_TIME:
             self._memory.restore()

@@ -196,7 +196,6 @@ class Container:
 
     @cached_property
     def memory(self) -> MemoryKeeper:
-        """The memory of agents."""
         indexed = not self.sealing.first or "memory" in self.settings.payload_plain
         return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory, indexed=indexed)
 
@@ -244,7 +243,6 @@ class Container:
         return SlotClient(self.ports.admission, rows, self.emitter, self.ports.clock, quota)
 
     async def close(self) -> None:
-        """Close connections."""
         ports = self.ports
         for each in (self.emitter, ports.queue_records, ports.schedules, ports.reader, ports.long_term_memory):
             if each is not None:
@@ -286,7 +284,6 @@ class Container:
         return self._signed(spec, others[spec.path]() if spec.path in others else self._events(spec))
 
     def _events(self, spec: Spec) -> Handler:
-        """Build the handler of events of one type."""
         pipeline = self.pipeline(spec)
 
         async def handle(signed: Signed) -> Outcome:
@@ -312,8 +309,6 @@ class Container:
         return HandleAppEvent(self.registry, ports.app_events, self.commands, self.emitter, ports.clock)
 
     def _app_event_messages(self) -> Handler:
-        """Build the handler of app events."""
-
         async def handle(signed: Signed) -> Outcome:
             head = (signed.message_id, signed.retried)
             async with self._delivery(signed), self.observing.delivery(*head) as seen:
@@ -339,7 +334,6 @@ class Container:
         return handle
 
     def _maintenance(self, spec: Spec) -> Handler:
-        """Build the handler of sweeps."""
         self.operations.outcomes.ended = partial(spec.ended, self) if spec.ended else None
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
         pruning = Pruning(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)

@@ -209,7 +209,6 @@ class Leaving:
         return record_apart(record, moved, await self.there(content)) if is_large else record
 
     async def entry(self, text: str) -> str:
-        """Return the JSON text of an entry."""
         return canonical_json(await self.short_record(json.loads(text))) if self._payloads.is_large(text) else text
 
     async def call_outcome(self, text: str) -> str:

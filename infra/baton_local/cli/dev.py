@@ -159,7 +159,6 @@ class PlainScreen:
     """The stack's output, line by line with the part's name in front."""
 
     def notice(self, name: str, line: str) -> None:
-        """Show one line."""
         print(f"{name:>{NAME_WIDTH}} | {line}", flush=True)
 
     log_line = notice

@@ -106,7 +106,6 @@ class _Screen:
     """Line by line, with the part's name in front."""
 
     def notice(self, name: str, line: str) -> None:
-        """Show one line."""
         print(f"{name:<{_NAME_WIDTH}} {line}", flush=True)
 
     log_line = notice

@@ -181,7 +181,6 @@ class News(logging.Filter):
     wrong_settings: SettingsError | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is news."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, SettingsError):
             self.wrong_settings = error

@@ -44,7 +44,6 @@ class CodeFilter(PythonFilter):
         self._runs_tests = is_test(Path(*code.module.split(".")).with_suffix(".py"))
 
     def __call__(self, change: Change, path: str) -> bool:
-        """Return whether this change counts."""
         return super().__call__(change, path) and (
             self._runs_tests or not is_test(Path(path).relative_to(self._folder))
         )

@@ -28,7 +28,6 @@ LOCAL_DEFAULTS = {"MAX_CONCURRENT_JOBS": "3", "RATE_LIMIT_PER_MINUTE": "0", "LOG
 
 
 def part_url(ports: Mapping[str, int], part: str) -> str:
-    """Return the address of a part."""
     return f"http://{LOOPBACK}:{ports[part]}"
 
 
@@ -106,7 +105,6 @@ def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
 
 
 def app_environment(plan: StackPlan) -> dict[str, str]:
-    """Return the whole environment of the app."""
     objects = {"OBJECT_STORE_URL": f"file://{quote(str(plan.folder.absolute()))}/objects"}
     has_objects = not missing_extra("objects", "a folder of large payloads")
     defaults = {**LOCAL_DEFAULTS, **(objects if has_objects else {})}

@@ -27,7 +27,6 @@ TENANT_PATTERN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def new_api_key(role: Role) -> str:
-    """Return a fresh key for this role."""
     return f"bk_{role}_{secrets.token_urlsafe(KEY_SECRET_BYTES)}"
 
 

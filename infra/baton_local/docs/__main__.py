@@ -46,7 +46,6 @@ class MarkerError(ValueError):
 
 
 def replace_block(page: str, name: str, content: str) -> str:
-    """Return the page with the block's content replaced."""
     begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
     if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
         raise MarkerError(f"the page needs {begin!r} and, after it, {end!r}, each exactly once")

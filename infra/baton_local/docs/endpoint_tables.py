@@ -23,7 +23,6 @@ from baton_local.docs.reference_tables import markdown_table
 
 @cache
 def api_routes() -> tuple[ApiRoute, ...]:
-    """Return every route of the API."""
     settings = Settings()
     container = Container(settings, real_ports(settings))
     return tuple(api_table(container, Keys(container), Audit(container)))

@@ -43,7 +43,6 @@ _COMMANDS = (Submission, Cancellation, Completion, Occurrence, Steering, Retrial
 
 
 def event_fields() -> str:
-    """Return what every event has."""
     return _fields(BaseEvent)
 
 

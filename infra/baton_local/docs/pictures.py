@@ -75,7 +75,6 @@ class _AnySignature:
     """`Verifier` for a run without a queue that signs."""
 
     def signed_digest(self, signature: str, url: str) -> str:  # noqa: ARG002 - any signature is accepted
-        """Accept it."""
         return ""
 
     def check_body(self, digest: str, body: bytes) -> None:

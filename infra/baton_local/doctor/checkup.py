@@ -52,7 +52,6 @@ class Services:
 
     @classmethod
     def of(cls, settings: Settings) -> "Services":
-        """Return the services that the settings name."""
         return cls(
             store=StoreCheck(settings),
             setup=QStashSetup(settings),
@@ -66,7 +65,6 @@ class Services:
         )
 
     async def close(self) -> None:
-        """Close connections."""
         for each in (self.store, self.setup, self.account, self.queue, self.records):
             await each.close()
         if self.memory is not None:

@@ -38,7 +38,6 @@ def way_to_reach(error: str, otherwise: str) -> str:
 
 
 def ok(check: str, text: str) -> Finding:
-    """Return a finding that all is well."""
     return Finding(check, Level.OK, text)
 
 

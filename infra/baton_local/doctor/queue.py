@@ -118,7 +118,6 @@ _SETUP = "run `baton setup`"
 
 
 async def check_account(account: Account, settings: Settings) -> list[Finding]:
-    """Check it and return the findings."""
     try:
         found = difference(wanted_of(settings, *await code_of(settings)), await account.read())
     except RegistryNotLoadedError as error:

@@ -45,7 +45,6 @@ class StoreCheck:
         return {name: value.strip() for name, colon, value in pairs if colon}
 
     async def close(self) -> None:
-        """Close connections."""
         await self._connection.close()
 
 
@@ -163,7 +162,6 @@ _TENANT = "baton-doctor"  # of nobody: nothing is ever added to it
 
 
 async def check_memory(memory: LongTermMemory | None) -> list[Finding]:
-    """Check it and return the findings."""
     if memory is None:
         return []
     try:

@@ -25,9 +25,7 @@ class Cancellable(Protocol):
 class Clock(Protocol):
     """Time in Unix milliseconds, and wake-ups in it."""
 
-    def now_ms(self) -> int:
-        """Return the time now."""
-        ...
+    def now_ms(self) -> int: ...
 
     def call_at(self, at_ms: int, callback: Callable[[], None]) -> Cancellable:
         """Call back then, or earlier; the callback looks at the time itself."""
@@ -38,7 +36,6 @@ class SystemClock:
     """The machine's clock and the running event loop."""
 
     def now_ms(self) -> int:
-        """Return the time now."""
         return int(time.time() * 1_000)  # noqa: TID251 - this file is the adapter
 
     def call_at(self, at_ms: int, callback: Callable[[], None]) -> Cancellable:
@@ -72,7 +69,6 @@ class VirtualClock:
         self._wake_ups: list[tuple[int, int, _WakeUp]] = []
 
     def now_ms(self) -> int:
-        """Return the time now."""
         return self._now_ms
 
     def call_at(self, at_ms: int, callback: Callable[[], None]) -> _WakeUp:

@@ -54,7 +54,6 @@ class FaultPlan:
         return rule
 
     def drop(self, rule: FaultRule) -> None:
-        """Remove the rule."""
         if rule in self.rules:
             self.rules.remove(rule)
 

@@ -180,6 +180,5 @@ class CountingTokens:
         self._count = 0
 
     def token(self) -> str:
-        """Return the next one."""
         self._count += 1
         return f"replay{self._count:018d}"

@@ -55,7 +55,6 @@ class Play:
     summaries_given: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 
     def call(self, call_id: str) -> RecordedCall | None:
-        """Return the recorded call at the place of this one."""
         job = self.jobs.get(job_of_call(call_id))
         if job is None:
             return None

@@ -62,8 +62,6 @@ class Attempt(_Record):
 
 
 class Wait(_Record):
-    """What a call waited for."""
-
     event: str = ""
     operation_id: str = ""
     until_ms: int | None = None
@@ -106,7 +104,6 @@ class RecordedCall(_Record):
         return runs[number - 1] if number <= len(runs) else None
 
     def attempt(self, number: int) -> Attempt | None:
-        """Return what became of an attempt."""
         return next((attempt for attempt in self.attempts if attempt.attempt == number), None)
 
 

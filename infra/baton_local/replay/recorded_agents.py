@@ -162,7 +162,6 @@ class RecordedTool(Tool):
 
 
 def recorded_tool(real: Tool, play: Play) -> RecordedTool:
-    """Return the stand-in of a tool."""
     return RecordedTool(**{field.name: getattr(real, field.name) for field in fields(Tool) if field.init}, play=play)
 
 
@@ -195,7 +194,6 @@ class RecordedRegistry(Registry):
         return getattr(vars(self)["_real"], name)
 
     def tool(self, name: str) -> Tool:
-        """Return the tool, as it was."""
         return recorded_tool(self._real.tool(name), self._play)
 
     def model_of(self, agent: Agent | str) -> Model:

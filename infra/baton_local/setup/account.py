@@ -51,7 +51,6 @@ class Account:
         return cls(QStashSetup(settings), QStashSchedules(settings), SdkPublisher(settings), settings)
 
     async def read(self) -> Found:
-        """Return what it has."""
         return Found(await self._setup.topics(), await self._schedules.all())
 
     async def apply(self, change: Change) -> str:
@@ -97,7 +96,6 @@ class Account:
         await self._schedules.pause(schedule.id, paused=change.paused)
 
     async def close(self) -> None:
-        """Close connections."""
         if self._queue is not None:
             await self._queue.close()
         await self._setup.close()

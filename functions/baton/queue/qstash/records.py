@@ -77,7 +77,6 @@ class QStashRecords:
         return done
 
     async def delete(self, dead_letter_ids: Sequence[str]) -> int:
-        """Delete dead letters."""
         done = 0
         for ids in _hundreds(dead_letter_ids):
             done += await self._client.request(self._client.sdk.dlq.delete_many(list(ids)))

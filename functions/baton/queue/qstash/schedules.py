@@ -19,12 +19,10 @@ class QStashSchedules:
         self._client = QStashClient(settings)
 
     async def all(self) -> tuple[QueueSchedule, ...]:
-        """Return all schedules, by id."""
         found = await self._client.request(self._client.sdk.schedule.list())
         return tuple(sorted((_schedule(each) for each in found), key=lambda each: each.id))
 
     async def find(self, schedule_id: str) -> QueueSchedule | None:
-        """Find a schedule."""
         try:
             return _schedule(await self._client.request(self._client.sdk.schedule.get(schedule_id)))
         except MessageNotFoundError:
@@ -50,7 +48,6 @@ class QStashSchedules:
         await self._client.request(request)
 
     async def pause(self, schedule_id: str, *, paused: bool) -> None:
-        """Pause a schedule, or resume it."""
         schedule = self._client.sdk.schedule
         await self._client.request(schedule.pause(schedule_id) if paused else schedule.resume(schedule_id))
 

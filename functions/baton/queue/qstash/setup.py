@@ -52,7 +52,6 @@ class QStashSetup:
         await self._client.request(request, topic)
 
     async def delete_topic(self, topic: str) -> None:
-        """Delete a topic."""
         await self._client.request(self._client.sdk.url_group.delete(topic))
 
     async def signing_keys(self) -> SigningKeys:
@@ -61,7 +60,6 @@ class QStashSetup:
         return SigningKeys(found.current, found.next)
 
     async def roll_signing_keys(self) -> SigningKeys:
-        """Roll the keys."""
         found = await self._client.request(self._client.sdk.signing_key.rotate())
         return SigningKeys(found.current, found.next)
 

@@ -149,7 +149,6 @@ class Handler:
         return self.agent.name
 
     def __call__(self, event: Event[Any] | list[Event[Any]], context: HandlerContext) -> Any:
-        """Call the original function."""
         if self.function is None:
             raise TypeError(f"{self.name!r} is an agent: it has no function to call")
         return self.function(event, context)
@@ -190,8 +189,6 @@ def handler_of(agent: Agent) -> Handler:
 
 
 class Handlers(tuple[Handler, ...]):
-    """All handlers of a registry."""
-
     __slots__ = ()
 
     def of(self, event: str) -> tuple[Handler, ...]:

@@ -18,8 +18,6 @@ _SAMPLES = "baton.sdk.agents.samples.registry"
 
 
 class DefaultRegistry(Registry):
-    """The samples' registry."""
-
     def __init__(self) -> None:
         """Start without agents."""
 

@@ -76,7 +76,6 @@ class Schedule:
 
     @property
     def agent_name(self) -> str:
-        """The name of its agent."""
         return self.agent.name if isinstance(self.agent, Agent | CodeAgent) else self.agent
 
     def _fault(self) -> str:

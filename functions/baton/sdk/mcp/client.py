@@ -344,7 +344,6 @@ def _is_session_over(cause: BaseException) -> bool:
 
 
 def _wait_seconds(cause: BaseException) -> float | None:
-    """Return the wait that a refusal names."""
     from mcp.shared.exceptions import MCPError  # noqa: PLC0415
 
     from baton.sdk.mcp.http_client import BUSY, WAIT_SECONDS  # noqa: PLC0415

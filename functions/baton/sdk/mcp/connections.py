@@ -56,8 +56,6 @@ class _Connection:
 
 
 class _Shared:
-    """The connections of one invocation."""
-
     def __init__(self) -> None:
         self._open: dict[tuple[Any, ...], _Connection] = {}
         self._lost = list[_Connection]()
@@ -77,7 +75,6 @@ class _Shared:
             raise
 
     async def close(self) -> None:
-        """Close all connections."""
         await asyncio.gather(*(each.close() for each in (*self._open.values(), *self._lost)))
 
 

@@ -180,5 +180,4 @@ def guarded_client(
 
 
 def host_of(url: str) -> str:
-    """Return the host of an address."""
     return urlsplit(url).hostname or ""

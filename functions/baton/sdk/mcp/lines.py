@@ -18,8 +18,6 @@ _LAST = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$')
 
 
 class _Lines(codecs.IncrementalDecoder):
-    """Gives whole lines."""
-
     def __init__(self, errors: str = "strict") -> None:
         super().__init__(errors)
         self._line, self._dropped = bytearray(), False

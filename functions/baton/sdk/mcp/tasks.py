@@ -33,8 +33,6 @@ class TaskHandle(Result):
 
 
 class TaskState(Result):
-    """The state of a task."""
-
     status: str
     status_message: str | None = None
     poll_interval_ms: int | None = None

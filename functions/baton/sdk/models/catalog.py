@@ -37,17 +37,13 @@ class Offloaded(Protocol):
 class BackgroundProvider(Protocol):
     """A provider that accepts a request at once and has the answer on a later request; `number`: the request's."""
 
-    async def begun(self, request: HttpRequest, number: int) -> HttpResponse:
-        """Start the request."""
-        ...
+    async def begun(self, request: HttpRequest, number: int) -> HttpResponse: ...
 
     async def polled(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
         """Read the state of the response."""
         ...
 
-    async def stopped(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse:
-        """Stop the response."""
-        ...
+    async def stopped(self, request: HttpRequest, response_id: str, number: int) -> HttpResponse: ...
 
 
 class ProviderModel:
@@ -103,14 +99,10 @@ class LibraryModel(Protocol):
     """The attributes by which a model object of pydantic-ai is known."""
 
     @property
-    def system(self) -> str:
-        """Its provider."""
-        ...
+    def system(self) -> str: ...
 
     @property
-    def model_name(self) -> str:
-        """Its name there."""
-        ...
+    def model_name(self) -> str: ...
 
 
 def of_pydantic_ai(model: object) -> ProviderModel | None:

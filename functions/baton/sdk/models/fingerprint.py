@@ -132,7 +132,6 @@ def parts_of(request: ModelRequest) -> dict[str, Any]:
 
 
 def _own_parts(request: ModelRequest) -> dict[str, Any]:
-    """Return the parts that only some requests have."""
     parts: dict[str, Any] = {}
     if request.settings:
         parts["settings"] = dict(request.settings)

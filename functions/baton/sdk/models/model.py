@@ -191,7 +191,6 @@ class Spent(Record, frozen=True):
     cost_usd: float = 0.0
 
     def __add__(self, other: "Spent") -> "Spent":
-        """Return both together."""
         return Spent(
             self.model_calls + other.model_calls,
             self.input_tokens + other.input_tokens,
@@ -271,7 +270,6 @@ class ModelError(Exception):
 
 
 def answer_too_large(size_bytes: int, spent: Spent = NOTHING_SPENT) -> ModelError:
-    """Return the failure of an answer of this size."""
     message = f"{size_bytes} bytes of answer, over the limit of {ANSWER_LIMIT_BYTES}: ask for less, or lower max_tokens"
     return ModelError(message, retryable=False, spent=spent, type="answer_too_large")
 

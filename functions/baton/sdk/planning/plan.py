@@ -80,7 +80,6 @@ Results = Mapping[str, Mapping[str, Any]]
 
 
 def is_plan(entry: Entry) -> bool:
-    """Return whether this entry of a transcript is a plan."""
     return entry["role"] == "model" and any(map(_step_of, entry["calls"]))
 
 

@@ -67,7 +67,6 @@ class Step(Record, frozen=True, eq=False):
 
     @property
     def tool_name(self) -> str:
-        """The name of its tool."""
         return self.tool if isinstance(self.tool, str) else self.tool.name
 
 

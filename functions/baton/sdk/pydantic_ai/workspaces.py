@@ -102,11 +102,9 @@ class WorkspaceOfPiece:
         self._is_kept = False
 
     async def __aenter__(self) -> Self:
-        """Begin."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Destroy what is not kept."""
         if not self._is_kept and (ref := self._new()):
             await self._workspaces.undo(self._job, ref)
 

@@ -47,14 +47,12 @@ class Budget(Record, frozen=True):
     time_zone: str = "UTC"
 
     def __post_init__(self) -> None:
-        """Refuse what is no budget."""
         check_key("Budget", self.key)
         if faults := list(self._faults()):
             raise ValueError(f"Budget {self.key!r}: {'; '.join(faults)}")
 
     @property
     def unit(self) -> Unit:
-        """What it counts."""
         return "tokens" if self.usd is None else "usd"
 
     @property

@@ -11,5 +11,4 @@ class ForeignText:
         self._text, self.place = text, place
 
     def __str__(self) -> str:
-        """Return the text."""
         return self._text

@@ -139,11 +139,9 @@ class Used(Struct, frozen=True, omit_defaults=True):
     cached_input_tokens: int = 0
 
     def __add__(self, other: "Used") -> "Used":
-        """Return both together."""
         return Used(*map(add, structs.astuple(self), structs.astuple(other)))
 
     def __sub__(self, other: "Used") -> "Used":
-        """Return what is more than in the other."""
         return Used(*map(sub, structs.astuple(self), structs.astuple(other)))
 
 

@@ -87,9 +87,7 @@ class LongTermMemory(Protocol):
         """Delete all entries of a session; return their number. Raises MemoryUnavailableError."""
         ...
 
-    async def close(self) -> None:
-        """Close connections."""
-        ...
+    async def close(self) -> None: ...
 
 
 class ModelCache(Protocol):

@@ -229,7 +229,6 @@ class Keys:
 
 
 def digest_of(key: str) -> str:
-    """Return the digest that is stored of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -45,8 +45,6 @@ _EXPOSED = ("retry-after", "x-vercel-ai-ui-message-stream", "content-disposition
 
 
 class SecurityHeaders:
-    """The middleware."""
-
     def __init__(self, app: ASGIApp, *, https: bool, shared: bool) -> None:
         self._app = app
         headers = dict(HEADERS)

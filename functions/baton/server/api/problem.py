@@ -103,7 +103,6 @@ class NotUtf8Error(ApiError):
 
 
 def problem(error: ApiError) -> Response:
-    """Build the response of an error."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": error.code.title,

@@ -28,7 +28,6 @@ class _AnyText(Convertor[str]):
         return value
 
     def to_string(self, value: str) -> str:
-        """Return the text."""
         return value
 
 

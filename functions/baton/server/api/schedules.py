@@ -183,7 +183,6 @@ async def _as_before(container: Container, tenant: str, schedule_id: str, before
 
 
 async def drop_schedule(container: Container, tenant: str, schedule_id: str) -> None:
-    """Delete a schedule of this tenant."""
     await container.ports.schedules.delete(schedule_id)
     await container.ports.kept_schedules.take_out(tenant, schedule_id)
 

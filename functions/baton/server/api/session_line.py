@@ -28,8 +28,6 @@ WhenBusy = Literal["queue", "reject", "interrupt", "rollback", "steer"]
 
 
 class Sessions:
-    """Sessions of all tenants."""
-
     def __init__(self, container: Container) -> None:
         self._container = container
 

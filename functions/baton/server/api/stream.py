@@ -98,7 +98,6 @@ class _PartsResponse(StreamingResponse):
         super().__init__(reader.events(first), headers=reader.form.headers, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
         self._reader.live = is_live(scope)
         self._reader.until_ms = scope.get(UNTIL_MS, math.inf)
         with self._reader.reading(), contextlib.suppress(ClientDisconnect):  # a client that disconnects may come back

@@ -38,7 +38,6 @@ async def updates_over_http(_request: Request) -> Response:
 
 
 def update_routes(container: Container, keys: Keys, guard: Guard) -> list[WebSocketRoute]:
-    """Return the one socket's route."""
     return [WebSocketRoute(PATH, Updates(container, keys, guard).follow)]
 
 

@@ -18,7 +18,6 @@ _MOST_SENT = 100
 
 
 async def show(visit: Visit) -> Response:
-    """Show one event."""
     event = await app_event_view(visit.context, visit.principal, visit.request.path_params["event_id"])
     jobs, records = [each["jobId"] for each in event["handlers"] if each["jobId"]], visit.container.ports.app_events
     own, *found = await asyncio.gather(*(records.find(name, noted=True) for name in (event["id"], *jobs)))

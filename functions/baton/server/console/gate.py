@@ -158,7 +158,6 @@ class Gate:
         self.signer = Signer(context.container.settings)
 
     def get(self, path: str, shows: Page) -> Route:
-        """Make the route of a page."""
         return PathRoute(path, self._guarded(shows, changes=False), methods=["GET"])
 
     def post(self, path: str, does: Page) -> Route:

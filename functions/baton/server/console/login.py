@@ -36,7 +36,6 @@ class Login:
         self._signer = signer
 
     async def show(self, request: Request) -> Response:
-        """Show the form."""
         return page("login.html", after=_after(request.query_params.get("after", "")), fault="")
 
     async def enter(self, request: Request) -> Response:

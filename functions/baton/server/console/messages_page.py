@@ -108,7 +108,6 @@ async def retry_dead(visit: Visit) -> Response:
 
 
 async def delete_dead(visit: Visit) -> Response:
-    """Delete a group."""
     group = await _group(visit)
     done = await visit.container.ports.queue_records.delete([letter.id for letter in group.letters])
     return visit.go(HOME, f"{done} dead letters are deleted.")

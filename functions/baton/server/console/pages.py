@@ -51,12 +51,10 @@ def _environment() -> "Environment":
 
 
 def render(template: str, **values: Any) -> str:
-    """Render a template as text."""
     return _environment().get_template(template).render(values)
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
-    """Render a template as a page."""
     return HTMLResponse(render(template, **values), status, HEADERS)
 
 

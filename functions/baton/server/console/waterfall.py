@@ -161,8 +161,6 @@ class Rows:
 
 
 class _Ends:
-    """The ends of turns and calls."""
-
     def __init__(self, traced: Traced, calls: Mapping[int, Sequence[CallRecord]]) -> None:
         self._trace, self._calls = traced.trace, calls
         self._created_ms = max(traced.snapshot.job.created_at_ms, traced.snapshot.job.start_at_ms)

@@ -27,7 +27,6 @@ CONTENT_SECURITY = (
 
 
 def web_routes(container: Container, keys: Keys) -> list[Route]:
-    """Build the routes."""
     files = partial(file, container, keys)
     return [Route("/chat", page, methods=["GET"]), Route("/chat/{name}", files, methods=["GET"])]
 

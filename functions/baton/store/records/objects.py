@@ -32,7 +32,6 @@ class Ref(Struct, frozen=True):
 
     @property
     def path(self) -> str:
-        """Its path in its store."""
         return f"{self.place}/{self.name}"
 
     def __str__(self) -> str:

@@ -35,7 +35,6 @@ class ApiKeyStore:
         self._redis = connection
 
     async def add(self, key: StoredKey) -> None:
-        """Store a key."""
         record = {name: getattr(key, name) for name in _KEY_FIELDS}
         await self._redis.execute("HSET", keys.API_KEYS, key.digest, json.dumps(record))
 

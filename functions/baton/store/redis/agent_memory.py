@@ -44,7 +44,6 @@ class RedisModelCache:
             return None
 
     async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
-        """Keep a text."""
         sealing = self._redis.sealing
         kept = sealing.seal(text, PayloadContext(tenant, "text", f"answer:{key}"))
         await self._redis.execute("SET", keys.model_cache_key(tenant, sealing.keyed(key)), kept, "EX", seconds)

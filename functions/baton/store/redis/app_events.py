@@ -19,8 +19,6 @@ _EVENT, _HANDLER, _NOTE = "event", "handler:", "note:"
 
 
 class _Of(Struct):
-    """Whose an event is."""
-
     tenant: str = ""
 
 

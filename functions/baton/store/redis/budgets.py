@@ -105,7 +105,6 @@ class Budgets:
         return await self._change(changes)
 
     async def units(self, key: str, per: Per) -> tuple[Unit, ...]:
-        """Return the units in which this key has budgets."""
         members = {unit: _member((key, per, unit)) for unit in get_args(Unit)}
         known = await self._redis.execute("ZMSCORE", keys.BUDGETS, *members.values())
         return tuple(unit for unit, score in zip(members, known, strict=True) if score is not None)

@@ -340,7 +340,6 @@ class RedisConnection:
         return kind(f"no usable answer from the store at {where} ({type(error).__name__}): is it running?")
 
     def _answered(self, text: str, where: str, command: Command) -> StoreError:
-        """Return the error of what the store answered in place of a value."""
         if any(words in text for words in _TOO_LARGE):
             return TooLargeForStoreError(f"the store at {where} takes nothing of this size ({text[:300]!r})")
         if any(word in text for word in _REFUSED):  # a refused key has no command in it

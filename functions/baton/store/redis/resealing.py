@@ -282,7 +282,6 @@ class Resealing:
                 return total
 
     async def _entries(self, key: str) -> dict[str, str]:
-        """Return the entries of a log, by id."""
         found, after = dict[str, str](), "-"
         while rows := await self._redis.execute("XRANGE", key, after, "+", "COUNT", _NAMES):
             found |= {str(name): str(fields[1]) for name, fields in rows}

@@ -113,7 +113,6 @@ def flow_of(tenant: str) -> str:
 
 
 def queue_of(tenant: str, session_id: str) -> str:
-    """Return the queue of a session."""
     return f"{flow_of(tenant)}{_escaped(session_id)}\0"
 
 

@@ -32,7 +32,6 @@ class Opened(str):
 
 
 def kept_form(text: _Text) -> _Text:
-    """Return a text as the store has it."""
     return text.kept if isinstance(text, Opened) else text
 
 

@@ -48,7 +48,6 @@ Counts = Mapping[tuple[str, str], int]  # a hash and its field: how much is adde
 
 
 def adding(counts: Sequence[Counts]) -> list[Command]:
-    """Return the commands that add to sums."""
     if not counts:
         return []
     sums = Counter[tuple[str, str]]()
@@ -63,7 +62,6 @@ def of_deployment(counts: Mapping[str, int]) -> Counts:
 
 
 def counting(changes: Changes) -> Counts:
-    """Return the counts of what the changes are."""
     counts = of_deployment(changes.counts)
     return {**counts, (keys.TOOL_USE, changes.used.count): 1} if changes.used else counts
 
@@ -90,7 +88,6 @@ class Counters:
             await self._redis.pipeline(*adding([of_deployment(counts)]))
 
     async def sums(self) -> dict[str, int]:
-        """Return all sums, by name."""
         # The SDK makes a dict of the flat reply.
         (sums,) = await self._redis.pipeline(["HGETALL", keys.COUNTERS])
         return {name: int(much) for name, much in sums.items()}
@@ -136,7 +133,6 @@ class StoredBytes:
         return sums | ({FOREVER_MS: sum(map(int, of_schedules))} if of_schedules else {})
 
     async def add(self, tenant: str, more: BytesAdded) -> None:
-        """Add to the sums."""
         key, patch = keys.stored_bytes_key(tenant), Patch(0)
         for until_ms, size in more.adds.items():
             patch.write("HINCRBY", key, [str(until_ms), str(size)])
@@ -177,7 +173,6 @@ class KeptSchedules:
         await self._redis.execute("HSETNX", keys.schedules_key(tenant), schedule_id, size_bytes)
 
     async def take_out(self, tenant: str, schedule_id: str) -> None:
-        """Take a schedule out."""
         await self._redis.execute("HDEL", keys.schedules_key(tenant), schedule_id)
 
 
@@ -309,7 +304,6 @@ class EndedSums:
         return tuple(DayUsed(day, *series, used) for day, sums in found for series, used in sums.items())
 
     async def versions(self, agent: str) -> tuple[VersionSeen, ...]:
-        """Return the versions of an agent."""
         await self.add_all()
         text = await self._redis.execute("HGET", keys.ADMISSION_DAYS, f"{AGENT}{agent}")
         return newest_first(load_versions(text))

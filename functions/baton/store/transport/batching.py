@@ -50,8 +50,6 @@ class _Waiting(Generic[Item, Answer]):
 
 
 class _Request(Generic[Item, Answer]):
-    """Calls that share a request."""
-
     __slots__ = ("batch", "task", "timer")
 
     def __init__(self, batch: "list[_Waiting[Item, Answer]]", task: asyncio.Task[None]) -> None:

@@ -80,7 +80,6 @@ class _Plain:
         self._headers = headers
 
     async def __call__(self, content: bytes, more: tuple[bytes, bytes]) -> Answered:
-        """Post the content."""
         request = httpx.Request("POST", self._url, headers=[*self._headers, more], content=content)
         response = await whole_answer(self._http, request)
         return cast(

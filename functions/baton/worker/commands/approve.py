@@ -51,8 +51,6 @@ class OperatorsAloneError(BatonError):
 
 
 class DecideApproval:
-    """Decides approvals."""
-
     def __init__(self, signal: SignalJob, clock: Clock, randomness: Randomness) -> None:
         self._signal = signal
         self._clock = clock

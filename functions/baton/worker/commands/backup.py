@@ -55,7 +55,6 @@ class Backups:
         return Backup(self, job, command, command_id)
 
     def new_id(self, job_id: str, command: Command) -> str:
-        """Return an id for a command about a job."""
         return event_id(f"{command.kind}:{job_id}:{self._randomness.token()}")
 
     async def commit_with_backup(

@@ -32,7 +32,6 @@ class CommandResult(Struct, frozen=True):
 
 
 async def missing(archive: Archive, job_id: str) -> UnknownJobError | JobGoneError:
-    """Return the error of a job that is not there."""
     if await archive.tombstone(job_id):
         return JobGoneError(job_id)
     return UnknownJobError(f"there is no job {job_id!r} (yet)")

@@ -40,8 +40,6 @@ class Followers:
 
 
 class JobNotices:
-    """The notices of one process."""
-
     def __init__(self) -> None:
         self._followers: dict[str, set[asyncio.Event]] = {}
 

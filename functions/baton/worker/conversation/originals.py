@@ -28,7 +28,6 @@ class Originals:
         await self._keeper.forget_jobs(job.tenant, job.session_id, (job.id,))
 
     async def forget_replaced(self, job: Job, task: Mapping[str, Any]) -> None:
-        """Forget what is remembered of the jobs that this one replaces."""
         if replaced := await self.replaced(job, task):
             await self._keeper.forget_jobs(job.tenant, job.session_id, replaced)
 

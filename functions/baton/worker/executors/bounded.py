@@ -70,7 +70,6 @@ class Traced:
         self._registry = registry
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Do the work."""
         item = open_item()
         start_ms = item.clock.now_ms() if item else 0
         step_result = await self._executor(effect, history, claim)

@@ -54,9 +54,7 @@ _log = logging.getLogger("baton.tools")
 class Executing(Protocol):
     """Does one kind of work."""
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Do the work."""
-        ...
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None: ...
 
 
 def with_entries(step_result: StepResult | None, entries: tuple[dict[str, Any], ...]) -> StepResult | None:
@@ -77,7 +75,6 @@ class UnlessForked:
         self._forked: Executing | None = None
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Do the work."""
         if not history.transcript or FORK not in history.transcript[0]:
             return await self._plain(effect, history, claim)
         self._forked = self._forked or self._make_forked(self._plain)
@@ -92,7 +89,6 @@ class OutcomeDoor:
         self._secrets = secrets
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Do the work."""
         secrets = self._secrets.and_those_in(effect.call.arguments) if isinstance(effect, RunTool) else self._secrets
         step_result: StepResult | None = None
         try:

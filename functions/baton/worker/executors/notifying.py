@@ -31,8 +31,6 @@ from baton_events.timestamps import moment
 
 
 class NotifyOfEnd:
-    """Performs Notify."""
-
     def __init__(
         self,
         reader: Reader,
@@ -51,7 +49,6 @@ class NotifyOfEnd:
         self._continue_session, self._stop_provider, self._take_back = continue_session, stop_provider, take_back
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
-        """Send it out."""
         del history, claim
         assert isinstance(effect, Notify), "this executor is registered for Notify"
         job, snapshot = effect.job, await self._reader.job(effect.job.id)

@@ -154,8 +154,6 @@ def _is_known(history: History) -> bool:
 
 
 class RememberJob:
-    """Performs Remember."""
-
     def __init__(
         self,
         keeper: MemoryKeeper,

@@ -134,7 +134,6 @@ class RunnerTool(Struct, frozen=True):
         context: ToolContext,
         in_thread: InThread = in_own_thread,  # noqa: ARG002 - the library has threads of its own
     ) -> CallReturned | NeedsApproval | Pending:
-        """Run one attempt."""
         call = self.effect.call
         given = (call.turn, call.position, call.tool, copied_json(arguments))
         attempt = RunnerCall(*given, self.approved, context, self.effect.again)
@@ -168,8 +167,6 @@ class StopProvider:
 
 
 class ReleaseWorkspace:
-    """Performs Release."""
-
     def __init__(self, registry: Registry, reader: Reader, limit_seconds: float) -> None:
         self._registry, self._reader, self._limit_seconds = registry, reader, limit_seconds
 

@@ -47,7 +47,6 @@ class Page(Struct, frozen=True):
     relay_id: str = ""
 
     def body(self) -> str:
-        """Return the body of its message."""
         fields = {"dueMs": self.due_ms, "after": self.after, "relayId": self.relay_id}
         return json.dumps({name: value for name, value in fields.items() if value != ""})
 

@@ -64,7 +64,6 @@ def status(job: Job, state: str, at_ms: int, message_id: str = "", parts: Sequen
 
 
 def ended_status(job: Job) -> Part:
-    """Return the status of a job that has ended."""
     error = [{"text": job.error.message}] if job.error else []
     return status(job, _STATES[job.status], job.finished_at_ms or 0, f"{job.id}-error", error)
 
@@ -88,7 +87,6 @@ def _status(snapshot: Snapshot, now_ms: int, asked: Sequence[Part]) -> Part:
 
 
 def _message(snapshot: Snapshot) -> Part:
-    """Return the client's message."""
     job, task = snapshot.job, snapshot.task
     texts: list[Part] = [{"text": task["text"]}] if task.get("text") else []
     data: list[Part] = [part_of(task["data"])] if task.get("data") else []

@@ -78,7 +78,6 @@ def stored_size(text: str) -> int:
 
 
 def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) -> tuple[Job, dict[str, Any]]:
-    """Return the job of a handler for an event, and its task."""
     job = job_of(
         registry,
         handler.name,

@@ -86,8 +86,6 @@ _HOSTS = {"slack": (".slack.com",), "teams": (".webhook.office.com", ".logic.azu
 
 
 class ApprovalNotices:
-    """Sends notices."""
-
     def __init__(
         self,
         reader: Reader,

@@ -57,7 +57,6 @@ def _is_private(host: str) -> bool:
 
 
 def signed_headers(secret: str, message_id: str, now_ms: int, body: bytes) -> dict[str, str]:
-    """Return the headers of one delivery."""
     timestamp = str(now_ms // 1000)
     content = b".".join((message_id.encode(), timestamp.encode(), body))
     signature = base64.b64encode(hmac.new(callback_key(secret), content, hashlib.sha256).digest()).decode()
@@ -70,8 +69,6 @@ def signed_headers(secret: str, message_id: str, now_ms: int, body: bytes) -> di
 
 
 class Callbacks(Protocol):
-    """Sends callbacks."""
-
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> str:
         """Send one; return why it was not taken, empty: it was."""
         ...

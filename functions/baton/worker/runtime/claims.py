@@ -180,7 +180,6 @@ class Holding:
         self._is_held = kind is not ItemKind.SLOT_REQUEST  # a slot request is not held
 
     async def __aenter__(self) -> None:
-        """Hold the claim."""
         if self._is_held:
             self._claims.hold(self._claim)
 

@@ -93,7 +93,6 @@ def tool_attributes(name: str, call_id: str, description: str) -> Attributes:
 
 
 def score_attributes(score: Score, hide: Callable[[str], str]) -> Attributes:
-    """Return the attributes of the span of a score."""
     shown: Attributes = {"gen_ai.evaluation.name": score.name, "gen_ai.evaluation.score.value": float(score.value)}
     if isinstance(score.value, bool):
         shown["gen_ai.evaluation.score.label"] = "pass" if score.value else "fail"
@@ -223,7 +222,6 @@ def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 
 def _message(message: Message) -> dict[str, Any]:
-    """Return one message in the form of the conventions."""
     match message:
         case UserMessage():
             data = [{"type": "json", "content": message.data}] if message.data else []

@@ -69,7 +69,6 @@ class Dispatched:
         return frozenset(self._keys)
 
     def has(self, item: WorkItem, now_ms: int) -> bool:
-        """Return whether this work item is one of them."""
         return item.key in self._keys or self.is_under_way(item, now_ms)
 
     def is_under_way(self, item: WorkItem, now_ms: int) -> bool:
@@ -176,7 +175,6 @@ class Invocation:
         )
 
     def claim_of(self, step: InvocationItem, now_ms: int) -> Claim:
-        """Return the claim to a work item."""
         return Claim(
             job_id=step.job_id,
             item_key=step.item_key,

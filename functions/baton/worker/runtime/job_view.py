@@ -51,7 +51,6 @@ def shown_result(job_id: str, call_id: str, stored: Mapping[str, Any]) -> dict[s
 
 
 def result_path(job_id: str, call_id: str) -> str:
-    """Return the path of one result."""
     return f"/api/agent-jobs/{quote(job_id, safe='')}/results/{quote(call_id, safe='')}"
 
 

@@ -64,7 +64,6 @@ def send_score(deployment: Deployment, job_id: str, name: str, value: float, com
 
 
 def score_name(text: str) -> str:
-    """Return a text as the name of a score."""
     return _NOT_IN_NAMES.sub("-", text)[:_NAME_CHARS] or "-"
 
 

@@ -25,8 +25,6 @@ _MAX_PORT = 65_535
 
 @dataclass(frozen=True, slots=True)
 class UrlDestination:
-    """One URL."""
-
     url: str
 
 

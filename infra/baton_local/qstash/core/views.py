@@ -14,7 +14,6 @@ View = dict[str, Any]
 
 
 def without_unset(fields: View) -> View:
-    """Return the fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None and value not in ({}, [])}
 
 

@@ -234,7 +234,6 @@ class HttpDelivery:
         self._sweep: asyncio.TimerHandle | None = None
 
     async def __call__(self, request: OutgoingRequest) -> AttemptResult:
-        """Make one attempt."""
         seconds = request.timeout_ms / 1_000
         try:
             return await self._send(request, self._loop.time() + seconds)
@@ -244,7 +243,6 @@ class HttpDelivery:
             return AttemptResult(error=f"{type(error).__name__}: {error}"[:1_000])
 
     async def close(self) -> None:
-        """Close all connections."""
         if self._sweep is not None:
             self._sweep.cancel()
         for free in self._free.values():

@@ -62,7 +62,6 @@ def encode_message(message: Message) -> str:
 
 
 def decode_message(seq: int, message_id: str, user: str, content: str, body: bytes | None) -> Message:
-    """Return the message of a row."""
     fields: dict[str, Any] = {}
     for name, value in json.loads(content).items():
         if name == "labels":
@@ -122,13 +121,11 @@ def encode_thing(kind: ThingKind, value: Any) -> str:
 
 
 def decode_keys(text: str) -> SigningKeys:
-    """Return a pair of signing keys."""
     fields = json.loads(text)
     return SigningKeys(**fields | {"configured": tuple(fields["configured"])})
 
 
 def decode_counters(text: str) -> Counters:
-    """Return the counters of a user."""
     return Counters(**json.loads(text))
 
 
@@ -149,7 +146,6 @@ def decode_flow(text: str) -> FlowKey:
 
 
 def decode_schedule(text: str) -> Schedule:
-    """Return a schedule."""
     fields = json.loads(text)
     body = None if fields["body"] is None else b64decode(fields["body"])
     options = parse_options(fields["headers"], _NO_LIMITS)

@@ -71,7 +71,6 @@ Numbers = tuple[str, list[int] | list[str]]
 
 
 def rows_of(message: Message) -> _Rows:
-    """Return the rows of a message."""
     return [
         (message.seq, _trait(name, value))
         for name in INDEXED

@@ -46,7 +46,6 @@ class Call:
         return [(name, value) for name, value in pairs if not is_control_key(name)]
 
     def json(self) -> Any:
-        """Return the body as JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:

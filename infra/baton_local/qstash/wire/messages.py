@@ -28,7 +28,6 @@ async def cancel_message(call: Call) -> Answer:
 
 
 async def cancel_messages(call: Call) -> Answer:
-    """Cancel what is selected."""
     selection = _strict(call, FOR_MESSAGES, _MAX_CANCEL)
     return await call.execute(messages.cancel_messages, selection)
 
@@ -50,7 +49,6 @@ async def delete_dlq(call: Call) -> Answer:
 
 
 async def delete_dlq_many(call: Call) -> Answer:
-    """Delete what is selected."""
     selection = _strict(call, FOR_DLQ, messages.MAX_COUNT)
     return await call.execute(messages.delete_dead_letters, selection)
 
@@ -61,7 +59,6 @@ async def retry_dlq(call: Call) -> Answer:
 
 
 async def retry_dlq_many(call: Call) -> Answer:
-    """Retry what is selected."""
     selection = _strict(call, FOR_DLQ, messages.MAX_COUNT)
     return await call.execute(messages.retry_dead_letters, selection)
 

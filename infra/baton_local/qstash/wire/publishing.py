@@ -98,25 +98,20 @@ def _encoded(text: str) -> bytes:
 
 
 async def create_schedule(call: Call) -> Answer:
-    """Create or replace a schedule."""
     return await call.execute(publishing.create_schedule, read_publish(call, None))
 
 
 async def list_schedules(call: Call) -> Answer:
-    """Return all publishing."""
     return publishing.list_schedules(call.tenant)
 
 
 async def get_schedule(call: Call) -> Answer:
-    """Return one schedule."""
     return publishing.get_schedule(call.tenant, unquote(call.params["id"]))
 
 
 async def delete_schedule(call: Call) -> Answer:
-    """Delete a schedule."""
     return await call.execute(publishing.delete_schedule, unquote(call.params["id"]))
 
 
 async def set_schedule_paused(call: Call, *, paused: bool) -> Answer:
-    """Pause or resume a schedule."""
     return await call.execute(publishing.set_schedule_paused, unquote(call.params["id"]), paused=paused)

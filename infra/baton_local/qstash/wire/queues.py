@@ -10,12 +10,10 @@ from baton_local.qstash.wire.call import Call
 
 
 async def list_queues(call: Call) -> Answer:
-    """Return all queues."""
     return queues.list_queues(call.tenant)
 
 
 async def get_queue(call: Call) -> Answer:
-    """Return one queue."""
     return queues.get_queue(call.tenant, unquote(call.params["name"]))
 
 
@@ -34,12 +32,10 @@ async def upsert_queue(call: Call) -> Answer:
 
 
 async def delete_queue(call: Call) -> Answer:
-    """Delete a queue."""
     return await call.execute(queues.delete_queue, unquote(call.params["name"]))
 
 
 async def set_queue_paused(call: Call, *, paused: bool) -> Answer:
-    """Pause or resume a queue."""
     return await call.execute(queues.set_queue_paused, unquote(call.params["name"]), paused=paused)
 
 
@@ -50,7 +46,6 @@ async def list_flows(call: Call) -> Answer:
 
 
 async def get_flow(call: Call) -> Answer:
-    """Return one key."""
     return flow_control.get_flow(call.engine.state, call.tenant, _key(call), call.engine.clock.now_ms())
 
 

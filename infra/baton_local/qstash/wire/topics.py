@@ -12,12 +12,10 @@ _KEY_LENGTH = 28
 
 
 async def list_topics(call: Call) -> Answer:
-    """Return all groups."""
     return topics.list_topics(call.tenant)
 
 
 async def get_topic(call: Call) -> Answer:
-    """Return one group."""
     return topics.get_topic(call.tenant, _name(call))
 
 
@@ -28,29 +26,24 @@ async def upsert_endpoints(call: Call) -> Answer:
 
 
 async def remove_endpoints(call: Call) -> Answer:
-    """Remove endpoints."""
     endpoints = parse_endpoints(call.json(), need_url=False)
     return await call.execute(topics.remove_endpoints, _name(call), endpoints)
 
 
 async def set_headers(call: Call) -> Answer:
-    """Set default headers."""
     headers = parse_default_headers(call.json())
     return await call.execute(topics.set_topic_headers, _name(call), headers)
 
 
 async def delete_topic(call: Call) -> Answer:
-    """Delete a group."""
     return await call.execute(topics.delete_topic, _name(call))
 
 
 async def get_keys(call: Call) -> Answer:
-    """Return the signing keys."""
     return tenants.get_keys(call.tenant)
 
 
 async def rotate_keys(call: Call) -> Answer:
-    """Rotate the signing keys."""
     return await call.execute(tenants.rotate_keys, f"sig_{random_text(_KEY_LENGTH)}")
 
 

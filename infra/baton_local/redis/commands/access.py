@@ -21,8 +21,6 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens of one database."""
-
     token: bytes
     read_only_token: bytes | None = None
 

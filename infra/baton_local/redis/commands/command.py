@@ -94,7 +94,6 @@ Command: TypeAlias = Forward | Answer | Apart
 
 
 def refusal(text: str) -> Answer:
-    """Return an `ERR` answer."""
     return Answer(ServerError(b"ERR " + text.encode()))
 
 

@@ -158,7 +158,6 @@ class Preparer:
         }
 
     def prepare(self, arguments: list[bytes], *, read_only: bool = False) -> Command:
-        """Return what is to be done with one command."""
         name = arguments[0].upper()
         if read_only and not self._table.is_harmless_read(name, arguments):
             return _noperm(name)

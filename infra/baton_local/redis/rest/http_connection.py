@@ -97,7 +97,6 @@ class RequestReader:
             self._body.clear()
 
     def on_message_complete(self) -> None:
-        """Complete the request."""
         body = self._body
         request = Request(
             self._parser.get_method(), self._url, self._headers, body[0] if len(body) == 1 else b"".join(body)

@@ -14,8 +14,6 @@ _NO_ANSWER = frozenset({"role"})
 
 
 class ChatChunks:
-    """The chunks of one stream."""
-
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._last, self._is_done = "", False

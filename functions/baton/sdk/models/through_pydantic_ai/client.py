@@ -38,7 +38,6 @@ _RESPONSES, _OPENAI = frozenset({"openai", "openai-responses"}), "//api.openai.c
 
 
 def origin_of(response: ModelResponse, *, streamed: bool) -> Origin:
-    """Return the origin of a response."""
     return Origin(
         provider=response.provider_name or "",
         model=response.model_name or "",

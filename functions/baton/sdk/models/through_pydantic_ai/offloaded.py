@@ -84,7 +84,6 @@ class OffloadedClient(ProviderClient):
             raise ModelError(f"model {name!r}: {error.message}", retryable=False) from error
 
     async def request_for(self, request: ModelRequest) -> HttpRequest:
-        """Make the request."""
         exchange = _Exchange()
         try:
             with _exchanged(exchange):

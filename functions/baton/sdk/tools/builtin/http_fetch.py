@@ -92,8 +92,6 @@ _USER_AGENT = "baton-fetch"
 
 @dataclass(frozen=True)
 class _Options:
-    """The options of one tool."""
-
     policy: FetchPolicy
     methods: tuple[str, ...]
     allow_private: bool
@@ -107,8 +105,6 @@ class _Options:
 
 @dataclass(frozen=True)
 class _Request:
-    """One request."""
-
     method: str
     url: httpx.URL
     headers: dict[str, str]

@@ -109,7 +109,6 @@ async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRo
 
 
 def budgets_of(container: Container) -> "Budgets":
-    """Return the budgets of this deployment."""
     if container.ports.budgets is None:
         raise ApiError(503, "this deployment keeps no budgets")
     made: Budgets = container.ports.budgets()

@@ -64,7 +64,6 @@ async def periods_of(container: Container, wanted: Wanted) -> list[Period]:
 
 
 async def _view(container: Container, wanted: Wanted) -> dict[str, Any]:
-    """Return the answer of the API."""
     rows = [
         {
             wanted.by: each.period,

@@ -86,7 +86,6 @@ class _Begin:
 
     @classmethod
     def at(cls, cursor: str) -> "_Begin":
-        """Parse a cursor."""
         position, dot, shown = cursor.partition(".")
         if dot:
             _place({"id": shown})
@@ -100,8 +99,6 @@ class _Begin:
 
 
 class ApprovalList:
-    """Finds approvals."""
-
     def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader, clock: Clock) -> None:
         self._listing = listing
         self._admission_control = admission_control

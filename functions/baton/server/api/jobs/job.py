@@ -84,8 +84,6 @@ _KEY_LIMIT_CHARS = 255
 
 
 class JobsApi:
-    """Endpoints of jobs."""
-
     def __init__(self, container: Container, keys: Keys) -> None:
         self._container = container
         self._keys = keys

@@ -55,8 +55,6 @@ class JobPage:
 
 
 class JobList:
-    """Finds jobs."""
-
     def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader) -> None:
         self._listing = listing
         self._admission_control = admission_control
@@ -107,8 +105,6 @@ class JobList:
 
 
 class _Listed:
-    """Rows of the list."""
-
     def __init__(self, listing: Listing, query: Query) -> None:
         self._listing = listing
         self._query = query
@@ -135,8 +131,6 @@ class _Listed:
 
 
 class _Searched:
-    """Texts of the list."""
-
     def __init__(self, listing: Listing, query: Query) -> None:
         self._listing = listing
         self._query = query

@@ -40,7 +40,6 @@ class ScoreBody(BaseModel):
 
 
 async def post_score(context: Context, request: Request) -> Response:
-    """Answer 201 with the score."""
     principal = await context.keys.authenticate(request)
     body = parsed(ScoreBody, await limited_body(request))
     return JSONResponse(await scored(context, principal, request.path_params["job_id"], body), 201)

@@ -70,7 +70,6 @@ class ChatBody(BaseModel):
 
     @property
     def last(self) -> ChatMessage:
-        """The message to answer."""
         return self.messages[-1]
 
     @property

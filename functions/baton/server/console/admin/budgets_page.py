@@ -51,7 +51,6 @@ async def _page(visit: Visit, given: dict[str, str], faults: dict[str, str], sta
 
 
 async def _waiting(visit: Visit, row: "BudgetRow") -> list[str]:
-    """Return the jobs that have waited longest."""
     if not row.waiting:
         return []
     events = await budgets_of(visit.container).waiting(row.key, row.per, row.unit, _WAITING)

@@ -27,7 +27,6 @@ _NEWEST, _OF_A_KIND = 10, 5
 
 
 async def show(visit: Visit) -> Response:
-    """Show the page."""
     control, today = visit.container.ports.admission_control, day_of(visit.now_ms)
     state, live, samples, days, newest, failed = await asyncio.gather(
         control.state(),

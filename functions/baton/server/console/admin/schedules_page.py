@@ -56,7 +56,6 @@ async def pause(visit: Visit) -> Response:
 
 
 async def resume(visit: Visit) -> Response:
-    """Resume a schedule."""
     return await _set(visit, paused=False)
 
 

@@ -73,7 +73,6 @@ class CallForm:
         return self._calls.only_people_are_awaited
 
     def part(self, job: Job, number: int, part: str) -> str:  # noqa: ARG002 - as Form has it
-        """Return the messages of one part."""
         if self.over:
             return ""
         read: StreamPart = json.loads(part)

@@ -116,7 +116,6 @@ async def _ping(_context: Context, _asked: Asked) -> Part:
 
 
 async def _tools(context: Context, asked: Asked) -> Part:
-    """Return all tools, on one page."""
     if asked.call.params.get("cursor") not in (None, ""):  # some clients begin with an empty one
         raise RpcError(INVALID_PARAMS, "params.cursor: there is one page")
     modern = asked.call.modern

@@ -131,8 +131,6 @@ def _zpopmin(data: Data, key: str, count: str) -> list[str]:
 
 
 def _removing(part: Any) -> Command:
-    """Make a command that removes a range."""
-
     def remove(data: Data, key: str, first: str, last: str) -> int:
         known = _of(data, key)
         return _without(data, key, [member for _, member in known.order[part(known, first, last)]])

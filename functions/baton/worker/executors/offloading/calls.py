@@ -252,7 +252,6 @@ class _Brought:
         self._response = response
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Read the answer."""
         return await (await self._model.offloaded()).answer_of(request, self._response)
 
 

@@ -35,7 +35,6 @@ def list_flows(state: State, tenant: Tenant, search: str, now_ms: int) -> Answer
 
 
 def get_flow(state: State, tenant: Tenant, key: str, now_ms: int) -> Answer:
-    """Return one key."""
     return Answer(HTTPStatus.OK, flow_view(state, _flow(tenant, key), now_ms))
 
 

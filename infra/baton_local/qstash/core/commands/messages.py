@@ -64,7 +64,6 @@ def list_dead_letters(tenant: Tenant, selection: Selection) -> Answer:
 
 
 def get_dead_letter(tenant: Tenant, dlq_id: str) -> Answer:
-    """Return one dead letter."""
     return Answer(HTTPStatus.OK, dlq_view(_entry(tenant, dlq_id)))
 
 

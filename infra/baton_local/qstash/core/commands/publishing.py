@@ -213,17 +213,14 @@ def delete_schedule(step: Transition, tenant: Tenant, schedule_id: str) -> Answe
 
 
 def list_schedules(tenant: Tenant) -> Answer:
-    """Return all schedules."""
     return Answer(HTTPStatus.OK, [schedule_view(each) for each in tenant.schedules.values()])
 
 
 def get_schedule(tenant: Tenant, schedule_id: str) -> Answer:
-    """Return one schedule."""
     return Answer(HTTPStatus.OK, schedule_view(_schedule(tenant, schedule_id)))
 
 
 def schedule_view(schedule: Schedule) -> View:
-    """Return a schedule in JSON."""
     options = schedule.options
     always: dict[str, Any] = {
         "scheduleId": schedule.id,

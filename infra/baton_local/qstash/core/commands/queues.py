@@ -24,12 +24,10 @@ def queue_view(queue: Queue) -> dict[str, Any]:
 
 
 def list_queues(tenant: Tenant) -> Answer:
-    """Return all queues."""
     return Answer(HTTPStatus.OK, [queue_view(queue) for queue in tenant.queues.values()])
 
 
 def get_queue(tenant: Tenant, name: str) -> Answer:
-    """Return one queue."""
     return Answer(HTTPStatus.OK, queue_view(_queue(tenant, name)))
 
 

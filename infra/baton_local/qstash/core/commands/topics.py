@@ -24,12 +24,10 @@ def topic_view(topic: Topic) -> dict[str, Any]:
 
 
 def list_topics(tenant: Tenant) -> Answer:
-    """Return all groups."""
     return Answer(HTTPStatus.OK, [topic_view(topic) for topic in tenant.topics.values()])
 
 
 def get_topic(tenant: Tenant, name: str) -> Answer:
-    """Return one group."""
     return Answer(HTTPStatus.OK, topic_view(_topic(tenant, name)))
 
 
