@@ -126,11 +126,12 @@ class Completion(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="c
 
 
 class Occurrence(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="event"):
-    """Somebody sends an event that a job may wait for."""
+    """Somebody sends an event that a job may wait for. `own`: its data as code gets it, where people see others."""
 
     kind: ClassVar[str] = "event"
     name: str
     data: Any = None
+    own: Any = None
 
 
 class Steering(WireRecord, frozen=True, kw_only=True, tag_field="kind", tag="steer"):

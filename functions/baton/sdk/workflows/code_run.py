@@ -211,7 +211,8 @@ class CodeRun:
             self.loop.notes.append(f"{call.tool}(…) was called and never awaited, so it is no step: {call.place}")
 
     def _wait_until(self, timer: StepTimer) -> None:
-        seconds = min(timer.when() - self.loop.seconds, LONGEST_SECONDS)
+        # The sum of a time since 1970 and a short wait has more digits than people want to see.
+        seconds = max(0.001, min(round(timer.when() - self.loop.seconds, 3), LONGEST_SECONDS))
         step = self._step(_TIMER, {"seconds": seconds}, place_here())
         timer.number, step.waiter = step.number, timer
 

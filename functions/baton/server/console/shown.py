@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from baton.sdk.records.limits import RUN_CODE
+from baton.sdk.records.redaction import redacted
 from baton.settings.service_prices import Prices
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_row
@@ -102,9 +103,9 @@ def pretty(value: Any) -> str:
 
 
 def pretty_json(text: str) -> str:
-    """Format a text for reading if it is JSON."""
+    """Format a text for reading if it is JSON, without what is under a secret's name."""
     try:
-        return pretty(json.loads(text))
+        return pretty(redacted(json.loads(text)))
     except (ValueError, RecursionError):
         return text
 

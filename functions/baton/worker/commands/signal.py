@@ -128,7 +128,9 @@ def signal_of(command_id: str, command: Signalling) -> Signal:
         case Completion():
             return Signal(command_id, canonical_json(command.outcome), call_id=command.call_id, run=command.run)
         case Occurrence():
-            return Signal(command_id, canonical_json({"ok": command.data}), event=command.name)
+            shown = {"ok": command.data}
+            outcome = shown if command.own is None else outcome_for_code(shown, {"ok": command.own})
+            return Signal(command_id, canonical_json(outcome), event=command.name)
         case Steering():
             data = {"data": command.data} if command.data else {}
             entry = task_entry({"text": command.text, "messageId": command.id} | data)

@@ -101,9 +101,11 @@ async def post_event(context: Context, quota: KeptQuota, request: Request) -> Re
     job = snapshot.job
     signal_result = SignalResult.ENDED
     if not job.ended:
-        data = context.container.secrets.hide_in(redacted(body.data))
+        own = context.container.secrets.hide_in(body.data)
+        data = redacted(own)
         await quota.check(snapshot, body.name, data)
-        signal_result = await context.container.commands.signal(job, Occurrence(name=body.name, data=data))
+        occurrence = Occurrence(name=body.name, data=data, own=own if job.model.runs_code and own != data else None)
+        signal_result = await context.container.commands.signal(job, occurrence)
     if signal_result.is_new:
         await quota.increment(snapshot, body.name)
     if signal_result is SignalResult.ENDED:
