@@ -18,7 +18,7 @@ from tests.simulation.invariants import requested_by_model
 from tests.simulation.listed import ON_ALL_STORED, ON_LISTED
 from tests.simulation.objects import whole
 from tests.simulation.returning import ON_RETURNS_AT_END, check_deletions
-from tests.simulation.scripts import expected, place_of
+from tests.simulation.scripts import TIMER, expected, place_of
 from tests.simulation.sessions import ON_ALL_ENDED, ON_ALL_STEERED, ON_STEERED_AT_END, more_turns
 from tests.simulation.starters import ON_ALL_EMITTED, ON_ALL_SCHEDULED
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
@@ -169,7 +169,8 @@ def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
     abandoned = types.count("data-retry")
     if types.count("start-step") != end.job.used.turns + abandoned:
         return f"{end.job.id}: {types.count('start-step')} steps for {end.job.used.turns} turns, {abandoned} abandoned"
-    requested = Counter(part["toolCallId"] for part in end.parts if part["type"] == "tool-input-available")
+    inputs = (part for part in end.parts if part["type"] == "tool-input-available")
+    requested = Counter(part["toolCallId"] for part in inputs if part["toolName"] != TIMER)
     if requested != Counter(call.id for call in requested_by_model(end.tree, end.job.id)):
         return f"{end.job.id}: the stream has the calls {requested}"
     return None

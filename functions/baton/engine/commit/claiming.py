@@ -267,6 +267,7 @@ def give_up(draft: Draft, job_id: str, changes: Changes, message_id: str, now_ms
         drop_items(draft, job_id, items)
         status = next_call_status(record.status, Step.CANCEL)
         draft.put_calls(job_id, replace(record, status=status, error=error, finished_at_ms=now_ms))
+        draft.add_parts(job_id, (stream_parts.tool_error(call_id, error),))
         if record.child in draft.jobs:
             end_jobs(draft, record.child, changes.closing, message_id, now_ms)
 

@@ -90,7 +90,9 @@ async def _whole(job: Job, reader: Reader) -> Recorded:
     snapshot = await reader.job(job.id, whole=True)
     entries = snapshot.transcript if snapshot else ()
     kept = [entry for entry in entries if entry["role"] != MODEL_ROLE or entry["turn"] >= job.first_turn]
-    return recorded(job, History(tuple(kept), snapshot.results if snapshot else {}))
+    stored = snapshot.results if snapshot else {}
+    results = {name: each for name, each in stored.items() if ":" not in name}  # signals that are kept for later waits
+    return recorded(job, History(tuple(kept), results))
 
 
 def _messages(before: Sequence[Mapping[str, Any]]) -> tuple[Message | str, ...]:
