@@ -75,7 +75,6 @@ class AppEvent(WireRecord, frozen=True, kw_only=True):
     subject: str | None = None
 
     def for_handler(self) -> dict[str, Any]:
-        """Return what a handler gets of it, as JSON."""
         seen = {"id": self.id, "name": self.name, "key": self.key, "data": self.data, "createdAt": self.created_at}
         values: dict[str, Any] = to_builtins(seen)
         return values

@@ -83,7 +83,6 @@ def scheduled_job_id(schedule_id: str, message_id: str) -> str:
 
 
 def app_event_id(tenant: str, idempotency_key: str) -> str:
-    """Return the id of the app event that this tenant sends under this Idempotency-Key."""
     return f"evt_{key_digest('app-event', tenant, idempotency_key)}"
 
 
@@ -167,7 +166,6 @@ def root_of(job_id: str) -> str:
 
 
 def is_child(job_id: str) -> bool:
-    """Return whether another job started this one."""
     return CHILD_SEPARATOR in job_id
 
 
@@ -203,7 +201,6 @@ def step_number(call_id: str) -> int:
 
 
 def with_arguments(call_id: str, tool: str, arguments: dict[str, Any]) -> str:
-    """Return the id that the same call has with these arguments."""
     return f"{call_id.rpartition('-')[0]}-{digest(tool, arguments)[:CALL_DIGEST_CHARS]}"
 
 

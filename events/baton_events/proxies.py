@@ -176,7 +176,6 @@ class AsyncEnvironmentTransport(httpx.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Close the connections."""
         for each in self._made.values():
             await each.aclose()
 

@@ -117,7 +117,6 @@ class Sealing:
             raise UnreadablePayloadError(key_id) from error
 
     def seal_bytes(self, data: bytes, context: PayloadContext) -> bytes:
-        """Return bytes as they are kept."""
         return f"{SEALED}{self.first}:".encode() + self._sealed(data, context) if self.first else data
 
     def open_bytes(self, data: bytes, kind: Kind, belongs_to: str) -> bytes:

@@ -221,7 +221,6 @@ class Setting(Struct, frozen=True):
 
     @property
     def field(self) -> str:
-        """The field of the settings that has its value."""
         return self.own_field or self.name.lower()
 
 

@@ -228,15 +228,11 @@ _LOOK_SECONDS = 0.5
 
 
 class Api(Protocol):
-    def get(self, path: str, **query: Any) -> dict[str, Any]:
-        """Get a JSON object."""
-        ...
+    def get(self, path: str, **query: Any) -> dict[str, Any]: ...
 
     def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]: ...
 
-    def recording(self, job_id: str) -> str:
-        """Get a job's recording."""
-        ...
+    def recording(self, job_id: str) -> str: ...
 
 
 def scores(gate: GateSpec, api: Callable[[], Api], registry: Callable[[], Registry]) -> Iterator[Score]:

@@ -142,7 +142,6 @@ class _Walk:
         self._at = at
 
     def plain(self, value: Any, place: str = "", depth: int = 0) -> Any:
-        """Return the value as JSON data."""
         if depth > DEPTH_LIMIT:
             raise self._fault(place[:_SHOWN_CHARS], f"nested deeper than {DEPTH_LIMIT} levels; flatten it")
         if value is None or value is True or value is False:

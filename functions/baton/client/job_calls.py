@@ -50,7 +50,6 @@ class Calls:
         return await self._requests.fetch_record(Call("GET", path, query=query, repeatable=True), kind)
 
     async def _rows(self, path: str, name: str, kind: type[Row], **query: Any) -> AsyncGenerator[Row, None]:
-        """Yield the rows of a list, page by page."""
         cursor: str | None = None
         while True:
             page = await self._get(path, Json, **query, cursor=cursor)

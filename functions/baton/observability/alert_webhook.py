@@ -32,7 +32,6 @@ class WebhookAlerts:
         self._quiet_seconds = quiet_seconds
 
     async def send(self, notice: Notice) -> None:
-        """Send the notice, at most once."""
         if not await self._is_new(notice):
             return
         body = {"text": _text(notice), "kind": notice.kind, "jobId": notice.job_id or None, "url": notice.url or None}

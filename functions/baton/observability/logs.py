@@ -154,7 +154,6 @@ class _SealedOutput(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Write what is left."""
         self.under.flush()
 
     def fileno(self) -> int:

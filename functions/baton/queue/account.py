@@ -53,9 +53,7 @@ class QueueSetup(Protocol):
         """Delete a topic; an unknown one is no error."""
         ...
 
-    async def signing_keys(self) -> SigningKeys:
-        """Return the account's keys."""
-        ...
+    async def signing_keys(self) -> SigningKeys: ...
 
     async def roll_signing_keys(self) -> SigningKeys:
         """Make the next key the current one, and create a new next key; each call rolls once more."""

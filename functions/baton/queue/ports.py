@@ -35,9 +35,7 @@ class Schedules(Protocol):
         """Return all schedules, also those of others on the same queue, by id."""
         ...
 
-    async def find(self, schedule_id: str) -> QueueSchedule | None:
-        """Find a schedule; None where there is none."""
-        ...
+    async def find(self, schedule_id: str) -> QueueSchedule | None: ...
 
     async def put(self, schedule_id: str, cron: str, message: Outgoing) -> None:
         """Make a schedule, or change it. Raises QueueRefusedError for a cron expression that the queue rejects."""

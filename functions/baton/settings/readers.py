@@ -18,7 +18,6 @@ API_KEY_ENTRY = r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})"
 
 
 def flag(given: str) -> bool:
-    """Parse a yes or no."""
     if given.lower() not in ("true", "false", "1", "0"):
         raise ValueError("true or false")
     return given.lower() in ("true", "1")
@@ -33,7 +32,6 @@ def dsn(given: str) -> str:
 
 
 def share(given: str) -> float:
-    """Parse a share of a whole."""
     if not re.fullmatch(r"0(\.\d+)?|\.\d+|1(\.0+)?", given):
         raise ValueError("a number from 0 to 1, such as 0.1")
     return float(given)
@@ -90,7 +88,6 @@ def callback_key(given: str) -> bytes:
 
 
 def media_types(given: str) -> str:
-    """Check patterns of media types."""
     what = "a comma list of media types in small letters, such as image/*,application/pdf"
     found = _parts(given, what)
     if not all(re.fullmatch(r"[a-z0-9*.+_-]+/[a-z0-9*.+_-]+", each) for each in found):

@@ -27,7 +27,6 @@ def object_store_url(given: str) -> str:
 
 
 def object_store_options(given: str) -> tuple[tuple[str, Any], ...]:
-    """Read what the client of the object store is given."""
     what = 'a JSON object of texts, numbers and flags, such as {"region": "eu-central-1"}'
     pairs = tuple(sorted(json_object(given, what).items()))
     if any(isinstance(value, list | dict) or value is None for _, value in pairs):
@@ -142,7 +141,6 @@ def secrets_of(address: str) -> tuple[str, ...]:
 
 
 def wants_cluster(address: str) -> bool:
-    """Return whether the address marks its server as one of a cluster."""
     return parse_qs(urlsplit(address).query).get("cluster", [""])[0].lower() in ("true", "1")
 
 

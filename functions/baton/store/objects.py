@@ -76,7 +76,6 @@ async def opened(
 
 
 async def only(data: bytes) -> AsyncIterator[bytes]:
-    """Yield these bytes."""
     yield data
 
 
@@ -336,7 +335,6 @@ class ResealedObjects(Objects):
     """The same for `baton keys reseal`, which alone writes over what is there."""
 
     async def refs(self, place: str) -> Sequence[str]:
-        """Return the refs of all objects at a place, in each store."""
         stores = range(len(self._urls))
         return [f"{store}/{one['path']}" for store in stores for one in await self._listed(store, place)]
 

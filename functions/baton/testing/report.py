@@ -238,7 +238,6 @@ def _most_starts(runs: list[Run]) -> dict[str, int]:
 
 
 def _without_crash(run: Run) -> Iterator[Finding]:
-    """Yield faults that need no crash."""
     if run.status not in _ENDED:
         yield Finding(run, "", f"the job does not come to an end: it is {run.status}", "give it fewer steps, or Limits")
     last: dict[str, Attempt] = {}

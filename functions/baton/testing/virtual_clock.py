@@ -64,7 +64,6 @@ class _Known(type):
 
 
 def _replacements(clock: VirtualClock) -> list[tuple[Any, Any]]:
-    """Return pairs of the real name and its replacement."""
     functions: dict[str, Callable[..., Any]] = {
         "time": clock.seconds,
         "time_ns": lambda: int(clock.seconds() * 1e9),

@@ -282,7 +282,6 @@ class World:
         self.loop.stop()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run work outside of all processes."""
         self.loop.create_task(self._watched(work), context=Context())
 
     async def _watched(self, work: Coroutine[Any, Any, None]) -> None:

@@ -162,7 +162,6 @@ class Container:
 
     @cached_property
     def emitter(self) -> Emitter:
-        """Publishes events."""
         return Emitter(self.settings, self.ports.queue, announces=bool(self.settings.approval_urls))
 
     async def _forget_files(self, job: Job) -> None:
@@ -249,7 +248,6 @@ class Container:
                 await each.close()
 
     def pipeline(self, spec: Spec) -> Pipeline:
-        """Build the pipeline of one function."""
         ports, settings = self.ports, self.settings
         longest = any(agent.runner is not None or agent.servers for agent in self.registry.agents)
         policy = Policy(

@@ -129,7 +129,6 @@ class Payloads:
         return {**results, **found}
 
     async def for_code(self, results: Results) -> Results:
-        """Return results with all their values, for code."""
         return {name: await self._filled(stored) for name, stored in results.items()}
 
     async def _filled(self, stored: dict[str, Any]) -> dict[str, Any]:

@@ -156,8 +156,6 @@ _SMALLEST = 9
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A packed bundle."""
-
     path: Path
     packed_bytes: int
     unpacked_bytes: int

@@ -28,7 +28,6 @@ def print_jobs(console: Console, jobs: list[dict[str, Any]]) -> None:
 
 
 def status_of(job: dict[str, Any]) -> Text:
-    """Return the job's status in its colour."""
     return Text(job["status"], style=_STATUS_STYLES.get(job["status"], ""))
 
 
@@ -62,7 +61,6 @@ def print_job(console: Console, job: dict[str, Any]) -> None:
 
 
 def print_answer(console: Console, job: dict[str, Any]) -> None:
-    """Print the job's answer, if it has one."""
     result = job["result"] or {}
     answer = result.get("answer")
     if answer:

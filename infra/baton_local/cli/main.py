@@ -69,7 +69,6 @@ class Commands(click.Group):
         return sorted(SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the subcommand."""
         del ctx
         found = SUBCOMMANDS.get(cmd_name)
         if found is None:

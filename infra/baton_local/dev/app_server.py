@@ -67,7 +67,6 @@ class OwnRecords(logging.Formatter):
         self._folder = folder
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's lines."""
         text = super().format(record)
         return "\n".join(map(_marked, text.split("\n"))) if _is_below(self._folder, record.pathname) else text
 

@@ -25,7 +25,6 @@ PRIVATE_FOLDER_MODE = 0o700
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Replace `path` by a file with this text and mode 600."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
     try:
@@ -122,7 +121,6 @@ class DevFile:
     fault: str = ""
 
     def as_record(self) -> dict[str, Any]:
-        """Return it as it stands in the file."""
         return asdict(self)
 
 

@@ -90,8 +90,6 @@ class Again:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Stop trying."""
-
     quick_deaths: int
 
 
@@ -237,7 +235,6 @@ class PartKeeper:
             self._notice_of_code(f"changes of its code are not seen, start the stack again: {error}")
 
     async def _replace_when_changed(self, changes: CodeChanges, process: subprocess.Popen[bytes]) -> None:
-        """End the process when its code changes; another one follows."""
         await changes.changed.wait()
         self._notice_of_code(f"{changes.name} has changed: starting again with it")
         self._has_new_code = True

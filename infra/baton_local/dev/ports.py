@@ -111,7 +111,6 @@ def read_remembered_ports(folder: Path) -> dict[str, int]:
 
 
 def remember_ports(folder: Path, ports: Mapping[str, int]) -> None:
-    """Note the ports for the next run on this folder."""
     write_private_file(folder / PORTS_FILE_NAME, json.dumps(dict(ports), indent=2) + "\n")
 
 

@@ -36,7 +36,6 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
 
     def process_ids(self) -> dict[str, int]:
-        """Return the process id of each part that runs."""
         return {name: keeper.pid for name, keeper in self._keepers.items() if keeper.pid is not None}
 
     def fault(self) -> str:

@@ -106,7 +106,6 @@ class Page:
 
 
 def pages(root: Path = ROOT) -> list[Page]:
-    """Return all pages with generated parts."""
     found = []
     for name, blocks in BLOCKS.items():
         is_now = should_be = (root / name).read_text(encoding="utf-8")

@@ -125,7 +125,6 @@ Status = TypeVar("Status", bound=StrEnum)
 
 
 def job_diagram() -> str:
-    """Return a job's life."""
     return _diagram(JobStatus.PENDING, JOB_TRANSITIONS)
 
 

@@ -122,7 +122,6 @@ HEAD = """\
 
 
 def env_example() -> str:
-    """Return the whole file."""
     return "\n".join([HEAD, *(_lines(setting) for setting in ALL_SETTINGS)])
 
 
@@ -224,7 +223,6 @@ def emulated_table() -> str:
 
 
 def not_emulated_table() -> str:
-    """Return one row a reason."""
     rows = ([row.what, row.why, row.answer] for row in NOT_EMULATED)
     return markdown_table(["what", "why", "what is answered"], rows)
 

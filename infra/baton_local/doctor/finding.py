@@ -42,7 +42,6 @@ def ok(check: str, text: str) -> Finding:
 
 
 def note(check: str, text: str, way_out: str = "") -> Finding:
-    """Return a finding that is worth knowing."""
     return Finding(check, Level.NOTE, text, way_out)
 
 
@@ -57,7 +56,6 @@ def failed(check: str, text: str, way_out: str) -> Finding:
 
 
 def skipped(check: str, text: str) -> Finding:
-    """Return a finding that this was not looked at."""
     return Finding(check, Level.SKIPPED, text)
 
 
@@ -88,7 +86,6 @@ def lines_of(finding: Finding, width: int = WIDTH) -> str:
 
 
 def document(findings: Sequence[Finding], origin: str) -> str:
-    """Format the findings for programs."""
     rows = [
         {"check": each.check, "level": each.level.value, "text": each.text, "wayOut": each.way_out or None}
         for each in findings

@@ -100,7 +100,6 @@ _LEAST_MAJOR = 7  # older servers do not take the first line of our scripts
 
 
 async def check_store(store: StoreCheck, clock: Clock, settings: Settings) -> list[Finding]:
-    """Return the findings about the store."""
     times_ms = list[int]()
     try:
         for _ in range(_PINGS):

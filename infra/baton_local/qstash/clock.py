@@ -17,9 +17,7 @@ _LONGEST_WAIT_SECONDS = 3_600.0
 class Cancellable(Protocol):
     """A wake-up that may be called off."""
 
-    def cancel(self) -> None:
-        """Call it off."""
-        ...
+    def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
@@ -56,7 +54,6 @@ class _WakeUp:
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
-        """Call it off."""
         self.callback = None
 
 

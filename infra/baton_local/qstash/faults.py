@@ -58,12 +58,10 @@ class FaultPlan:
             self.rules.remove(rule)
 
     def clear(self) -> None:
-        """Remove all rules."""
         self.rules.clear()
         self.clock_skew_seconds = 0
 
     def view(self) -> dict[str, Any]:
-        """Return what is left, as answered."""
         return asdict(self)
 
 
@@ -155,7 +153,6 @@ class SkewedClock:
         self._plan = plan
 
     def now_ms(self) -> int:
-        """Return the wrong time."""
         return self._clock.now_ms() + self._plan.clock_skew_seconds * 1_000
 
     def call_at(self, at_ms: int, callback: Callable[[], None]) -> Cancellable:

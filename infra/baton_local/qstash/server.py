@@ -77,7 +77,6 @@ class App:
                 self._api = None
 
     async def __call__(self, scope: http_server.Event, receive: http_server.Receive, send: http_server.Send) -> None:
-        """Serve a request (ASGI)."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http" and self._api is not None:

@@ -91,8 +91,6 @@ class Callers:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server is started with."""
-
     data: Path
     host: str = "127.0.0.1"
     port: int = 8080

@@ -182,7 +182,6 @@ TOKEN, PROOF = "LOCAL_REDIS_TOKEN", "LOCAL_PART_PROOF"
 
 
 def add_bridge_options(parser: argparse.ArgumentParser) -> None:
-    """Declare them."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help="port; 0 takes a free one (default: %(default)s)"
@@ -194,7 +193,6 @@ def add_bridge_options(parser: argparse.ArgumentParser) -> None:
 def bridge_settings(
     options: argparse.Namespace, server: ServerAddress, token: str, environment: Mapping[str, str]
 ) -> BridgeSettings:
-    """Return the settings that parsed options ask for."""
     read_only: str | None = options.read_only_token
     return BridgeSettings(
         server=server,

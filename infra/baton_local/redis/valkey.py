@@ -100,8 +100,6 @@ class ServerNotFoundError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServerBinary:
-    """An executable server and its version."""
-
     path: Path
     version: tuple[int, int, int]
 

@@ -28,8 +28,6 @@ _OF_MODELS = {"model_error", "model_timeout"}
 
 
 class RecordedTurn:
-    """Performs CallModel."""
-
     def __init__(self, turn: Executing, play: Play) -> None:
         self._turn = turn
         self._play = play
@@ -51,8 +49,6 @@ class RecordedTurn:
 
 
 class RecordedRun:
-    """Performs RunTool."""
-
     def __init__(self, run: Executing, play: Play) -> None:
         self._run = run
         self._play = play
@@ -155,7 +151,6 @@ class ReplayQueue:
         self._count = 0
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
-        """Keep them."""
         ids = [f"msg_{self._count + n}" for n in range(len(messages))]
         self._count += len(messages)
         self._published += zip(ids, messages, strict=True)

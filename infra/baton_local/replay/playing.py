@@ -207,7 +207,6 @@ class _Player:
             self._take()
 
     async def cancel(self, recorded: RecordedJob) -> None:
-        """Cancel the job, as somebody did."""
         by = (recorded.error.message if recorded.error else "").removeprefix("cancelled").removeprefix(" by ")
         await self.stage.commands.cancel.commit(recorded.id, Cancellation(by=by), _OUTSIDE)
 

@@ -46,7 +46,6 @@ class RecordedFailure(_Record):
     retryable: bool = False
 
     def __str__(self) -> str:
-        """Return the place as people read it."""
         return f"{self.type}: {self.message}"
 
 
@@ -167,7 +166,6 @@ class RecordedJob(_Record):
         return next((attempt for attempt in of_turn if attempt.attempt == number), None)
 
     def was_called(self, turn: int, number: int) -> bool:
-        """Return whether the model was called in this attempt."""
         found = self.attempt(turn, number)
         return found is not None and self._was_called(found)
 
@@ -176,11 +174,9 @@ class RecordedJob(_Record):
         return sorted({attempt.turn for attempt in self.model_calls if self._was_called(attempt)})
 
     def call(self, turn: int, position: int) -> RecordedCall | None:
-        """Return a tool call by its place."""
         return next((call for call in self.tool_calls if (call.turn, call.position) == (turn, position)), None)
 
     def memory(self) -> dict[str, Any] | None:
-        """Return what was retrieved of memory."""
         return next((entry for entry in self.transcript if entry.get("role") == MEMORY_ROLE), None)
 
     def recorded_before(self) -> dict[str, Any] | None:
@@ -221,8 +217,6 @@ def job_of_agent(root: RecordedJob, agent: str) -> RecordedJob:
 
 
 class Recording(_Record):
-    """The whole document."""
-
     job: RecordedJob
     texts: dict[str, Any] = Field(default_factory=dict[str, Any])
 

@@ -197,7 +197,6 @@ class RecordedRegistry(Registry):
         return recorded_tool(self._real.tool(name), self._play)
 
     def model_of(self, agent: Agent | str) -> Model:
-        """Return the agent's model, as it answered."""
         return RecordedModel(self._real.model_of(agent), self._play)
 
     def summarizer_of(self, agent: Agent | str) -> Model:

@@ -81,7 +81,6 @@ class PlanForm:
         return plan
 
     def render(self, plan: FaultPlan) -> dict[str, Any]:
-        """Return what is left of a plan, as answered."""
         return {name: getattr(plan, field) for name, field in self.fields.items()}
 
     def _names(self, name: str, value: Any) -> tuple[str, ...]:

@@ -115,7 +115,6 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
-        """Return whether it is time to end."""
         return await super().on_tick(counter) or self._stopped.is_set()
 
 

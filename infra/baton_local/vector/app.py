@@ -76,7 +76,6 @@ class Request(NamedTuple):
     everywhere: bool = False
 
     def decoded(self, decoder: msgspec.json.Decoder[Any]) -> Any:
-        """Return the body in its form."""
         try:
             return decoder.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -235,7 +234,6 @@ class Api:
         self._plan, self._requests, self._operations = FaultPlan(), 0, Counter[str]()
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
         operation = scope["raw_path"].lstrip(b"/").partition(b"/")[0].decode("latin-1")
         strike = self._plan.next_strike((operation,)) if operation in OPERATIONS else None
         delay_seconds = self._plan.delay_seconds

@@ -113,8 +113,6 @@ Metadata = dict[str, Any]
 
 
 class Record(NamedTuple):
-    """A record as it was sent."""
-
     id: str
     vector: Sequence[float]
     metadata: Metadata | None = None
@@ -202,7 +200,6 @@ class Index:
             yield Record(record_id, array("d", blob), json.loads(metadata), data)
 
     def fetch(self, namespace: str, ids: Iterable[str]) -> list[Record | None]:
-        """Return a record for each id, None where there is none."""
         return [next(self.records(namespace, "AND id=?", each), None) for each in ids]
 
     def search(self, namespace: str, vector: Sequence[float], wanted: Filter | None) -> list[tuple[float, Record]]:
@@ -235,7 +232,6 @@ class Index:
             database.executemany("DELETE FROM records WHERE namespace=?", [(name,) for name in namespaces])
 
     def delete_namespace(self, name: str) -> None:
-        """Remove a namespace with its records."""
         if not name:
             raise unacceptable("The default namespace cannot be deleted; name another: /delete-namespace/<namespace>")
         with self._database as database:

@@ -57,7 +57,6 @@ class QStashRecords:
     async def dead_letters(
         self, *, message_id: str = "", label: str = "", url: str = "", cursor: str = ""
     ) -> DeadLetters:
-        """Return up to a hundred dead letters."""
         wanted: DlqFilter = {"label": label} if label else {}
         if url:
             wanted["url"] = url

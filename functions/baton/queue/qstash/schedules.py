@@ -29,7 +29,6 @@ class QStashSchedules:
             return None
 
     async def put(self, schedule_id: str, cron: str, message: Outgoing) -> None:
-        """Make a schedule, or change it."""
         request = self._client.sdk.schedule.create(
             destination=message.topic or message.url,
             cron=cron,

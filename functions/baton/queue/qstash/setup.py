@@ -26,7 +26,6 @@ class QStashSetup:
         return [_topic(each) for each in await self._client.sdk.http.request(path="/v2/topics", method="GET")]
 
     async def put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> None:
-        """Add or change an endpoint."""
         request: UpsertEndpointRequest = {"url": endpoint.url}
         if endpoint.name:
             request["name"] = endpoint.name
@@ -55,7 +54,6 @@ class QStashSetup:
         await self._client.request(self._client.sdk.url_group.delete(topic))
 
     async def signing_keys(self) -> SigningKeys:
-        """Return the account's keys."""
         found = await self._client.request(self._client.sdk.signing_key.get())
         return SigningKeys(found.current, found.next)
 

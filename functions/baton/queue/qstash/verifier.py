@@ -100,7 +100,6 @@ class QueueVerifier:
         return False
 
     def _holds(self, claims: _Claims, url: str) -> bool:
-        """Return whether the signed claims fit this URL, now."""
         if claims.iss != "Upstash" or claims.sub != url or claims.aud:
             return False
         not_before, expires = max(claims.nbf, claims.iat), claims.exp

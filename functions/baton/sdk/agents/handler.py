@@ -192,7 +192,6 @@ class Handlers(tuple[Handler, ...]):
     __slots__ = ()
 
     def of(self, event: str) -> tuple[Handler, ...]:
-        """Return the handlers of app events of this name."""
         return tuple(each for each in self if each.event == event)
 
     @property

@@ -44,7 +44,6 @@ class Summarize(Record, frozen=True):
     model: Model | str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse invalid values."""
         _check_max_tokens(self, self.max_tokens)
         if not is_whole(self.keep_turns) or self.keep_turns < 1:
             raise ValueError(f"Summarize(keep_turns={self.keep_turns!r}): a whole number from 1")

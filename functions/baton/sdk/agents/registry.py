@@ -291,7 +291,6 @@ def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> 
 
 
 def offered(agent: Agent, tools: Mapping[str, Tool]) -> Mapping[str, Tool]:
-    """Return the tools that an agent with these tools offers to its model."""
     limits = agent.script_limits
     if limits is None:
         return tools
@@ -395,7 +394,6 @@ def remembers(registry: Registry) -> bool:
 
 
 def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
-    """Return the model policy of this agent's jobs."""
     # Memory is searched with the task's text, and a plan's results are read, even if the model reads no history.
     if agent.runner is not None:
         return ModelPolicy(

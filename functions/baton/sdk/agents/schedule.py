@@ -62,7 +62,6 @@ class Schedule:
     backfill: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be a schedule."""
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or len(self.name) > _NAME_LIMIT_CHARS:
             raise ValueError(
                 f"Schedule({self.name!r}): a name has up to {_NAME_LIMIT_CHARS} letters, digits, '.', '_', '-'"

@@ -70,7 +70,6 @@ class NamedAnswer(StorableLines):
         self._request = request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Pass on the whole answer."""
         yield _named(b"".join([piece async for piece in super().__aiter__()]), self._request)
 
 

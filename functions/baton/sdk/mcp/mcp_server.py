@@ -51,7 +51,6 @@ class ClientCredentials(Struct, frozen=True):
     hosts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Return a text without the secret."""
         return f"ClientCredentials({self.client_id!r})"
 
 
@@ -127,7 +126,6 @@ class McpServer(ToolSource):
         return text
 
     def headers_for(self, context: McpContext) -> dict[str, str]:
-        """Return the headers of requests for a job."""
         return dict((self.headers(context) if callable(self.headers) else self.headers) or {})
 
     def identity(self, context: McpContext) -> tuple[Any, ...]:

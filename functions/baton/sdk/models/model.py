@@ -132,9 +132,7 @@ Message = UserMessage | ModelMessage | ToolMessage
 class Listener(Protocol):
     """A receiver of an answer's text while it is made. It never raises, and does not delay a model for long."""
 
-    async def write(self, text: str) -> None:
-        """Append this text to the answer."""
-        ...
+    async def write(self, text: str) -> None: ...
 
     async def withdrawn(self) -> None:
         """Discard the text so far: the answer begins anew."""

@@ -49,7 +49,6 @@ class ScriptedModel:
         self._pause_seconds = seconds_of(pause_seconds, "ScriptedModel(...): pause_seconds")
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Return the entry of this turn."""
         if not 1 <= request.turn <= len(self._script):
             raise ModelError(
                 f"the script has {len(self._script)} entries and no answer for turn {request.turn};"

@@ -44,13 +44,11 @@ class ResultOf(Record, frozen=True):
         raise TypeError(f"{self!r} cannot be put into a text; give it to the step as an argument of its own")
 
     def __repr__(self) -> str:
-        """Return the reference as the author wrote it."""
         if self.step == TASK and self.path:
             return f"task_{self.path[0]}" + "".join(f"[{part!r}]" for part in self.path[1:])
         return f"result_of({self.step!r})" + "".join(f"[{part!r}]" for part in self.path)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the recorded form."""
         return {KEY: {"step": self.step, "path": list(self.path)}}
 
 

@@ -22,9 +22,7 @@ class Named(Protocol):
     """A tool of a step besides a `Tool`: an agent."""
 
     @property
-    def name(self) -> str:
-        """The tool's name."""
-        ...
+    def name(self) -> str: ...
 
 
 class Step(Record, frozen=True, eq=False):

@@ -361,7 +361,6 @@ def _as_messages(known: Message | str, contents: FileContents) -> list[ai.ModelM
 def _parts(
     tool_call_id: str, tool: str, stored: Mapping[str, Any], contents: FileContents
 ) -> Sequence[ai.ModelRequestPart]:
-    """Build the parts that answer a call in the next request."""
     error = stored.get("error")
     if error is not None or "ok" not in stored:
         kind, message = (error["type"], error["message"]) if error else ("unknown", "the result is not recorded")

@@ -78,7 +78,6 @@ class ListedOnce(WrapperToolset[Any]):
         return await super().__aenter__() if self.connects else self
 
     async def __aexit__(self, *args: object) -> bool | None:
-        """Close what was opened."""
         return await super().__aexit__(*args) if self.connects else None
 
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:

@@ -142,7 +142,6 @@ class KnownSecrets:
             self._first.setdefault(form[0], []).append(form)
 
     def __repr__(self) -> str:
-        """Return a text without the values."""
         return f"KnownSecrets({len(self._values)} values)"
 
     def and_those_in(self, value: Any) -> "KnownSecrets":
@@ -151,7 +150,6 @@ class KnownSecrets:
         return KnownSecrets((*self._values, *more)) if more else self
 
     def hide(self, text: str) -> str:
-        """Replace the secrets in a text."""
         if self._pattern is None or (len(text) >= _LONG_CHARS and not any(map(text.__contains__, self._forms))):
             return text
         return self._pattern.sub(REDACTED, text)
@@ -195,7 +193,6 @@ class KnownSecrets:
                 return value
 
     def hide_in_json(self, text: str) -> str:
-        """Replace the secrets in a JSON text."""
         return _dump(self.hide_in(json.loads(text))) if any(map(text.__contains__, self._forms)) else text
 
 

@@ -51,8 +51,6 @@ class ToolInput(TypedDict):
 
 
 class ToolOutput(TypedDict):
-    """A call has its result."""
-
     type: Literal["tool-output-available"]
     toolCallId: str
     output: Any

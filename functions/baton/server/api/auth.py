@@ -238,7 +238,6 @@ def remember(request: HTTPConnection, principal: Principal) -> None:
 
 
 def known_principal(request: Request) -> Principal | None:
-    """Return the caller, if it is known."""
     found: Principal | None = request.scope.get(_PRINCIPAL)
     return found
 

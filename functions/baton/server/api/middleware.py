@@ -22,7 +22,6 @@ class MeteredApp:
         self._metering = metering
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, metered."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -75,7 +74,6 @@ class SecurityHeaders:
 
 
 def secured(app: ASGIApp, settings: Settings) -> SecurityHeaders:
-    """Wrap an app with these headers."""
     https = settings.worker_base_url.startswith("https://")
     return SecurityHeaders(app, https=https, shared=bool(settings.cors_origins))
 

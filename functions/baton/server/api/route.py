@@ -24,7 +24,6 @@ class _AnyText(Convertor[str]):
     regex = r"[\s\S]*"
 
     def convert(self, value: str) -> str:
-        """Return the text."""
         return value
 
     def to_string(self, value: str) -> str:

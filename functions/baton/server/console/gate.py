@@ -113,7 +113,6 @@ class Visit:
 
     @property
     def container(self) -> Container:
-        """The deployment's."""
         return self.context.container
 
     @property
@@ -127,7 +126,6 @@ class Visit:
         return self.request.query_params.get(name, "").strip()
 
     def page(self, template: str, status: int = 200, **values: object) -> Response:
-        """Build a page of this session."""
         shown = page(template, status, visit=self, token=self.signer.form_token(self.session), **values)
         if self.notice:
             shown.delete_cookie(NOTICE_COOKIE, path="/console")
@@ -161,7 +159,6 @@ class Gate:
         return PathRoute(path, self._guarded(shows, changes=False), methods=["GET"])
 
     def post(self, path: str, does: Page) -> Route:
-        """Make the route of a form."""
         return PathRoute(path, self._guarded(does, changes=True), methods=["POST"])
 
     def forms(self, path: str, **does: Page) -> Route:
@@ -246,7 +243,6 @@ def _check(visit: Visit, form: Form) -> None:
 
 
 def refused(visit: Visit | None, error: Exception) -> Response:
-    """Build the page of an error."""
     shows = page if visit is None else visit.page
     if isinstance(error, ApiError):
         return shows("error.html", error.status, code=error.status, detail=str(error))

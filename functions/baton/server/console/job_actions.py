@@ -166,7 +166,6 @@ async def start(visit: Visit) -> Response:
 
 
 async def cancel(visit: Visit) -> Response:
-    """Cancel the job at once."""
     job_id = visit.request.path_params["job_id"]
     await visit.context.jobs.changed(visit.principal, job_id, ChangeBody(action="cancel"))
     return visit.go(f"/console/jobs/{job_id}", "The job is cancelled.")

@@ -112,7 +112,6 @@ class _Pieces:
         self._calls: dict[str, dict[str, Any]] = {}
 
     def begin(self, parts: Sequence[str]) -> None:
-        """Record the parts that the page has."""
         self.timeline.take(parts)
         self._trace.take(parts)
 

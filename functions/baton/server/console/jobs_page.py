@@ -61,7 +61,6 @@ def _moment(text: str, days: int) -> str:
 
 
 def query_of(given: dict[str, str], **more: str) -> QueryParams:
-    """Build the query of a list."""
     pairs = [(name, one) for name, text in wanted(given).items() for one in (text if name == "tag" else [text])]
     return QueryParams([*pairs, *((name, text) for name, text in more.items() if text)])
 

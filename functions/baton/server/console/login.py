@@ -56,7 +56,6 @@ class Login:
         return shown
 
     async def leave(self, visit: Visit) -> Response:
-        """Log out."""
         response = visit.go(LOGIN)
         response.delete_cookie(COOKIE)
         return response

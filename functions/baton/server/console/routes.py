@@ -36,7 +36,6 @@ APPROVALS = approvals_page.HOME
 
 
 def console_routes(container: Container, keys: Keys) -> list[Route]:
-    """Build every route of the console."""
     gate = Gate(context_of(container, keys))
     login = Login(container, keys, gate.signer)
     return [

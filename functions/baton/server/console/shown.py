@@ -111,7 +111,6 @@ def pretty_json(text: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Format a JSON value in one line."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -42,7 +42,6 @@ class Trace:
         self._asked = dict[str, str]()
 
     def take(self, parts: Iterable[str]) -> None:
-        """Read more parts."""
         for text in parts:
             if any(mark in text for mark in _MARKS):
                 part = json.loads(text)

@@ -65,7 +65,6 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 async def show(visit: Visit) -> Response:
-    """Show the whole page."""
     shown, turn = await shown_job(visit), whole_number(visit.request.path_params["turn"])
     snapshot = shown.traced.snapshot
     job = snapshot.job

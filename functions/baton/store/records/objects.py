@@ -104,7 +104,6 @@ def record_apart(record: Mapping[str, Any], moved: Mapping[str, Any], there: dic
 
 
 def record_whole(record: Mapping[str, Any], content: bytes) -> dict[str, Any]:
-    """Return a record with its large fields."""
     return {**{name: value for name, value in record.items() if name != "apart"}, **json.loads(content)}
 
 

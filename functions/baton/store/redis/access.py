@@ -60,7 +60,6 @@ class ApiKeyStore:
         return bool(first)
 
     async def used(self, digest: str, day: str) -> None:
-        """Note that a key was used on this day."""
         await self._redis.execute("HSET", keys.API_KEYS, _USED + digest, day)
 
 
@@ -170,5 +169,4 @@ class _Scripts:
         self._connection = connection
 
     async def eval(self, text: str, keys_: list[str], args: list[Any]) -> Any:
-        """Run a script."""
         return await self._connection.run(counted(text), keys_, args)

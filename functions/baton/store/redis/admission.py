@@ -253,7 +253,6 @@ class AdmissionControl:
         return await self._semaphore.entries_of([member.rpartition("\0")[2] for member in members])
 
     async def ends(self) -> dict[str, AgentCounters]:
-        """Return the sums of ended jobs, by agent."""
         return await self._sums.ends()
 
     async def used(self) -> tuple[MonthUsed, ...]:

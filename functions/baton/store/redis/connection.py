@@ -269,7 +269,6 @@ class RedisConnection:
             raise self._denied(", ".join(f"{words[0]} on {key}" if key else " ".join(words) for words, key in each))
 
     async def execute(self, *command: str | int) -> Any:
-        """Run one command."""
         return (await self.pipeline(command))[0]
 
     async def pipeline(self, *commands: Sequence[str | int]) -> list[Any]:

@@ -103,7 +103,6 @@ def entry_from(text: str) -> QueueEntry:
 
 
 def member_field(job_id: str) -> str:
-    """Return the field of a job's record."""
     return f"{_MEMBER_FIELD}{job_id}"
 
 

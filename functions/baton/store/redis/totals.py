@@ -198,7 +198,6 @@ class KeptEvents:
         return int(await self._redis.execute("HGET", keys.kept_events_key(tenant), TOTAL) or 0)
 
     async def add(self, tenant: str, job_id: str) -> None:
-        """Count one more of a job."""
         key = keys.kept_events_key(tenant)
         await self._redis.pipeline(
             ["HINCRBY", key, job_id, 1], ["HINCRBY", key, TOTAL, 1], ["PEXPIRE", key, self._retention_ms]
@@ -284,7 +283,6 @@ class EndedSums:
         await self._redis.written(patch)
 
     async def ends(self) -> dict[str, AgentCounters]:
-        """Return the sums of ended jobs, by agent."""
         await self.add_all()
         stored = await self._redis.execute("HGETALL", keys.ADMISSION_ENDS)
         return {agent: load_counters(text) for agent, text in stored.items()}

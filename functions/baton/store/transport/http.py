@@ -41,7 +41,6 @@ async def _plainly(
 
 
 async def whole_answer(http: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    """Read the answer to its end."""
     response = await http.handle_async_request(request)
     try:
         await response.aread()

@@ -309,7 +309,6 @@ class Http1Posting:
         self._head = head_of("POST", url, headers)
 
     def __call__(self, content: bytes, more: tuple[bytes, bytes]) -> Coroutine[Any, Any, Answer]:
-        """Post, and read the whole answer."""
         last = b"%b: %b\r\nContent-Length: %d" % (*more, len(content))
         return self._transport.send(self._place, b"%b\r\n%b\r\n\r\n%b" % (self._head, last, content))
 

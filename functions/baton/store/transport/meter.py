@@ -25,7 +25,6 @@ class Meter:
         self._counted_ms = clock.now_ms()
 
     def charge(self, messages: int, requests: int, commands: int, deliveries: int, size_bytes: int) -> None:
-        """Add to the usage."""
         counts = self._counts
         counts[0] += messages
         counts[1] += requests
@@ -91,7 +90,6 @@ def current() -> Meter | None:
 def charge(
     *, messages: int = 0, requests: int = 0, commands: int = 0, deliveries: int = 0, size_bytes: int = 0
 ) -> None:
-    """Charge usage to this invocation."""
     meter = _METER.get()
     if meter is not None:
         meter.charge(messages, requests, commands, deliveries, size_bytes)

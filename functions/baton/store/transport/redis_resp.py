@@ -61,7 +61,6 @@ class SlotMap:
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """Every owner."""
         return tuple(dict.fromkeys(place for _, _, place in self._ranges))
 
     def owner(self, key: str | None) -> Place:

@@ -39,8 +39,6 @@ _list_log = logging.getLogger("baton.listing")
 
 
 class JobRows:
-    """Keeps jobs in the lists."""
-
     def __init__(self, listing: Listing, counters: Counters) -> None:
         self.listing = listing
         self._counters = counters
@@ -72,8 +70,6 @@ NOT_AT_HAND = Usage()
 
 
 class SlotClient:
-    """Performs RequestSlot."""
-
     def __init__(self, admission: Admission, rows: JobRows, emitter: Emitter, clock: Clock, quota: StoredQuota) -> None:
         self.quota = quota
         self._admission = admission

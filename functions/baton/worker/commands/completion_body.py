@@ -28,7 +28,6 @@ class CompletionBody(BaseModel):
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """The outcome that is recorded for the call."""
         if self.success:
             return {"ok": self.result}
         return {"error": {"type": "operation_failed", "message": self.error or _NO_ERROR_TEXT}}

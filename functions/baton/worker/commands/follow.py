@@ -44,7 +44,6 @@ class JobNotices:
         self._followers: dict[str, set[asyncio.Event]] = {}
 
     def notify(self, job_id: str) -> None:
-        """Wake the followers of this job."""
         for noticed in self._followers.get(job_id, ()):
             noticed.set()
 

@@ -173,8 +173,6 @@ def _may_start(job: Job, call: CallRecord, operation_id: str) -> bool:
 
 
 class CompleteOperation:
-    """Signals outcomes of operations."""
-
     def __init__(
         self,
         reader: Reader,

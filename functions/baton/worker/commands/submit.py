@@ -276,7 +276,6 @@ class SubmitJob(BeginsRun):
         return items
 
     async def find(self, job_id: str) -> Job | None:
-        """Return a job, if it is known."""
         loaded = await self._store.load(job_id)
         return loaded.job if loaded else None
 

@@ -39,7 +39,6 @@ class Turn(Struct, frozen=True):
 
     @property
     def results_bytes(self) -> int:
-        """The size of its calls' results."""
         return sum(size_bytes(result) for result in self.results.values())
 
     @property
@@ -61,7 +60,6 @@ class Conversation(Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """The size of everything that is sent."""
         return self.head_bytes + sum(turn.size_bytes for turn in self.turns)
 
     @property

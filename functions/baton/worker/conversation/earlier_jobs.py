@@ -47,8 +47,6 @@ _MOST_READS = 4
 
 
 class Earlier(Protocol):
-    """A source of the earlier conversation."""
-
     async def before(
         self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
     ) -> tuple[Exchange, ...]:

@@ -37,8 +37,6 @@ _RESULT_BYTES = 200_000
 
 
 class ContinueSession:
-    """Submits continuations."""
-
     def __init__(self, registry: Registry, commands: Commands, clock: Clock, take_back: TakeBack) -> None:
         self._registry = registry
         self._commands = commands

@@ -69,8 +69,6 @@ Asking = Callable[[Model, ModelRequest], Awaitable[ModelAnswer | ModelWaits]]
 
 
 class ModelTurn:
-    """Performs CallModel."""
-
     def __init__(
         self,
         registry: Registry,

@@ -71,8 +71,6 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
 
 
 class BackgroundCalls:
-    """Starts operations."""
-
     def __init__(self, commands: Commands, outcomes: OperationOutcomes, clock: Clock, take_back: TakeBack) -> None:
         self._commands = commands
         self._take_back = take_back

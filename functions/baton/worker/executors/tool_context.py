@@ -183,7 +183,6 @@ class TenantOperations:
         self._tenant = tenant
 
     async def status(self, operation_id: str, job_id: str = "") -> dict[str, Any]:
-        """Return how far the operation is."""
         call_id = call_of_operation(operation_id)
         found = await self._found(job_of_call(call_id), call_id) if call_id else None
         found = found or (await self._found(job_id) if job_id else None)

@@ -68,7 +68,6 @@ class ResultLimit(NamedTuple):
 
     @property
     def most_bytes(self) -> int:
-        """The larger of both."""
         return self.large_bytes or self.small_bytes
 
     @property
@@ -78,8 +77,6 @@ class ResultLimit(NamedTuple):
 
 
 class ToolRun:
-    """Performs RunTool."""
-
     def __init__(
         self,
         registry: Registry,

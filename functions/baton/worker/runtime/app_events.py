@@ -106,8 +106,6 @@ def _counts(results: Iterable[int | BaseException]) -> Iterator[int]:
 
 
 class HandleAppEvent:
-    """Handles messages of the endpoint."""
-
     def __init__(
         self, registry: Registry, records: AppEvents, commands: Commands, emitter: Emitter, clock: Clock
     ) -> None:

@@ -97,7 +97,6 @@ class Claims:
         self._policy.stopping.at_work -= 1
 
     def done(self, claim: Claim) -> None:
-        """Stop prolonging a claim."""
         self._held.pop(claim.item_key, None)
         if not self._held and self._renewing is not None:
             self.rest()

@@ -86,7 +86,6 @@ def plan_attributes(item: OpenItem) -> Attributes:
 
 
 def tool_attributes(name: str, call_id: str, description: str) -> Attributes:
-    """Return the attributes of the span of an attempt of a tool call."""
     shown: Attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
     shown |= {"gen_ai.tool.call.id": call_id, "gen_ai.tool.type": "function"}
     return shown | ({"gen_ai.tool.description": description} if description else {})

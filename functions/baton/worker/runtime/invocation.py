@@ -30,7 +30,6 @@ class RunningSteps:
         self._one_is_over = asyncio.Event()
 
     def begin(self, step: Coroutine[Any, Any, None]) -> None:
-        """Work on a step, too."""
         task = asyncio.create_task(step)
         self.tasks.add(task)
         task.add_done_callback(self._end)
@@ -76,7 +75,6 @@ class Dispatched:
         return self._later.get(item.key, 0) == item.free_at_ms() > now_ms + CLOCK_ERROR_MS
 
     def add(self, item: WorkItem) -> None:
-        """Note that this item is published now."""
         self._keys.add(item.key)
         self._later[item.key] = item.free_at_ms()
 

@@ -72,7 +72,6 @@ def job_view(
 
 
 def score_view(score: Score) -> dict[str, Any]:
-    """Return a score as the API shows it."""
     return {
         "name": score.name,
         "value": score.value,

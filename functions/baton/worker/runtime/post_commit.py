@@ -29,7 +29,6 @@ class HungCalls:
         self._alerting = alerting
 
     async def __call__(self, call: HungCall) -> None:
-        """Count the call, and send an alert."""
         await count(self._counters, {f"{HUNG_TOOLS}:{call.tool}": 1})
         text = (
             f"tool {call.tool!r} hangs: call {call.call_id} of job {call.job_id} still runs after its limit of"
@@ -39,14 +38,11 @@ class HungCalls:
 
 
 class PostCommit:
-    """Performs post-commit effects."""
-
     def __init__(self, outcomes: OperationOutcomes, alerting: Alerting, admission: Admission, clock: Clock) -> None:
         self._outcomes, self._admission, self._clock = outcomes, admission, clock
         self._alerting = alerting
 
     async def __call__(self, effects: Sequence[Effect]) -> None:
-        """Perform the effects that follow a COMMIT."""
         for effect in effects:
             match effect:
                 case Alert():

@@ -69,7 +69,6 @@ class Spec(Struct, frozen=True):
 
 
 def event_spec(name: str, event_type: EventType, continues: frozenset[ItemKind], *executors: Executors) -> Spec:
-    """Return the spec of a function that handles one event type."""
     return Spec(name, ENDPOINTS[event_type], event_type, continues, executors=executors)
 
 

@@ -46,7 +46,6 @@ def job_cost(usage: Usage, used: Used, prices: Prices) -> dict[str, float]:
 
 
 def session_usage(jobs: Sequence[Snapshot], prices: Prices) -> dict[str, Any]:
-    """Return the usage and the cost of the jobs of a page of a session."""
     views = [usage_view(each.usage, each.job.used) for each in jobs]
     costs = [job_cost(each.usage, each.job.used, prices) for each in jobs]
     return {"jobs": len(jobs), **summed(views), "cost": {name: round(much, 9) for name, much in summed(costs).items()}}

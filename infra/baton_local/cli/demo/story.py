@@ -63,7 +63,6 @@ class Story:
         return 0
 
     async def _run(self, client: AsyncBatonClient, task: Task, started: float) -> Job:
-        """Show one job to its end; return it as it is then."""
         session, data = task.session or None, task.data or None
         job_id = (await client.submit(self.scenario.job_type, task.task, session=session, input_data=data)).id
         self.view.show_task(self.scenario.job_type, task.task, job_id, task.session)
@@ -97,7 +96,6 @@ class Story:
                 await operator.approve(checkpoint_id, comment="by the demo")
 
     def _bring_fault(self) -> None:
-        """Bring the fault once its time has come."""
         killed = self.fault.after_event(self.view.events) if self.fault is not None else None
         if killed is not None:
             self.view.show(f"  !!  kill -9 of the app (process {killed}) in the middle of the job", "bold red")

@@ -114,11 +114,9 @@ class DemoView:
         self.events = 0
 
     def show(self, text: str, style: str = "") -> None:
-        """Print one line."""
         self._line(Text(plain(text), style=style))
 
     def show_task(self, job_type: str, task: str, job_id: str, session: str = "") -> None:
-        """Show the job, and the heads of the columns."""
         self._line(Text.assemble(("Question  ", "bold"), plain(task)))
         if session:
             self._line(Text.assemble(("Session   ", "bold"), plain(session)))
@@ -168,7 +166,6 @@ class DemoView:
             self._line(Text(ANSWER_INDENT + line.plain.rstrip()))
 
     def bill(self, cost: Cost, wall_seconds: float) -> None:
-        """Show what the job cost."""
         per_event = max(self.events, 1)
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         table.add_column(style="bold")

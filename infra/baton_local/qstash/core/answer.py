@@ -17,7 +17,6 @@ class Answer:
 
 
 def bad_request(message: str) -> ApiError:
-    """Make the error for a malformed request (400)."""
     return ApiError(HTTPStatus.BAD_REQUEST, message)
 
 

@@ -107,7 +107,6 @@ class FlowKey:
         self.last_used_ms = now_ms
 
     def end(self, now_ms: int) -> None:
-        """Count the end of a delivery."""
         self.in_flight = max(0, self.in_flight - 1)
         self.last_used_ms = now_ms
 

@@ -98,7 +98,6 @@ class Redaction:
     header_names: tuple[str, ...] = ()
 
     def shown_headers(self, headers: HeaderMap) -> HeaderMap:
-        """Return the header map as the API shows it."""
         return {
             name: [digest(value.encode()) for value in values]
             if self.all_headers or name in self.header_names

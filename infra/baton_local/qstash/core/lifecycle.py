@@ -78,7 +78,6 @@ _SCHEDULE_STATE = {EventState.DELIVERED: "SUCCESS", EventState.FAILED: "FAIL", E
 
 
 def admit(step: Transition, tenant: Tenant, message: Message) -> None:
-    """Take in a new message."""
     limits = step.state.limits
     live = Live(message, step.now_ms + limits.scaled_ms(message.not_before_ms - message.created_at_ms))
     tenant.live[message.id] = live

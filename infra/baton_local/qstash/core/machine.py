@@ -75,7 +75,6 @@ def end_attempt(step: Transition, tenant: Tenant, message_id: str, retried: int,
 def apply(
     state: State, now_ms: int, user: str, command: Command[P], *arguments: P.args, **options: P.kwargs
 ) -> Outcome:
-    """Carry out one command of a user."""
     step = Transition(state, now_ms)
     answer = command(step, state.tenant(user), *arguments, **options)
     return Outcome(answer, step.changes, step.effects)

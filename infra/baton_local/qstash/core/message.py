@@ -176,8 +176,6 @@ IN_PROGRESS = (EventState.ACTIVE, EventState.RETRY, EventState.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One transition of one message."""
-
     message: Message
     time_ms: int
     state: EventState

@@ -40,8 +40,6 @@ _LARGEST_CLOCK_CHANGE = timedelta(hours=3)
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """A parsed expression."""
-
     zone: tzinfo
     minutes: tuple[int, ...]
     hours: tuple[int, ...]

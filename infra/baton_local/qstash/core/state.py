@@ -193,7 +193,6 @@ class Transition:
     def log(
         self, live: Live, state: EventState, *, next_delivery_ms: int | None = None, result: AttemptResult | None = None
     ) -> None:
-        """Write one event."""
         self.changes.append(Event(live.message, self.now_ms, state, next_delivery_ms, result))
 
     def increment(self, tenant: Tenant, name: str) -> None:

@@ -88,7 +88,6 @@ class Counters:
     cancelled: int = 0
 
     def as_dict(self) -> dict[str, int]:
-        """Return the figures by name."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 

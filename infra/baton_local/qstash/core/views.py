@@ -41,7 +41,6 @@ def flow_fields(flow: FlowSpec | None) -> View:
 
 
 def label_fields(labels: tuple[str, ...]) -> View:
-    """Return `label`, the first one, and `labels`, all of them."""
     return {"label": labels[0], "labels": list(labels)} if labels else {}
 
 

@@ -111,7 +111,6 @@ _NO_LIMITS = Limits(max_delay_ms=10**15, max_retries=10**9, max_timeout_ms=10**1
 
 
 def encode_thing(kind: ThingKind, value: Any) -> str:
-    """Return the thing as text, as it is now."""
     if kind in {"queue", "flow"}:
         return json.dumps({name: getattr(value, name) for name in (_QUEUE if kind == "queue" else _FLOW)})
     if kind == "schedule":
@@ -130,7 +129,6 @@ def decode_counters(text: str) -> Counters:
 
 
 def decode_topic(text: str) -> Topic:
-    """Return a URL group."""
     fields = json.loads(text)
     return Topic(**fields | {"endpoints": tuple(Endpoint(**each) for each in fields["endpoints"])})
 

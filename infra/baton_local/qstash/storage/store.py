@@ -123,7 +123,6 @@ class Store:
 
 
 def size_bytes(change: MessageFinished) -> int:
-    """Return the room that a finished message takes."""
     return len(change.message.body or b"") + change.response_bytes + _OVERHEAD_BYTES
 
 

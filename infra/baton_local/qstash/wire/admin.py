@@ -28,7 +28,6 @@ _STATUSES = range(100, 600)
 
 
 async def show(call: Call) -> Answer:
-    """Return what has not struck yet."""
     return Answer(HTTPStatus.OK, _plan(call).view())
 
 
@@ -48,7 +47,6 @@ async def add(call: Call) -> Answer:
 
 
 async def clear(call: Call) -> Answer:
-    """Plan nothing."""
     _plan(call).clear()
     return Answer(HTTPStatus.OK, _plan(call).view())
 

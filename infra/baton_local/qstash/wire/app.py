@@ -95,7 +95,6 @@ class Api:
         self._router = Router()
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
         try:
             answer = await self._answer(scope, receive)
         except ApiError as error:

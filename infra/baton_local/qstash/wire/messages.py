@@ -39,12 +39,10 @@ async def list_dlq(call: Call) -> Answer:
 
 
 async def get_dlq(call: Call) -> Answer:
-    """Return one dead letter."""
     return messages.get_dead_letter(call.tenant, unquote(call.params["id"]))
 
 
 async def delete_dlq(call: Call) -> Answer:
-    """Delete one dead letter."""
     return await call.execute(messages.delete_dead_letter, unquote(call.params["id"]))
 
 
@@ -54,7 +52,6 @@ async def delete_dlq_many(call: Call) -> Answer:
 
 
 async def retry_dlq(call: Call) -> Answer:
-    """Retry one dead letter."""
     return await call.execute(messages.retry_dead_letter, unquote(call.params["id"]))
 
 

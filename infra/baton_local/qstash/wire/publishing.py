@@ -13,7 +13,6 @@ from baton_local.stand_in.api_error import ApiError
 
 
 async def publish(call: Call) -> Answer:
-    """Publish to a URL or a group."""
     return await call.execute(publishing.publish, read_publish(call, None))
 
 

@@ -50,17 +50,14 @@ async def get_flow(call: Call) -> Answer:
 
 
 async def global_parallelism(call: Call) -> Answer:
-    """Return the deliveries in flight."""
     return flow_control.global_parallelism(call.engine.state, call.tenant)
 
 
 async def set_flow_paused(call: Call, *, paused: bool) -> Answer:
-    """Pause or resume a key."""
     return await call.execute(flow_control.set_flow_paused, _key(call), paused=paused)
 
 
 async def pin(call: Call) -> Answer:
-    """Fix limits."""
     given = dict(call.query_pairs())
     parallelism, rate, period = given.get("parallelism"), given.get("rate"), given.get("period")
     return await call.execute(

@@ -20,7 +20,6 @@ async def get_topic(call: Call) -> Answer:
 
 
 async def upsert_endpoints(call: Call) -> Answer:
-    """Add or update endpoints."""
     endpoints = parse_endpoints(call.json(), need_url=True)
     return await call.execute(topics.upsert_endpoints, _name(call), endpoints)
 

@@ -12,8 +12,6 @@ UNAUTHORIZED = "WRONGPASS invalid or missing auth token"
 
 
 class Access(Enum):
-    """What a token allows."""
-
     NONE = "none"
     READ = "read"
     FULL = "full"

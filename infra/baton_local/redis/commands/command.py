@@ -22,8 +22,6 @@ _CALLS_LIMIT = 1000  # after which a page may be short after all, as SCAN's cont
 
 @dataclass(slots=True)
 class ScanPage:
-    """A page being filled."""
-
     options: list[bytes]
     wanted: int
     keys: list[Reply]
@@ -60,7 +58,6 @@ class ScanPage:
         return [b"SCAN", self.cursor, *self.options, b"COUNT", b"%d" % count]
 
     def reply(self) -> Reply:
-        """Return the page for the client."""
         return [self.cursor, self.keys]
 
 

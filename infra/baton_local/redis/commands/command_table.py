@@ -50,7 +50,6 @@ class KeySpec:
         )
 
     def keys(self, arguments: Sequence[bytes]) -> Sequence[bytes]:
-        """Return the keys among the arguments of one command."""
         begin = self._begin(arguments)
         if begin is None or begin >= len(arguments):
             return ()

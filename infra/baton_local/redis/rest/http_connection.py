@@ -125,8 +125,6 @@ _WAITING_LIMIT = 64
 
 
 class Exchange:
-    """A request and the one answer to it."""
-
     __slots__ = ("_connection", "answered", "delay_seconds", "drop_reply", "on_gone", "request")
 
     def __init__(self, request: Request, connection: "HttpConnection") -> None:

@@ -64,7 +64,6 @@ class Wire:
         return b"application/octet-stream" if self.resp2 else b"application/json"
 
     def single(self, reply: Reply) -> bytes:
-        """Return the body for one command."""
         return encode_reply(reply) if self.resp2 else member(reply, base64=self.base64)
 
     def batch(self, replies: list[Reply]) -> bytes:
@@ -102,15 +101,12 @@ _UNAVAILABLE_CODES = frozenset({b"LOADING", b"MASTERDOWN"})
 
 
 class Answers:
-    """Writes answers to exchanges."""
-
     def __init__(self, token_prefix: bytes, counters: Counters) -> None:
         self._counters = counters
         self._token_head = b"Upstash-Sync-Token: " + token_prefix
         self._count = 0
 
     def send(self, exchange: Exchange, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
-        """Answer with a finished body."""
         self._count += 1
         token = b"%b%d\r\n" % (self._token_head, self._count)
         if exchange.drop_reply:
@@ -122,7 +118,6 @@ class Answers:
             exchange.respond(status, body, content_type, token)
 
     def reply(self, exchange: Exchange, wire: Wire, reply: Reply) -> None:
-        """Answer with one reply of the server."""
         self._counters.sent(reply)
         status = 200
         if type(reply) is ServerError:

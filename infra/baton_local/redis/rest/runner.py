@@ -70,7 +70,6 @@ class Runner:
         self._side = SideConnections(link.address)
 
     def single(self, exchange: Exchange, wire: Wire, arguments: list[bytes], *, read_only: bool) -> None:
-        """Run one command."""
         self._counters.received(arguments)
         if self._faults is not None and self._struck(exchange, [arguments]):
             return

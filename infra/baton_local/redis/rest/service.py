@@ -58,8 +58,6 @@ class Admin:
         self._link.send(_PING, 1, done, lost)
 
     def counters(self, exchange: Exchange) -> None:
-        """Answer `/admin/counters`."""
-
         def done(replies: list[Reply]) -> None:
             report = self._counters.report(replies[0])
             if isinstance(report, ServerError):
@@ -94,8 +92,6 @@ _log = logging.getLogger(__name__)
 
 
 class Service:
-    """Routes requests."""
-
     def __init__(
         self,
         tokens: Tokens,

@@ -36,8 +36,6 @@ def event(reply: Reply) -> bytes:
 
 
 class Streams:
-    """Opens streams for exchanges."""
-
     def __init__(self, address: ServerAddress, answers: Answers, background: Background) -> None:
         self._address = address
         self._answers = answers

@@ -95,6 +95,5 @@ class OffloadedClient(ProviderClient):
         return exchange.request
 
     async def answer_of(self, request: ModelRequest, response: HttpResponse) -> ModelAnswer:
-        """Read the answer to the same request."""
         with _exchanged(_Exchange(response)):
             return await self.answer(request)

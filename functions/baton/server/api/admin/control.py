@@ -46,7 +46,6 @@ async def replay(context: Context, request: Request) -> Response:
 
 
 def replaying_of(container: Container) -> Replaying:
-    """Return what replays messages of this deployment."""
     ports = container.ports
     return Replaying(
         ports.reader, ports.queue_records, container.emitter, ports.clock, ports.randomness, container.settings
@@ -71,7 +70,6 @@ async def message_and_log(
 
 
 async def show_tools(context: Context, _request: Request) -> Response:
-    """Answer 200 with every tool."""
     return JSONResponse({"tools": await tool_counters(context)})
 
 

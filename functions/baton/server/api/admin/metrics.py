@@ -54,7 +54,6 @@ class Measured:
 
 
 def exposition(measured: Measured) -> bytes:
-    """Return the text of one scrape."""
     return generate_latest(_Families(measured))
 
 

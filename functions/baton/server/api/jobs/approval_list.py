@@ -93,7 +93,6 @@ class _Begin:
 
     @property
     def cursor(self) -> str:
-        """The position as a cursor for clients."""
         position = cursor_of(self.position) if self.position else ""
         return f"{position}.{self.shown}" if self.shown else position
 

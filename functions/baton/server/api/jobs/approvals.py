@@ -288,7 +288,6 @@ async def _decide(
 
 
 def _check_answer(form: dict[str, Any], tool: str, answer: dict[str, Any]) -> None:
-    """Check a person's answer to a question of the tool."""
     from baton.sdk.tools.foreign_schema import JsonSchema  # noqa: PLC0415 - few tools have questions
 
     try:

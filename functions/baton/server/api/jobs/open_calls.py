@@ -21,7 +21,6 @@ class OpenCalls:
         self._steps: dict[str, str] = {}
 
     def take(self, part: StreamPart) -> None:
-        """Apply one more part."""
         match part["type"]:
             case "tool-input-available":
                 self._waiting[part["toolCallId"]] = False

@@ -74,7 +74,6 @@ class ChatBody(BaseModel):
 
     @property
     def text(self) -> str:
-        """The user's text."""
         return "\n".join(part["text"] for part in self.last.parts if part["type"] == "text")
 
     @property

@@ -47,8 +47,6 @@ class FilePart(BaseModel):
 
 
 class ChatFiles:
-    """Accepts the files of a message."""
-
     def __init__(self, container: Container) -> None:
         self._container = container
         self._chats, self._settings = container.ports.chats, container.settings

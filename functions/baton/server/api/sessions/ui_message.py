@@ -27,7 +27,6 @@ def assistant_message(job_id: str, status: str, stored: Iterable[str], answer: s
 
 
 def user_message(message_id: str, text: str, metadata: dict[str, Any]) -> dict[str, Any]:
-    """Build a user's message."""
     return {
         "id": message_id,
         "role": "user",
@@ -46,8 +45,6 @@ def file_parts(session_id: str, files: Sequence[Part]) -> list[Part]:
 
 
 class _Fold:
-    """The message so far."""
-
     def __init__(self) -> None:
         self.parts: list[Part] = []
         self.error = ""
@@ -55,7 +52,6 @@ class _Fold:
         self._tools: dict[str, Part] = {}
 
     def take(self, part: StreamPart) -> None:
-        """Apply one more part of the stream."""
         match part["type"]:
             case "start-step":
                 self.parts.append({"type": "step-start"})

@@ -12,7 +12,6 @@ _CURSOR = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 
 
 async def show(visit: Visit) -> Response:
-    """Show a page of entries."""
     cursor = visit.query("cursor")
     if cursor and not _CURSOR.fullmatch(cursor):
         raise ApiError(422, f"cursor {cursor!r} is not one of this list")

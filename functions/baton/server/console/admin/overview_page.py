@@ -70,7 +70,6 @@ async def _rows(visit: Visit, limit: int, **query: str) -> list[dict[str, Any]]:
 
 
 async def _asked(visit: Visit) -> list[dict[str, Any]]:
-    """Return the newest approvals that are pending."""
     job, names = visit.container.ports.reader.job, dict.fromkeys(visit.asked[:_OF_A_KIND])
     found = await asyncio.gather(*(job(name, partly=True) for name in names))
     views = [(one.job.agent, view) for one in found if one for view in approvals_of(one, visit.now_ms)]

@@ -51,7 +51,6 @@ class About:
 
     @property
     def is_open(self) -> bool:
-        """Whether it waits for a decision."""
         return bool(self.approval["status"] == "pending")
 
     @property

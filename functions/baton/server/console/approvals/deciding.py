@@ -60,7 +60,6 @@ def draft_of(about: About) -> Draft:
 
 
 def _with(about: About, arguments: dict[str, Any], mode: Mode, comment: str = "") -> Draft:
-    """Build the forms with these arguments."""
     fields = fields_of(about.schema, about.asked) if about.schema is not None else ()
     if mode == "form" and arguments != about.asked:
         fields = _typed_over(fields, fields_of(about.schema or {}, arguments))

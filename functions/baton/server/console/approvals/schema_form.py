@@ -202,7 +202,6 @@ class _Maker:
         self._definitions = definitions
 
     def parts(self, path: str, schema: Schema, values: Mapping[str, Any], depth: int) -> tuple[Field, ...]:
-        """Make the fields of an object."""
         properties: Mapping[str, Schema] = schema.get("properties", {})
         needed = schema.get("required", ())
         names = [*properties, *(name for name in values if name not in properties)]

@@ -31,7 +31,6 @@ class Translation:
         self.error_text = ""
 
     def events(self, number: int, part: StreamPart) -> list[Event]:
-        """Convert one part into events."""
         match part["type"]:
             case "text-start" | "text-delta" | "text-end":
                 return self._text(part)

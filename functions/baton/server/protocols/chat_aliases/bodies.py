@@ -126,5 +126,4 @@ ToolResponse = (
 
 
 def tool_response_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the tools' answers."""
     return TypeAdapter[Any](ToolResponse).json_schema()

@@ -25,7 +25,6 @@ class Entry(Struct, frozen=True):
     flat: tuple[str, ...]
 
     def reply(self) -> list[Any]:
-        """Return the entry as an answer has it."""
         return [_text(self.id), list(self.flat)]
 
 
@@ -45,8 +44,6 @@ class Group(Struct, frozen=True):
 
 
 class Stream(Struct, frozen=True):
-    """A stream; it never changes."""
-
     entries: tuple[Entry, ...] = ()
     last: Id = _FIRST
     groups: dict[str, Group] = {}
