@@ -129,8 +129,7 @@ class Tunnelling:
     """One tunnel for as long as it is needed."""
 
     def __init__(self, options: TunnelOptions, screen: Screen) -> None:
-        self._options = options
-        self._screen = screen
+        self._options, self._screen = options, screen
         self._supervisors: list[Supervisor] = []
 
     @property

@@ -122,10 +122,7 @@ class Requests:
     """A deployment's address, keys and transport; keys are not shown."""
 
     def __init__(self, exchange: Exchange, url: str, headers: Mapping[str, str], retry_seconds: float) -> None:
-        self.exchange = exchange
-        self.url = url
-        self._headers = headers
-        self._retry_seconds = retry_seconds
+        self.exchange, self.url, self._headers, self._retry_seconds = exchange, url, headers, retry_seconds
 
     async def fetch_record(self, call: Call, kind: type[Answer]) -> Answer:
         """Send a request; return its JSON as a record of this kind.

@@ -71,10 +71,7 @@ class Alerting:
         *,
         sealed: bool = False,
     ) -> None:
-        self._sealed = sealed
-        self._alerts = alerts
-        self._secrets = secrets
-        self._base_url = base_url
+        self._sealed, self._alerts, self._secrets, self._base_url = sealed, alerts, secrets, base_url
         self._parts_after = parts_after
 
     async def __call__(self, alert: Alert) -> None:

@@ -66,8 +66,7 @@ class StreamedAnswer:
     """The answer of an ASGI app to one event's request, on its way to the Runtime API at `address`."""
 
     def __init__(self, address: str, invocation: Invocation, request: BroughtRequest) -> None:
-        self._invocation = invocation
-        self._request = request
+        self._invocation, self._request = invocation, request
         self._connection = HTTPConnection(address)
         self._start: Message | None = None
         self._body_given, self._begun, self._over, self._gone = False, False, asyncio.Event(), False

@@ -35,8 +35,7 @@ class BasePath:
     """The middleware. `base`: the path before ours; empty for none. `own`: with what our paths begin."""
 
     def __init__(self, app: ASGIApp, base: str, own: Collection[str]) -> None:
-        self._app = app
-        self._base, self._own = base, own
+        self._app, self._base, self._own = app, base, own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request without the base in its path."""

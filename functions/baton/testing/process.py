@@ -46,8 +46,7 @@ class Process:
     """One process, with its memory. `deliveries`: its work, with callbacks that report the loss to the queue."""
 
     def __init__(self, container: Container, apps: dict[str, ASGIApp], surroundings: Context) -> None:
-        self.container, self._surroundings = container, surroundings
-        self.apps = apps
+        self.container, self._surroundings, self.apps = container, surroundings, apps
         self.alive = True
         self.deliveries: dict[asyncio.Task[None], Callable[[], None]] = {}
 

@@ -123,10 +123,7 @@ class PartKeeper:
         self.part = part
         self.ready = asyncio.Event()
         self.fault = ""  # why the part waits for its code to be mended; empty: it does not
-        self.log = log
-        self._screen = screen
-        self._on_change = on_change
-        self._free_bytes = free_bytes
+        self.log, self._screen, self._on_change, self._free_bytes = log, screen, on_change, free_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._served_since: float | None = None
         self._has_served = False

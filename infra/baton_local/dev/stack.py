@@ -68,8 +68,7 @@ class LocalStack:
     """A stack on its folder; `running` is its life."""
 
     def __init__(self, options: StackOptions, screen: Screen) -> None:
-        self._options = options
-        self._screen = screen
+        self._options, self._screen = options, screen
         self._supervisor: Supervisor | None = None
         self._plan: StackPlan | None = None
         self._described = False

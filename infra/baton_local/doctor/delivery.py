@@ -134,9 +134,7 @@ class Probes:
     """Probes under one name, which nobody else uses."""
 
     def __init__(self, queue: Queue, records: QueueRecords, clock: Clock, name: str) -> None:
-        self._queue = queue
-        self._records = records
-        self._clock = clock
+        self._queue, self._records, self._clock = queue, records, clock
         self._label = f"{_LABEL}-{name}"
 
     async def send(self, settings: Settings, timeout_seconds: int) -> list[Finding]:

@@ -29,9 +29,7 @@ class Engine:
     def __init__(
         self, state: State, database: Database, clock: Clock, send: Send, wall_clock: Clock | None = None
     ) -> None:
-        self.state = state
-        self.database = database
-        self.clock = clock
+        self.state, self.database, self.clock = state, database, clock
         self.faults: FaultPlan | None = None  # what is planned; None: faults are off
         self.commits = GroupCommit(database, clock.now_ms, self._start)
         self._send = send

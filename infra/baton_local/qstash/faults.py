@@ -75,8 +75,7 @@ class FaultyDelivery:
     """A delivery function around another one."""
 
     def __init__(self, send: Send, plan: FaultPlan) -> None:
-        self._send = send
-        self._plan = plan
+        self._send, self._plan = send, plan
         self._lines: WeakKeyDictionary[FaultRule, _Line] = WeakKeyDictionary()
 
     async def __call__(self, request: OutgoingRequest) -> AttemptResult:
@@ -149,8 +148,7 @@ class SkewedClock:
     """A clock that is wrong by as much as the plan says."""
 
     def __init__(self, clock: Clock, plan: FaultPlan) -> None:
-        self._clock = clock
-        self._plan = plan
+        self._clock, self._plan = clock, plan
 
     def now_ms(self) -> int:
         return self._clock.now_ms() + self._plan.clock_skew_seconds * 1_000

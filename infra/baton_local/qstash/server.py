@@ -61,9 +61,7 @@ class App:
     """An ASGI application that starts its engine with the server's lifespan, or by `async with app.running()`."""
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, send: Send | None = None) -> None:
-        self.settings = settings
-        self._clock = clock
-        self._send = send
+        self.settings, self._clock, self._send = settings, clock, send
         self._api: Api | None = None
 
     @asynccontextmanager

@@ -29,8 +29,7 @@ _OF_MODELS = {"model_error", "model_timeout"}
 
 class RecordedTurn:
     def __init__(self, turn: Executing, play: Play) -> None:
-        self._turn = turn
-        self._play = play
+        self._turn, self._play = turn, play
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the turn as it was done."""
@@ -50,8 +49,7 @@ class RecordedTurn:
 
 class RecordedRun:
     def __init__(self, run: Executing, play: Play) -> None:
-        self._run = run
-        self._play = play
+        self._run, self._play = run, play
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Run the tool as it ran."""

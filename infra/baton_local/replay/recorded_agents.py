@@ -184,8 +184,7 @@ class RecordedRegistry(Registry):
     """The same agents, tools and their descriptions."""
 
     def __init__(self, real: Registry, play: Play) -> None:
-        self._real = real
-        self._play = play
+        self._real, self._play = real, play
 
     def __getattr__(self, name: str) -> Any:
         """Return the real one's attribute: it is checked already, and may load its agents at the first use."""

@@ -10,5 +10,4 @@ class ApiError(Exception):
     def __init__(self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
         self.status = int(status)
-        self.message = message
-        self.headers = headers
+        self.message, self.headers = message, headers

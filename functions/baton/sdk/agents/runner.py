@@ -139,9 +139,7 @@ class RunFailedError(Exception):
     def __init__(self, kind: str, message: str, partial: str = "", spent: Spent = NOTHING_SPENT) -> None:
         super().__init__(message)
         self.type = kind
-        self.message = message
-        self.partial = partial
-        self.spent = spent
+        self.message, self.partial, self.spent = message, partial, spent
         self.kept: dict[str, Any] | None = None
 
 

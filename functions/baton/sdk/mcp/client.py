@@ -54,8 +54,7 @@ class McpError(Exception):
 
     def __init__(self, message: str, *, retryable: bool = True, wait_seconds: float | None = None) -> None:
         super().__init__(message)
-        self.retryable = retryable
-        self.wait_seconds = wait_seconds
+        self.retryable, self.wait_seconds = retryable, wait_seconds
 
 
 async def listed(server: McpServer, context: McpContext, cache: ModelCache | None) -> Listing:

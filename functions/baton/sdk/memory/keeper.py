@@ -48,9 +48,7 @@ class MemoryKeeper:
         *,
         indexed: bool = True,
     ) -> None:
-        self._indexed = indexed
-        self._session = session
-        self._long_term = long_term
+        self._indexed, self._session, self._long_term = indexed, session, long_term
         self._limit_seconds = limit_seconds
 
     @property

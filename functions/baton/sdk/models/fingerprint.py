@@ -54,8 +54,7 @@ class PromptDigests:
     """The digests of the jobs that ran last, within a limit."""
 
     def __init__(self, render: Rendering, limit_bytes: int = LIMIT_BYTES) -> None:
-        self._render = render
-        self._limit_bytes = limit_bytes
+        self._render, self._limit_bytes = render, limit_bytes
         self._size_bytes = 0
         self._jobs: dict[str, _Sent] = {}  # the longest unused first
 

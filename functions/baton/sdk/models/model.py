@@ -259,12 +259,8 @@ class ModelError(Exception):
         unanswered: bool = False,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.retryable = retryable
-        self.retry_after_seconds = retry_after_seconds
-        self.spent = spent
-        self.type = type
-        self.unanswered = unanswered
+        self.message, self.retryable, self.retry_after_seconds = message, retryable, retry_after_seconds
+        self.spent, self.type, self.unanswered = spent, type, unanswered
 
 
 def answer_too_large(size_bytes: int, spent: Spent = NOTHING_SPENT) -> ModelError:

@@ -106,12 +106,8 @@ class Piece(AbstractCapability[Any]):
         begins: bool,
         again: bool,
     ) -> None:
-        self._retries = retries
-        self._lists = lists
-        self._objects = objects
-        self._answers = answers
-        self._begins = begins
-        self._again = again
+        self._retries, self._lists, self._objects, self._answers = retries, lists, objects, answers
+        self._begins, self._again = begins, again
         self._known_node: Any = None
         self._ids = CallIds()
         self.late = False

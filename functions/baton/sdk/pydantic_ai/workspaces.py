@@ -31,8 +31,7 @@ class Workspaces(OwnWorkspaces):
     def __init__(
         self, agent: ai.Agent[Any, Any], deps: Callable[[JobInfo], Awaitable[Any]], given: OfJob | None
     ) -> None:
-        self._agent, self._deps = agent, deps
-        self.given = given
+        self._agent, self._deps, self.given = agent, deps, given
         found = parts(agent.root_capability) if given is None else ()
         self._makers: list[Any] = [one for one in found if _makes(one)]
 

@@ -85,11 +85,8 @@ class RunningCalls:
         in_thread: InThread = in_own_thread,
         grace_seconds: float = 1.0,
     ) -> None:
-        self.work_limit_seconds = work_limit_seconds
-        self._most_hung = most_hung
-        self._report = report
-        self._in_thread = in_thread
-        self._grace_seconds = grace_seconds
+        self.work_limit_seconds, self._most_hung, self._report = work_limit_seconds, most_hung, report
+        self._in_thread, self._grace_seconds = in_thread, grace_seconds
         self._running: dict[str, tuple[_Running, asyncio.Task[Outcome]]] = {}
 
     @property

@@ -25,7 +25,5 @@ class ToolError(Exception):
         retry_after_seconds: Duration | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.retryable = retryable
-        self.type = type
+        self.message, self.retryable, self.type = message, retryable, type
         self.retry_after_seconds = retry_after_seconds

@@ -34,8 +34,7 @@ class Guard:
         self._settings = container.settings
         self._rate_limit, self._follow_limit = container.ports.rate_limit, container.ports.follow_limit
         self._observing = container.observing
-        self._keys = keys
-        self._audit = audit
+        self._keys, self._audit = keys, audit
         self._clock, self._tokens = container.ports.clock, StreamTokens(container.settings)
         self._open = SourceBudget(container.ports.clock, OPEN_PER_MINUTE)
         self._wrong = SourceBudget(container.ports.clock, WRONG_PER_MINUTE)

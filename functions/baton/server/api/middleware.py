@@ -18,8 +18,7 @@ class MeteredApp:
     """Middleware around everything else."""
 
     def __init__(self, app: ASGIApp, metering: Metering) -> None:
-        self._app = app
-        self._metering = metering
+        self._app, self._metering = app, metering
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -73,8 +73,7 @@ class Code(Enum):
     UNAVAILABLE = 503, "unavailable"
 
     def __init__(self, status: int, title: str) -> None:
-        self.status = status
-        self.title = title
+        self.status, self.title = status, title
 
 
 _OF_STATUS = {code.status: code for code in reversed(Code)}

@@ -115,8 +115,7 @@ class StreamReader:
         self._reader, self._clock = container.ports.reader, container.ports.clock
         self._stopping, self._notices = container.stopping, container.notices
         self._followers, self._permit = container.followers, permit
-        self._job_id, self.form = job_id, form
-        self.after = after
+        self._job_id, self.form, self.after = job_id, form, after
         self._left_bytes, self._advanced, self._complete = _ANSWER_BYTES, False, False
         self.live, self.until_ms = True, math.inf
         self._longest_silence_seconds = container.settings.stream_silence_seconds or math.inf

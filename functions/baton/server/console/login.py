@@ -32,8 +32,7 @@ class Login:
     def __init__(self, container: Container, keys: Keys, signer: Signer) -> None:
         self._ports = container.ports
         self._audit = Audit(container)
-        self._keys = keys
-        self._signer = signer
+        self._keys, self._signer = keys, signer
 
     async def show(self, request: Request) -> Response:
         return page("login.html", after=_after(request.query_params.get("after", "")), fault="")

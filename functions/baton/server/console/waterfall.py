@@ -63,8 +63,7 @@ class Rows:
     def __init__(
         self, traced: Mapping[str, Traced], now_ms: int, turns: range | None = None, *, everything: bool = False
     ) -> None:
-        self._traced, self._now_ms = traced, now_ms
-        self._turns, self._everything = turns, everything
+        self._traced, self._now_ms, self._turns, self._everything = traced, now_ms, turns, everything
 
     def of(self, job_id: str, depth: int = 0) -> Iterator[Row]:
         """Yield the rows of a job: its own, then those of its turns."""

@@ -134,8 +134,7 @@ class RateLimit:
 
     def __init__(self, connection: RedisConnection, clock: Clock, per_minute: int) -> None:
         self._redis = connection
-        self._clock = clock
-        self._per_minute = per_minute
+        self._clock, self._per_minute = clock, per_minute
         self._waits_until_ms: dict[str, int] = {}
 
     @cached_property

@@ -44,8 +44,7 @@ class OperationStream:
 
     def __init__(self, connection: RedisConnection, most_entries: int, name: str, group: str) -> None:
         self._redis = connection
-        self._most_entries = most_entries
-        self._name, self._group = name, group
+        self._most_entries, self._name, self._group = most_entries, name, group
 
     async def take(self) -> Sequence[StreamEntry]:
         """Return entries that are not taken, and those taken a minute ago and not done; a bounded number."""

@@ -141,8 +141,7 @@ class Semaphore:
         named: Sequence[str] = (keys.SLOTS, keys.SLOT_ORDER),
     ) -> None:
         self.redis = connection
-        self._named = named
-        self.slots = slots
+        self._named, self.slots = named, slots
         self._interval_ms = sweep_interval_ms
         self._store_clock = store_clock
 

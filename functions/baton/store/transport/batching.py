@@ -41,10 +41,7 @@ class _Waiting(Generic[Item, Answer]):
     def __init__(
         self, item: Item, entries: int, size_bytes: int, until: float, answer: "asyncio.Future[Answer]"
     ) -> None:
-        self.item = item
-        self.entries = entries
-        self.size_bytes = size_bytes
-        self.until = until
+        self.item, self.entries, self.size_bytes, self.until = item, entries, size_bytes, until
         self.answer = answer
         self.request: _Request[Item, Answer] | None = None
 
@@ -53,8 +50,7 @@ class _Request(Generic[Item, Answer]):
     __slots__ = ("batch", "task", "timer")
 
     def __init__(self, batch: "list[_Waiting[Item, Answer]]", task: asyncio.Task[None]) -> None:
-        self.batch = batch
-        self.task = task
+        self.batch, self.task = batch, task
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -62,8 +58,7 @@ class Batcher(Generic[Item, Answer]):
     """Sends calls by `send`, which returns for each, in order, its answer or its own exception."""
 
     def __init__(self, send: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]], bounds: Bounds) -> None:
-        self._send = send
-        self._bounds = bounds
+        self._send, self._bounds = send, bounds
         self.loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._requests: set[asyncio.Task[None]] = set()

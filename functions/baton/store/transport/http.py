@@ -74,9 +74,7 @@ class _Plain:
     """Posts by httpx's requests and responses."""
 
     def __init__(self, http: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers) -> None:
-        self._http = http
-        self._url = url
-        self._headers = headers
+        self._http, self._url, self._headers = http, url, headers
 
     async def __call__(self, content: bytes, more: tuple[bytes, bytes]) -> Answered:
         request = httpx.Request("POST", self._url, headers=[*self._headers, more], content=content)

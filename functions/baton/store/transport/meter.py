@@ -17,8 +17,7 @@ class Meter:
     """The usage of one invocation that is not stored yet. `memory_mb`: of its function."""
 
     def __init__(self, clock: Clock, memory_mb: int) -> None:
-        self._clock = clock
-        self._memory_mb = memory_mb
+        self._clock, self._memory_mb = clock, memory_mb
         self._counts = [0] * 5
         self._shared = self.written_bytes = 0
         self._function_ms = self._mb_ms = 0

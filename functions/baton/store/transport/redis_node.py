@@ -47,8 +47,7 @@ class RespNode:
         leave: Callable[[AbstractConnection], None],
         bounds: Bounds,
     ) -> None:
-        self._connect = connect
-        self._leave = leave
+        self._connect, self._leave = connect, leave
         self.connect_seconds = bounds.seconds
         self.failed_at = 0.0
         self._free: list[tuple[AbstractConnection, float]] = []

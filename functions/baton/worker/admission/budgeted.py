@@ -65,9 +65,7 @@ class Budgeted(Waking):
         alerting: Callable[[Alert], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(executor, emitter)
-        self._declared = declared
-        self._budgets = budgets
-        self._alerting = alerting
+        self._declared, self._budgets, self._alerting = declared, budgets, alerting
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work.

@@ -46,8 +46,7 @@ class Waking:
     """What stands before an `executor`, and wakes other calls that wait for the same."""
 
     def __init__(self, executor: Executing, emitter: Emitter) -> None:
-        self.executor = executor
-        self._emitter = emitter
+        self.executor, self._emitter = executor, emitter
 
     async def wake(self, events: Sequence[str], claim: Claim, why: str) -> None:
         """Wake calls that may begin now; where that fails, they come by themselves. This one goes on.
@@ -79,8 +78,7 @@ class Limited(Waking):
         super().__init__(executor, emitter)
         self._declared = declared
         self._limits = call_limits
-        self._lease_ms = lease_ms
-        self._longest_pause_ms = longest_pause_ms
+        self._lease_ms, self._longest_pause_ms = lease_ms, longest_pause_ms
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work.

@@ -40,8 +40,7 @@ _list_log = logging.getLogger("baton.listing")
 
 class JobRows:
     def __init__(self, listing: Listing, counters: Counters) -> None:
-        self.listing = listing
-        self._counters = counters
+        self.listing, self._counters = listing, counters
 
     async def __call__(self, row: Row) -> None:
         """Write a job's rows and its text, as far as the lists take them; its slot request names their shelves."""
@@ -71,10 +70,7 @@ NOT_AT_HAND = Usage()
 
 class SlotClient:
     def __init__(self, admission: Admission, rows: JobRows, emitter: Emitter, clock: Clock, quota: StoredQuota) -> None:
-        self.quota = quota
-        self._admission = admission
-        self._rows = rows
-        self._emitter = emitter
+        self.quota, self._admission, self._rows, self._emitter = quota, admission, rows, emitter
         self._clock = clock
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:  # noqa: ARG002 - one signature

@@ -35,11 +35,8 @@ class AfterFailover:
     def __init__(
         self, store: Store, admission: Admission, slot_client: SlotClient, emitter: Emitter, clock: Clock
     ) -> None:
-        self._store = store
-        self._admission = admission
-        self._slot_client = slot_client
-        self._emitter = emitter
-        self._clock = clock
+        self._store, self._admission, self._slot_client = store, admission, slot_client
+        self._emitter, self._clock = emitter, clock
 
     async def publish_copy(self, event: Event) -> None:
         """Publish a backup message once more: a failover may forget its last write, too."""
@@ -137,9 +134,5 @@ class BeginsRun:
         after_failover: AfterFailover,
         clock: Clock,
     ) -> None:
-        self._store = store
-        self._archive = archive
-        self._slot_client = slot_client
-        self._backups = backups
-        self._after_failover = after_failover
-        self._clock = clock
+        self._store, self._archive, self._slot_client, self._backups = store, archive, slot_client, backups
+        self._after_failover, self._clock = after_failover, clock

@@ -52,9 +52,7 @@ class OperatorsAloneError(BatonError):
 
 class DecideApproval:
     def __init__(self, signal: SignalJob, clock: Clock, randomness: Randomness) -> None:
-        self._signal = signal
-        self._clock = clock
-        self._randomness = randomness
+        self._signal, self._clock, self._randomness = signal, clock, randomness
 
     async def __call__(
         self, job: Job, question: CallRecord, by: Decider, verdict: Literal["ok", "error"], decision: dict[str, Any]

@@ -45,10 +45,7 @@ class Backups:
     """Makes the backup messages of calls."""
 
     def __init__(self, emitter: Emitter, clock: Clock, randomness: Randomness, notices: JobNotices) -> None:
-        self.emitter = emitter
-        self.clock = clock
-        self.notices = notices
-        self._randomness = randomness
+        self.emitter, self.clock, self.notices, self._randomness = emitter, clock, notices, randomness
 
     def of(self, job: Job, command: Command, command_id: str = "") -> "Backup":
         """Begin a call. `command_id`: the command's id in each of its messages; empty: each message has its own."""

@@ -27,10 +27,7 @@ class CancelJob:
     """Cancels jobs, for the API or for a backup message."""
 
     def __init__(self, store: Store, archive: Archive, backups: Backups, clock: Clock) -> None:
-        self._store = store
-        self._archive = archive
-        self._backups = backups
-        self._clock = clock
+        self._store, self._archive, self._backups, self._clock = store, archive, backups, clock
 
     async def __call__(
         self, job: Job, by: str, *, rolls_back: bool = False, force: bool | None = None

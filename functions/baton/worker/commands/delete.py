@@ -47,9 +47,7 @@ class DeleteJob:
         self.objects: Objects | None = None
         self.forget_copies: Callable[[Job], Awaitable[None]] | None = None
         self.forget_files: Callable[[Job], Awaitable[None]] | None = None
-        self._archive = archive
-        self._slot_client = slot_client
-        self._backups = backups
+        self._archive, self._slot_client, self._backups = archive, slot_client, backups
         self._after_failover = after_failover
 
     async def __call__(self, job: Job) -> CommandResult:

@@ -86,13 +86,8 @@ class OperationOutcomes:
         interval_ms: int,
         limit_bytes: int,
     ) -> None:
-        self._stream = stream
-        self._completing = completing
-        self._emitter = emitter
-        self._counters = counters
-        self._clock = clock
-        self._interval_ms = interval_ms
-        self._limit_bytes = limit_bytes
+        self._stream, self._completing, self._emitter, self._counters = stream, completing, emitter, counters
+        self._clock, self._interval_ms, self._limit_bytes = clock, interval_ms, limit_bytes
 
     async def expect(self, operation_id: str, until_ms: int) -> None:
         """Note that an operation begins to wait; if this fails, the hourly sweep finds its outcome."""

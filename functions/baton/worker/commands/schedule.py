@@ -49,11 +49,8 @@ class FireSchedule:
     ) -> None:
         self.line: Line | None = None
         self.kept: KeptSchedules | None = None
-        self._submit = submit
-        self._cancel = cancel
-        self._admission = admission
-        self._slot_client = slot_client
-        self._clock = clock
+        self._submit, self._cancel, self._admission = submit, cancel, admission
+        self._slot_client, self._clock = slot_client, clock
 
     async def __call__(self, event: Event, command: Recurrence, relay_id: str, token: str) -> tuple[WorkItem, ...]:
         """Submit a job, unless its tenant has stored too much by now; return work items to dispatch."""

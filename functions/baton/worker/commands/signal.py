@@ -56,10 +56,7 @@ class SignalJob:
     def __init__(
         self, store: Store, quota: StoredQuota, backups: Backups, after_failover: AfterFailover, clock: Clock
     ) -> None:
-        self._store = store
-        self._quota = quota
-        self._backups = backups
-        self._after_failover = after_failover
+        self._store, self._quota, self._backups, self._after_failover = store, quota, backups, after_failover
         self._clock = clock
 
     async def __call__(self, job: Job, command: Signalling) -> SignalResult:
@@ -183,13 +180,8 @@ class CompleteOperation:
         secrets: KnownSecrets,
         clock: Clock,
     ) -> None:
-        self._reader = reader
-        self._signal = signal
-        self._submit = submit
-        self._clock = clock
-        self._stream = stream
-        self._counters = counters
-        self._secrets = secrets
+        self._reader, self._signal, self._submit, self._clock = reader, signal, submit, clock
+        self._stream, self._counters, self._secrets = stream, counters, secrets
 
     async def find(self, operation_id: str) -> tuple[Snapshot, str]:
         """Return the job of an operation, and the id of the tool call that waits for it.

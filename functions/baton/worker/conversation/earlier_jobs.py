@@ -62,9 +62,7 @@ class EarlierJobs:
     """`Earlier` from the jobs of the session."""
 
     def __init__(self, listing: Listing, reader: Reader, store: Store) -> None:
-        self._listing = listing
-        self._reader = reader
-        self._store = store
+        self._listing, self._reader, self._store = listing, reader, store
 
     async def before(
         self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None

@@ -49,8 +49,7 @@ class PromptLimit:
     """Runs `executor` for a turn or a tool call whose input is within the limit."""
 
     def __init__(self, executor: Executing, limit_bytes: int) -> None:
-        self.executor = executor
-        self._limit_bytes = limit_bytes
+        self.executor, self._limit_bytes = executor, limit_bytes
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work, or fail it with the reason."""
@@ -66,8 +65,7 @@ class Traced:
     """Runs `executor`, traced: tool runs, scripts, and turns that plan; calls of models trace themselves."""
 
     def __init__(self, executor: Executor, registry: Registry) -> None:
-        self._executor = executor
-        self._registry = registry
+        self._executor, self._registry = executor, registry
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         item = open_item()

@@ -29,8 +29,7 @@ class ChatFiles:
     """Reads files of chats. `limit_bytes`: of all that a piece of work is given."""
 
     def __init__(self, chats: Chats, limit_bytes: int) -> None:
-        self._chats = chats
-        self._limit_bytes = limit_bytes
+        self._chats, self._limit_bytes = chats, limit_bytes
 
     async def filled(
         self, job: Job, history: History, takes: Callable[[str], bool] | None = None, *, results: bool = False
@@ -123,8 +122,7 @@ class ToolsWithFiles:
     """Performs RunTool: `run`, whose agent may read the files of its conversation."""
 
     def __init__(self, run: Executing, files: ChatFiles) -> None:
-        self._run = run
-        self._files = files
+        self._run, self._files = run, files
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Read the files, if there are any, and run the tool."""

@@ -38,10 +38,7 @@ _RESULT_BYTES = 200_000
 
 class ContinueSession:
     def __init__(self, registry: Registry, commands: Commands, clock: Clock, take_back: TakeBack) -> None:
-        self._registry = registry
-        self._commands = commands
-        self._clock = clock
-        self._take_back = take_back
+        self._registry, self._commands, self._clock, self._take_back = registry, commands, clock, take_back
 
     async def __call__(self, operation: Job, snapshot: Snapshot) -> StepResult:
         """Continue the session of an operation that has ended, which is read as `snapshot`."""

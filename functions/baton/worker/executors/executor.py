@@ -85,8 +85,7 @@ class OutcomeDoor:
     """Runs another executor, and lets its outcome in."""
 
     def __init__(self, executor: Executing, secrets: KnownSecrets) -> None:
-        self._executor = executor
-        self._secrets = secrets
+        self._executor, self._secrets = executor, secrets
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         secrets = self._secrets.and_those_in(effect.call.arguments) if isinstance(effect, RunTool) else self._secrets

@@ -80,13 +80,9 @@ class ModelTurn:
         reader: Reader | None = None,
         code_runs: CodeRuns | None = None,
     ) -> None:
-        self._reader, self._code_runs = reader, code_runs
-        self._registry = registry
-        self._work_limit_seconds = work_limit_seconds
-        self._cache = cache
-        self._text_streams = text_streams
-        self._files = files
-        self._offloaded = offloaded
+        self._reader, self._code_runs, self._registry = reader, code_runs, registry
+        self._work_limit_seconds, self._cache, self._text_streams = work_limit_seconds, cache, text_streams
+        self._files, self._offloaded = files, offloaded
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Call the model of the job's agent."""

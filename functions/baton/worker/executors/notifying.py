@@ -42,11 +42,9 @@ class NotifyOfEnd:
         stop_provider: StopProvider,
         take_back: TakeBack,
     ) -> None:
-        self._reader = reader
-        self._emitter = emitter
-        self._clock = clock
-        self._callbacks, self._secret = callbacks, secret
-        self._continue_session, self._stop_provider, self._take_back = continue_session, stop_provider, take_back
+        self._reader, self._emitter, self._clock, self._callbacks = reader, emitter, clock, callbacks
+        self._secret, self._continue_session, self._stop_provider = secret, continue_session, stop_provider
+        self._take_back = take_back
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         del history, claim

@@ -60,10 +60,7 @@ class Recalling:
         limit_bytes: int,
         originals: "Originals | None" = None,
     ) -> None:
-        self._turn = turn
-        self._registry = registry
-        self._keeper = keeper
-        self._limit_bytes = limit_bytes
+        self._turn, self._registry, self._keeper, self._limit_bytes = turn, registry, keeper, limit_bytes
         self._originals = originals
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
@@ -114,10 +111,7 @@ class Conversing:
         limit_bytes: int,
         take_back: Callable[[Job, str], Awaitable[bool]] | None = None,
     ) -> None:
-        self._turn = turn
-        self._registry = registry
-        self._earlier = earlier
-        self._limit_bytes = limit_bytes
+        self._turn, self._registry, self._earlier, self._limit_bytes = turn, registry, earlier, limit_bytes
         self._take_back = take_back
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
@@ -161,8 +155,7 @@ class RememberJob:
         hide: Callable[[str], str] = str,
         originals: "Originals | None" = None,
     ) -> None:
-        self._keeper, self._originals = keeper, originals
-        self._work_limit_seconds = work_limit_seconds
+        self._keeper, self._originals, self._work_limit_seconds = keeper, originals, work_limit_seconds
         self._hide = hide  # hides secrets in a text
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:  # noqa: ARG002 - one signature

@@ -72,10 +72,7 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
 
 class BackgroundCalls:
     def __init__(self, commands: Commands, outcomes: OperationOutcomes, clock: Clock, take_back: TakeBack) -> None:
-        self._commands = commands
-        self._take_back = take_back
-        self._outcomes = outcomes
-        self._clock = clock
+        self._commands, self._take_back, self._outcomes, self._clock = commands, take_back, outcomes, clock
 
     async def start(self, effect: RunTool, arguments: dict[str, Any], waits: CallWaits | None = None) -> ToolReturned:
         """Start the operation of a call. `waits`: what the call waits for; None: it has yet to run."""

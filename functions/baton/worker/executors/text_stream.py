@@ -49,10 +49,7 @@ class TextStream:
     """`Listener` of one attempt of a turn."""
 
     def __init__(self, append: _Append, turn: int, text_id: str, secrets: KnownSecrets, batching: Batching) -> None:
-        self._append = append
-        self._text_id = text_id
-        self._secrets = secrets
-        self._batching = batching
+        self._append, self._text_id, self._secrets, self._batching = append, text_id, secrets, batching
         self._opening = stream_parts.step_start(turn)
         self._number = 1
         self._held = self._waiting = self._sent = ""
@@ -126,9 +123,7 @@ class TextStreams:
     """Makes the text stream of each attempt."""
 
     def __init__(self, store: Store, secrets: KnownSecrets, batching: Batching) -> None:
-        self._store = store
-        self._secrets = secrets
-        self._batching = batching
+        self._store, self._secrets, self._batching = store, secrets, batching
 
     def of(self, effect: CallModel, claim: Claim) -> TextStream | None:
         """Return the text stream of this attempt; None: its text comes with the turn's COMMIT."""

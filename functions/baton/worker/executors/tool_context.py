@@ -76,10 +76,7 @@ class CallMemory:
     def __init__(
         self, keeper: MemoryKeeper, job: Job, call_id: str, policy: Memory, hide: Callable[[str], str] = str
     ) -> None:
-        self._keeper = keeper
-        self._job = job
-        self._call_id = call_id
-        self._policy = policy
+        self._keeper, self._job, self._call_id, self._policy = keeper, job, call_id, policy
         self._hide = hide  # hides secrets in a text
 
     async def remember(self, text: str) -> dict[str, Any]:
@@ -132,10 +129,7 @@ class StoreChannel:
     """`ToolChannel` of one attempt of a tool call."""
 
     def __init__(self, store: Store, clock: Clock, claim: Claim, call_id: str, secrets: KnownSecrets) -> None:
-        self._store = store
-        self._clock = clock
-        self._claim = claim
-        self._call_id = call_id
+        self._store, self._clock, self._claim, self._call_id = store, clock, claim, call_id
         self._secrets = secrets
         self._appended = 0
 
@@ -179,8 +173,7 @@ class TenantOperations:
     """`ToolOperations` of one tenant."""
 
     def __init__(self, reader: Reader, tenant: str) -> None:
-        self._reader = reader
-        self._tenant = tenant
+        self._reader, self._tenant = reader, tenant
 
     async def status(self, operation_id: str, job_id: str = "") -> dict[str, Any]:
         call_id = call_of_operation(operation_id)

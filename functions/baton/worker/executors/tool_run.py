@@ -90,10 +90,7 @@ class ToolRun:
     ) -> None:
         self._registry = registry
         self._secrets = secrets or KnownSecrets()
-        self._store = store
-        self._outside = outside
-        self._keeper = keeper
-        self._clock = clock
+        self._store, self._outside, self._keeper, self._clock = store, outside, keeper, clock
         self._calls = calls
         self._limit = result_limit
 

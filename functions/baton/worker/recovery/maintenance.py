@@ -79,10 +79,7 @@ class Pruning:
     """Removes rows without a job."""
 
     def __init__(self, listing: Listing, reader: Reader, emitter: Emitter, clock: Clock, retention_ms: int) -> None:
-        self._listing = listing
-        self._reader = reader
-        self._emitter = emitter
-        self._clock = clock
+        self._listing, self._reader, self._emitter, self._clock = listing, reader, emitter, clock
         self._retention_ms = retention_ms
         self.objects: ObjectPruning | None = None
 
@@ -156,10 +153,7 @@ class Maintenance:
     def __init__(
         self, sweep: Sweep, outcomes: OperationOutcomes, pruning: Pruning, counters: Counters, away: StoreAway
     ) -> None:
-        self._sweep = sweep
-        self._away = away
-        self._outcomes = outcomes
-        self._pruning = pruning
+        self._sweep, self._away, self._outcomes, self._pruning = sweep, away, outcomes, pruning
         self._counters = counters
 
     async def handle(self, body: bytes, relay_id: str, replay: str, *, again: bool) -> Outcome:

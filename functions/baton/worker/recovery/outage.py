@@ -25,9 +25,7 @@ class SweepRequests:
     """Requests a sweep: `await container.sweep_requests.sweep_soon(why)`."""
 
     def __init__(self, admission: Admission, emitter: Emitter, clock: Clock) -> None:
-        self._admission = admission
-        self._emitter = emitter
-        self._clock = clock
+        self._admission, self._emitter, self._clock = admission, emitter, clock
         self._requested_ms = 0
 
     async def sweep_soon(self, why: str) -> bool:
@@ -59,10 +57,7 @@ class StoreAway:
     """Notices outages, and checks whether they are over."""
 
     def __init__(self, admission: Admission, emitter: Emitter, clock: Clock, requests: SweepRequests) -> None:
-        self._admission = admission
-        self._emitter = emitter
-        self._clock = clock
-        self._requests = requests
+        self._admission, self._emitter, self._clock, self._requests = admission, emitter, clock, requests
         self._armed_ms = 0
         self._owes_sweep = False
 

@@ -127,13 +127,8 @@ class Redelivery:
         post_commit: PostCommit,
         app_events: HandleAppEvent,
     ) -> None:
-        self._store = store
-        self._commands = commands
-        self._sweep = sweep
-        self._emitter = emitter
-        self._clock = clock
-        self._post_commit = post_commit
-        self._app_events = app_events
+        self._store, self._commands, self._sweep, self._emitter = store, commands, sweep, emitter
+        self._clock, self._post_commit, self._app_events = clock, post_commit, app_events
 
     async def handle(self, failed: Callback, message_id: str, retried: int) -> Outcome:
         """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""

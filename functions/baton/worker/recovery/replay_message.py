@@ -65,12 +65,8 @@ class Replaying:
         randomness: Randomness,
         settings: Settings,
     ) -> None:
-        self._reader = reader
-        self._records = records
-        self._emitter = emitter
-        self._clock = clock
-        self._randomness = randomness
-        self._settings = settings
+        self._reader, self._records, self._emitter, self._clock = reader, records, emitter, clock
+        self._randomness, self._settings = randomness, settings
 
     def shown(self, message: QueuedMessage) -> QueuedMessage:
         """Return a message with its texts in clear, where their key is there; only the queue's own is sent again."""

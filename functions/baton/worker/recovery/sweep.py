@@ -66,12 +66,8 @@ class Sweep:
     def __init__(
         self, store: Store, admission: Admission, emitter: Emitter, dead: DeadCallbacks, clock: Clock, chats: Chats
     ) -> None:
-        self._store = store
-        self._chats = chats
-        self._admission = admission
-        self._emitter = emitter
-        self._dead = dead
-        self._clock = clock
+        self._store, self._chats, self._admission, self._emitter = store, chats, admission, emitter
+        self._dead, self._clock = dead, clock
 
     async def handle(self, page: Page, message_id: str, replay: str, *, again: bool) -> Outcome:
         """Do one page of a sweep.

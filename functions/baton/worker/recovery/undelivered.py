@@ -89,8 +89,7 @@ class DeadCallbacks:
     """The dead letters for `url`, the endpoint of failure callbacks."""
 
     def __init__(self, records: QueueRecords, url: str) -> None:
-        self._records = records
-        self._url = url
+        self._records, self._url = records, url
 
     async def revive(self) -> int:
         """Have them delivered again, with fresh retries; return how many.

@@ -109,12 +109,9 @@ class HandleAppEvent:
     def __init__(
         self, registry: Registry, records: AppEvents, commands: Commands, emitter: Emitter, clock: Clock
     ) -> None:
-        self._registry = registry
-        self._records = records
+        self._registry, self._records = registry, records
         self._batches = Batches(records)
-        self._commands = commands
-        self._emitter = emitter
-        self._clock = clock
+        self._commands, self._emitter, self._clock = commands, emitter, clock
 
     async def handle(self, body: bytes, message_id: str, replay: str) -> Outcome:
         """Handle one message; `replay`: the delivery, of which message, that dispatches what follows.

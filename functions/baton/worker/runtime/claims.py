@@ -37,9 +37,7 @@ class Claims:
     """The claims that one invocation holds, all of one tree."""
 
     def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
-        self._store = store
-        self._clock = clock
-        self._policy = policy
+        self._store, self._clock, self._policy = store, clock, policy
         self._held: dict[str, Claim] = {}
         self._since_seconds = 0.0  # when the first of them was claimed, on the loop's clock
         self._timer: asyncio.TimerHandle | None = None
@@ -174,8 +172,7 @@ class Holding:
     __slots__ = ("_claim", "_claims", "_is_held")
 
     def __init__(self, claims: Claims, claim: Claim, kind: ItemKind) -> None:
-        self._claims = claims
-        self._claim = claim
+        self._claims, self._claim = claims, claim
         self._is_held = kind is not ItemKind.SLOT_REQUEST  # a slot request is not held
 
     async def __aenter__(self) -> None:

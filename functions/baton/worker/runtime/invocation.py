@@ -124,9 +124,7 @@ class Invocation:
             event = event.with_spent(None)
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
         key = item_key_of(event)
-        self.delivered = delivered
-        self.owner = owner
-        self.guard_until_ms = guard_until_ms
+        self.delivered, self.owner, self.guard_until_ms = delivered, owner, guard_until_ms
         self.claims = claims
         self.session_id = event.session_id
         asks = kind_of(key) is ItemKind.SLOT_REQUEST

@@ -25,9 +25,7 @@ class Metering:
     """The meters of one process. `memory_mb`: of its function."""
 
     def __init__(self, clock: Clock, counters: Counters, memory_mb: int) -> None:
-        self._clock = clock
-        self._counters = counters
-        self._memory_mb = memory_mb
+        self._clock, self._counters, self._memory_mb = clock, counters, memory_mb
         self._overhead: Counter[str] = Counter()
         self._flushed_ms: int | None = None
 

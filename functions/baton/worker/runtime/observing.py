@@ -64,9 +64,7 @@ class Observing:
 
     def __init__(self, clock: Clock, tracer: Tracer | None, details: Details, settings: Settings) -> None:
         self._settings = settings if settings.sentry_dsn else None
-        self._clock = clock
-        self._tracer = tracer
-        self._details = details
+        self._clock, self._tracer, self._details = clock, tracer, details
 
     @asynccontextmanager
     async def delivery(self, message_id: str, retried: int, event: Event | None = None) -> AsyncIterator[Seen]:

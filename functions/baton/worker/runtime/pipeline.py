@@ -98,13 +98,8 @@ class Pipeline:
         post_commit: PostCommitEffects,
         policy: Policy,
     ) -> None:
-        self._store = store
-        self._emitter = emitter
-        self._clock = clock
-        self._randomness = randomness
-        self._executors = executors
-        self._commands = commands
-        self._post_commit = post_commit
+        self._store, self._emitter, self._clock, self._randomness = store, emitter, clock, randomness
+        self._executors, self._commands, self._post_commit = executors, commands, post_commit
         self._policy = policy
 
     async def handle(self, delivered: Delivered) -> Outcome:

@@ -25,8 +25,7 @@ class HungCalls:
     """Receives each call that is written off."""
 
     def __init__(self, counters: Counters, alerting: Alerting) -> None:
-        self._counters = counters
-        self._alerting = alerting
+        self._counters, self._alerting = counters, alerting
 
     async def __call__(self, call: HungCall) -> None:
         await count(self._counters, {f"{HUNG_TOOLS}:{call.tool}": 1})
@@ -39,8 +38,7 @@ class HungCalls:
 
 class PostCommit:
     def __init__(self, outcomes: OperationOutcomes, alerting: Alerting, admission: Admission, clock: Clock) -> None:
-        self._outcomes, self._admission, self._clock = outcomes, admission, clock
-        self._alerting = alerting
+        self._outcomes, self._admission, self._clock, self._alerting = outcomes, admission, clock, alerting
 
     async def __call__(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

@@ -41,8 +41,7 @@ class SourceBudget:
     """A budget of failures for each source: this many a minute, and as many at once at most."""
 
     def __init__(self, clock: Clock, per_minute: int) -> None:
-        self._clock = clock
-        self._per_minute = per_minute
+        self._clock, self._per_minute = clock, per_minute
         self._spent: OrderedDict[str, tuple[float, int]] = OrderedDict()  # source → (spent, at)
 
     def wait_seconds(self, source: str) -> float:
@@ -162,13 +161,8 @@ class SignedEndpoint:
         waits: RetryWaits,
         sealing: Sealing,
     ) -> None:
-        self._path = path
-        self._url = url
-        self._verifier = verifier
-        self._handler = handler
-        self._failures = failures
-        self._waits = waits
-        self._sealing = sealing
+        self._path, self._url, self._verifier, self._handler = path, url, verifier, handler
+        self._failures, self._waits, self._sealing = failures, waits, sealing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

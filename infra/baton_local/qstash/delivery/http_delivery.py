@@ -47,8 +47,7 @@ class Connection(asyncio.Protocol):
     """Use `exchange` while it is free; `on_free` is called when it is free again."""
 
     def __init__(self, max_body_bytes: int, on_free: Callable[["Connection"], None]) -> None:
-        self._max_body_bytes = max_body_bytes
-        self._on_free = on_free
+        self._max_body_bytes, self._on_free = max_body_bytes, on_free
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[AttemptResult] | None = None
@@ -227,8 +226,7 @@ class HttpDelivery:
     """The delivery function of a running server; how many at once is decided by the state machine."""
 
     def __init__(self, *, max_response_bytes: int, keep_alive_seconds: float = _KEEP_ALIVE_SECONDS) -> None:
-        self._max_response_bytes = max_response_bytes
-        self._keep_alive_seconds = keep_alive_seconds
+        self._max_response_bytes, self._keep_alive_seconds = max_response_bytes, keep_alive_seconds
         self._loop = asyncio.get_running_loop()
         self._free: dict[Place, list[Connection]] = {}
         self._sweep: asyncio.TimerHandle | None = None

@@ -240,10 +240,7 @@ class Retention:
     """Keeps the room that finished messages take within bounds."""
 
     def __init__(self, connection: sqlite3.Connection, store: Store, *, keep_ms: int, max_bytes: int) -> None:
-        self._connection = connection
-        self._store = store
-        self._keep_ms = keep_ms
-        self._max_bytes = max_bytes
+        self._connection, self._store, self._keep_ms, self._max_bytes = connection, store, keep_ms, max_bytes
 
     def prune(self, now_ms: int) -> bool:
         """Forget a step's worth of what is too old or too much; whether there may be more to do."""

@@ -32,9 +32,7 @@ class GroupCommit:
     """Gathers outcomes, writes them, waits for the disk in a thread, then lets their effects happen."""
 
     def __init__(self, database: Database, now_ms: Callable[[], int], start: Callable[[Deliver], None]) -> None:
-        self._database = database
-        self._now_ms = now_ms
-        self._start = start
+        self._database, self._now_ms, self._start = database, now_ms, start
         self._loop = asyncio.get_running_loop()
         self._written: SimpleQueue[_Batch | None] = SimpleQueue()  # None: there come no more
         self._disk = Thread(target=self._wait_for_disk, name="qstash-commit", daemon=True)

@@ -37,8 +37,7 @@ class RateLimits:
     """Counts calls and messages per user."""
 
     def __init__(self, calls_per_second: int | None, messages_per_day: int | None) -> None:
-        self._calls_per_second = calls_per_second
-        self._messages_per_day = messages_per_day
+        self._calls_per_second, self._messages_per_day = calls_per_second, messages_per_day
         self._calls: dict[str, _Window] = {}
         self._days: dict[str, _Window] = {}
 

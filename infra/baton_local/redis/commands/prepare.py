@@ -140,8 +140,7 @@ class Preparer:
     """Turns arguments into a `Command`; holds what the bridge remembers about scripts."""
 
     def __init__(self, table: CommandTable, key_limit_bytes: int = KEY_LIMIT_BYTES) -> None:
-        self._table = table
-        self._key_limit_bytes = key_limit_bytes
+        self._table, self._key_limit_bytes = table, key_limit_bytes
         self._scripts = ScriptMap()
         self._special: dict[bytes, Callable[[list[bytes]], Command]] = {
             b"EVAL": self._eval,

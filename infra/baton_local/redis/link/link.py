@@ -30,10 +30,7 @@ class _Batch:
     __slots__ = ("count", "done", "lost", "replies", "sent_at_seconds")
 
     def __init__(self, count: int, done: Done, lost: Lost, sent_at_seconds: float) -> None:
-        self.count = count
-        self.done = done
-        self.lost = lost
-        self.sent_at_seconds = sent_at_seconds
+        self.count, self.done, self.lost, self.sent_at_seconds = count, done, lost, sent_at_seconds
         self.replies: list[Reply] = []
 
 
@@ -140,9 +137,7 @@ class RedisLink:
     def __init__(
         self, address: ServerAddress, limits: LinkLimits, on_connected: Callable[[Reply, Reply], None]
     ) -> None:
-        self.address = address
-        self._limits = limits
-        self._on_connected = on_connected
+        self.address, self._limits, self._on_connected = address, limits, on_connected
         self._connection: ServerConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.connected = asyncio.Event()
@@ -250,8 +245,7 @@ class SideConnections:
     """Opens connections besides the shared one."""
 
     def __init__(self, address: ServerAddress, limit: int = 64) -> None:
-        self._address = address
-        self._limit = limit
+        self._address, self._limit = address, limit
         self._open = 0
 
     async def call(self, commands: list[list[bytes]]) -> list[Reply]:

@@ -24,10 +24,7 @@ class Request:
     __slots__ = ("body", "headers", "keep_alive", "method", "size_bytes", "target", "too_large")
 
     def __init__(self, method: bytes, target: bytes, headers: dict[bytes, bytes], body: bytes) -> None:
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.body = body
+        self.method, self.target, self.headers, self.body = method, target, headers, body
         self.size_bytes = 0
         self.too_large = False
         self.keep_alive = True
@@ -39,8 +36,7 @@ class RequestReader:
     def __init__(
         self, limit_bytes: int, on_request: Callable[[Request], None], on_expect_continue: Callable[[], None]
     ) -> None:
-        self._limit_bytes = limit_bytes
-        self._on_request = on_request
+        self._limit_bytes, self._on_request = limit_bytes, on_request
         self._on_expect_continue = on_expect_continue
         self._parser = httptools.HttpRequestParser(self)
         self._begin()
@@ -128,8 +124,7 @@ class Exchange:
     __slots__ = ("_connection", "answered", "delay_seconds", "drop_reply", "on_gone", "request")
 
     def __init__(self, request: Request, connection: "HttpConnection") -> None:
-        self.request = request
-        self._connection = connection
+        self.request, self._connection = request, connection
         self.answered = False
         self.drop_reply = False
         self.delay_seconds = 0.0
@@ -173,8 +168,7 @@ class HttpConnection(asyncio.Protocol):
     """Passes each request as an `Exchange` to the handler."""
 
     def __init__(self, handle: Handler, connections: "set[HttpConnection]", limit_bytes: int) -> None:
-        self._handle = handle
-        self._connections = connections
+        self._handle, self._connections = handle, connections
         self._reader = RequestReader(limit_bytes, self._received, self._send_continue)
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Request] = deque()

@@ -61,12 +61,8 @@ class Runner:
         background: Background,
         faults: Faults | None,
     ) -> None:
-        self._link = link
-        self._preparer = preparer
-        self._answers = answers
-        self._counters = counters
-        self._background = background
-        self._faults = faults
+        self._link, self._preparer, self._answers, self._counters = link, preparer, answers, counters
+        self._background, self._faults = background, faults
         self._side = SideConnections(link.address)
 
     def single(self, exchange: Exchange, wire: Wire, arguments: list[bytes], *, read_only: bool) -> None:

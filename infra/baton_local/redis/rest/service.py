@@ -36,10 +36,7 @@ class Admin:
     def __init__(
         self, link: RedisLink, answers: Answers, counters: Counters, faults: Faults | None, proof: str | None
     ) -> None:
-        self._link = link
-        self._answers = answers
-        self._counters = counters
-        self._faults = faults
+        self._link, self._answers, self._counters, self._faults = link, answers, counters, faults
         self._is_ready = json.dumps({"status": "ready"} | ({"proof": proof} if proof else {})).encode()
 
     def ready(self, exchange: Exchange) -> None:
@@ -103,14 +100,8 @@ class Service:
         ready: OwnPath,
         admin: dict[bytes, OwnPath],
     ) -> None:
-        self._tokens = tokens
-        self._runner = runner
-        self._streams = streams
-        self._answers = answers
-        self._counters = counters
-        self._limit_bytes = limit_bytes
-        self._ready = ready
-        self._admin = admin
+        self._tokens, self._runner, self._streams, self._answers = tokens, runner, streams, answers
+        self._counters, self._limit_bytes, self._ready, self._admin = counters, limit_bytes, ready, admin
 
     def handle(self, exchange: Exchange) -> None:
         """Answer one request, now or later."""

@@ -37,9 +37,7 @@ def event(reply: Reply) -> bytes:
 
 class Streams:
     def __init__(self, address: ServerAddress, answers: Answers, background: Background) -> None:
-        self._address = address
-        self._answers = answers
-        self._background = background
+        self._address, self._answers, self._background = address, answers, background
 
     def open(self, exchange: Exchange, command: list[bytes], *, read_only: bool) -> None:
         """Begin to stream what the server sends after `command`, the first element of which is one of `STREAMS`."""

@@ -35,8 +35,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
     def __init__(
         self, *, allow_private: bool, resolver: Resolver, inner: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        self._allow_private = allow_private
-        self._resolver = resolver
+        self._allow_private, self._resolver = allow_private, resolver
         self._inner = inner or httpx.AsyncHTTPTransport(
             verify=tls_context(), limits=_NO_KEPT_CONNECTIONS, trust_env=False
         )

@@ -99,9 +99,8 @@ class _Begin:
 
 class ApprovalList:
     def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader, clock: Clock) -> None:
-        self._listing = listing
-        self._admission_control = admission_control
-        self._reader, self._clock = reader, clock
+        self._listing, self._admission_control, self._reader = listing, admission_control, reader
+        self._clock = clock
 
     async def page(self, status: ApprovalStatus, limit: int, cursor: str) -> ApprovalPage:
         """Read a page of the approvals with this status.

@@ -85,8 +85,7 @@ _KEY_LIMIT_CHARS = 255
 
 class JobsApi:
     def __init__(self, container: Container, keys: Keys) -> None:
-        self._container = container
-        self._keys = keys
+        self._container, self._keys = container, keys
         self._sessions = Sessions(container)
 
     async def submit(self, request: Request) -> Response:

@@ -56,9 +56,7 @@ class JobPage:
 
 class JobList:
     def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader) -> None:
-        self._listing = listing
-        self._admission_control = admission_control
-        self._reader = reader
+        self._listing, self._admission_control, self._reader = listing, admission_control, reader
 
     async def page(self, query: Query, limit: int, cursor: str, now_ms: int) -> JobPage:
         """Read a page of the jobs that match.
@@ -106,8 +104,7 @@ class JobList:
 
 class _Listed:
     def __init__(self, listing: Listing, query: Query) -> None:
-        self._listing = listing
-        self._query = query
+        self._listing, self._query = listing, query
 
     async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
         """Return rows that may match, and the position behind all rows that were looked at."""
@@ -132,8 +129,7 @@ class _Listed:
 
 class _Searched:
     def __init__(self, listing: Listing, query: Query) -> None:
-        self._listing = listing
-        self._query = query
+        self._listing, self._query = listing, query
 
     async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
         """Return jobs whose texts have a word of the query's, and the position down to which the list is complete."""

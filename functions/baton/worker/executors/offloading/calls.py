@@ -114,8 +114,7 @@ class OffloadedCalls:
     """Calls the models of agents with `offload`."""
 
     def __init__(self, emitter: Emitter, clock: Clock) -> None:
-        self._emitter = emitter
-        self._clock = clock
+        self._emitter, self._clock = emitter, clock
         self._addresses: dict[str, HttpRequest] = {}
 
     async def call(
@@ -248,8 +247,7 @@ class _Brought:
 
     def __init__(self, model: OffloadedModel, response: HttpResponse) -> None:
         self.name = model.name
-        self._model = model
-        self._response = response
+        self._model, self._response = model, response
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         return await (await self._model.offloaded()).answer_of(request, self._response)
