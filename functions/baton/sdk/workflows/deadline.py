@@ -16,22 +16,24 @@ from baton.sdk.workflows.places import Place, place_of_thread
 
 _T = TypeVar("_T")
 _LOOK_SECONDS = 0.1
+_MOST_CHECKS = 1_000
 _interrupt = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
 class Running:
-    """A stretch at work in this thread. `place`: where it was when its time was over."""
+    """A stretch at work in this thread. `place`: where it was when its time was over, if it `is_late`."""
 
     def __init__(self, run: CodeRun, seconds: float) -> None:
         self.run, self.ident, self.seconds = run, threading.get_ident(), seconds
         self.until = time.monotonic() + seconds
         self.place: Place | None = None
+        self.is_late = False
 
     def look(self) -> None:
         """Interrupt it, if its time is over."""
         if time.monotonic() < self.until:
             return
-        self.place = self.place or place_of_thread(self.ident)
+        self.is_late, self.place = True, self.place or place_of_thread(self.ident)
         self.run.loop.stopped = True
         _interrupt(ctypes.c_ulong(self.ident), ctypes.py_object(NeverWaitsError))
 
@@ -51,12 +53,16 @@ class _Watch:
                 threading.Thread(target=self._look, name="baton-watch", daemon=True).start()
 
     def end(self, running: Running) -> None:
-        """Leave it alone, and take back what it was not interrupted by."""
+        """Leave it alone, and take what is still to interrupt it here.
+
+        To take it back would leave the interpreter looking for it from then on.
+        """
         while True:
             try:
                 with self._lock:
                     self._running.discard(running)
-                    _interrupt(ctypes.c_ulong(running.ident), None)
+                for _ in range(_MOST_CHECKS if running.is_late else 0):
+                    pass  # the interpreter looks at each turn of a loop
             except NeverWaitsError:
                 continue
             return

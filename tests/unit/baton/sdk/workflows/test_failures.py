@@ -1,6 +1,8 @@
 """What a failed step raises, what a job says of an exception that leaves its code, and what no workflow can do."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -325,3 +327,18 @@ async def test_code_that_never_waits_ends_alone(load: Load, spins: str) -> None:
     assert failed.value.message.startswith("the code ran for 0.3 s and waited for no step")
     assert time.monotonic() - began < 2.4
     assert await others == "fine"
+
+
+PROFILED = """
+import cProfile
+from types import SimpleNamespace
+from baton.sdk.workflows.deadline import within
+
+print(cProfile.Profile().runcall(within, 60.0, SimpleNamespace(), lambda: [str(n) for n in range(3)]))
+"""
+
+
+def test_code_that_ends_in_time_leaves_the_interpreter_nothing_to_look_for() -> None:
+    """One that was told of an exception and has none looks for it for ever; under a profiler it does nothing else."""
+    done = subprocess.run([sys.executable, "-c", PROFILED], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "['0', '1', '2']"
