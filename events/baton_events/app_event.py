@@ -112,8 +112,7 @@ def app_event(
 ) -> AppEvent:
     """Make an app event. `subject`: whose data it has, as a digest.
 
-    Raises:
-        AppEventError: its name, key or data cannot be sent. TooLargeError: there is too much data.
+    Raises AppEventError: its name, key or data cannot be sent. TooLargeError: there is too much data.
     """
     if fault := name_fault(name):
         raise AppEventError(fault, "name")
@@ -142,11 +141,7 @@ def app_event(
 
 
 def delay_ms(delay_seconds: Duration) -> int:
-    """Return a delay in milliseconds.
-
-    Raises:
-        AppEventError: it is none, or longer than the queue keeps a message.
-    """
+    """Return a delay in milliseconds. Raises AppEventError: it is none, or longer than the queue keeps a message."""
     seconds = plain_seconds(delay_seconds)
     if type(seconds) not in (int, float) or not 0 <= seconds <= LONGEST_DELAY_SECONDS:
         limit = f"0 to {LONGEST_DELAY_SECONDS} seconds (7 days)"
@@ -157,8 +152,7 @@ def delay_ms(delay_seconds: Duration) -> int:
 def parse_app_event(body: bytes) -> AppEvent:
     """Parse the app event in a request's body.
 
-    Raises:
-        MalformedEventError: it is none. NewerVersionError: a newer version has sent it.
+    Raises MalformedEventError: it is none. NewerVersionError: a newer version has sent it.
     """
     try:
         event = _DECODER.decode(body)

@@ -45,11 +45,7 @@ class Body:
         self._begun: bytes | None = b"" if events else None
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what the chunk holds.
-
-        Raises:
-            zlib.error: it is not what its coding says.
-        """
+        """Yield what the chunk holds. Raises zlib.error: it is not what its coding says."""
         for piece in map(self._unmarked, self._unpacked(chunk)):
             self._size += len(piece)
             if self._size > self._limit:

@@ -48,8 +48,7 @@ class Emitter:
     def from_settings(cls, settings: QueueSettings | None = None) -> "Emitter":
         """Make an emitter on the real queue, over the official SDK; `settings` default to the environment's.
 
-        Raises:
-            SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
+        Raises SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
         """
         # Functions have settings and a publisher of their own.
         from baton_events.emitter_settings import EmitterSettings  # noqa: PLC0415
@@ -61,17 +60,15 @@ class Emitter:
     async def emit(self, event: Event, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
         """Publish one event; returns its message id.
 
-        Raises:
-            TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: it was not accepted.
+        Raises TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: it was not accepted.
         """
         return (await self.emit_many([Delivery(event, not_before_ms, deduplication_id)]))[0]
 
     async def emit_many(self, deliveries: Sequence[Delivery]) -> list[str]:
         """Publish several events in one request; returns message ids in order.
 
-        Raises:
-            PartialPublishError: some were accepted; the error says which.
-            TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: none was accepted.
+        Raises PartialPublishError: some were accepted; the error says which. TopicNotFoundError,
+        QueueUnauthorizedError, QueueUnreachableError: none was accepted.
         """
         await self._sealing.ready()
         return await self._queue.publish([self._outgoing(delivery) for delivery in deliveries])
@@ -163,8 +160,7 @@ class Emitter:
 def sealing_in(settings: QueueSettings) -> Sealing:
     """Return what seals and opens payloads by these settings.
 
-    Raises:
-        SettingsError: the codec is not there, or an extra is missing.
+    Raises SettingsError: the codec is not there, or an extra is missing.
     """
     return sealing_of(settings.payload_keys, settings.payload_codec)
 

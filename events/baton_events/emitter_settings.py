@@ -32,8 +32,7 @@ class EmitterSettings(QueueSettings):
     def from_environment(cls) -> "EmitterSettings":
         """Read the settings of this process.
 
-        Raises:
-            SettingsError: values are wrong, or QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
+        Raises SettingsError: values are wrong, or QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
         """
         environment = os.environ  # noqa: TID251 - a program that only publishes has no other settings
         values, problems = read_values(environment, QUEUE_SETTINGS)

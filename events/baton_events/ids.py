@@ -26,8 +26,7 @@ _chunks_of: Callable[[Any, int], Sequence[str]] = json.encoder.c_make_encoder(  
 def canonical_json(value: Any) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, UTF-8 kept.
 
-    Raises:
-        ValueError: a number that JSON does not have (NaN, Infinity).
+    Raises ValueError: a number that JSON does not have (NaN, Infinity).
     """
     try:
         return "".join(_chunks_of(value, 0))

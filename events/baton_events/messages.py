@@ -116,9 +116,8 @@ class Queue(Protocol):
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
         """Publish all in one request; returns message ids in order.
 
-        Raises:
-            TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: none was accepted.
-            PartialPublishError: some were accepted.
+        Raises TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: none was accepted.
+        PartialPublishError: some were accepted.
         """
         ...
 

@@ -113,11 +113,7 @@ class EnvironmentTransport(httpx.BaseTransport):
         self._made: dict[Proxy | None, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request.
-
-        Raises:
-            httpx.ProxyError: the proxy cannot be used; its message names it.
-        """
+        """Send the request. Raises httpx.ProxyError: the proxy cannot be used; its message names it."""
         proxy = proxy_for(request.url)
         if proxy not in self._made:
             tls = tls_context()
@@ -191,8 +187,7 @@ def _too_large(library: Any, limit_bytes: int) -> Exception:
 def _made(proxy: Proxy | None, tls: ssl.SSLContext, make: Callable[[Any], _T], library: Any = httpx) -> _T:
     """Make a transport.
 
-    Raises:
-        ProxyError: of the library; the proxy is none, or its kind needs what is not installed.
+    Raises ProxyError: of the library; the proxy is none, or its kind needs what is not installed.
     """
     if proxy is None:
         return make(None)

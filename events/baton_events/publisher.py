@@ -120,8 +120,7 @@ class SdkPublisher:
 async def answer_of(request: Awaitable[_Answer], queue_url: str, limit_seconds: float, topic: str = "") -> _Answer:
     """Wait for the answer of a request of the SDK; `topic`: what a 404 is about.
 
-    Raises:
-        TopicNotFoundError, MessageNotFoundError, QueueUnauthorizedError, QueueUnreachableError, PublishError.
+    Raises TopicNotFoundError, MessageNotFoundError, QueueUnauthorizedError, QueueUnreachableError, PublishError.
     """
     try:
         async with asyncio.timeout(limit_seconds):
@@ -185,8 +184,7 @@ def _is_id(given: Any) -> bool:
 def message_ids(answers: Sequence[Any]) -> list[str]:
     """Return the ids in the answers of a batch; a topic answers with a list, one for each of its endpoints.
 
-    Raises:
-        PartialPublishError: some messages were refused.
+    Raises PartialPublishError: some messages were refused.
     """
     accepted: dict[int, str] = {}
     failed: dict[int, str] = {}

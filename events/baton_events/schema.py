@@ -272,9 +272,8 @@ def encode_event(event: WireRecord) -> str:
 def parse_event(body: bytes) -> Event:
     """Parse the event in a request's body.
 
-    Raises:
-        MalformedEventError: not JSON, not an object, an unknown type or version, or fields that are missing or wrong.
-        NewerVersionError: its version is one that a newer version of this code knows.
+    Raises MalformedEventError: not JSON, not an object, an unknown type or version, or fields that are missing or
+    wrong. NewerVersionError: its version is one that a newer version of this code knows.
     """
     try:
         return _DECODER.decode(body)
@@ -284,11 +283,7 @@ def parse_event(body: bytes) -> Event:
 
 
 def refuse_newer(body: bytes, error: Exception) -> None:
-    """Leave an event to a newer version of this code, if one has sent it.
-
-    Raises:
-        NewerVersionError: one has.
-    """
+    """Leave an event to a newer version of this code, if one has sent it. Raises NewerVersionError: one has."""
     try:
         version = json.loads(body).get("schemaVersion")
     except (ValueError, AttributeError, RecursionError):

@@ -38,11 +38,7 @@ def sealed_message(seal: Callable[[str, str, str], str], body: str) -> str:
 
 
 def opened_message(opened: Callable[[str, str], str], body: bytes) -> bytes:
-    """Return the body of a message, or of an answer, as it was.
-
-    Raises:
-        UnreadablePayloadError: its key is not there.
-    """
+    """Return the body of a message, or of an answer, as it was. Raises UnreadablePayloadError: its key is not there."""
     if f'"{_FIELD}":'.encode() not in body:
         return body
     try:

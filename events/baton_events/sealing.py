@@ -76,11 +76,7 @@ class Sealing:
         self._lock = asyncio.Lock()
 
     async def ready(self) -> None:
-        """Prepare the codec, where its time has come.
-
-        Raises:
-            UnreadablePayloadError: it cannot get its keys.
-        """
+        """Prepare the codec, where its time has come. Raises UnreadablePayloadError: it cannot get its keys."""
         if monotonic() < self._ready_at:
             return
         async with self._lock:
@@ -101,8 +97,7 @@ class Sealing:
     def open(self, text: str, kind: Kind, belongs_to: str) -> str:
         """Return the text that was sealed for this place, or that is plain.
 
-        Raises:
-            UnreadablePayloadError: its key is not there, or the text was changed, or is of another place.
+        Raises UnreadablePayloadError: its key is not there, or the text was changed, or is of another place.
         """
         if not text.startswith(SEALED):
             return text
@@ -250,8 +245,7 @@ def sealed_by(keys: Sequence[tuple[str, bytes]]) -> Sealing:
 def sealing_of(payload_keys: str, payload_codec: str) -> Sealing:
     """Return what seals in this process, by its settings; without any, it seals nothing and opens plain texts.
 
-    Raises:
-        SettingsError: the object is not there, or is no codec; the extra is missing.
+    Raises SettingsError: the object is not there, or is no codec; the extra is missing.
     """
     if not payload_codec:
         return sealed_by(payload_keys_in(payload_keys))

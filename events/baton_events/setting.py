@@ -177,8 +177,7 @@ def payload_keys(given: str) -> str:
 def payload_keys_in(given: str) -> tuple[tuple[str, bytes], ...]:
     """Return the keys of payloads, by id; an empty first one stands for none that seals.
 
-    Raises:
-        ValueError: an entry is wrong, which its number tells.
+    Raises ValueError: an entry is wrong, which its number tells.
     """
     entries, found = [part.strip() for part in given.split(",") if given], list[tuple[str, bytes]]()
     for number, entry in enumerate(entries, 1):

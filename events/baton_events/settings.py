@@ -155,8 +155,7 @@ class QueueSettings:
     def checked(self) -> Self:
         """Return these settings where they suffice to publish.
 
-        Raises:
-            SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
+        Raises SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
         """
         needed = ["qstash_token", *([] if self.publish_by == "topic" else ["worker_base_url"])]
         problems = [missing(each) for each in QUEUE_SETTINGS if each.field in needed and not getattr(self, each.field)]

@@ -89,11 +89,7 @@ class GateSpec(_Part):
 
 
 def read_gate(path: Path) -> GateSpec:
-    """Read a gate's file.
-
-    Raises:
-        GateFileError: it cannot be read, or something in it is wrong.
-    """
+    """Read a gate's file. Raises GateFileError: it cannot be read, or something in it is wrong."""
     try:
         return GateSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -151,11 +147,7 @@ class Score:
 
 
 def score(case: str, spec: ScorerSpec, run: CaseRun) -> Score:
-    """Score a run.
-
-    Raises:
-        StackError: the scorer is not there, or does not score.
-    """
+    """Score a run. Raises StackError: the scorer is not there, or does not score."""
     if run.status != "completed":
         why = f"the run is {run.status}: {run.error}"[:_SHOWN_CHARS]
         return Score(case, spec.name, 0.0, spec.min, why, run.job_id)

@@ -47,8 +47,7 @@ class Agent:
     async def tunnels(self) -> dict[str, str] | None:
         """Return public addresses, and what each leads to; None: no agent runs.
 
-        Raises:
-            StackError: something else answers there.
+        Raises StackError: something else answers there.
         """
         try:
             async with httpx.AsyncClient(timeout=_LIMIT_SECONDS, trust_env=False) as client:
@@ -62,8 +61,7 @@ class Agent:
     async def address_of(self, port: int) -> str | None:
         """Return the public address that leads to this port; None: no agent runs, or it has not connected yet.
 
-        Raises:
-            StackError: there are tunnels, and none leads there.
+        Raises StackError: there are tunnels, and none leads there.
         """
         tunnels = await self.tunnels()
         if not tunnels:
@@ -79,11 +77,7 @@ class Agent:
 
 
 def command_of(port: int, search_path: str | None = None) -> tuple[str, ...]:
-    """Return what starts ngrok.
-
-    Raises:
-        StackError: it is not installed.
-    """
+    """Return what starts ngrok. Raises StackError: it is not installed."""
     program = shutil.which("ngrok", path=search_path)
     if program is None:
         raise StackError(

@@ -45,11 +45,7 @@ def plain_seconds(given: Any) -> Any:
 
 
 def seconds_of(given: Duration, name: str, most: float = LONGEST_SECONDS, *, above: float = -1) -> float:
-    """Return a duration of 0 seconds, or of more than `above` of them, to `most`.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Return a duration of 0 seconds, or of more than `above` of them, to `most`. Raises ValueError: it is none."""
     seconds = plain_seconds(given)
     if type(seconds) not in (int, float) or not (max(above, 0) <= seconds <= most and seconds > above):
         span = f"from 0 to {most}" if above < 0 else f"more than {above} and up to {most}"
@@ -60,8 +56,7 @@ def seconds_of(given: Duration, name: str, most: float = LONGEST_SECONDS, *, abo
 def seconds_in_json(given: Any) -> Any:
     """Return a duration of a call's arguments in seconds: a `timedelta` of a workflow comes as text, such as PT1H.
 
-    Raises:
-        ValueError: it is True or False.
+    Raises ValueError: it is True or False.
     """
     if isinstance(given, bool):
         raise ValueError("give a number of seconds")  # noqa: TRY004 - as pydantic wants it

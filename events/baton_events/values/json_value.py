@@ -66,8 +66,7 @@ class TooLarge(Unrecordable):
 def recorded_json(value: Any, at: str, limit_bytes: int | None = None) -> str:
     """Return the value's JSON text. `at`: the value's name in an error.
 
-    Raises:
-        Unrecordable: JSON cannot hold it. TooLarge: its text has over `limit_bytes` in UTF-8.
+    Raises Unrecordable: JSON cannot hold it. TooLarge: its text has over `limit_bytes` in UTF-8.
     """
     body = _faithful_body(value)
     body = "".join(_encoder({}, *_FORM)(_Walk(at).plain(value), 0)).encode() if body is None else body
@@ -79,8 +78,7 @@ def recorded_json(value: Any, at: str, limit_bytes: int | None = None) -> str:
 def plain(value: Any, at: str) -> Any:
     """Return the value as JSON data: Python's own types, and nothing that is shared with the value.
 
-    Raises:
-        Unrecordable: JSON cannot hold it.
+    Raises Unrecordable: JSON cannot hold it.
     """
     if value.__class__ in _BARE:
         return value
@@ -91,10 +89,8 @@ def plain(value: Any, at: str) -> Any:
 def read_value(value: Any, at: str) -> Any:
     """Return what a reader of JSON has made of a text; the value is the caller's own, and no copy is made of it.
 
-    Pydantic reads NaN, Infinity, half characters and 200 levels, which other readers do not.
-
-    Raises:
-        Unrecordable: JSON cannot hold it.
+    Pydantic reads NaN, Infinity, half characters and 200 levels, which other readers do not. Raises Unrecordable: JSON
+    cannot hold it.
     """
     try:
         body = to_json(value, inf_nan_mode="constants")

@@ -28,8 +28,7 @@ _LAST_SECONDS = 2.0
 def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Transport] | None" = None) -> None:
     """Report the errors of this process from now on. `transport`: replaces HTTP.
 
-    Raises:
-        SettingsError: the extra `sentry` is not installed.
+    Raises SettingsError: the extra `sentry` is not installed.
     """
     if not settings.sentry_dsn:
         return

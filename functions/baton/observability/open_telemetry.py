@@ -39,8 +39,7 @@ class OpenTelemetryTracer:
     def to(cls, endpoint: str) -> "OpenTelemetryTracer":
         """Make a tracer that sends to a collector; its headers are the exporter's own environment variables.
 
-        Raises:
-            SettingsError: the extra `otel` is not installed.
+        Raises SettingsError: the extra `otel` is not installed.
         """
         require_extra("otel", "OTEL_EXPORTER_OTLP_ENDPOINT")
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra

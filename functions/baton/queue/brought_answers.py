@@ -26,8 +26,7 @@ def answer_endpoint(job_id: str, session_id: str, turn: int, attempt: int, numbe
 def event_at(below: str) -> Event:
     """Return the event of the turn whose answers are sent there; `below`: the path behind ANSWERS_ENDPOINT.
 
-    Raises:
-        MalformedEventError: the path names no turn.
+    Raises MalformedEventError: the path names no turn.
     """
     return _read(below)[0]
 
@@ -45,8 +44,7 @@ def _read(below: str) -> tuple[Event, int]:
 def read_answer(below: str, body: bytes) -> tuple[Event, HttpResponse]:
     """Read the event of the turn that waits, and the answer.
 
-    Raises:
-        MalformedEventError: the path names no turn, or the body is no callback's.
+    Raises MalformedEventError: the path names no turn, or the body is no callback's.
     """
     event, number = _read(below.removeprefix(_BELOW))
     try:

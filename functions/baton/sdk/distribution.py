@@ -38,8 +38,7 @@ def missing_extra(extra: str, asked: str) -> str:
 def require_extra(extra: str, asked: str) -> None:
     """Refuse what needs an extra that is not installed. `asked`: the setting or option that asks for it.
 
-    Raises:
-        SettingsError: it is not installed.
+    Raises SettingsError: it is not installed.
     """
     if missing := missing_extra(extra, asked):
         raise SettingsError(missing)

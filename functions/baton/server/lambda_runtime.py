@@ -151,8 +151,7 @@ class StreamedAnswer:
 def serve_next(address: str, handler: LambdaHandler) -> None:
     """Wait for an event, and answer it or report why it has no answer.
 
-    Raises:
-        RuntimeApiError: Lambda gives no event, which is the end of the process.
+    Raises RuntimeApiError: Lambda gives no event, which is the end of the process.
     """
     status, headers, event = _request(address, "invocation/next")
     if status != _OK:

@@ -167,8 +167,7 @@ class Settings(QueueSettings, Record, frozen=True):
 def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     """Read the settings from a mapping of environment variables; empty values count as unset.
 
-    Raises:
-        SettingsError: values are wrong, or some of the `needed` variables are not set; all are listed.
+    Raises SettingsError: values are wrong, or some of the `needed` variables are not set; all are listed.
     """
     values, problems = read_values(environment, ALL_SETTINGS, needed)
     known = {setting.name for setting in ALL_SETTINGS}
@@ -239,11 +238,7 @@ def has(settings: Settings, setting: Setting) -> bool:
 
 
 def require(settings: Settings, *names: str) -> None:
-    """Check that these environment variables are set.
-
-    Raises:
-        SettingsError: some are missing; all are listed.
-    """
+    """Check that these environment variables are set. Raises SettingsError: some are missing; all are listed."""
     by_name = {setting.name: setting for setting in ALL_SETTINGS}
     problems = [missing(by_name[name]) for name in names if not has(settings, by_name[name])]
     if problems:

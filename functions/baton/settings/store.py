@@ -90,8 +90,7 @@ _PLACE = r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d*)?(/\d*)?"
 def store_address(given: str) -> str:
     """Check that an address is one, and return it unchanged.
 
-    Raises:
-        ValueError: it is not; the message has the expected form, and no password.
+    Raises ValueError: it is not; the message has the expected form, and no password.
     """
     scheme, _, rest = given.partition("://")
     if scheme not in SCHEMES or not re.fullmatch(_PLACES[scheme], given) or "#" in given or not _has_place(given):

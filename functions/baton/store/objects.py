@@ -61,8 +61,7 @@ async def opened(
 ) -> AsyncIterator[bytes]:
     """Yield the contents of frames. `sealed`: their bytes in pieces.
 
-    Raises:
-        UnreadablePayloadError: a frame does not open here.
+    Raises UnreadablePayloadError: a frame does not open here.
     """
     first, end, count = numbers
     held = bytearray()
@@ -101,8 +100,7 @@ _OF_CONNECTION = (
 def objects_of(settings: Settings) -> "Objects | None":
     """Return the objects of a deployment; None: all is kept in the store.
 
-    Raises:
-        SettingsError: the extra is missing.
+    Raises SettingsError: the extra is missing.
     """
     if not settings.object_store_url:
         return None
@@ -144,11 +142,7 @@ class Objects:
         return Ref(self.newest, place, self._sealing.keyed(sha256(data).hexdigest()))
 
     async def get(self, ref: str) -> bytes:
-        """Return a whole object.
-
-        Raises:
-            PayloadGoneError: it is not there, or is not what was written.
-        """
+        """Return a whole object. Raises PayloadGoneError: it is not there, or is not what was written."""
         await self._sealing.ready()
         of, found = ref_of(ref), await self._got(ref)
         data = await self._bytes(found)
@@ -163,8 +157,7 @@ class Objects:
     async def chunks(self, ref: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield an object's bytes in pieces: all of them, or from `start` up to but without `end`.
 
-        Raises:
-            PayloadGoneError: it is not there. UnreadablePayloadError: it is sealed, and its key is not here.
+        Raises PayloadGoneError: it is not there. UnreadablePayloadError: it is sealed, and its key is not here.
         """
         await self._sealing.ready()
         head, frame = None, 0
@@ -212,8 +205,7 @@ class Objects:
     async def copy(self, ref: str, place: str) -> str:
         """Copy an object to another place, on the store's side where it can; return its ref there.
 
-        Raises:
-            PayloadGoneError: it is not there.
+        Raises PayloadGoneError: it is not there.
         """
         of = ref_of(ref)
         to = Ref(of.store, place, of.name)

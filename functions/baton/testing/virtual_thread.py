@@ -141,11 +141,7 @@ class _Policy:
         self._loop = loop
 
     def get_event_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop that was set.
-
-        Raises:
-            RuntimeError: none was.
-        """
+        """Return the loop that was set. Raises RuntimeError: none was."""
         if self._loop is None:
             raise RuntimeError("There is no current event loop in thread 'baton-work'.")
         return self._loop

@@ -149,8 +149,7 @@ class Container:
     def registry(self) -> Registry:
         """The agents and tools that BATON_APP names.
 
-        Raises:
-            SettingsError: some cannot be, as payloads are sealed, or DEFAULT_AGENT is none of them.
+        Raises SettingsError: some cannot be, as payloads are sealed, or DEFAULT_AGENT is none of them.
         """
         found = self._registry if self._registry is not None else load_registry(self.settings.app)
         if self.settings.default_agent not in {"", *(agent.name for agent in found.agents)}:

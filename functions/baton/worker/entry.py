@@ -113,9 +113,7 @@ class LambdaHandler:
     def __call__(self, event: Any, context: Any) -> Any:
         """Return the whole answer to one event.
 
-        Raises:
-            NoRequestError: the event is no HTTP request.
-            RuntimeError: code of the app wanted to end the process.
+        Raises NoRequestError: the event is no HTTP request. RuntimeError: code of the app wanted to end the process.
         """
         try:
             answer = self._adapter(event, context)

@@ -68,11 +68,7 @@ def _too_large(size_bytes: int) -> bytes:
 
 
 def brought_request(event: Any, context: Any, config: LambdaConfig) -> BroughtRequest:
-    """Read the request that an event brings.
-
-    Raises:
-        NoRequestError: it brings none, or one that cannot be read.
-    """
+    """Read the request that an event brings. Raises NoRequestError: it brings none, or one that cannot be read."""
     if not isinstance(event, dict) or not isinstance(event.get("requestContext"), dict):
         raise NoRequestError(_refusal(event, "it has no requestContext"))
     known = _without_ports(cast("dict[str, Any]", event))

@@ -98,8 +98,7 @@ class Payloads:
     async def value(self, there: Mapping[str, Any]) -> Any:
         """Read the value of a result, by what its record has.
 
-        Raises:
-            PayloadGoneError: it is not there, or not as it was written.
+        Raises PayloadGoneError: it is not there, or not as it was written.
         """
         data = await self.objects.get(there["ref"])
         return load_values([data.decode()])[0]

@@ -136,11 +136,7 @@ def _tracer(settings: Settings) -> Tracer | None:
 
 
 def container_from_environment() -> Container:
-    """Build the container of this process.
-
-    Raises:
-        SettingsError: settings are missing or wrong; all are listed.
-    """
+    """Build the container of this process. Raises SettingsError: settings are missing or wrong; all are listed."""
     settings = settings_from_environment(
         "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL"
     )

@@ -48,8 +48,7 @@ def copy_own(folder: Path) -> None:
 def copy_app(app: Path, folder: Path) -> None:
     """Copy what can be imported from `app`: the packages and modules in it, with their data.
 
-    Raises:
-        StackError: it is a package itself, there is nothing to import, or a name is taken.
+    Raises StackError: it is a package itself, there is nothing to import, or a name is taken.
     """
     if (app / "__init__.py").is_file():
         raise StackError(f"--app {app} is a package; name the folder that it is in: --app {app.parent}")
@@ -75,8 +74,7 @@ def copy_handlers(folder: Path) -> None:
 def added_libraries(app: Path) -> Path | None:
     """Return the file with the libraries that the agents of another folder need, if there is one.
 
-    Raises:
-        StackError: they are named in the wrong place.
+    Raises StackError: they are named in the wrong place.
     """
     requirements, project = app / REQUIREMENTS, app / "pyproject.toml"
     if requirements.is_file():
@@ -127,8 +125,7 @@ def compile_modules(folder: Path, python: str) -> None:
 def lambda_python(own: tuple[int, int] = sys.version_info[:2]) -> str:
     """Return a Python of Lambda's version: the one that runs this, of version `own`, or one on PATH.
 
-    Raises:
-        StackError: there is none, and bytecode of another version would be ignored.
+    Raises StackError: there is none, and bytecode of another version would be ignored.
     """
     if own == PYTHON:
         return sys.executable

@@ -52,8 +52,7 @@ class Uv:
     def run(self, *command: str) -> str:
         """Run a command in the project's folder; what it prints.
 
-        Raises:
-            StackError: it failed, with the last lines that it said.
+        Raises StackError: it failed, with the last lines that it said.
         """
         try:
             return self._run(*command)

@@ -40,8 +40,7 @@ class Deployment:
     ) -> dict[str, Any]:
         """Return one request; the JSON object that answers it. `key`: an Idempotency-Key.
 
-        Raises:
-            StackError: no answer, or a refusal.
+        Raises StackError: no answer, or a refusal.
         """
         with self._client() as client:
             return client.request(method, path, body=body, query=query, idempotency_key=key) or {}
@@ -49,8 +48,7 @@ class Deployment:
     def recording(self, job_id: str) -> str:
         """Return a job with all answers of its models and tools, as it is.
 
-        Raises:
-            StackError: no answer, or a refusal.
+        Raises StackError: no answer, or a refusal.
         """
         with self._client() as client:
             return client.recording(job_id)
@@ -58,8 +56,7 @@ class Deployment:
     def parts(self, job_id: str) -> Iterator[StreamPart]:
         """Yield the job's parts as they come, from the first to the end of the stream, across lost connections.
 
-        Raises:
-            StackError: there is no such job, or its API has gone away.
+        Raises StackError: there is no such job, or its API has gone away.
         """
         way_out = f"; the job continues. Watch it again: baton jobs show {job_id} --watch"
         with self._client(_FOLLOWED_SECONDS, way_out) as client:
@@ -108,11 +105,7 @@ def with_deployment(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def deployment(url: str | None, key: str | None, data: Path) -> Deployment:
-    """Return the named deployment, or the local stack of this data folder.
-
-    Raises:
-        StackError: there is none.
-    """
+    """Return the named deployment, or the local stack of this data folder. Raises StackError: there is none."""
     if url is not None:
         if not key:
             raise StackError("--url needs a key: add --key KEY, or set BATON_API_KEY")

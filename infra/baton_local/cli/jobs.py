@@ -77,9 +77,7 @@ def meant(command: Callable[..., None]) -> Callable[..., None]:
 def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str | bool], wanted: Wanted) -> None:
     """Change these jobs, or those that the filter means.
 
-    Raises:
-        UsageError: both are given, or neither.
-        StackError: the API refuses; what was changed before is printed.
+    Raises UsageError: both are given, or neither. StackError: the API refuses; what was changed before is printed.
     """
     if bool(job_ids) == bool(wanted.filter):
         raise click.UsageError(
@@ -298,8 +296,7 @@ def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> NoReturn
 def object_in(text: str, option: str) -> dict[str, Any]:
     """Return the JSON object in an option's value, or in the file that it names, read as the API reads a body.
 
-    Raises:
-        BadParameter: there is none.
+    Raises BadParameter: there is none.
     """
     try:
         found = json.loads(utf8_json(Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()))

@@ -29,8 +29,7 @@ _STATUS_DONE = 200
 def store_settings(data: Path | None) -> Settings | None:
     """Return settings that reach the store: of this folder's running stack, or of the environment; None: none do.
 
-    Raises:
-        StackError: the environment's settings are wrong.
+    Raises StackError: the environment's settings are wrong.
     """
     if data is None:
         try:

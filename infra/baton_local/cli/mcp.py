@@ -31,11 +31,7 @@ def mcp(deployment: Deployment) -> None:
 
 
 def server_of(client: AsyncBatonClient) -> "MCPServer[Any]":
-    """Return the server.
-
-    Raises:
-        StackError: the SDK is not installed.
-    """
+    """Return the server. Raises StackError: the SDK is not installed."""
     if missing := missing_extra("mcp", "`baton mcp`"):
         raise StackError(missing)
     from mcp.server.mcpserver import MCPServer  # noqa: PLC0415 - an extra

@@ -49,11 +49,7 @@ class Place:
     origin: str
 
     def settings(self) -> Settings:
-        """Return the settings, checked.
-
-        Raises:
-            StackError: some are wrong; all are listed.
-        """
+        """Return the settings, checked. Raises StackError: some are wrong; all are listed."""
         try:
             return read_settings(self.environment)
         except SettingsError as error:
@@ -61,11 +57,7 @@ class Place:
 
 
 def place_of(env_file: Path | None, data: Path | None) -> Place:
-    """Return the deployment that is meant.
-
-    Raises:
-        StackError: the file or the stack is not there.
-    """
+    """Return the deployment that is meant. Raises StackError: the file or the stack is not there."""
     around = inherited_environment()
     if data is not None:
         return Place({**around, **_stack(data)}, f"the local stack in {data}")
@@ -130,11 +122,7 @@ def _stack(data: Path) -> dict[str, str]:
 
 
 def put_line(path: Path, name: str, value: str) -> str:
-    """Set a variable in the file; what it was before, empty: nothing.
-
-    Raises:
-        StackError: the file cannot be written.
-    """
+    """Set a variable in the file; what it was before, empty: nothing. Raises StackError: the file cannot be written."""
     try:
         before = _values(path).get(name) or ""
         if before != value:

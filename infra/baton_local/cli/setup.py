@@ -53,8 +53,7 @@ def setup(place: Place, *, dry_run: bool, prune: bool) -> None:
 async def _objects(settings: Settings, *, dry_run: bool) -> None:
     """Try the object store, which makes a folder; without one, say how to get one.
 
-    Raises:
-        StackError: it does not take what a job would give it. SettingsError: the extra is missing.
+    Raises StackError: it does not take what a job would give it. SettingsError: the extra is missing.
     """
     objects = objects_of(settings)
     if objects is None:

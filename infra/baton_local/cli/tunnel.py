@@ -90,11 +90,7 @@ def _failed(findings: Sequence[Finding], *, runs_already: bool, address: str) ->
 
 
 def _settings(place: Place, address: str) -> Settings:
-    """Return the deployment's, at this address.
-
-    Raises:
-        StackError: some are wrong or missing.
-    """
+    """Return the deployment's, at this address. Raises StackError: some are wrong or missing."""
     try:
         return read_settings({**place.environment, "WORKER_BASE_URL": address, "WORKER_URLS": ""}, *_NEEDED)
     except SettingsError as error:

@@ -65,11 +65,7 @@ class CodeChanges:
         self.name = ""
 
     async def watch(self) -> None:
-        """Look on until cancelled.
-
-        Raises:
-            OSError: the system lets nobody look.
-        """
+        """Look on until cancelled. Raises OSError: the system lets nobody look."""
         async for changes in awatch(self._folder, watch_filter=CodeFilter(self._code), debounce=DEBOUNCE_MS):
             self.name = min(str(Path(path).relative_to(self._folder)) for _, path in changes)
             self.changed.set()

@@ -174,8 +174,7 @@ class LocalStack:
     def _check(self, environment: Mapping[str, str]) -> None:
         """Check the app's settings before anything starts, and name those that are misspelt.
 
-        Raises:
-            StackError: settings are wrong, of which the app would only die.
+        Raises StackError: settings are wrong, of which the app would only die.
         """
         from baton.settings.settings import read_settings  # noqa: PLC0415 - as the SDK, later than the lock
         from baton.settings.table import ALL_SETTINGS  # noqa: PLC0415 - likewise

@@ -54,8 +54,7 @@ class ServerChild:
     async def run(self) -> None:
         """Start the server, and start it again whenever it dies; ends by cancellation.
 
-        Raises:
-            ChildFailedError: its first start failed (a wrong folder, no binary), or it dies again and again.
+        Raises ChildFailedError: its first start failed (a wrong folder, no binary), or it dies again and again.
         """
         loop = asyncio.get_running_loop()
         lives = short_lives = 0
@@ -144,11 +143,7 @@ class Bridge:
         )
 
     async def start(self) -> str:
-        """Listen and begin to connect; returns the URL.
-
-        Raises:
-            OSError: the port is taken.
-        """
+        """Listen and begin to connect; returns the URL. Raises OSError: the port is taken."""
         handle, connections, limit_bytes = self._service.handle, self._connections, self._settings.request_limit_bytes
         loop = asyncio.get_running_loop()
         listener, url = listen(self._settings.host, self._settings.port)

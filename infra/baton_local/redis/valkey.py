@@ -55,8 +55,7 @@ class DataDir:
     def prepare(self) -> None:
         """Make the folder, and the socket's, for the owner alone.
 
-        Raises:
-            DataFolderError: that is not possible, or the socket's folder belongs to another user.
+        Raises DataFolderError: that is not possible, or the socket's folder belongs to another user.
         """
         folder = self.socket_path.parent
         try:
@@ -71,18 +70,13 @@ class DataDir:
             raise DataFolderError(f"{folder} belongs to another user; remove it or choose another --data")
 
     def check_free(self, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
-        """See that no server runs over the folder, before anything is started.
-
-        Raises:
-            DataFolderError: one does.
-        """
+        """See that no server runs over the folder, before anything is started. Raises DataFolderError: one does."""
         os.close(self.lock(wait_seconds))
 
     def lock(self, wait_seconds: float = LOCK_WAIT_SECONDS) -> int:
         """Take the folder for this process; returns the descriptor that holds the lock while it is open.
 
-        Raises:
-            DataFolderError: another process has it.
+        Raises DataFolderError: another process has it.
         """
         return lock_folder(self.path, wait_seconds)
 

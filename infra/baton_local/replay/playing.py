@@ -133,11 +133,7 @@ class Played:
 
 
 async def played(recorded: RecordedJob, registry: Registry) -> Played:
-    """Play the job.
-
-    Raises:
-        ReplayError: its agent is not there, or the code that is played does not come to an end.
-    """
+    """Play the job. Raises ReplayError: its agent is not there, or the code that is played does not come to an end."""
     play = Play({recorded.id: recorded}, ReplayClock(recorded.created_at_ms))
     player = _Player(Stage(registry, play), play)
     task: dict[str, object] = {"text": recorded.task_description, "data": recorded.input_data}

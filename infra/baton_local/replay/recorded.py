@@ -204,8 +204,7 @@ class RecordedJob(_Record):
 def job_of_agent(root: RecordedJob, agent: str) -> RecordedJob:
     """Return the first of a job and those below it that is this agent's; without a name the job itself.
 
-    Raises:
-        ReplayError: there is none.
+    Raises ReplayError: there is none.
     """
     todo = [root]
     while todo:
@@ -224,8 +223,7 @@ class Recording(_Record):
 def read_recording(text: str, where: str) -> Recording:
     """Return the recording in a JSON text; `where` it is from, for people.
 
-    Raises:
-        ReplayError: it is no recording, it is damaged, or a newer version of this code wrote it.
+    Raises ReplayError: it is no recording, it is damaged, or a newer version of this code wrote it.
     """
     try:
         document = json.loads(text)
@@ -248,11 +246,7 @@ def read_recording(text: str, where: str) -> Recording:
 
 
 def file_text(path: Path) -> str:
-    """Return the JSON text of a recording's file.
-
-    Raises:
-        ReplayError: the file cannot be read.
-    """
+    """Return the JSON text of a recording's file. Raises ReplayError: the file cannot be read."""
     try:
         return utf8_json(path.read_bytes()).decode()
     except (OSError, UnicodeError) as error:
@@ -260,9 +254,5 @@ def file_text(path: Path) -> str:
 
 
 def read_file(path: Path) -> Recording:
-    """Return the recording in a file.
-
-    Raises:
-        ReplayError: as above.
-    """
+    """Return the recording in a file. Raises ReplayError: as above."""
     return read_recording(file_text(path), str(path))

@@ -34,8 +34,7 @@ class RecordedModel:
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Return the recorded answer of the attempt that is under way.
 
-        Raises:
-            ModelError, TimeoutError: as it failed then.
+        Raises ModelError, TimeoutError: as it failed then.
         """
         current = self._play.current
         self._play.requests[current.job_id, current.turn] = request
@@ -62,8 +61,7 @@ class RecordedSummarizer:
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Return the next recorded summary.
 
-        Raises:
-            ModelError: none was written, or no other: the turn goes on without, as it did then.
+        Raises ModelError: none was written, or no other: the turn goes on without, as it did then.
         """
         del request
         current = self._play.current
@@ -86,11 +84,7 @@ class RecordedTurns:
         self._job = job
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Return what was answered in this turn.
-
-        Raises:
-            ModelError: nothing.
-        """
+        """Return what was answered in this turn. Raises ModelError: nothing."""
         entry = self._job.model_answer(request.turn)
         if entry is None:
             raise ModelError(f"the recording of {self._job.id} has no answer in turn {request.turn}", retryable=False)
@@ -141,11 +135,7 @@ class RecordedTool(Tool):
     play: Play
 
     async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
-        """Return what this attempt returned.
-
-        Raises:
-            ToolError: as it failed then.
-        """
+        """Return what this attempt returned. Raises ToolError: as it failed then."""
         del arguments, in_thread  # their tool has checked them when the model asked for the call
         call = self.play.call(context.call_id)
         attempt = call.run(context.attempt) if call else None

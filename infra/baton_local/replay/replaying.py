@@ -246,11 +246,7 @@ class Replayed:
 
 
 async def replay(recording: Recording, registry: Registry) -> Replayed:
-    """Play a recording.
-
-    Raises:
-        ReplayError: it cannot be played with these agents.
-    """
+    """Play a recording. Raises ReplayError: it cannot be played with these agents."""
     found = await played(recording.job, registry)
     differences = Comparison(recording, found.play).differences(recording.job, found.job)
     return Replayed(next(differences, None), _summary(recording.job))
@@ -259,8 +255,7 @@ async def replay(recording: Recording, registry: Registry) -> Replayed:
 def replay_now(recording: Recording, registry: Registry) -> Replayed:
     """Replay for callers that may or may not be in an event loop: it plays in one of its own.
 
-    Raises:
-        ReplayError: it cannot be played with these agents.
+    Raises ReplayError: it cannot be played with these agents.
     """
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, replay(recording, registry)).result()

@@ -105,10 +105,8 @@ class Account:
 async def code_of(settings: Settings) -> tuple[tuple[str, ...], tuple[CodedSchedule, ...] | None]:
     """Return the app events that the deployment's handlers take, and its schedules; the samples have none.
 
-    Schedules are None where BATON_APP cannot be imported from here.
-
-    Raises:
-        RegistryNotLoadedError: it cannot be imported, and PUBLISH_BY=topic needs the topics of its events.
+    Schedules are None where BATON_APP cannot be imported from here. Raises RegistryNotLoadedError: it cannot be
+    imported, and PUBLISH_BY=topic needs the topics of its events.
     """
     if settings.app == Settings().app:
         return (), ()

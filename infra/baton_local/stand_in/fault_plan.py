@@ -63,8 +63,7 @@ class PlanForm:
     def read(self, body: bytes) -> FaultPlan:
         """Return the plan that a body of `POST /admin/faults` writes.
 
-        Raises:
-            ValueError: an unknown field or a value of the wrong kind.
+        Raises ValueError: an unknown field or a value of the wrong kind.
         """
         try:
             given = json.loads(body or b"{}")

@@ -20,8 +20,7 @@ class DataFolderError(RuntimeError):
 def lock_folder(folder: Path, wait_seconds: float = 0.0) -> int:
     """Take the folder for this process; return the descriptor that holds the lock while it is open.
 
-    Raises:
-        DataFolderError: another process has it.
+    Raises DataFolderError: another process has it.
     """
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + wait_seconds
@@ -43,11 +42,7 @@ def lock_folder(folder: Path, wait_seconds: float = 0.0) -> int:
 
 
 def token_of(folder: Path) -> str:
-    """Return the folder's own token, made at its first use.
-
-    Raises:
-        DataFolderError: the file is there but empty.
-    """
+    """Return the folder's own token, made at its first use. Raises DataFolderError: the file is there but empty."""
     path = folder / "token"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

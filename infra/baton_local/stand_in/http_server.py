@@ -26,11 +26,7 @@ _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 async def read_body(scope: Event, receive: Receive, limit_bytes: int) -> bytes:
-    """Return the whole body.
-
-    Raises:
-        ApiError: it is over the limit, or the caller went away.
-    """
+    """Return the whole body. Raises ApiError: it is over the limit, or the caller went away."""
     too_large = ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: is over the limit of {limit_bytes} bytes")
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if declared.isdigit() and int(declared[:18]) > limit_bytes:
@@ -85,8 +81,7 @@ def given_socket() -> socket.socket | None:
 def listen(host: str, port: int) -> tuple[socket.socket, str]:
     """Return a socket that takes callers there (the one that was given, if there is one), and its URL.
 
-    Raises:
-        OSError: that is not possible; the text says what to do.
+    Raises OSError: that is not possible; the text says what to do.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -68,9 +68,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 def running(options: argparse.Namespace, proof: str | None = None) -> Iterator[tuple[Api, str]]:
     """Yield the application over the data folder, and the token that callers need.
 
-    Raises:
-        EmbedderError: the model cannot be used.
-        DataFolderError: the folder is in use, cannot be used, or holds an index of another shape.
+    Raises EmbedderError: the model cannot be used. DataFolderError: the folder is in use, cannot be used, or holds an
+    index of another shape.
     """
     folder = options.data
     try:

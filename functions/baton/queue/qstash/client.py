@@ -65,8 +65,7 @@ class QStashClient:
     async def request(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:
         """Return the answer of a request; `topic`: the subject of a 404.
 
-        Raises:
-            TopicNotFoundError, MessageNotFoundError, QueueUnauthorizedError, QueueUnreachableError, PublishError.
+        Raises TopicNotFoundError, MessageNotFoundError, QueueUnauthorizedError, QueueUnreachableError, PublishError.
         """
         return await answer_of(request, self._settings.qstash_url, self._settings.queue_timeout_seconds, topic)
 

@@ -41,9 +41,8 @@ class QStashQueue:
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
         """Publish all in one request; return message ids in order.
 
-        Raises:
-            TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: none was accepted.
-            PartialPublishError: some were accepted.
+        Raises TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: none was accepted.
+        PartialPublishError: some were accepted.
         """
         if not messages:
             return []

@@ -69,8 +69,7 @@ class QueueVerifier:
     def signed_digest(self, signature: str, url: str) -> str:
         """Check that the queue signed for exactly this URL, recently; return the digest of what it signed.
 
-        Raises:
-            SignatureError: it did not.
+        Raises SignatureError: it did not.
         """
         if not self._configured:
             raise SignatureError("no signing key is configured: set QSTASH_CURRENT_SIGNING_KEY")

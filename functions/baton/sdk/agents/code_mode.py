@@ -45,11 +45,7 @@ async def _run_code(code: str) -> None:
 
 
 def script_tool(tools: Mapping[str, Tool], limits: CodeMode) -> Tool:
-    """Make `run_code` of an agent with these tools.
-
-    Raises:
-        ValueError: two of them would be one function.
-    """
+    """Make `run_code` of an agent with these tools. Raises ValueError: two of them would be one function."""
     for fault in _clashes(tools):
         raise ValueError(fault)
     functions = functions_of(tools)

@@ -154,11 +154,7 @@ class Handler:
         return self.function(event, context)
 
     def check(self, data: Any) -> Any:
-        """Return the data converted to the handler's schema; it stays as it is.
-
-        Raises:
-            Misfit: it does not fit.
-        """
+        """Return the data converted to the handler's schema; it stays as it is. Raises Misfit: it does not fit."""
         if self._schema is None:
             return data
         try:

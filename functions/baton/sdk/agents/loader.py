@@ -59,8 +59,7 @@ def load_registry(reference: str) -> Registry:
 def refuse_plain(registry: Registry, plain: str) -> None:
     """Refuse agents whose texts would leave in clear although payloads are sealed; `plain`: what may.
 
-    Raises:
-        SettingsError: it names each of them, and the way out.
+    Raises SettingsError: it names each of them, and the way out.
     """
     found = [
         f"agent {agent.name!r}: {why}, or set PAYLOAD_PLAIN={name}"

@@ -168,8 +168,7 @@ class Registry:
     def check(self, agent: str, tool: str, arguments: dict[str, Any]) -> None:
         """Check arguments for a tool of an agent.
 
-        Raises:
-            InvalidArguments: they do not fit. UnknownToolError: no tool has that name.
+        Raises InvalidArguments: they do not fit. UnknownToolError: no tool has that name.
         """
         known = self._agents.get(agent)
         runner = known.runner if known and not isinstance(known.runner, CodeRunner) else None
@@ -223,8 +222,7 @@ class Registry:
 def check_input(registry: Registry, agent: str, data: dict[str, Any]) -> None:
     """Check the data of a new job, where its agent says what it takes.
 
-    Raises:
-        InvalidArguments: it does not fit. UnknownAgentError: no agent has that name.
+    Raises InvalidArguments: it does not fit. UnknownAgentError: no agent has that name.
     """
     if isinstance(runner := registry.agent(agent).runner, CodeRunner):
         runner.check_input(data)
@@ -267,8 +265,7 @@ def _refuse_strangers(
 def _made_of(written: Sequence[CodeAgent]) -> tuple[tuple[Agent, ...], tuple[str, ...]]:
     """Make the agents of a registry, and all faults of their code.
 
-    Raises:
-        TypeError: one of them is no such job type.
+    Raises TypeError: one of them is no such job type.
     """
     for each in written:
         if not isinstance(each, CodeAgent):

@@ -189,33 +189,20 @@ class Runner(Protocol):
     def check(self, tool: str, arguments: dict[str, Any]) -> None:
         """Check arguments that a person has edited.
 
-        Raises:
-            InvalidArguments: they do not fit, as far as that can be known outside of a run.
+        Raises InvalidArguments: they do not fit, as far as that can be known outside of a run.
         """
         ...
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
-        """Call the model once.
-
-        Raises:
-            ModelError: it could not answer. RunFailedError: the run has failed for good.
-        """
+        """Call the model once. Raises ModelError: it could not answer. RunFailedError: the run has failed for good."""
         ...
 
     async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
-        """Run one attempt of a call.
-
-        Raises:
-            ToolError: it failed.
-        """
+        """Run one attempt of a call. Raises ToolError: it failed."""
         ...
 
     async def abandon(self, recorded: Recorded) -> None:
-        """Stop a provider's work for a job that was cancelled.
-
-        Raises:
-            ModelError: the provider did not accept it.
-        """
+        """Stop a provider's work for a job that was cancelled. Raises ModelError: the provider did not accept it."""
         ...
 
     def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
@@ -305,11 +292,7 @@ class CodeRunner(ABC):
 
     @abstractmethod
     def check_input(self, data: dict[str, Any]) -> None:
-        """Check a job's data before the job is accepted.
-
-        Raises:
-            InvalidArguments: it does not fit.
-        """
+        """Check a job's data before the job is accepted. Raises InvalidArguments: it does not fit."""
 
 
 def run_messages(

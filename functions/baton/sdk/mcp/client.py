@@ -60,8 +60,7 @@ class McpError(Exception):
 async def listed(server: McpServer, context: McpContext, cache: ModelCache | None) -> Listing:
     """Return the server's tools, in the protocol's form; a list that is still fresh is not requested again.
 
-    Raises:
-        McpError: the server did not give them.
+    Raises McpError: the server did not give them.
     """
     try:
         key = digest("mcp-tools", KEY_VERSION, server.identity(context))
@@ -206,8 +205,7 @@ async def _sent(
 async def _outcome(server: McpServer, result: Any, run: ToolContext, promised: JsonSchema | None) -> Any:
     """Return a result as JSON, or the next question to a person.
 
-    Raises:
-        ToolError: the tool has failed, or the result is not what the server has promised.
+    Raises ToolError: the tool has failed, or the result is not what the server has promised.
     """
     if result.result_type == "input_required":
         requests = {
@@ -270,8 +268,7 @@ def _text_of(blocks: Listing) -> str:
 async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str] | None) -> tuple[Listing, int]:
     """Read the list, and the number of seconds for which it is fresh.
 
-    Raises:
-        McpError: it is longer than a model could use.
+    Raises McpError: it is longer than a model could use.
     """
     found, names, lives, cursor, size_bytes = Listing(), set[str](), list[int](), None, 0
     for _ in range(_MOST_PAGES):
@@ -296,8 +293,7 @@ async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str]
 def _kept(tool: Any, allow: Collection[str] | None) -> dict[str, Any]:
     """Return a tool in the protocol's form; of one that is not allowed, its name.
 
-    Raises:
-        McpError: it is too large to be shown to a model.
+    Raises McpError: it is too large to be shown to a model.
     """
     name = tool.name[:_SHOWN_CHARS]
     if allow is not None and tool.name not in allow:

@@ -21,8 +21,7 @@ _BUSY_SECONDS, _LONGEST_SECONDS, _MOST_ROUNDS = 1.0, 300.0, 10
 def asked_of_people(requests: Mapping[str, Mapping[str, Any]], state: str | None = None) -> dict[str, Any]:
     """Return a memo's entry of a server's requests, by their keys; `state`: the server's own, to be sent back.
 
-    Raises:
-        ToolError: the server requests something other than a person's answer.
+    Raises ToolError: the server requests something other than a person's answer.
     """
     for request in requests.values():
         if (method := request.get("method")) not in (ELICITATION, _ROOTS):

@@ -24,8 +24,7 @@ _ANYTHING: dict[str, Any] = {"type": "object"}
 def server_tools(server: McpServer, context: McpContext, listing: list[dict[str, Any]]) -> Iterator[Tool]:
     """Make a tool of each allowed entry.
 
-    Raises:
-        McpError: the server has none of a name in `allow`, or one without a name.
+    Raises McpError: the server has none of a name in `allow`, or one without a name.
     """
     names = {each["name"] for each in listing}
     if missing := sorted(set(server.allow or ()) - names):

@@ -96,8 +96,7 @@ async def looked_at(session: ClientSession, memo: dict[str, Any]) -> TaskState:
 def outcome(found: TaskState, memo: dict[str, Any], now_ms: int) -> CallToolResult | RunAgain:
     """Return the task's result, or the next poll with its memo.
 
-    Raises:
-        ToolError: it has failed, or was cancelled; or its state is none.
+    Raises ToolError: it has failed, or was cancelled; or its state is none.
     """
     if found.result is not None:
         return found.result

@@ -99,8 +99,7 @@ class MemoryKeeper:
     ) -> tuple[MemoryHit, ...]:
         """Find entries near a text in meaning, within the policy's scope; none without a configured index.
 
-        Raises:
-            MemoryUnavailableError: the index does not answer.
+        Raises MemoryUnavailableError: the index does not answer.
         """
         if self._long_term is None:
             return ()
@@ -110,8 +109,7 @@ class MemoryKeeper:
     async def store(self, tenant: str, entry: MemoryEntry) -> bool:
         """Store an entry; False: its session was forgotten meanwhile, and it is not kept. Any repetition is harmless.
 
-        Raises:
-            StoreError, MemoryUnavailableError: it may be stored in part: store it again.
+        Raises StoreError, MemoryUnavailableError: it may be stored in part: store it again.
         """
         if self._long_term is not None and self._indexed:
             await self._long_term.add(tenant, entry)
@@ -124,8 +122,7 @@ class MemoryKeeper:
     async def forget_jobs(self, tenant: str, session_id: str, job_ids: Sequence[str]) -> None:
         """Forget all entries of jobs of a session, and of those below them, also those that are still to be stored.
 
-        Raises:
-            StoreError, MemoryUnavailableError: a part may be forgotten already: repeat the call.
+        Raises StoreError, MemoryUnavailableError: a part may be forgotten already: repeat the call.
         """
         known = await self._session.forget_jobs(tenant, session_id, job_ids)
         if self._long_term is not None:
@@ -136,8 +133,7 @@ class MemoryKeeper:
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> Forgotten:
         """Forget all entries of a session, also those that jobs submitted until now still store.
 
-        Raises:
-            StoreError, MemoryUnavailableError: a part may be forgotten already: repeat the call.
+        Raises StoreError, MemoryUnavailableError: a part may be forgotten already: repeat the call.
         """
         known = await self._session.forget(tenant, session_id, now_ms)
         if self._long_term is None:

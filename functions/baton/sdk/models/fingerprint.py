@@ -61,8 +61,7 @@ class PromptDigests:
     def of(self, job_id: str, messages: tuple[Message, ...]) -> str:
         """Return the digest of the messages sent to a job's model.
 
-        Raises:
-            ValueError, TypeError: a part of it is no JSON.
+        Raises ValueError, TypeError: a part of it is no JSON.
         """
         sent = self._jobs.pop(job_id, None)
         self._size_bytes -= sent.size_bytes if sent else 0

@@ -46,8 +46,7 @@ class TakenSchema(Struct, frozen=True):
 def taken_schema(schema: Any, rules: ProviderRules) -> TakenSchema:
     """Return the schema of a tool's arguments in words that the provider takes.
 
-    Raises:
-        SchemaFaultError: there are none.
+    Raises SchemaFaultError: there are none.
     """
     if not isinstance(schema, Mapping):
         raise SchemaFaultError(f"it is {type(schema).__name__}, no object")
@@ -276,8 +275,7 @@ def _key(reference: str) -> str:
 def _found(root: Mapping[str, Any], reference: str) -> Any:
     """Return the part of the schema that a reference names: by its place, by its anchor, or the whole.
 
-    Raises:
-        SchemaFaultError: it names nothing in it.
+    Raises SchemaFaultError: it names nothing in it.
     """
     place = reference.removeprefix(str(root.get("$id") or "\0"))
     if place in ("", "#"):

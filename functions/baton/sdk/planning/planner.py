@@ -88,11 +88,7 @@ def planner_instructions(own: str, tools: Sequence[ToolSpec], rounds_left: int) 
 
 
 def read_plan(arguments: Any, tools: Mapping[str, Tool], max_steps: int) -> tuple[PlannedStep, ...]:
-    """Parse the plan in a planner's arguments.
-
-    Raises:
-        InvalidPlan: with all faults.
-    """
+    """Parse the plan in a planner's arguments. Raises InvalidPlan: with all faults."""
     try:
         steps: list[PlanStep] = _schema().to_keywords(arguments)["steps"]
     except InvalidArguments as error:

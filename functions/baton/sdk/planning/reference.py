@@ -74,8 +74,7 @@ task_data = ResultOf(TASK, ("data",))
 def recorded(value: Any) -> Any:
     """Convert an author's arguments with references to their recorded form.
 
-    Raises:
-        InvalidReference: a literal object looks like a recorded reference.
+    Raises InvalidReference: a literal object looks like a recorded reference.
     """
     if isinstance(value, ResultOf):
         return value.as_json()
@@ -91,8 +90,7 @@ def recorded(value: Any) -> Any:
 def references(value: Any, place: Place = ()) -> Iterator[tuple[Place, ResultOf]]:
     """Yield all references in recorded arguments, with their places.
 
-    Raises:
-        InvalidReference: an object looks like a reference and is none.
+    Raises InvalidReference: an object looks like a reference and is none.
     """
     if isinstance(value, dict):
         found = None if _is_literal(value) else read(value)
@@ -110,8 +108,7 @@ def references(value: Any, place: Place = ()) -> Iterator[tuple[Place, ResultOf]
 def read(value: Mapping[str, Any]) -> ResultOf | None:
     """Parse an object as a reference; None: it is a literal.
 
-    Raises:
-        InvalidReference: it looks like a reference and is none.
+    Raises InvalidReference: it looks like a reference and is none.
     """
     if KEY not in value:
         return None
@@ -168,8 +165,7 @@ def resolved(
 def filled(arguments: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
     """Replace references to the task (`{"text": …, "data": {…}}`) by its values; other references stay.
 
-    Raises:
-        UnresolvedReference: there is nothing at the path in the task.
+    Raises UnresolvedReference: there is nothing at the path in the task.
     """
     stored = {"ok": {"text": task.get("text", ""), "data": task.get("data") or {}}}
 

@@ -69,11 +69,7 @@ class Step(Record, frozen=True, eq=False):
 
 
 def checked_plan(agent: str, plan: Sequence[Step]) -> tuple[Step, ...]:
-    """Check an agent's plan, and make it immutable.
-
-    Raises:
-        TypeError: it is no list of steps.
-    """
+    """Check an agent's plan, and make it immutable. Raises TypeError: it is no list of steps."""
     if isinstance(plan, str) or not isinstance(plan, Sequence):
         raise TypeError(f"agent {agent!r}: plan must be a list of steps, got {plan!r}")
     for step in plan:
@@ -83,11 +79,7 @@ def checked_plan(agent: str, plan: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def planned(plan: Sequence[Step]) -> tuple[PlannedStep, ...]:
-    """Return the plan in its recorded form.
-
-    Raises:
-        InvalidReference: a literal object looks like a reference.
-    """
+    """Return the plan in its recorded form. Raises InvalidReference: a literal object looks like a reference."""
     return tuple(
         PlannedStep(step.name, step.tool_name, recorded(step.arguments), tuple(step.depends_on), step.on_failure)
         for step in plan

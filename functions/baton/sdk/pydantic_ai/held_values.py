@@ -90,11 +90,7 @@ class HeldValues:
         self.places.update((id(one), place) for place, one in self.settings.items())
 
     def written(self, value: Any, place: str) -> Json:
-        """Convert a value to JSON.
-
-        Raises:
-            CannotBeHeldError: it is neither data, nor a plain object, nor made anew.
-        """
+        """Convert a value to JSON. Raises CannotBeHeldError: it is neither data, nor a plain object, nor made anew."""
         if id(value) in self.places and not isinstance(value, str | bytes | int | float | Enum | None):
             return {"own": self.places[id(value)]}
         match value:
@@ -123,8 +119,7 @@ class HeldValues:
     def read(self, kept: Json, now: Any, place: str = "") -> Any:
         """Convert JSON back. `now`: the value that is there, filled in place if it can be.
 
-        Raises:
-            CannotBeHeldError: it was written by another version of the code.
+        Raises CannotBeHeldError: it was written by another version of the code.
         """
         if not isinstance(kept, list | dict):
             return kept

@@ -52,8 +52,7 @@ def in_step(job_id: str, key: str, *, repeated: bool) -> Iterator[None]:
 def hook_context() -> HookContext:
     """Return the effect that the calling function is about to make; each call in a step is an effect of its own.
 
-    Raises:
-        LookupError: no step of a durable agent runs here.
+    Raises LookupError: no step of a durable agent runs here.
     """
     step = _STEP.get(None)
     if step is None:

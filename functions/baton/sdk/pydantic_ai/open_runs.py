@@ -61,8 +61,7 @@ class HeldRun(OpenRun):
     async def close(self, error: Exception | None = None) -> None:
         """Leave the run, with the error of a piece if there is one: its hooks run in the context of the caller.
 
-        Raises:
-            Exception: the error, unless a hook has recovered the run, or an error of its own.
+        Raises Exception: the error, unless a hook has recovered the run, or an error of its own.
         """
         if not self._over.done():
             self._over.set_result((error, copy_context()))

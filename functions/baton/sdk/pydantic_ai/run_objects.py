@@ -80,8 +80,7 @@ class RunObjects:
     def begin(self, *roots: object) -> None:
         """Note how the run's objects are new, and set what they held again.
 
-        Raises:
-            RunFailedError: what they held does not fit the agent any more.
+        Raises RunFailedError: what they held does not fit the agent any more.
         """
         self._roots += roots
         for one in (part for root in roots for part in parts(root)):
@@ -113,11 +112,7 @@ class RunObjects:
         return looked_at and not any(_is_stored(one) for one in self._objects.values())
 
     def kept(self) -> Held:
-        """Return what the objects hold now.
-
-        Raises:
-            RunFailedError: something cannot be kept, or it is too large.
-        """
+        """Return what the objects hold now. Raises RunFailedError: something cannot be kept, or it is too large."""
         found: Held = {}
         if not self._objects:
             return found

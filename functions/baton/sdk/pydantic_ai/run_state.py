@@ -214,8 +214,7 @@ class RunState:
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
         """Read the recorded run. `up_to_turn`: the last turn to read, whose calls are not answered yet.
 
-        Raises:
-            RunFailedError: the job began with an agent that was no run of pydantic-ai.
+        Raises RunFailedError: the job began with an agent that was no run of pydantic-ai.
         """
         contents = FileContents()
         contents.kept_elsewhere(recorded.files)
@@ -235,8 +234,7 @@ class RunState:
     ) -> "RunState":
         """Read these turns alone; the last one's calls are not answered yet. Without `results`, tools' files are empty.
 
-        Raises:
-            RunFailedError: the job began with an agent that was no run of pydantic-ai.
+        Raises RunFailedError: the job began with an agent that was no run of pydantic-ai.
         """
         state = cls([], contents=FileContents(complete=results is not None))
         state._read(turns, results or {})

@@ -110,8 +110,7 @@ class WorkspaceOfPiece:
     async def make(self) -> None:
         """Make the workspace for the calls that come, which may run at once.
 
-        Raises:
-            ModelError: its provider does not make it.
+        Raises ModelError: its provider does not make it.
         """
         unknown = self._unknown()
         if unknown is None:

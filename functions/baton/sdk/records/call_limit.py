@@ -71,11 +71,7 @@ def check_key(whose: str, key: str | Callable[[LimitedCall], str]) -> None:
 
 
 def key_of(whose: str, key: str | Callable[[LimitedCall], str], call: LimitedCall) -> str:
-    """Return the key of a call.
-
-    Raises:
-        ValueError: the function returned none.
-    """
+    """Return the key of a call. Raises ValueError: the function returned none."""
     made = key if isinstance(key, str) else _made(key, call)
     if not _is_key(made):
         raise ValueError(f"the key of a {whose} must be a text of 1 to {LONGEST_KEY_CHARS} characters: {made!r}")
@@ -94,8 +90,7 @@ def _made(key: Callable[[LimitedCall], str], call: LimitedCall) -> str:
 def checked_all(what: str, kind: type[_T], given: Sequence[_T]) -> tuple[_T, ...]:
     """Return what was given as `what` in an immutable form.
 
-    Raises:
-        TypeError: something among it is not of this kind.
+    Raises TypeError: something among it is not of this kind.
     """
     for one in given if isinstance(given, list | tuple) else [given]:
         if not isinstance(one, kind):

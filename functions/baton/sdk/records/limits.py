@@ -251,8 +251,7 @@ class CodeMode(Record, frozen=True):
 def code_mode_of(given: "CodeMode | bool") -> CodeMode | None:
     """Return the limits that an agent's option stands for; None: its model calls tools one by one.
 
-    Raises:
-        TypeError: it is no such option.
+    Raises TypeError: it is no such option.
     """
     if isinstance(given, CodeMode):
         return given

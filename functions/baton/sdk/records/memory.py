@@ -70,8 +70,7 @@ class LongTermMemory(Protocol):
     ) -> tuple[MemoryHit, ...]:
         """Find the entries nearest in meaning, best first; of one session where it is given.
 
-        Raises:
-            MemoryUnavailableError: the index did not answer, or refused.
+        Raises MemoryUnavailableError: the index did not answer, or refused.
         """
         ...
 
@@ -94,17 +93,9 @@ class ModelCache(Protocol):
     """Texts by tenant and key, each for a limited time. A lost text costs only another model call."""
 
     async def get(self, tenant: str, key: str) -> str | None:
-        """Return the text under the key, or None.
-
-        Raises:
-            StoreError: no answer.
-        """
+        """Return the text under the key, or None. Raises StoreError: no answer."""
         ...
 
     async def put(self, tenant: str, key: str, text: str, seconds: int) -> None:
-        """Store a text; a later one under the same key replaces it.
-
-        Raises:
-            StoreError: it may be stored or not.
-        """
+        """Store a text; a later one under the same key replaces it. Raises StoreError: it may be stored or not."""
         ...

@@ -20,11 +20,7 @@ class OwnThreads(ThreadPoolExecutor):
     """An executor without a pool. It is a ThreadPoolExecutor because a loop accepts no other as its default."""
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Start the work.
-
-        Raises:
-            RuntimeError: the process can start no further thread.
-        """
+        """Start the work. Raises RuntimeError: the process can start no further thread."""
         future = Future[_T]()
 
         def work() -> None:
@@ -50,10 +46,7 @@ OWN_THREADS = OwnThreads()
 async def in_own_thread(function: Callable[..., Any], /, *arguments: Any) -> Any:
     """Run a blocking function with the context variables of its caller, and return its result.
 
-    A cancelled caller stops waiting; the function continues.
-
-    Raises:
-        BaseException: the function's own exception.
+    A cancelled caller stops waiting; the function continues. Raises BaseException: the function's own exception.
     """
     work: Callable[[], Any] = partial(copy_context().run, function, *arguments)
     return await asyncio.get_running_loop().run_in_executor(OWN_THREADS, work)

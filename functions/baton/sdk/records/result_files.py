@@ -33,8 +33,7 @@ def named_content(data: bytes) -> tuple[dict[str, Any], str]:
 def named_file(data: bytes, media_type: str, filename: str) -> tuple[dict[str, Any], str]:
     """Return a file's entry for a result, and its content as URL-safe Base64.
 
-    Raises:
-        ValueError: it is empty or no bytes, or its media type is invalid or wrong. TypeError: its name is no text.
+    Raises ValueError: it is empty or no bytes, or its media type is invalid or wrong. TypeError: its name is no text.
     """
     if not isinstance(data, bytes | bytearray | memoryview) or not data:
         raise ValueError(f"keep_file() needs the bytes of a file, got {cut(text_of(data), _SHOWN_CHARS)!r}")

@@ -105,8 +105,7 @@ async def show_app_event(context: Context, request: Request) -> Response:
 async def app_event_view(context: Context, principal: Principal, event_id: str) -> dict[str, Any]:
     """Return the event, with its handlers.
 
-    Raises:
-        ApiError: 404 it is not known (any more), 403 it is another tenant's.
+    Raises ApiError: 404 it is not known (any more), 403 it is another tenant's.
     """
     record = await context.container.ports.app_events.find(event_id)
     if record is None:

@@ -130,8 +130,7 @@ class Keys:
     async def authenticate(self, request: HTTPConnection) -> Principal:
         """Return the caller; the guard looks it up once a request, and the endpoint gets the same result.
 
-        Raises:
-            ApiError: 401, no key or an unknown one; 429, too many unknown ones from the same source. StoreError.
+        Raises ApiError: 401, no key or an unknown one; 429, too many unknown ones from the same source. StoreError.
         """
         known: Principal | None = request.scope.get(_PRINCIPAL)
         if known is None:
@@ -142,8 +141,7 @@ class Keys:
     async def check_again(self, request: HTTPConnection) -> Principal:
         """Return the key's owner as known now: the key may have been revoked since the request came.
 
-        Raises:
-            ApiError: 401, 403, 429. StoreError.
+        Raises ApiError: 401, 403, 429. StoreError.
         """
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
@@ -160,8 +158,7 @@ class Keys:
     async def of_key(self, key: str, source: str) -> Principal:
         """Return the owner of a key. `source`: the address it came from, whose failures are counted.
 
-        Raises:
-            ApiError: 401, 429. StoreError.
+        Raises ApiError: 401, 429. StoreError.
         """
         digest = digest_of(key)
         found = self._of_settings(digest)
@@ -174,8 +171,7 @@ class Keys:
     async def of_digest(self, digest: str, source: str) -> Principal | None:
         """Return the owner of the key with this digest while the key exists: for a session that the key has opened.
 
-        Raises:
-            ApiError: 429. StoreError.
+        Raises ApiError: 429. StoreError.
         """
         return self._of_settings(digest) or await self._stored(digest, source)
 

@@ -63,11 +63,7 @@ class Guard:
         return answer
 
     async def _admit(self, route: ApiRoute, request: Request) -> None:
-        """Check the route's access rule.
-
-        Raises:
-            ApiError: 401, 403, 429 or 503.
-        """
+        """Check the route's access rule. Raises ApiError: 401, 403, 429 or 503."""
         match route.access:
             case "client":
                 await self._throttle(await self._keys.authenticate(request))
@@ -91,8 +87,7 @@ class Guard:
     async def follower(self, connection: HTTPConnection) -> Principal:
         """Authenticate a follower of a stream by a key, or by a short-lived token in the query.
 
-        Raises:
-            ApiError: 401, 429, 503.
+        Raises ApiError: 401, 429, 503.
         """
         token = connection.query_params.get("token")
         if token is None or "authorization" in connection.headers:
@@ -176,11 +171,7 @@ def _by_method(answers: Mapping[str, Endpoint]) -> Endpoint:
 
 
 def _check_head(request: Request) -> None:
-    """Refuse an address or headers that no client of ours sends, before they are parsed.
-
-    Raises:
-        ApiError: 414, 431.
-    """
+    """Refuse an address or headers that no client of ours sends, before they are parsed. Raises ApiError: 414, 431."""
     address_bytes = len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"])
     if address_bytes > ADDRESS_BYTES:
         raise ApiError(414, f"the address has {address_bytes} bytes; at most {ADDRESS_BYTES}")

@@ -214,8 +214,7 @@ ROUTE = "baton.route"
 def check_body(request: Request, route: ApiRoute) -> None:
     """Refuse a body by its headers, and let `limited_body` read it up to the route's limit.
 
-    Raises:
-        ApiError: 413, it says that it is larger. CodedBodyError: it has a content coding.
+    Raises ApiError: 413, it says that it is larger. CodedBodyError: it has a content coding.
     """
     request.scope[ROUTE] = route
     try:
@@ -227,8 +226,7 @@ def check_body(request: Request, route: ApiRoute) -> None:
 async def limited_body(request: Request) -> bytes:
     """Read the body, up to the limit of its route; the texts in its JSON are storable.
 
-    Raises:
-        ApiError: 413, it is larger. NotUtf8Error. HungUpError.
+    Raises ApiError: 413, it is larger. NotUtf8Error. HungUpError.
     """
     route: ApiRoute = request.scope[ROUTE]
     try:
@@ -249,11 +247,7 @@ def _too_large(error: TooLargeError, route: ApiRoute) -> ApiError:
 
 
 def parsed_query(kind: type[_Body], given: Mapping[str, Any]) -> _Body:
-    """Parse a query.
-
-    Raises:
-        ApiError: 422, with every fault.
-    """
+    """Parse a query. Raises ApiError: 422, with every fault."""
     try:
         return kind.model_validate(dict(given))
     except ValidationError as error:
@@ -263,8 +257,7 @@ def parsed_query(kind: type[_Body], given: Mapping[str, Any]) -> _Body:
 def parsed(kind: type[_Body], body: bytes) -> _Body:
     """Parse the body.
 
-    Raises:
-        ApiError: 400 not JSON, 422 with its faults otherwise. TooLargeError: it has too many values.
+    Raises ApiError: 400 not JSON, 422 with its faults otherwise. TooLargeError: it has too many values.
     """
     check_values(body)
     try:

@@ -128,11 +128,8 @@ async def create_schedule(context: Context, request: Request) -> Response:
 async def made_schedule(context: Context, principal: Principal, body: ScheduleBody, key: str = "") -> dict[str, Any]:
     """Make a schedule; the same Idempotency-Key replaces the body of the same schedule.
 
-    Without a key the body is the key: a repeated request makes no second schedule.
-
-    Raises:
-        ApiError: 422, no such agent, or no cron expression; 409, the tenant has as many as it may.
-        StorageFullError: it has stored as many bytes.
+    Without a key the body is the key: a repeated request makes no second schedule. Raises ApiError: 422, no such
+    agent, or no cron expression; 409, the tenant has as many as it may. StorageFullError: it has stored as many bytes.
     """
     ports = context.container.ports
     alike = body.model_dump_json()
@@ -161,8 +158,7 @@ async def made_schedule(context: Context, principal: Principal, body: ScheduleBo
 async def _entered(container: Container, tenant: str, schedule_id: str, size_bytes: int) -> int | None:
     """Enter a schedule among its tenant's; return its bytes before, None: it is new.
 
-    Raises:
-        ApiError: 409, there are as many as the tenant may have. StorageFullError: it has stored as many bytes.
+    Raises ApiError: 409, there are as many as the tenant may have. StorageFullError: it has stored as many bytes.
     """
     most = container.settings.schedules_per_tenant
     before, count = await container.ports.kept_schedules.put(tenant, schedule_id, size_bytes)

@@ -43,12 +43,9 @@ class Sessions:
         """Accept a job into its session, as `commands.SubmitJob`.
 
         A job that starts later interrupts no other. A crash between accepting a job and cancelling those before it
-        leaves it in line behind them, until the same request comes again.
-
-        Raises:
-            SessionBusyError: the session is busy, and `when_busy` is `reject`.
-            UnknownJobError: it is accepted, but its place in line, needed to interrupt others, is not known yet.
-            PublishError, StoreError: as for a submission.
+        leaves it in line behind them, until the same request comes again. Raises SessionBusyError: the session is
+        busy, and `when_busy` is `reject`. UnknownJobError: it is accepted, but its place in line, needed to interrupt
+        others, is not known yet. PublishError, StoreError: as for a submission.
         """
         alone = when_busy == "reject"
         if alone and attached is not None and attached.total_bytes:  # a refused message leaves no file behind
@@ -67,11 +64,9 @@ class Sessions:
     async def steer(self, job: Job, task: dict[str, Any]) -> Job | None:
         """Give a new job's task to the running job of its session, whose model gets it before its next turn.
 
-        The choice between that job and a job of its own is recorded first, so a repeated message counts once.
-
-        Raises:
-            ApiError: 422, another message was sent under its id before.
-            TooLargeError, StorageFullError, PublishError, StoreError: as for a submission.
+        The choice between that job and a job of its own is recorded first, so a repeated message counts once. Raises
+        ApiError: 422, another message was sent under its id before. TooLargeError, StorageFullError, PublishError,
+        StoreError: as for a submission.
         """
         commands = self._container.commands
         await commands.quota.check(job.tenant, 2 * check_task(task))  # it is shown as well

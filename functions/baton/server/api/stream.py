@@ -249,11 +249,7 @@ class StreamReader:
 
 
 def position_of(request: HTTPConnection) -> int:
-    """Return how many parts the client has.
-
-    Raises:
-        ApiError: 400, the header is no position.
-    """
+    """Return how many parts the client has. Raises ApiError: 400, the header is no position."""
     text = request.headers.get("last-event-id") or request.query_params.get("last_message_id") or "0-0"
     match = _ID.fullmatch(text)
     if match is None:

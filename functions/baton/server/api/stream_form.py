@@ -60,10 +60,7 @@ _POSITION = re.compile(r"[0-9]{1,15}-([0-9]{1,15})\.([0-9]{1,6})")
 def position_in(request: Request) -> tuple[int, int] | None:
     """Return the last event that a reader has: its part's number, and its own number within the part.
 
-    None: it has not read yet.
-
-    Raises:
-        ApiError: 400, the header is no position.
+    None: it has not read yet. Raises ApiError: 400, the header is no position.
     """
     text = request.headers.get("last-event-id")
     if text is None:

@@ -54,20 +54,12 @@ class StreamTokens:
         self._secret = hashlib.sha256(_PURPOSE + secrets).digest() if of_store else b""
 
     def make(self, grant: Grant) -> str:
-        """Make a token.
-
-        Raises:
-            ApiError: 503, the settings have no secret to sign it with.
-        """
+        """Make a token. Raises ApiError: 503, the settings have no secret to sign it with."""
         payload = _encoded(json.dumps(asdict(grant)).encode())
         return f"{payload}.{_encoded(self._signature(payload))}"
 
     def read(self, token: str, now_ms: int) -> Grant:
-        """Parse a token into what it opens.
-
-        Raises:
-            ApiError: 401, it is none, or its time is up.
-        """
+        """Parse a token into what it opens. Raises ApiError: 401, it is none, or its time is up."""
         payload, _, signature = token.partition(".")
         if len(token) > _TOKEN_LIMIT_CHARS or not hmac.compare_digest(_decoded(signature), self._signature(payload)):
             raise _refused("the token is none of this deployment")
@@ -98,8 +90,7 @@ def grant_of(connection: HTTPConnection) -> Grant | None:
 def must_cover(connection: HTTPConnection, tenant: str, job_id: str, session_id: str) -> None:
     """Check that a request's token covers the stream; a request with a key is not limited here.
 
-    Raises:
-        ApiError: 403.
+    Raises ApiError: 403.
     """
     grant = grant_of(connection)
     if grant is not None and not grant.covers(tenant, job_id, session_id):
@@ -155,8 +146,7 @@ class Permit:
 def check_capacity(container: Container, principal: Principal) -> None:
     """Check that the caller may follow one more stream.
 
-    Raises:
-        ApiError: 429, this process holds as many streams for their key as allowed.
+    Raises ApiError: 429, this process holds as many streams for their key as allowed.
     """
     followers = container.followers
     if followers.is_full(principal.key_id):

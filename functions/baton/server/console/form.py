@@ -20,8 +20,7 @@ Form = dict[str, list[str]]
 async def read_form(request: Request) -> Form:
     """Read the fields, each with all its values, empty ones included.
 
-    Raises:
-        ApiError: 413 too large, 415 with a content coding, 400 no form, or not the whole of one.
+    Raises ApiError: 413 too large, 415 with a content coding, 400 no form, or not the whole of one.
     """
     try:
         body = await read_body(request.scope, request.receive, FORM_BYTES)
@@ -45,11 +44,7 @@ def whole_number(text: str) -> Any:
 
 
 def read_object(text: str, name: str) -> dict[str, Any]:
-    """Parse a JSON object; an empty text is an empty object.
-
-    Raises:
-        ApiError: 422, with the place of the fault.
-    """
+    """Parse a JSON object; an empty text is an empty object. Raises ApiError: 422, with the place of the fault."""
     if not text:
         return {}
     try:

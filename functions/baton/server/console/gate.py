@@ -175,8 +175,7 @@ class Gate:
     async def visit(self, request: Request) -> Visit | None:
         """Return the visit of a logged-in operator whose key is still valid; None otherwise.
 
-        Raises:
-            ApiError, StoreError: the key could not be checked.
+        Raises ApiError, StoreError: the key could not be checked.
         """
         now_ms = self._context.container.ports.clock.now_ms()
         session = self.signer.session(request.cookies.get(COOKIE, ""), now_ms)

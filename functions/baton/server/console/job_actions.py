@@ -41,11 +41,7 @@ def job_form(
 
 
 def body_of(form: Form) -> dict[str, Any]:
-    """Convert the form to the body of a submission.
-
-    Raises:
-        ApiError: 422, a field cannot be read as what it is.
-    """
+    """Convert the form to the body of a submission. Raises ApiError: 422, a field cannot be read as what it is."""
     body: dict[str, Any] = {"jobType": field(form, "jobType"), "taskDescription": field(form, "taskDescription")}
     body["inputData"] = read_object(field(form, "inputData"), "inputData")
     body["priority"] = whole_number(field(form, "priority") or "5")
@@ -65,8 +61,7 @@ _EDITS = ("taskDescription", "instructions", "model", "toolResults", "arguments"
 def fork_body(form: Form, own: Mapping[str, str]) -> ForkBody:
     """Convert the form to a fork: a field that is empty, or still as it was (`own`), is no edit.
 
-    Raises:
-        ApiError: 422, a field cannot be read as what it is.
+    Raises ApiError: 422, a field cannot be read as what it is.
     """
     edits: dict[str, Any] = {name: field(form, name) for name in ("taskDescription", "instructions", "model")}
     edits = {name: "" if text == own.get(name, "").strip() else text for name, text in edits.items()}

@@ -184,11 +184,7 @@ async def show_result(visit: Visit) -> Response:
 
 
 async def shown_job(visit: Visit) -> Shown:
-    """Read the job and its lines so far.
-
-    Raises:
-        ApiError: 404, there is no such job.
-    """
+    """Read the job and its lines so far. Raises ApiError: 404, there is no such job."""
     job_id = visit.request.path_params["job_id"]
     stored = await visit.container.ports.reader.parts(
         job_id, 0

@@ -39,11 +39,7 @@ class Ref(Struct, frozen=True):
 
 
 def ref_of(text: str) -> Ref:
-    """Return a ref in its parts.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Return a ref in its parts. Raises ValueError: it is none."""
     found = re.fullmatch(_REF, text)
     if found is None:
         raise ValueError(f"{text[:100]!r} is no ref of a large payload, such as 0/TENANT/JOB/DIGEST")

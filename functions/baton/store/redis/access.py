@@ -84,11 +84,7 @@ class AuditLog:
         self._length = length
 
     async def add(self, entry: AuditEntry) -> None:
-        """Keep an entry; a repeated one may be kept twice.
-
-        Raises:
-            StoreError: it may be kept or not.
-        """
+        """Keep an entry; a repeated one may be kept twice. Raises StoreError: it may be kept or not."""
         record, sealing = asdict(entry), self._redis.sealing
         if sealing.is_own:
             await sealing.ready()
@@ -101,8 +97,7 @@ class AuditLog:
     async def page(self, before: str, limit: int) -> tuple[tuple[str, AuditEntry], ...]:
         """Return entries with their ids, the newest first; `before`: an id, only older ones; empty: all.
 
-        Raises:
-            StoreError: no answer.
+        Raises StoreError: no answer.
         """
         if before and not before.strip("0-"):
             return ()  # nothing is older than zero, and the store refuses to be asked
@@ -146,8 +141,7 @@ class RateLimit:
     async def wait_seconds(self, name: str) -> float:
         """Take a token, and return 0; or return the seconds until there is one.
 
-        Raises:
-            StoreError: no answer; a token may have been taken.
+        Raises StoreError: no answer; a token may have been taken.
         """
         now_ms = self._clock.now_ms()
         until_ms = self._waits_until_ms.pop(name, 0)

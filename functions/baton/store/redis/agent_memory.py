@@ -161,8 +161,7 @@ class Chats:
     async def read_file(self, tenant: str, session_id: str, name: str) -> str | None:
         """Return a file's text, and prolong its time; None: there is none (any more).
 
-        Raises:
-            UnreadablePayloadError: it may be one whose name is by a key that is not here.
+        Raises UnreadablePayloadError: it may be one whose name is by a key that is not here.
         """
         count, ref, key, kept_name = None, None, "", ""
         for kept_name in self._redis.sealing.names_of(name):

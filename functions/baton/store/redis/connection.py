@@ -200,8 +200,7 @@ class RedisConnection:
     async def read(self, *commands: Command) -> list[Any]:
         """Read several things of one tag as they are at one moment, by a script: never a replica's old data.
 
-        Raises:
-            StoreError: together they are more than one answer may have.
+        Raises StoreError: together they are more than one answer may have.
         """
         patch = _reading(commands, _MOST_BYTES)
         size_bytes = patch.size_bytes()
@@ -258,9 +257,8 @@ class RedisConnection:
     async def try_rights(self) -> None:
         """Try what a job does with the store: over RESP, all of its commands.
 
-        Raises:
-            StoreFullError: it takes no writes. StoreRefusedError: the user may not run one of them.
-            StoreError: it does not answer.
+        Raises StoreFullError: it takes no writes. StoreRefusedError: the user may not run one of them. StoreError: it
+        does not answer.
         """
         asked = _asked(self._settings) if self._settings.resp_url else []
         refused = await self.run(counted(_PROBE), [names.WRITABLE], [json.dumps([words for words, _ in asked])])
@@ -281,8 +279,7 @@ class RedisConnection:
     async def run_beside(self, *commands: Sequence[str | int]) -> list[Any]:
         """Run commands in the HTTP request of a script that is ready now; alone they take a request of their own.
 
-        Raises:
-            StoreError: one of them failed. The script is not affected.
+        Raises StoreError: one of them failed. The script is not affected.
         """
         answers = await self._send(commands, beside_scripts=True)
         charge(commands=len(commands), size_bytes=sum(map(command_bytes, commands)) + answer_bytes(answers))
@@ -310,8 +307,7 @@ class RedisConnection:
     def _counted(self, answer: Any, *, is_applying: bool) -> Any:
         """Return a script's answer, which begins with its number of commands.
 
-        Raises:
-            StoreAnswerError: it is of another form, so that nothing is known of what was written.
+        Raises StoreAnswerError: it is of another form, so that nothing is known of what was written.
         """
         is_counted = answer.__class__ is list and answer and answer[0].__class__ is int
         if not is_counted or (is_applying and not _is_read(answer)):

@@ -35,11 +35,7 @@ _NAMES = 500
 
 
 async def in_pieces(redis: RedisConnection, key: str) -> dict[str, str]:
-    """Return all fields of a hash, without those that go meanwhile.
-
-    Raises:
-        StoreError: the store did not answer.
-    """
+    """Return all fields of a hash, without those that go meanwhile. Raises StoreError: the store did not answer."""
     names, sizes = list[str](await redis.execute("HKEYS", key)), list[int]()
     for first in range(0, len(names), _NAMES):
         requested = names[first : first + _NAMES]
@@ -269,9 +265,7 @@ def _numbered(job: Job, page: Sequence[Any], after: int, texts: TreeTexts) -> St
     """Return a page's parts after this number. An entry has several; its id has the number of its last.
 
     The first part of a new job is stored nowhere (tree/writes.py): it stands before the second one, or before none.
-
-    Raises:
-        UnreadablePayloadError: one of them cannot be opened.
+    Raises UnreadablePayloadError: one of them cannot be opened.
     """
     rows = page if after >= 0 else page[::-1]
     parts = tuple(texts.part(part) for _, fields in rows for part in fields[1::2])

@@ -23,10 +23,8 @@ _LOOK_SECONDS = 0.5
 async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     """Read a request's body.
 
-    Raises:
-        TooLargeError: it is larger than the limit, or says so; no more than that is read.
-        CodedBodyError: it has a content coding.
-        HungUpError: the sender has gone, or is too slow, or this process stops: nothing was done yet.
+    Raises TooLargeError: it is larger than the limit, or says so; no more than that is read. CodedBodyError: it has a
+    content coding. HungUpError: the sender has gone, or is too slow, or this process stops: nothing was done yet.
     """
     check_announced(scope["headers"], limit_bytes)
     chunks, size_bytes, more = list[bytes](), 0, True
@@ -61,8 +59,7 @@ def _check_patience(scope: Scope, seconds: float, size_bytes: int) -> None:
 def check_announced(headers: Headers, limit_bytes: int) -> None:
     """Refuse by what the headers say of a body, before any of it is read.
 
-    Raises:
-        TooLargeError, CodedBodyError: as of `read_body`.
+    Raises TooLargeError, CodedBodyError: as of `read_body`.
     """
     codings = list[str]()
     for name, value in headers:
@@ -82,8 +79,7 @@ def _is_over(length: bytes, limit_bytes: int) -> bool:
 def utf8_json(body: bytes) -> bytes:
     """Return a body of JSON without the mark of UTF-8 before it, which JSON has not.
 
-    Raises:
-        UnicodeError: it is in another encoding; no other is guessed, for a wrong guess is kept as garbled words.
+    Raises UnicodeError: it is in another encoding; no other is guessed, for a wrong guess is kept as garbled words.
     """
     body = body.removeprefix(codecs.BOM_UTF8)
     wide = "UTF-32" if b"\0\0" in body[:4] else "UTF-16"
@@ -99,10 +95,8 @@ def utf8_json(body: bytes) -> bytes:
 def check_values(body: bytes) -> None:
     """Refuse JSON of more values or escapes than a body may have, before it is parsed.
 
-    A value takes up to 100 times the memory of its text, and an escape ten times the time of a letter.
-
-    Raises:
-        TooLargeError: there are more.
+    A value takes up to 100 times the memory of its text, and an escape ten times the time of a letter. Raises
+    TooLargeError: there are more.
     """
     if len(body) > ESCAPES and body.count(b"\\") > ESCAPES:
         raise TooLargeError(f"the body has more than {ESCAPES} escapes: send such data in Base64")

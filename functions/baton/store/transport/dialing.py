@@ -72,8 +72,7 @@ class Dialer:
     ) -> T:
         """Return the first connection to one of the host's addresses; `connect` makes one to an address.
 
-        Raises:
-            OSError: the name has no address. Else what `connect` raises for the first address.
+        Raises OSError: the name has no address. Else what `connect` raises for the first address.
         """
         addresses = await self._addresses(host, port)
         tried: list[str] = []

@@ -17,10 +17,8 @@ Requesting = Callable[[str, httpx.URL, Mapping[str, str], bytes, Refuse], Awaita
 def requesting(http: httpx.AsyncBaseTransport) -> Requesting:
     """Return a function that sends method, address, headers and body, and returns the answer's body unparsed.
 
-    Its last argument receives an answer that is no success, and may raise.
-
-    Raises:
-        httpx.HTTPError: the transport failed.
+    Its last argument receives an answer that is no success, and may raise. Raises httpx.HTTPError: the transport
+    failed.
     """
     return cast("Requesting", getattr(http, "request", partial(_plainly, http)))
 

@@ -45,9 +45,8 @@ class Answer:
     def feed(self, data: bytes) -> None:
         """Parse a piece.
 
-        Raises:
-            httpx.RemoteProtocolError: the piece is no HTTP.
-            httpx.DecodingError: the body is too large, or not what its headers say.
+        Raises httpx.RemoteProtocolError: the piece is no HTTP. httpx.DecodingError: the body is too large, or not what
+        its headers say.
         """
         try:
             self._parser.feed_data(data)
@@ -123,9 +122,8 @@ class Connection(asyncio.Protocol):
     async def exchange(self, data: bytes) -> Answer:
         """Send a request, and wait for its answer.
 
-        Raises:
-            httpx.RemoteProtocolError: no answer, or not a whole one. httpx.ReadError: the connection broke.
-            httpx.DecodingError: the body is too large, or not what its headers say.
+        Raises httpx.RemoteProtocolError: no answer, or not a whole one. httpx.ReadError: the connection broke.
+        httpx.DecodingError: the body is too large, or not what its headers say.
         """
         if not self.is_open:  # nothing would tell of what is written to a connection that has ended
             raise httpx.RemoteProtocolError("the server hung up before it was sent a request")
@@ -213,9 +211,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, and read the whole answer.
 
-        Raises:
-            httpx.ConnectError, ReadError, RemoteProtocolError: it failed. LocalProtocolError: an invalid request.
-            DecodingError: the body is too large, or not what its headers say.
+        Raises httpx.ConnectError, ReadError, RemoteProtocolError: it failed. LocalProtocolError: an invalid request.
+        DecodingError: the body is too large, or not what its headers say.
         """
         body = await request.aread()
         head = head_of(request.method, request.url, request.headers.raw)
@@ -325,8 +322,7 @@ def place_of(url: httpx.URL) -> Place:
 def head_of(method: str, url: httpx.URL, headers: Headers) -> bytes:
     """Build a request's head, without the line break after it.
 
-    Raises:
-        httpx.LocalProtocolError: a header would break it apart.
+    Raises httpx.LocalProtocolError: a header would break it apart.
     """
     lines = [b"%b %b HTTP/1.1" % (method.encode(), url.raw_path)]
     lines += [b"%b: %b" % header for header in headers]

@@ -58,8 +58,7 @@ class RespNode:
     async def send(self, written: list[bytes], *, scripts: bool) -> Answered:
         """Send commands; return each one's answer or UpstashError, and whether they are the first in their exchange.
 
-        Raises:
-            Unsent: the server cannot be reached. OSError: an answer was lost. UpstashError: the login was refused.
+        Raises Unsent: the server cannot be reached. OSError: an answer was lost. UpstashError: the login was refused.
         """
         batcher = self._scripts if scripts else self._others
         return await batcher.send(written, len(written), sum(map(len, written)))
@@ -93,8 +92,7 @@ class RespNode:
     async def _reached(self) -> AbstractConnection:
         """Return a connection within its share of the time.
 
-        Raises:
-            Unsent: there is none. UpstashError: the login was refused.
+        Raises Unsent: there is none. UpstashError: the login was refused.
         """
         try:
             async with asyncio.timeout(self.connect_seconds):

@@ -234,11 +234,7 @@ class RespCommands:
     async def _asked(
         self, by_owner: dict[Place, list[int]], written: list[bytes], *, scripts: bool
     ) -> dict[Place, Answered | Unsent]:
-        """Send to several servers at once.
-
-        Raises:
-            OSError, UpstashError: of a server whose commands may have run.
-        """
+        """Send to several servers at once. Raises OSError, UpstashError: of a server whose commands may have run."""
         sending = [
             self._node(owner).send([written[position] for position in positions], scripts=scripts)
             for owner, positions in by_owner.items()
@@ -293,8 +289,7 @@ class RespCommands:
     async def _learned(self) -> SlotMap:
         """Read the map from the first server that has it; those that failed lately are asked last.
 
-        Raises:
-            OSError, UpstashError: none has it.
+        Raises OSError, UpstashError: none has it.
         """
         known = self._slots.servers if self._slots is not None else ()
         places = sorted(dict.fromkeys((self._first, *known)), key=lambda place: self._node(place).failed_at)

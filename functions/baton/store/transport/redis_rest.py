@@ -89,11 +89,7 @@ class RedisCommands(AsyncCommands):
         self._others: _Requests = Batcher(self._send, bounds)
 
     async def execute(self, command: list[Any]) -> Any:
-        """Run one command.
-
-        Raises:
-            UpstashError: the store refused it.
-        """
+        """Run one command. Raises UpstashError: the store refused it."""
         (answer,), _ = await self.execute_all([command])
         if isinstance(answer, UpstashError):
             raise answer

@@ -70,9 +70,8 @@ class Budgeted(Waking):
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work.
 
-        Raises:
-            NotYetError: it has to wait for what others have reserved, and has not begun.
-            StoreError: no call is made while its budgets are not known.
+        Raises NotYetError: it has to wait for what others have reserved, and has not begun. StoreError: no call is
+        made while its budgets are not known.
         """
         assert isinstance(effect, CallModel), "no other calls have budgets"
         known: dict[str, Any] = effect.memo.get(BUDGET, {})

@@ -81,11 +81,7 @@ class Limited(Waking):
         self._lease_ms, self._longest_pause_ms = lease_ms, longest_pause_ms
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
-        """Do the work.
-
-        Raises:
-            NotYetError: it has to wait, and has not begun.
-        """
+        """Do the work. Raises NotYetError: it has to wait, and has not begun."""
         assert isinstance(effect, CallModel | RunTool), "no other calls have limits"
         declared = self._declared(effect)
         if not declared:
@@ -111,8 +107,7 @@ class Limited(Waking):
     async def _begin(self, limits: Sequence[KeyLimit], effect: CallModel | RunTool, claim: Claim) -> int:
         """Wait until it may begin; return the time since which it has its places.
 
-        Raises:
-            NotYetError: it waits longer, or has waited for so long that its claim is too old for the work.
+        Raises NotYetError: it waits longer, or has waited for so long that its claim is too old for the work.
         """
         now_seconds = asyncio.get_running_loop().time
         late_at_seconds = now_seconds() + _LATE_SECONDS

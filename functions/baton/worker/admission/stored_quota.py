@@ -49,8 +49,7 @@ class StoredQuota:
     async def check(self, tenant: str, size_bytes: int = 0) -> None:
         """Check that a tenant may store this many bytes more.
 
-        Raises:
-            StorageFullError: there is no room for them now. TooLargeError: there never is.
+        Raises StorageFullError: there is no room for them now. TooLargeError: there never is.
         """
         if self._stored is None:
             return

@@ -59,10 +59,9 @@ class DecideApproval:
     ) -> dict[str, Any]:
         """Record a decision; return the question with it, as it is shown.
 
-        Raises:
-            UnknownJobError: there is no such question of the job. DecidedError: this decision does not count.
-            OperatorsAloneError: they may not decide it. SamePersonError: they have approved it already.
-            PublishError, StoreError: as for a submission.
+        Raises UnknownJobError: there is no such question of the job. DecidedError: this decision does not count.
+        OperatorsAloneError: they may not decide it. SamePersonError: they have approved it already. PublishError,
+        StoreError: as for a submission.
         """
         if may_decide(question) == "operator" and not by.is_operator:
             raise OperatorsAloneError

@@ -59,8 +59,7 @@ class Backups:
     ) -> CommandResult:
         """Carry out a command about an ended job; `commit` gets the relay message.
 
-        Raises:
-            PublishError, StoreError: as for a submission. JobGoneError: the job's data is gone.
+        Raises PublishError, StoreError: as for a submission. JobGoneError: the job's data is gone.
         """
         backup = self.of(job, command)
         result = await backup.committed(commit)
@@ -83,16 +82,14 @@ class Backup:
     async def publish(self) -> None:
         """Publish it: the relay message of what the call commits.
 
-        Raises:
-            PublishError: the queue does not take it, and the call must do nothing.
+        Raises PublishError: the queue does not take it, and the call must do nothing.
         """
         self.relay_id = await self._send()
 
     async def committed(self, commit: Callable[[str], Awaitable[_T]]) -> _T:
         """Publish it, then commit with it as relay message; take it back where there is no such job.
 
-        Raises:
-            PublishError: the queue does not take it, and nothing is committed. Exception: as `commit` raises.
+        Raises PublishError: the queue does not take it, and nothing is committed. Exception: as `commit` raises.
         """
         await self.publish()
         try:
@@ -114,10 +111,8 @@ class Backup:
     async def refuse(self) -> None:
         """Take it back for sure: a refused job must not run.
 
-        A late one is not taken back, as in `not_needed`: it may have created the job by now.
-
-        Raises:
-            PublishError: it may come.
+        A late one is not taken back, as in `not_needed`: it may have created the job by now. Raises PublishError: it
+        may come.
         """
         if not self._is_late():
             await self._emitter.cancel(self.relay_id)
@@ -129,10 +124,8 @@ class Backup:
     async def take_back_with(self, items: tuple[WorkItem, ...]) -> None:
         """Take back the message of a refused change, once its pending work items are dispatched.
 
-        Reading the job may have made it request a slot, and this message is then the request's relay.
-
-        Raises:
-            StoreError: it may be under way, and may still change the job.
+        Reading the job may have made it request a slot, and this message is then the request's relay. Raises
+        StoreError: it may be under way, and may still change the job.
         """
         await dispatch(self._emitter, self.job.session_id, items, self.relay_id)
         if self._is_late():

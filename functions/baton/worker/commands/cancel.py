@@ -53,9 +53,8 @@ class CancelJob:
     async def commit(self, job_id: str, command: Cancellation, relay_id: str) -> CommandResult:
         """Write the end of a job, unless it has ended or runs again by now.
 
-        Raises:
-            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone.
-            StoreError: the result is not known: a repeated write may have done it the first time.
+        Raises UnknownJobError: there is no such job (yet). JobGoneError: its data is gone. StoreError: the result is
+        not known: a repeated write may have done it the first time.
         """
         changed = False
         for _ in range(ATTEMPTS):

@@ -53,8 +53,7 @@ class DeleteJob:
     async def __call__(self, job: Job) -> CommandResult:
         """Delete the data of an ended job.
 
-        Raises:
-            PublishError, StoreError: as for a submission. JobGoneError: its data is gone, as it should be.
+        Raises PublishError, StoreError: as for a submission. JobGoneError: its data is gone, as it should be.
         """
         command = Removal(run=job.run)
         result = await self._backups.commit_with_backup(
@@ -71,9 +70,8 @@ class DeleteJob:
     async def commit(self, job_id: str, command: Removal, relay_id: str) -> CommandResult:
         """Remove the data of a job and of those below it.
 
-        Raises:
-            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone, as it should be.
-            StoreError: the result is not known.
+        Raises UnknownJobError: there is no such job (yet). JobGoneError: its data is gone, as it should be.
+        StoreError: the result is not known.
         """
         job: Job | None = None
         for _ in range(ATTEMPTS):
@@ -111,8 +109,7 @@ class DeleteJob:
     async def _delete_objects(self, event: Event) -> None:
         """Delete the objects of a job that is gone, and once more when no attempt of it can write one any more.
 
-        Raises:
-            ObjectStoreError: the message has to come again.
+        Raises ObjectStoreError: the message has to come again.
         """
         stone = None if self.objects is None else await self._archive.tombstone(event.job_id)
         if self.objects is not None and stone is not None:

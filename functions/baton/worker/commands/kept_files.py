@@ -23,8 +23,7 @@ _ROWS = 100
 async def forget_with_last(chats: Chats, quota: StoredQuota, listing: Listing, reader: Reader, job: Job) -> None:
     """Forget the files of a person's session with its last job: no other makes it known to who erases the person.
 
-    Raises:
-        StoreError: some may be left.
+    Raises StoreError: some may be left.
     """
     query = Query(tenant=job.tenant, session_id=job.session_id)
     rows = (await listing.scan(query, "", _ROWS)).found

@@ -43,8 +43,7 @@ class OnceFor(Struct, frozen=True):
 async def holder_of(records: AppEvents, submit: SubmitJob, job: Job, once: OnceFor, now_ms: int) -> tuple[Job, bool]:
     """Return the job that has the key, and whether it is there; else it is `job`, under its own id from now on.
 
-    Raises:
-        StoreError: it is not known.
+    Raises StoreError: it is not known.
     """
     name = once_name("job", job.tenant, "", once.key)
     turn = await records.newest(name)

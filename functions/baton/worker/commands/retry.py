@@ -24,8 +24,7 @@ class RetryJob(BeginsRun):
     async def __call__(self, job: Job, by: str, *, from_start: bool) -> CommandResult:
         """Let an ended job run again; one that was retried since it was read stays as it is.
 
-        Raises:
-            PublishError, StoreError: as for a submission. JobGoneError: its data is gone.
+        Raises PublishError, StoreError: as for a submission. JobGoneError: its data is gone.
         """
         command = Retrial(run=job.run, from_start=from_start, by=by)
         return await self._backups.commit_with_backup(
@@ -35,9 +34,8 @@ class RetryJob(BeginsRun):
     async def commit(self, job_id: str, command: Retrial, relay_id: str) -> CommandResult:
         """Write the new run.
 
-        Raises:
-            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone.
-            StoreError: the result is not known.
+        Raises UnknownJobError: there is no such job (yet). JobGoneError: its data is gone. StoreError: the result is
+        not known.
         """
         step_result = Retried(command.run, command.from_start, command.by)
         for _ in range(ATTEMPTS):

@@ -113,8 +113,7 @@ async def put_schedule(
 ) -> None:
     """Make or replace the schedule of the queue that has the job's id; each of its jobs is made after `job`.
 
-    Raises:
-        QueueRefusedError: no such cron expression.
+    Raises QueueRefusedError: no such cron expression.
     """
     event = recurrence(job.id, job, task, {"cron": cron, "timeZone": time_zone})
     await schedules.put(job.id, f"CRON_TZ={time_zone} {cron}", await emitter.message_of(event))
@@ -155,8 +154,7 @@ def recurrence(schedule_id: str, job: Job, task: dict[str, Any], schedule: dict[
 def next_of(event: Event, command: Recurrence, message_id: str, now_ms: int) -> tuple[Event, Submission]:
     """Return the submission of the job that a schedule's message starts.
 
-    Raises:
-        MalformedEventError: the job cannot be read.
+    Raises MalformedEventError: the job cannot be read.
     """
     try:
         template = job_from(command.job)

@@ -62,9 +62,7 @@ class SignalJob:
     async def __call__(self, job: Job, command: Signalling) -> SignalResult:
         """Record a signal for a present or later wait: an operation's outcome, an event, or a message of its user.
 
-        Raises:
-            UnknownJobError: there is no such tool call of the job.
-            PublishError, StoreError: as for a submission.
+        Raises UnknownJobError: there is no such tool call of the job. PublishError, StoreError: as for a submission.
         """
         return (await self.answered(job, command)).signal_result
 
@@ -98,8 +96,7 @@ class SignalJob:
     async def commit(self, job_id: str, signal: Signal, relay_id: str, counted_bytes: int = 0) -> SignalAnswer:
         """Record a signal, which ends a wait or is kept until there is one. `counted_bytes`: as of `create`.
 
-        Raises:
-            UnknownJobError: there is no such job, or it is not in that run (yet).
+        Raises UnknownJobError: there is no such job, or it is not in that run (yet).
         """
         signalled = await self._store.signal(job_id, relay_id, signal, self._clock.now_ms(), counted_bytes)
         if signalled.signal_result is SignalResult.UNKNOWN:
@@ -199,10 +196,8 @@ class CompleteOperation:
         """Return the operation meant by an entry: if the named one does not exist, the one that the task (job) awaits.
 
         The same entry, read again, means the same operation: only those that waited when it was added count (`by_ms`).
-        Where the task waits for none of them any more, its last one is meant.
-
-        Raises:
-            UnknownOperationError: the task waits for several, or never waited for any.
+        Where the task waits for none of them any more, its last one is meant. Raises UnknownOperationError: the task
+        waits for several, or never waited for any.
         """
         if not task_id or job_of_call(call_of_operation(operation_id)) == task_id:
             return operation_id
@@ -221,9 +216,8 @@ class CompleteOperation:
     async def complete(self, operation_id: str, body: "CompletionBody", way: str) -> TakenIn:
         """Take in an outcome; `way`: how it came, for the counters.
 
-        Raises:
-            UnknownOperationError: there is no such operation.
-            PublishError, StoreError: it is not certain that it was taken in.
+        Raises UnknownOperationError: there is no such operation. PublishError, StoreError: it is not certain that it
+        was taken in.
         """
         try:
             snapshot, call_id = await self.find(operation_id)
@@ -263,10 +257,8 @@ class CompleteOperation:
     async def _started(self, operation_id: str) -> tuple[Job, CallRecord] | None:
         """Return the operation of a call in progress, whose outcome is here before the tool has returned, and its call.
 
-        None: the call is over, and has not gone on in the background.
-
-        Raises:
-            UnknownOperationError: there is no such call.
+        None: the call is over, and has not gone on in the background. Raises UnknownOperationError: there is no such
+        call.
         """
         background_id = call_of_operation(operation_id)
         call_id, _ = started_by(job_of_call(background_id))

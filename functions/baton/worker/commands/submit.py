@@ -51,8 +51,7 @@ _log = logging.getLogger("baton.commands")
 def submitted_job(event: Event, command: Submission) -> Job:
     """Return the job that a submission has.
 
-    Raises:
-        MalformedEventError: it cannot be read, or is another one than the event's.
+    Raises MalformedEventError: it cannot be read, or is another one than the event's.
     """
     try:
         job = job_from(command.job)
@@ -72,8 +71,7 @@ def submission_of(job: Job, task: dict[str, Any], created_at: datetime) -> tuple
 def check_task(task: Mapping[str, Any]) -> int:
     """Return the size of a task, in bytes: it is at most what its backup message carries, by whatever way it comes.
 
-    Raises:
-        TooLargeError: it is larger.
+    Raises TooLargeError: it is larger.
     """
     size_bytes = len(sorted_json(task).encode("utf-8", "surrogatepass"))
     if size_bytes > TASK_BYTES:
@@ -225,10 +223,7 @@ class SubmitJob(BeginsRun):
         """Enter a job into the slot table, unless another one of its session is there; then create it, and list it.
 
         Its backup message does not demand that: a job that was accepted, and forgotten in a failover, waits for its
-        turn.
-
-        Raises:
-            SessionBusyError: it was to be alone. JobGoneError: it was there, and its data is gone.
+        turn. Raises SessionBusyError: it was to be alone. JobGoneError: it was there, and its data is gone.
         """
         now_ms = self._clock.now_ms()
         slot_state = first_slot_state(job, now_ms)

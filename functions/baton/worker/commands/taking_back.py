@@ -35,8 +35,7 @@ class TakeBack:
     async def operations_of(self, job: Job, calls: Iterable[CallRecord]) -> None:
         """Take back operations of a job's calls, the jobs that continue with them, and what is remembered of it.
 
-        Raises:
-            MemoryUnavailableError: a part may be forgotten already.
+        Raises MemoryUnavailableError: a part may be forgotten already.
         """
         if (forget := self._commands.delete.forget_copies) is not None:
             await forget(job)

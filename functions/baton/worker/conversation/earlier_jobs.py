@@ -52,8 +52,7 @@ class Earlier(Protocol):
     ) -> tuple[Exchange, ...]:
         """Read the session's exchanges before this job, the oldest first; with whole messages, if these can be made.
 
-        Raises:
-            StoreError: the store does not answer.
+        Raises StoreError: the store does not answer.
         """
         ...
 
@@ -120,8 +119,7 @@ class EarlierJobs:
     async def _calls(self, job: Job) -> tuple[str, ...]:
         """Tell a job's calls.
 
-        Raises:
-            StoreError: the read is older than the job's end, so that a call may be missing. It is repeated.
+        Raises StoreError: the read is older than the job's end, so that a call may be missing. It is repeated.
         """
         snapshot = await self._reader.job(job.id)
         if snapshot is None:

@@ -83,11 +83,8 @@ class ContinueSession:
 async def completed(container: Container, operation: str, body: "CompletionBody") -> SignalResult:
     """Take in an outcome from outside, and continue the session of its operation, if it is one of a session.
 
-    What does not continue now does so once the operation's end is sent out.
-
-    Raises:
-        UnknownOperationError: there is no such operation.
-        PublishError, StoreError: it is not certain that it was taken in, or that the session goes on.
+    What does not continue now does so once the operation's end is sent out. Raises UnknownOperationError: there is no
+    such operation. PublishError, StoreError: it is not certain that it was taken in, or that the session goes on.
     """
     taken_in = await container.operations.completing.complete(operation, body, "webhook")
     if taken_in.operation is not None and taken_in.call is not None:
@@ -98,8 +95,7 @@ async def completed(container: Container, operation: str, body: "CompletionBody"
 async def ended(container: Container, operation: Job, call: CallRecord, stored: Mapping[str, Any]) -> None:
     """Continue the session of an operation whose call has ended by what somebody outside has sent.
 
-    Raises:
-        PublishError, StoreError: it is not certain that the session goes on.
+    Raises PublishError, StoreError: it is not certain that the session goes on.
     """
     job = await container.commands.submit.find(operation.id)
     if job is not None and job.status is not JobStatus.CANCELLED:

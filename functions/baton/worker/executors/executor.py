@@ -136,11 +136,7 @@ def _failed(effect: Work, error: Exception, secrets: KnownSecrets, used: ExtraUs
 
 
 def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
-    """Return the step result as it can be recorded, without secrets.
-
-    Raises:
-        Unrecordable: a value of it cannot be.
-    """
+    """Return the step result as it can be recorded, without secrets. Raises Unrecordable: a value of it cannot be."""
     match step_result:
         case ToolReturned():
             kept_json = step_result.kept_json and _json(step_result.kept_json, secrets)
@@ -252,8 +248,7 @@ def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
 def bounded_plain(value: Any, at: str) -> Any:
     """Return a value that stands in a job's records, as JSON data.
 
-    Raises:
-        Unrecordable: JSON cannot hold it. TooLarge: it is over the limit of an answer.
+    Raises Unrecordable: JSON cannot hold it. TooLarge: it is over the limit of an answer.
     """
     kept = plain(value, at)
     if kept is not None and (size_bytes := len(canonical_json(kept).encode())) > ANSWER_LIMIT_BYTES:

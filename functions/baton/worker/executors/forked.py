@@ -45,8 +45,7 @@ class ForkSources:
     async def of(self, job: Job, fork: Fork) -> Ended:
         """Read the ended job that a fork takes over, as it was when it was forked.
 
-        Raises:
-            ForkSourceError: it is gone with the fork's session. StoreError.
+        Raises ForkSourceError: it is gone with the fork's session. StoreError.
         """
         if job.id in self._kept:
             return self._kept[job.id]
@@ -62,11 +61,7 @@ class ForkSources:
         return self._kept[job.id]
 
     async def calls_of(self, job_id: str) -> Sequence[CallRecord]:
-        """Return the tool calls that a job has requested.
-
-        Raises:
-            StoreError.
-        """
+        """Return the tool calls that a job has requested. Raises StoreError."""
         snapshot = await self._reader.job(job_id)
         return snapshot.calls if snapshot is not None else ()
 

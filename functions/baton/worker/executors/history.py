@@ -135,8 +135,7 @@ def _everything(history: History) -> History:
 def kinds_of(history: History) -> frozenset[str]:
     """Return the roles of the history's entries, and `files` where one names files of a task.
 
-    Raises:
-        NewerEntryError: a newer version wrote one of them.
+    Raises NewerEntryError: a newer version wrote one of them.
     """
     nothing: frozenset[str] = frozenset()
     return history.of_entries("kinds", nothing, _and_kinds)

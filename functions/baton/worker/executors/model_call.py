@@ -110,11 +110,7 @@ def unusable(answer: object, error: Exception) -> ModelFailed:
 
 
 def whole_text(text: str) -> str:
-    """Return an answer's text as it is kept.
-
-    Raises:
-        ModelError: it is over the size limit.
-    """
+    """Return an answer's text as it is kept. Raises ModelError: it is over the size limit."""
     kept = storable(text)
     if len(kept) * 4 > ANSWER_LIMIT_BYTES and (size_bytes := len(kept.encode())) > ANSWER_LIMIT_BYTES:
         raise answer_too_large(size_bytes)
@@ -122,11 +118,7 @@ def whole_text(text: str) -> str:
 
 
 def _check_together(calls: Sequence[Wanted]) -> None:
-    """Check the size of an answer's calls.
-
-    Raises:
-        ModelError: together they are over the size limit.
-    """
+    """Check the size of an answer's calls. Raises ModelError: together they are over the size limit."""
     text = canonical_json([[call.tool, call.arguments] for call in calls])
     if (size_bytes := len(text.encode()) + _CALL_BYTES * len(calls)) > ANSWER_LIMIT_BYTES:
         raise answer_too_large(size_bytes)

@@ -161,8 +161,7 @@ class RememberJob:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:  # noqa: ARG002 - one signature
         """Store the job's exchange, unless there is nothing to remember, or the session was forgotten.
 
-        Raises:
-            StoreError: it may be stored in part, and must be stored again.
+        Raises StoreError: it may be stored in part, and must be stored again.
         """
         assert isinstance(effect, Remember), "this executor is registered for Remember"
         job, task = effect.job, history.transcript[0]

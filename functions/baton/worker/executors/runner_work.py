@@ -175,8 +175,7 @@ class ReleaseWorkspace:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Release it, once no step can be at work any more. What its provider cannot do now is tried again.
 
-        Raises:
-            NotYetError: a step may still be at work, whose claim has ended.
+        Raises NotYetError: a step may still be at work, whose claim has ended.
         """
         del history
         assert isinstance(effect, Release), "this executor is registered for Release"

@@ -67,11 +67,7 @@ def _looked_at_later(effect: RunTool, now_ms: int) -> ToolRunsAgain | None:
 
 
 def registry_with_tools(registry: Registry, agent: Agent, tools: Sequence[Tool]) -> Registry:
-    """Return a registry in which the agent has these tools, too.
-
-    Raises:
-        ValueError: two of its tools have one name.
-    """
+    """Return a registry in which the agent has these tools, too. Raises ValueError: two of its tools have one name."""
     other, all_of = copy(registry), dict(registry.tools_of(agent))
     for each in tools:
         if each.name in all_of:

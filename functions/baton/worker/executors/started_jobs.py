@@ -43,8 +43,7 @@ class NoChildError(Exception):
 def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, now_ms: int) -> Submitted:
     """Return the job to start, the same for each attempt of the call.
 
-    Raises:
-        NoChildError: no agent has that name (in this version of the code), it is too deep, or its data is no JSON.
+    Raises NoChildError: no agent has that name (in this version of the code), it is too deep, or its data is no JSON.
     """
     if parent.limits.depth <= 0:
         raise NoChildError("too_deep", f"job {parent.id} may start no jobs below it: Limits(depth=…) of its root")

@@ -80,11 +80,7 @@ class CallMemory:
         self._hide = hide  # hides secrets in a text
 
     async def remember(self, text: str) -> dict[str, Any]:
-        """Store a note.
-
-        Raises:
-            ToolError: the vector index does not answer. StoreError: the store does not.
-        """
+        """Store a note. Raises ToolError: the vector index does not answer. StoreError: the store does not."""
         try:
             kept = await self._keeper.store(
                 self._job.tenant, note_of(self._job, self._call_id, self._hide(text_of(text)))
@@ -100,8 +96,7 @@ class CallMemory:
     async def recall(self, query: str, limit: int) -> dict[str, Any]:
         """Return entries near the query, within the agent's memory; without an index, the session's newest ones.
 
-        Raises:
-            ToolError: the vector index does not answer. StoreError: the store does not.
+        Raises ToolError: the vector index does not answer. StoreError: the store does not.
         """
         if not self._keeper.has_index:
             recent = (await self._keeper.recent(self._job.tenant, self._job.session_id))[-limit:]
@@ -260,8 +255,7 @@ class CallOutlet:
     async def open_result(self, ref: str) -> AsyncIterator[bytes]:
         """Yield the JSON of a large result of the job's own tree, or of its session, in pieces.
 
-        Raises:
-            ToolError: there is none.
+        Raises ToolError: there is none.
         """
         payloads = self._outside.payloads
         around = (self._outside.listing, self._outside.reader)
@@ -287,8 +281,7 @@ class CallOutlet:
     ) -> str:
         """Start a job of the job's tenant.
 
-        Raises:
-            ToolError: there is no such agent, or its data is no JSON. ValueError: `once` has no such key or time.
+        Raises ToolError: there is no such agent, or its data is no JSON. ValueError: `once` has no such key or time.
         """
         return await self._here(self._start(agent, task, input_data, session_id, OnceFor(*once) if once else None))
 

@@ -296,8 +296,7 @@ class ToolRun:
 def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:
     """Return the tool's arguments; references are resolved in a plan's step that was not approved by a person.
 
-    Raises:
-        UnresolvedReference: a reference leads nowhere.
+    Raises UnresolvedReference: a reference leads nowhere.
     """
     if not call.step or call.approved:
         return call.arguments

@@ -79,10 +79,8 @@ class StoreAway:
     async def check(self, at_ms: int) -> Outcome:
         """Check whether the store is back, by the check that was armed for `at_ms`.
 
-        If it is back, a sweep checks everything; else the next check comes in a minute.
-
-        Raises:
-            PublishError: the queue takes no message, for a sweep or for the next check: this one comes again.
+        If it is back, a sweep checks everything; else the next check comes in a minute. Raises PublishError: the queue
+        takes no message, for a sweep or for the next check: this one comes again.
         """
         try:
             # It only shows that the store answers: a request that was sent twice may be refused the second time.

@@ -71,8 +71,7 @@ Callback = Failed | AppEventFailed | SweepFailed | Unreadable
 def read_callback(body: bytes, sealing: Sealing) -> Callback:
     """Parse the callback's content.
 
-    Raises:
-        MalformedEventError: not a failure callback at all. UnreadablePayloadError: the message's key is not there.
+    Raises MalformedEventError: not a failure callback at all. UnreadablePayloadError: the message's key is not there.
     """
     try:
         document = json.loads(body)

@@ -66,8 +66,7 @@ async def all_dead_letters(
 ) -> tuple[list[DeadLetter], bool]:
     """Return those for this address, or all, of `most_pages` pages at most; and whether there are more.
 
-    Raises:
-        PublishError: the queue does not answer.
+    Raises PublishError: the queue does not answer.
     """
     letters: list[DeadLetter] = []
     cursor = ""
@@ -94,8 +93,7 @@ class DeadCallbacks:
     async def revive(self) -> int:
         """Have them delivered again, with fresh retries; return how many.
 
-        Raises:
-            PublishError: the queue does not list them, or does not take them; the caller's message comes again.
+        Raises PublishError: the queue does not list them, or does not take them; the caller's message comes again.
         """
         letters, _ = await all_dead_letters(self._records, url=self._url)
         dead = [letter.id for letter in letters if letter.status != REFUSED_STATUS]

@@ -116,9 +116,8 @@ class HandleAppEvent:
     async def handle(self, body: bytes, message_id: str, replay: str) -> Outcome:
         """Handle one message; `replay`: the delivery, of which message, that dispatches what follows.
 
-        Raises:
-            MalformedEventError: the message is to stay with the queue, for a person.
-            BatonError: it must not be acknowledged.
+        Raises MalformedEventError: the message is to stay with the queue, for a person. BatonError: it must not be
+        acknowledged.
         """
         event = parse_app_event(body)
         if event.dead_letter is not None:

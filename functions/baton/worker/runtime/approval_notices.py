@@ -101,8 +101,7 @@ class ApprovalNotices:
     async def __call__(self, event: AgentLoopInit) -> None:
         """Send a notice, unless its approval is decided.
 
-        Raises:
-            StoreError, PublishError: it must be retried at once, by its own message.
+        Raises StoreError, PublishError: it must be retried at once, by its own message.
         """
         snapshot, now_ms = await self._reader.job(event.job_id), self._clock.now_ms()
         question = _question(snapshot, event.payload.announces) if snapshot else None

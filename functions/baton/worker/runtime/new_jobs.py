@@ -9,11 +9,7 @@ from baton_events.ids import event_number
 
 
 def job_of(registry: Registry, agent_name: str, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
-    """Make a job of an agent, pending.
-
-    Raises:
-        UnknownAgentError: no agent has that name.
-    """
+    """Make a job of an agent, pending. Raises UnknownAgentError: no agent has that name."""
     agent = registry.agent(agent_name)
     return Job(
         id=job_id,
@@ -32,8 +28,7 @@ def job_of(registry: Registry, agent_name: str, *, job_id: str, session_id: str,
 def fork_job_of(registry: Registry, ended: Job, *, job_id: str, session_id: str, now_ms: int) -> Job:
     """Make a fork of an ended job, pending. Its turns and calls read from its task what it takes over.
 
-    Raises:
-        UnknownAgentError: its agent is gone.
+    Raises UnknownAgentError: its agent is gone.
     """
     ids = {"job_id": job_id, "session_id": session_id, "tenant": ended.tenant}
     job = job_of(registry, ended.agent, **ids, now_ms=now_ms)

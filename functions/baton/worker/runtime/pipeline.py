@@ -103,11 +103,7 @@ class Pipeline:
         self._policy = policy
 
     async def handle(self, delivered: Delivered) -> Outcome:
-        """Handle one delivered event.
-
-        Raises:
-            BatonError: the message must not be acknowledged.
-        """
+        """Handle one delivered event. Raises BatonError: the message must not be acknowledged."""
         claims = Claims(self._store, self._clock, self._policy)
         invocation = Invocation(
             delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims
@@ -369,8 +365,7 @@ def _unrecorded(
 ) -> Decision:
     """Decide on a step whose outcome the store never takes: it has failed.
 
-    Raises:
-        TooLargeForStoreError: it is no work that can fail.
+    Raises TooLargeForStoreError: it is no work that can fail.
     """
     if not isinstance(work, CallModel | RunTool | RunScript):
         raise error

@@ -20,11 +20,7 @@ async def wait_seconds(limit: RateLimit | None, name: str) -> float:
 
 
 async def admit_delivery(limit: RateLimit, source: str, session_id: str) -> None:
-    """Let a delivery in.
-
-    Raises:
-        ThrottledError: too many came from this address, or for this session.
-    """
+    """Let a delivery in. Raises ThrottledError: too many came from this address, or for this session."""
     for name, shown in ((f"from:{source}", f"from {source}"), (f"of:{session_id}", f"for session {session_id!r}")):
         if seconds := await wait_seconds(limit, f"delivery:{name}"):
             raise ThrottledError(f"too many deliveries {shown} (WORKER_RATE_LIMIT_PER_MINUTE)", seconds)

@@ -126,8 +126,7 @@ class Signed(Struct, frozen=True):
 def brought(path: str, event_type: EventType | None, signed: Signed) -> tuple[Event, HttpResponse | None]:
     """Read the event that a request brings to the function of this type, or the event of the turn that it answers.
 
-    Raises:
-        MalformedEventError: it is none, or another function's.
+    Raises MalformedEventError: it is none, or another function's.
     """
     if signed.below and event_type is EventType.LOOP_INIT:
         from baton.queue.brought_answers import read_answer  # noqa: PLC0415 - few agents have answers brought

@@ -54,11 +54,7 @@ def score(deployment: Deployment, job_id: str, name: str, value: float, *, comme
 
 
 def send_score(deployment: Deployment, job_id: str, name: str, value: float, comment: str) -> None:
-    """Keep a score with its job.
-
-    Raises:
-        StackError: a refusal.
-    """
+    """Keep a score with its job. Raises StackError: a refusal."""
     body = {"name": name, "value": value, "comment": comment}
     deployment.request("POST", f"/api/agent-jobs/{in_path(job_id)}/scores", body)
 

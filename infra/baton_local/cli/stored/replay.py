@@ -110,11 +110,7 @@ def _refuse_missing_file(target: str) -> None:
 
 
 def registry_named(app: str | None) -> Registry:
-    """Return the application that runs now.
-
-    Raises:
-        ReplayError: it cannot be loaded.
-    """
+    """Return the application that runs now. Raises ReplayError: it cannot be loaded."""
     sys.path.insert(0, str(Path.cwd()))  # as `baton dev` and uvicorn do
     try:
         return load_registry(app or _settings().app)

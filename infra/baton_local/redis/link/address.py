@@ -25,11 +25,7 @@ class ServerAddress:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read `unix:/path/to/socket` or `host:port`.
-
-        Raises:
-            ValueError: the text is neither.
-        """
+        """Read `unix:/path/to/socket` or `host:port`. Raises ValueError: the text is neither."""
         if text.startswith(_UNIX) and len(text) > len(_UNIX):
             return cls(socket_path=Path(text.removeprefix(_UNIX)))
         host, colon, port = text.rpartition(":")
@@ -43,11 +39,7 @@ class ServerAddress:
         return f"{self.host}:{self.port}"
 
     async def connect(self, make_protocol: Callable[[], P]) -> P:
-        """Open a connection and return its protocol object.
-
-        Raises:
-            OSError: nobody listens there.
-        """
+        """Open a connection and return its protocol object. Raises OSError: nobody listens there."""
         loop = asyncio.get_running_loop()
         if self.socket_path is not None:
             _, protocol = await loop.create_unix_connection(make_protocol, str(self.socket_path))
@@ -56,11 +48,7 @@ class ServerAddress:
         return protocol
 
     async def open_stream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection as a pair of streams.
-
-        Raises:
-            OSError: nobody listens there.
-        """
+        """Open a connection as a pair of streams. Raises OSError: nobody listens there."""
         if self.socket_path is not None:
             return await asyncio.open_unix_connection(str(self.socket_path))
         return await asyncio.open_connection(self.host, self.port)

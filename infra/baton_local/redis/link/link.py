@@ -168,11 +168,7 @@ class RedisLink:
             connection.send(frames, count, done, lost)
 
     async def call(self, frames: bytes, count: int) -> list[Reply]:
-        """Return as `send`, for coroutines.
-
-        Raises:
-            RedisUnavailableError: the batch was refused or lost.
-        """
+        """Return as `send`, for coroutines. Raises RedisUnavailableError: the batch was refused or lost."""
         outcome: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         self.send(frames, count, *callbacks(outcome))
         return await outcome
@@ -251,8 +247,7 @@ class SideConnections:
     async def call(self, commands: list[list[bytes]]) -> list[Reply]:
         """Run commands in order on a fresh connection.
 
-        Raises:
-            RedisUnavailableError: no connection, or it was lost before all replies had come.
+        Raises RedisUnavailableError: no connection, or it was lost before all replies had come.
         """
         if self._open >= self._limit:
             raise RedisUnavailableError(

@@ -75,8 +75,7 @@ class ReplyParser:
     def feed(self, received: bytes) -> list[Reply]:
         """Return the replies that `received` completes, in order.
 
-        Raises:
-            ResponseSyntaxError: the bytes are not RESP2.
+        Raises ResponseSyntaxError: the bytes are not RESP2.
         """
         try:
             return self._feed(received)

@@ -24,11 +24,7 @@ _decode: Callable[[str], Any] = json.JSONDecoder(parse_int=str, parse_float=str,
 
 
 def parse_json(body: bytes) -> Any:
-    """Return a request body, numbers as text.
-
-    Raises:
-        MalformedRequestError: the body is not JSON in UTF-8.
-    """
+    """Return a request body, numbers as text. Raises MalformedRequestError: the body is not JSON in UTF-8."""
     try:
         return _decode(body.decode())
     except (ValueError, RecursionError) as error:
@@ -38,8 +34,7 @@ def parse_json(body: bytes) -> Any:
 def command_from_json(value: Any) -> list[bytes]:
     """Return one command from its JSON array.
 
-    Raises:
-        MalformedRequestError: it is not a non-empty array of a name and of strings, numbers and booleans.
+    Raises MalformedRequestError: it is not a non-empty array of a name and of strings, numbers and booleans.
     """
     if type(value) is not list or not value:
         raise MalformedRequestError('a command must be a non-empty JSON array such as ["SET","key","value"]')
@@ -54,8 +49,7 @@ def command_from_json(value: Any) -> list[bytes]:
 def commands_from_json(value: Any) -> list[list[bytes]]:
     """Several commands, for a pipeline or a transaction.
 
-    Raises:
-        MalformedRequestError: it is not a non-empty array of commands.
+    Raises MalformedRequestError: it is not a non-empty array of commands.
     """
     if type(value) is not list or not value:
         raise MalformedRequestError('the body must be a non-empty JSON array of commands such as [["GET","key"]]')

@@ -42,11 +42,7 @@ class RequestReader:
         self._begin()
 
     def feed(self, data: bytes) -> None:
-        """Take in received bytes.
-
-        Raises:
-            httptools.HttpParserError: this is not HTTP/1.x, or its head has no end.
-        """
+        """Take in received bytes. Raises httptools.HttpParserError: this is not HTTP/1.x, or its head has no end."""
         rest = data
         while rest:
             try:

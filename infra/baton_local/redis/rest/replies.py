@@ -81,8 +81,7 @@ RESP2 = Wire(resp2=True)
 def wire_of(headers: Mapping[bytes, bytes]) -> Wire:
     """Return the form that the request's headers ask for (redis-rest.md 4 and 5).
 
-    Raises:
-        MalformedRequestError: an unknown format, or base64 together with resp2.
+    Raises MalformedRequestError: an unknown format, or base64 together with resp2.
     """
     encoding = headers.get(b"upstash-encoding")
     base64 = encoding is not None and (encoding == b"base64" or encoding.lower() == b"base64")

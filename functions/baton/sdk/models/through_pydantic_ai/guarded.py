@@ -60,8 +60,7 @@ def _guarded(client: Any) -> Any:
 async def _check(response: Any) -> None:
     """Give an error in a successful answer its status; raise for what is no provider's answer.
 
-    Raises:
-        NoAnswerError: it is a page, or it is whole where a stream was requested.
+    Raises NoAnswerError: it is a page, or it is whole where a stream was requested.
     """
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not response.is_success or media not in _LOOKED_AT:

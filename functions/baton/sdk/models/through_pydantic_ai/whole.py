@@ -303,8 +303,7 @@ def _taken(
 ) -> ModelResponse:
     """Return the whole answer in the form that is kept. `ids`: of the conversation's calls; `names`: as sent.
 
-    Raises:
-        BrokenAnswerError: it is not whole.
+    Raises BrokenAnswerError: it is not whole.
     """
     asked_anew = response.provider_url is not None and not isinstance(messages[-1], ModelResponse)
     if response.state == "incomplete" or (

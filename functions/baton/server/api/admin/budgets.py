@@ -84,8 +84,7 @@ async def clear_budget(context: Context, request: Request) -> Response:
 async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRow":
     """Set a limit, and return its budget.
 
-    Raises:
-        ApiError: 422, the unit is missing, or the limit is none of this unit.
+    Raises ApiError: 422, the unit is missing, or the limit is none of this unit.
     """
     from baton.sdk.records.budget import amount_of  # noqa: PLC0415 - as above
 

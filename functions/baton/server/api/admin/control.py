@@ -57,8 +57,7 @@ async def message_and_log(
 ) -> tuple[QueuedMessage, tuple[LogEntry, ...]]:
     """Find a message that the queue has, or whose log it still keeps, and its log.
 
-    Raises:
-        ApiError: 404, the queue does not know it any more.
+    Raises ApiError: 404, the queue does not know it any more.
     """
     entries = (await records.log(message_id=message_id, limit=limit)).entries
     message = await records.message(message_id)

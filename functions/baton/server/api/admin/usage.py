@@ -45,11 +45,7 @@ class Period(Struct):
 
 
 def _days(container: Container, wanted: Wanted) -> list[str]:
-    """List the requested days, of those that are kept.
-
-    Raises:
-        ApiError: 422, the first is behind the last.
-    """
+    """List the requested days, of those that are kept. Raises ApiError: 422, the first is behind the last."""
     if wanted.first and wanted.last and wanted.first > wanted.last:
         detail = f"from={wanted.first} is later than to={wanted.last}"
         raise ApiError(422, detail, [("from", detail)])

@@ -50,11 +50,7 @@ async def show_versions(context: Context, request: Request) -> Response:
 
 
 async def compared_versions(context: Context, agent: str, query: VersionsQuery) -> dict[str, Any]:
-    """Return the versions, and two of them side by side, or as many as there are.
-
-    Raises:
-        ApiError: 404, 422.
-    """
+    """Return the versions, and two of them side by side, or as many as there are. Raises ApiError: 404, 422."""
     versions = await context.container.ports.admission_control.versions(agent)
     if not versions and agent not in {each.name for each in context.container.registry.agents}:
         raise ApiError(404, f"there is no agent {agent!r}")

@@ -40,9 +40,8 @@ class LinkBody(BaseModel):
 async def made_link(container: Container, principal: Principal, checkpoint_id: str, body: LinkBody) -> tuple[str, int]:
     """Make a link; return it and its end, in milliseconds: the approval's end at the latest.
 
-    Raises:
-        ApiError: 404 unknown, 403 not allowed, or by no link, or another tenant's, 409 decided, 503 there is no secret
-            or address.
+    Raises ApiError: 404 unknown, 403 not allowed, or by no link, or another tenant's, 409 decided, 503 there is no
+    secret or address.
     """
     if principal.role != "admin" and not container.settings.approval_links:
         raise ApiError(403, "a link decides, which needs an admin key; APPROVAL_LINKS=true lets client keys make links")
@@ -66,11 +65,7 @@ async def made_link(container: Container, principal: Principal, checkpoint_id: s
 
 
 def read_link(container: Container, token: str) -> Link:
-    """Parse a link into what it allows.
-
-    Raises:
-        ApiError: 404, it is none; 410, its time is up.
-    """
+    """Parse a link into what it allows. Raises ApiError: 404, it is none; 410, its time is up."""
     link = SignedLinks(container.settings).read(token)
     if link is None:
         raise ApiError(404, "this link is not valid: check that it is complete, or ask for another one")

@@ -103,11 +103,7 @@ class ApprovalList:
         self._clock = clock
 
     async def page(self, status: ApprovalStatus, limit: int, cursor: str) -> ApprovalPage:
-        """Read a page of the approvals with this status.
-
-        Raises:
-            ValueError: the cursor is none.
-        """
+        """Read a page of the approvals with this status. Raises ValueError: the cursor is none."""
         begin = _Begin.at(cursor) if cursor else _Begin()
         jobs = self._waiting(begin.position) if status == "pending" else self._all(begin.position)
         page, agents = list[dict[str, Any]](), dict[str, str]()

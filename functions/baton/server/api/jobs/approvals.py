@@ -72,8 +72,7 @@ class ApprovalAnswer(BaseModel):
 async def decide(container: Container, principal: Principal, answers: Mapping[str, ApprovalAnswer]) -> None:
     """Decide checkpoints that are pending, by id.
 
-    Raises:
-        ApiError: 403 no right to decide, 409 decided in the meantime, 422 arguments that do not fit.
+    Raises ApiError: 403 no right to decide, 409 decided in the meantime, 422 arguments that do not fit.
     """
     if answers and principal.role != "admin" and not container.settings.approval_links:
         raise ApiError(
@@ -131,8 +130,7 @@ class ListQuery(BaseModel):
 async def _of_job(context: Context, principal: Principal, job_id: str) -> list[Checkpoint]:
     """Return all checkpoints of a job and of its calls that run in the background, in order.
 
-    Raises:
-        ApiError: 404 unknown, 403 another tenant's.
+    Raises ApiError: 404 unknown, 403 another tenant's.
     """
     snapshot = await context.jobs.snapshot(principal, job_id)
     reader = context.container.ports.reader
@@ -148,11 +146,7 @@ async def _of_job(context: Context, principal: Principal, job_id: str) -> list[C
 
 
 async def approvals_listed(container: Container, principal: Principal, approval: ListQuery) -> ApprovalPage:
-    """Read a page of the approvals of all jobs.
-
-    Raises:
-        ApiError: 403 no operator, 422 no cursor.
-    """
+    """Read a page of the approvals of all jobs. Raises ApiError: 403 no operator, 422 no cursor."""
     _operator(principal)
     ports = container.ports
     approvals = ApprovalList(ports.listing, ports.admission_control, ports.reader, ports.clock)
@@ -166,20 +160,15 @@ async def approvals_listed(container: Container, principal: Principal, approval:
 async def approve(container: Container, principal: Principal, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
     """Approve a question: the job continues, with the edited arguments if there are some.
 
-    Raises:
-        ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
-            not fit.
+    Raises ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
+    not fit.
     """
     _operator(principal)
     return await approve_by(container, principal.decider, checkpoint_id, body)
 
 
 async def approve_by(container: Container, by: Decider, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
-    """Approve for a person whose right to decide is already checked.
-
-    Raises:
-        ApiError: as above.
-    """
+    """Approve for a person whose right to decide is already checked. Raises ApiError: as above."""
     snapshot, approval = await _undecided(container, checkpoint_id, body.digest)
     given = body.arguments
     if given is None and "form" in approval.arguments:
@@ -190,21 +179,13 @@ async def approve_by(container: Container, by: Decider, checkpoint_id: str, body
 
 
 async def reject(container: Container, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
-    """Reject a question: the call fails with the reason.
-
-    Raises:
-        ApiError: as for an approval.
-    """
+    """Reject a question: the call fails with the reason. Raises ApiError: as for an approval."""
     _operator(principal)
     return await reject_by(container, principal.decider, checkpoint_id, body)
 
 
 async def reject_by(container: Container, by: Decider, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
-    """Reject for a person whose right to decide is already checked.
-
-    Raises:
-        ApiError: as for an approval.
-    """
+    """Reject for a person whose right to decide is already checked. Raises ApiError: as for an approval."""
     snapshot, approval = await _undecided(container, checkpoint_id, body.digest)
     decision = {"type": "rejected", "message": container.secrets.hide(body.reason.strip()) or _NO_REASON}
     return await _decide(container, by, snapshot, approval, "error", decision)
@@ -213,21 +194,13 @@ async def reject_by(container: Container, by: Decider, checkpoint_id: str, body:
 async def edited_as_recorded(
     container: Container, checkpoint_id: str, digest: str, arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return edited arguments as they would be recorded; nothing is decided.
-
-    Raises:
-        ApiError: as for an approval.
-    """
+    """Return edited arguments as they would be recorded; nothing is decided. Raises ApiError: as for an approval."""
     snapshot, approval = await _undecided(container, checkpoint_id, digest)
     return _edited(container, snapshot.job.agent, approval, arguments)
 
 
 async def question_of(container: Container, checkpoint_id: str) -> tuple[Snapshot, CallRecord]:
-    """Find an approval's job, and the question.
-
-    Raises:
-        ApiError: 404.
-    """
+    """Find an approval's job, and the question. Raises ApiError: 404."""
     call_id = call_of_operation(checkpoint_id)
     snapshot = await container.ports.reader.job(job_of_call(call_id)) if call_id else None
     approval = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None

@@ -45,11 +45,7 @@ class BulkBody(BaseModel):
     cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
 
     def change(self) -> ChangeBody:
-        """Return the change to make to each job.
-
-        Raises:
-            ApiError: 422, there is no such change.
-        """
+        """Return the change to make to each job. Raises ApiError: 422, there is no such change."""
         given = {"action": self.action, "from": self.begin, "force": self.force}
         try:
             return ChangeBody.model_validate(given)
@@ -76,8 +72,7 @@ async def change_many(context: Context, request: Request) -> Response:
 async def changed_in_bulk(context: Context, principal: Principal, body: BulkBody) -> dict[str, Any]:
     """Change the jobs of one page; return how many matched and changed, and each refused one with its reason.
 
-    Raises:
-        ApiError: 403, 404, 422, as for a list.
+    Raises ApiError: 403, 404, 422, as for a list.
     """
     change, query = body.change(), body.page()
     if query is None:

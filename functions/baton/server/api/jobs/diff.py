@@ -69,11 +69,7 @@ async def show_diff(context: Context, request: Request) -> Response:
 
 
 async def diff_of(context: Context, principal: Principal, left_id: str, right_id: str) -> dict[str, Any]:
-    """Return two jobs side by side.
-
-    Raises:
-        ApiError: 404, 403, 410 of one of them.
-    """
+    """Return two jobs side by side. Raises ApiError: 404, 403, 410 of one of them."""
     left, *before = await _side(context, principal, left_id)
     right, *after = await _side(context, principal, right_id)
     document = {"left": left, "right": right, "turns": list(compared(before, after))}

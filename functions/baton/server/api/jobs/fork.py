@@ -63,9 +63,8 @@ async def forked(
 ) -> dict[str, Any]:
     """Fork a job; return the new one as JSON.
 
-    Raises:
-        ApiError: 404, 403, 410; 409 for a job that has not ended, or was started by another one; 422 for what does
-            not fit the job.
+    Raises ApiError: 404, 403, 410; 409 for a job that has not ended, or was started by another one; 422 for what does
+    not fit the job.
     """
     snapshot = await context.jobs.snapshot(principal, job_id)
     job, registry = snapshot.job, context.container.registry

@@ -97,9 +97,8 @@ class JobsApi:
     async def accept(self, principal: Principal, body: SubmitBody, idempotency_key: str) -> dict[str, Any]:
         """Accept a submission; return the job as JSON, or `jobId` of the running one that gets it.
 
-        Raises:
-            ApiError: 422, another body was sent under this Idempotency-Key before.
-            SessionBusyError: it was to be refused while its session is busy.
+        Raises ApiError: 422, another body was sent under this Idempotency-Key before. SessionBusyError: it was to be
+        refused while its session is busy.
         """
         if fault := callback_fault(body.callback_url or "", self._container.settings):
             raise ApiError(422, fault, [("callbackUrl", fault)])
@@ -142,9 +141,8 @@ class JobsApi:
     ) -> dict[str, Any]:
         """Submit a new job with what is stored with it, or find it; return it as JSON.
 
-        Raises:
-            ApiError: 422, another body was sent under this Idempotency-Key before.
-            SessionBusyError: it was to be refused while its session is busy.
+        Raises ApiError: 422, another body was sent under this Idempotency-Key before. SessionBusyError: it was to be
+        refused while its session is busy.
         """
         accepted = await self._sessions.submit(job, task, when_busy, may_exist=bool(idempotency_key), attached=attached)
         if not accepted.new:
@@ -202,11 +200,7 @@ class JobsApi:
         return JSONResponse(await self.changed(principal, request.path_params["job_id"], body))
 
     async def changed(self, principal: Principal, job_id: str, body: ChangeBody) -> dict[str, Any]:
-        """Change a job; return it as JSON.
-
-        Raises:
-            ApiError: 404, 403, 410; 409 where its state does not allow it.
-        """
+        """Change a job; return it as JSON. Raises ApiError: 404, 403, 410; 409 where its state does not allow it."""
         job = (await self.snapshot(principal, job_id, partly=True)).job
         by = f"{principal.role} of {principal.tenant}"
         if body.action == "retry":
@@ -243,8 +237,7 @@ class JobsApi:
     async def remove(self, principal: Principal, job_id: str) -> None:
         """Delete an ended job's data, and that of the jobs below it.
 
-        Raises:
-            ApiError: 404, 403, 410; 409 for a job that has not ended, and for one below another.
+        Raises ApiError: 404, 403, 410; 409 for a job that has not ended, and for one below another.
         """
         job = (await self.snapshot(principal, job_id, partly=True)).job
         if is_child(job.id):
@@ -294,8 +287,7 @@ def new_ids(container: Container, principal: Principal, idempotency_key: str) ->
 def idempotency_key_of(request: Request) -> str:
     """Return the key by which a repeated request is recognised; empty if it has none.
 
-    Raises:
-        ApiError: 422, it is too long.
+    Raises ApiError: 422, it is too long.
     """
     key = request.headers.get("idempotency-key", "")
     if len(key) > _KEY_LIMIT_CHARS:

@@ -59,11 +59,7 @@ class JobList:
         self._listing, self._admission_control, self._reader = listing, admission_control, reader
 
     async def page(self, query: Query, limit: int, cursor: str, now_ms: int) -> JobPage:
-        """Read a page of the jobs that match.
-
-        Raises:
-            ValueError: the cursor is none.
-        """
+        """Read a page of the jobs that match. Raises ValueError: the cursor is none."""
         position = position_from(cursor) if cursor else ""
         source = await self._source(query)
         jobs: list[Snapshot] = []
@@ -219,8 +215,7 @@ def job_list(container: Container) -> JobList:
 async def page_of_jobs(container: Container, principal: Principal, wanted: PageQuery) -> JobPage:
     """Read a page of the jobs that the caller may see.
 
-    Raises:
-        ApiError: 403, another tenant's; 404, no such parent; 422, no such agent, or texts that cannot be searched.
+    Raises ApiError: 403, another tenant's; 404, no such parent; 422, no such agent, or texts that cannot be searched.
     """
     if wanted.q is not None and container.sealing.first:
         raise ApiError(422, "the query is not valid", [("q", SEALED_TEXTS)])

@@ -38,11 +38,7 @@ def _searchable(text: str) -> str:
 
 
 def checked_cursor(text: str) -> str:
-    """Return the cursor unchanged if it is one.
-
-    Raises:
-        ValueError: no list gave it.
-    """
+    """Return the cursor unchanged if it is one. Raises ValueError: no list gave it."""
     position_from(text)
     return text
 
@@ -78,8 +74,7 @@ class JobFilter(BaseModel):
     def query(self, principal: Principal, registry: Registry) -> Query:
         """Convert the filter to a query on behalf of a caller.
 
-        Raises:
-            ApiError: 403, another tenant's jobs; 422, no agent has that name.
+        Raises ApiError: 403, another tenant's jobs; 422, no agent has that name.
         """
         if self.tenant is not None and not principal.may_see(self.tenant):
             raise ApiError(403, f"the jobs of tenant {self.tenant!r} are another tenant's")
@@ -106,11 +101,7 @@ class PageQuery(JobFilter):
 
 
 def read_page_query(params: QueryParams) -> PageQuery:
-    """Parse the query of a list.
-
-    Raises:
-        ApiError: 422, with every fault.
-    """
+    """Parse the query of a list. Raises ApiError: 422, with every fault."""
     twice = sorted({name for name in params if name != "tag" and len(params.getlist(name)) > 1})
     if twice:
         detail = f"{twice[0]} is given more than once"

@@ -182,8 +182,7 @@ def camel(record: Any) -> dict[str, Any]:
 async def collect(reader: Reader, job_id: str) -> dict[str, JobSource]:
     """Read everything stored, by job id; a job that does not exist (any more) is left out.
 
-    Raises:
-        StoreError: the store does not answer.
+    Raises StoreError: the store does not answer.
     """
     found: dict[str, JobSource] = {}
     todo = [job_id]

@@ -96,8 +96,7 @@ def _bytes(request: Request, pieces: AsyncIterator[bytes], span: tuple[int, int,
 def _span(request: Request, size: int) -> tuple[int, int]:
     """Return the requested span of a result's bytes.
 
-    Raises:
-        ApiError: 416: there is no such span in it; 422: it asks for several.
+    Raises ApiError: 416: there is no such span in it; 422: it asks for several.
     """
     given = request.headers.get("range", "")
     if not given:

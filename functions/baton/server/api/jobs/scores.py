@@ -48,8 +48,7 @@ async def post_score(context: Context, request: Request) -> Response:
 async def scored(context: Context, principal: Principal, job_id: str, body: ScoreBody) -> dict[str, Any]:
     """Score a job; return the score as JSON.
 
-    Raises:
-        ApiError: 404, 403, 410; 409 for one more name than a job may have. StorageFullError: the tenant is full.
+    Raises ApiError: 404, 403, 410; 409 for one more name than a job may have. StorageFullError: the tenant is full.
     """
     snapshot, ports = await context.jobs.snapshot(principal, job_id), context.container.ports
     before = {score.name: score for score in snapshot.scores}

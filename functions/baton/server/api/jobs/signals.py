@@ -47,8 +47,7 @@ class KeptQuota:
     async def check(self, snapshot: Snapshot, name: str, data: Any) -> None:
         """Check that a job may keep one more event of that name; an event that a wait takes is always allowed.
 
-        Raises:
-            ApiError: 429, its tenant has as many as it may. StorageFullError: as many bytes. StoreError: no answer.
+        Raises ApiError: 429, its tenant has as many as it may. StorageFullError: as many bytes. StoreError: no answer.
         """
         tenant, now_ms = snapshot.job.tenant, self._clock.now_ms()
         if is_awaited(snapshot, name):

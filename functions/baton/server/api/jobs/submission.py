@@ -94,8 +94,7 @@ class SubmitBody(JobBody):
     def start_at_ms(self, now_ms: int) -> int:
         """Return when the job may start, in ms; 0: at once.
 
-        Raises:
-            ApiError: 422, both fields are given, or the time is too far away.
+        Raises ApiError: 422, both fields are given, or the time is too far away.
         """
         if self.delay_seconds is not None and self.start_at is not None:
             raise ApiError(422, "give delaySeconds or startAt, not both", [("startAt", "delaySeconds is given, too")])
@@ -114,28 +113,19 @@ def subject_of(sealing: Sealing, tenant: str, subject_id: str | None) -> str:
 def is_same_request(known: Job, made: Job) -> bool:
     """Return whether the same request has submitted both: a job that is there, and one that is made of this request.
 
-    Raises:
-        UnreadablePayloadError: what the known one was made of cannot be read here.
+    Raises UnreadablePayloadError: what the known one was made of cannot be read here.
     """
     require_readable(known)
     return known.request_digest == made.request_digest
 
 
 def read_submit_body(body: bytes) -> SubmitBody:
-    """Parse the body of a submission.
-
-    Raises:
-        ApiError: 400 not JSON, 422 with every fault otherwise.
-    """
+    """Parse the body of a submission. Raises ApiError: 400 not JSON, 422 with every fault otherwise."""
     return parsed(SubmitBody, body)
 
 
 def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
-    """Make the job of a submission, with its agent's limits.
-
-    Raises:
-        ApiError: 422, no agent has that name.
-    """
+    """Make the job of a submission, with its agent's limits. Raises ApiError: 422, no agent has that name."""
     try:
         job = job_of(
             registry,

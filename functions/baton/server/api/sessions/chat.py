@@ -84,11 +84,7 @@ class ChatBody(BaseModel):
 
 
 def read_chat_body(body: bytes) -> ChatBody:
-    """Parse the body of a chat's request.
-
-    Raises:
-        ApiError: 400 not JSON, 422 with every fault otherwise.
-    """
+    """Parse the body of a chat's request. Raises ApiError: 400 not JSON, 422 with every fault otherwise."""
     read = parsed(ChatBody, body)
     faults = _faults(read.last, f"messages.{len(read.messages) - 1}")
     if not faults and not read.text.strip() and not read.file_parts:
@@ -140,8 +136,7 @@ class ChatJob:
 async def requested_job(container: Container, tenant: str, body: ChatBody, files: Sequence[Named] = ()) -> ChatJob:
     """Build the job that a request asks for. `files`: those of its message.
 
-    Raises:
-        ApiError: 422, no agent has that name, or its model takes no such files.
+    Raises ApiError: 422, no agent has that name, or its model takes no such files.
     """
     again = body.trigger == "regenerate-message" or body.message_id is not None
     known = await _find(container, tenant, body) if again else None
@@ -163,8 +158,7 @@ def _is_repeat(known: Snapshot, body: ChatBody, files: Sequence[Named]) -> bool:
 async def newest_messages(container: Container, tenant: str, session_id: str) -> list[Snapshot]:
     """Return the newest jobs of a session that answer a message, in any order.
 
-    Raises:
-        UnreadablePayloadError: what one of them answers cannot be read here.
+    Raises UnreadablePayloadError: what one of them answers cannot be read here.
     """
     return (await _messages_before(container, tenant, session_id, ""))[0]
 
@@ -196,11 +190,7 @@ async def _find(container: Container, tenant: str, body: ChatBody) -> Snapshot |
 
 
 def must_take(container: Container, agent: Agent, files: Sequence[Named]) -> None:
-    """Check that the agent's model takes a message's files.
-
-    Raises:
-        ApiError: 422.
-    """
+    """Check that the agent's model takes a message's files. Raises ApiError: 422."""
     for file in files:
         if not agent_takes(container.registry, agent, file["mediaType"]):
             name = container.registry.model_name_of(agent)
@@ -279,8 +269,7 @@ async def answered(
 ) -> Response:
     """Submit a message's job, with what is attached to it, and answer as `send` does.
 
-    Raises:
-        ApiError: 422, the message's id was sent with another message before. SessionBusyError.
+    Raises ApiError: 422, the message's id was sent with another message before. SessionBusyError.
     """
     sessions, task = Sessions(context.container), requested.task
     if body.when_busy == "steer" and requested.replaced is None and "files" not in task:

@@ -48,8 +48,7 @@ class SessionQuery(BaseModel):
 def session_of(request: Request, principal: Principal) -> tuple[str, str]:
     """Return (tenant, session id); an admin names the tenant with `?tenant=`.
 
-    Raises:
-        ApiError: 403, a client key names another tenant. 404, no session has such an id.
+    Raises ApiError: 403, a client key names another tenant. 404, no session has such an id.
     """
     session_id: str = request.path_params["session_id"]
     tenant = request.query_params.get("tenant", principal.tenant)
@@ -64,9 +63,8 @@ def session_of(request: Request, principal: Principal) -> tuple[str, str]:
 async def forget_memory(context: Context, request: Request) -> Response:
     """Delete a session's memory and answer 200 with the number of entries; repeatable, also for an unknown id.
 
-    Raises:
-        ApiError: 403, a client key names another tenant with `?tenant=`. StoreError, MemoryUnavailableError: 503,
-            a part may be deleted already: repeat the request.
+    Raises ApiError: 403, a client key names another tenant with `?tenant=`. StoreError, MemoryUnavailableError: 503, a
+    part may be deleted already: repeat the request.
     """
     tenant, session_id = session_of(request, await context.keys.authenticate(request))
     now_ms = context.container.ports.clock.now_ms()
@@ -156,11 +154,7 @@ async def delete_session(context: Context, request: Request) -> Response:
 
 
 async def must_exist(context: Context, tenant: str, session_id: str) -> None:
-    """Check that a session has a job or a file, or was created.
-
-    Raises:
-        ApiError: 404.
-    """
+    """Check that a session has a job or a file, or was created. Raises ApiError: 404."""
     await _page(context, tenant, session_id, 1, "")
 
 

@@ -64,11 +64,7 @@ def _call_of(snapshot: Snapshot, approval: Checkpoint) -> CallRecord | None:
 
 
 async def read_about(container: Container, checkpoint_id: str) -> About:
-    """Read one approval.
-
-    Raises:
-        ApiError: 404.
-    """
+    """Read one approval. Raises ApiError: 404."""
     snapshot, question = await question_of(container, checkpoint_id)
     view, job = view_of(question, snapshot, container.ports.clock.now_ms()), snapshot.job
     asked_by, turn = await _asked_by(container, snapshot, question)

@@ -81,8 +81,7 @@ def _all(fields: tuple[Field, ...]) -> list[Field]:
 async def approved(container: Container, about: About, form: Form, approve: Approve) -> Draft | None:
     """Approve; return a draft where a confirmation is missing, or an input is faulty.
 
-    Raises:
-        ApiError: it cannot be decided, whatever is typed.
+    Raises ApiError: it cannot be decided, whatever is typed.
     """
     comment, step = text_of(form, "comment"), text_of(form, "step")
     try:
@@ -101,11 +100,7 @@ async def approved(container: Container, about: About, form: Form, approve: Appr
 
 
 async def rejected(about: About, form: Form, reject: Reject) -> Draft | None:
-    """Reject; return a draft where the reason is too long.
-
-    Raises:
-        ApiError: it cannot be decided, whatever is typed.
-    """
+    """Reject; return a draft where the reason is too long. Raises ApiError: it cannot be decided, whatever is typed."""
     try:
         body = RejectionBody(reason=text_of(form, "reason"), digest=text_of(form, "digest"))
         await reject(about.approval["id"], body)
@@ -117,8 +112,7 @@ async def rejected(about: About, form: Form, reject: Reject) -> Draft | None:
 def _arguments(about: About, form: Form) -> dict[str, Any]:
     """Read the arguments from a form that has them as JSON, in fields, or not at all.
 
-    Raises:
-        ApiError: 422, no JSON object. FormError: a field is wrong.
+    Raises ApiError: 422, no JSON object. FormError: a field is wrong.
     """
     if ROOT in form:
         if not text_of(form, ROOT):

@@ -65,11 +65,7 @@ class LinkPage:
         return answer
 
     def _admit(self, request: Request) -> None:
-        """Count a request.
-
-        Raises:
-            ApiError: 429.
-        """
+        """Count a request. Raises ApiError: 429."""
         if seconds := self._sources.wait_seconds(source_of(request)):
             raise too_many("too many requests from here", seconds)
         self._sources.spend(source_of(request))
@@ -126,8 +122,7 @@ class LinkPage:
 def _allowed(link: Link, verb: str, form: Form, *, edits: bool = False) -> Form:
     """Reduce the form to the fields that the link allows. `edits`: whether approving fills them in.
 
-    Raises:
-        ApiError: 403.
+    Raises ApiError: 403.
     """
     if verb not in link.may:
         raise ApiError(403, f"this link does not allow to {verb}")

@@ -104,11 +104,7 @@ async def _find(visit: Visit) -> About:
 
 
 def _seconds(hours: str) -> int:
-    """Convert a form's hours to seconds.
-
-    Raises:
-        ApiError: 422.
-    """
+    """Convert a form's hours to seconds. Raises ApiError: 422."""
     number = whole_number(hours)
     if not isinstance(number, int) or not 1 <= number <= _MOST_HOURS:
         fault = f"write a whole number from 1 to {_MOST_HOURS}, got {hours[:20]!r}"

@@ -70,11 +70,7 @@ def shown_with(fields: tuple[Field, ...], form: Mapping[str, list[str]]) -> tupl
 
 
 def arguments_from(fields: tuple[Field, ...], form: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Parse a form into arguments.
-
-    Raises:
-        FormError: some of its fields are wrong.
-    """
+    """Parse a form into arguments. Raises FormError: some of its fields are wrong."""
     faults = dict[str, str]()
     found = _read(fields, form, faults)
     if faults:
@@ -108,8 +104,7 @@ def with_plain_lines(text: str) -> str:
 def _value(one: Field, text: str) -> Any:
     """Parse a field's text into its argument.
 
-    Raises:
-        ValueError: it is not a value of its type; the message is for people.
+    Raises ValueError: it is not a value of its type; the message is for people.
     """
     if one.kind == "secret" or text == with_plain_lines(one.shown):
         return one.value

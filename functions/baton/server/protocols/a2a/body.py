@@ -62,8 +62,7 @@ class RpcError(BatonError):
 def rpc_error(error: ApiError) -> RpcError:
     """Convert an error of our API into an error of the protocol.
 
-    Raises:
-        ApiError: the error, unless the protocol has one for its status: rates, the store.
+    Raises ApiError: the error, unless the protocol has one for its status: rates, the store.
     """
     if isinstance(error, NotUtf8Error):
         return RpcError(NOT_JSON, str(error))
@@ -184,11 +183,7 @@ _Params = TypeVar("_Params", bound=BaseModel)
 
 
 def params_as(kind: type[_Params], params: Mapping[str, Any]) -> _Params:
-    """Parse a method's parameters.
-
-    Raises:
-        RpcError: they do not fit.
-    """
+    """Parse a method's parameters. Raises RpcError: they do not fit."""
     try:
         return kind.model_validate(params)
     except ValidationError as error:
@@ -196,11 +191,7 @@ def params_as(kind: type[_Params], params: Mapping[str, Any]) -> _Params:
 
 
 def read_call(body: bytes) -> RpcRequest:
-    """Parse the call in a request's body.
-
-    Raises:
-        RpcError: it is not a call. TooLargeError: it has too many values.
-    """
+    """Parse the call in a request's body. Raises RpcError: it is not a call. TooLargeError: it has too many values."""
     check_values(body)
     try:
         call = RpcRequest.model_validate_json(body)
@@ -211,11 +202,7 @@ def read_call(body: bytes) -> RpcRequest:
 
 
 def check_version(request: Request) -> None:
-    """Refuse a call of another version of the protocol.
-
-    Raises:
-        RpcError: it is one.
-    """
+    """Refuse a call of another version of the protocol. Raises RpcError: it is one."""
     version = request.headers.get("a2a-version") or request.query_params.get("A2A-Version") or "0.3"
     if version.split(".")[:2] != VERSION.split("."):
         detail = f"this server speaks A2A {VERSION}, not {version[:20]}: send the header `A2A-Version: {VERSION}`"

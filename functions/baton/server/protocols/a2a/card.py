@@ -41,11 +41,7 @@ def _card(context: Context, request: Request, agent: Agent) -> Response:
 
 
 def exposed_agent(container: Container, name: str) -> Agent:
-    """Return the exposed agent of that name.
-
-    Raises:
-        ApiError: 404, no exposed agent has that name.
-    """
+    """Return the exposed agent of that name. Raises ApiError: 404, no exposed agent has that name."""
     exposed = {agent.name: agent for agent in container.registry.agents if PROTOCOL in agent.expose}
     if name not in exposed:
         listed = ", ".join(sorted(exposed)) or "none"

@@ -128,8 +128,7 @@ def view_of(found: SeenJob, history_length: int | None = None) -> Part:
 async def look_up(context: Context, principal: Principal, agent: Agent, task_id: str) -> SeenJob:
     """Read a task of the agent.
 
-    Raises:
-        ApiError: 404 unknown, or another agent's; 403 another tenant's; 410 its data was removed.
+    Raises ApiError: 404 unknown, or another agent's; 403 another tenant's; 410 its data was removed.
     """
     snapshot = await context.jobs.snapshot(principal, task_id)
     if snapshot.job.agent != agent.name:

@@ -103,11 +103,7 @@ class RunAgentInput(BaseModel):
 
 
 def read_run_input(body: bytes) -> RunAgentInput:
-    """Parse the body of a run.
-
-    Raises:
-        ApiError: 400 not JSON, 422 with every fault otherwise.
-    """
+    """Parse the body of a run. Raises ApiError: 400 not JSON, 422 with every fault otherwise."""
     read = parsed(RunAgentInput, body)
     faults = _resume_faults(read) if read.resume else _message_faults(read)
     if faults:

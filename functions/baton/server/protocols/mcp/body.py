@@ -65,8 +65,7 @@ class RpcError(BatonError):
 def rpc_error(error: ApiError) -> RpcError:
     """Convert an error of our API into an error of the protocol.
 
-    Raises:
-        ApiError: the error, unless the protocol has one for its status: size, keys, rates, the store.
+    Raises ApiError: the error, unless the protocol has one for its status: size, keys, rates, the store.
     """
     if isinstance(error, NotUtf8Error):
         return RpcError(NOT_JSON, str(error))
@@ -136,11 +135,7 @@ class Call:
         return isinstance(found, dict) and (not found or "form" in found)
 
     def text(self, name: str) -> str:
-        """Return a parameter that must be a text.
-
-        Raises:
-            RpcError: it is not a text.
-        """
+        """Return a parameter that must be a text. Raises RpcError: it is not a text."""
         found = self.params.get(name)
         if not isinstance(found, str) or not found:
             raise RpcError(INVALID_PARAMS, f"params.{name}: a text is needed, got {str(found)[:80]!r}")
@@ -156,11 +151,7 @@ def is_modern(headers: Headers, message: Any) -> bool:
 
 
 def decoded(body: bytes) -> Any:
-    """Parse the message of a body.
-
-    Raises:
-        RpcError: it is no JSON. TooLargeError: it has too many values.
-    """
+    """Parse the message of a body. Raises RpcError: it is no JSON. TooLargeError: it has too many values."""
     check_values(body)
     try:
         return from_json(body)
@@ -171,8 +162,7 @@ def decoded(body: bytes) -> Any:
 def read_call(headers: Headers, message: Any) -> Call:
     """Parse a message into a call.
 
-    Raises:
-        RpcError: it is not a call, contradicts its headers, or is of an unsupported version.
+    Raises RpcError: it is not a call, contradicts its headers, or is of an unsupported version.
     """
     found = _envelope(message)
     if not is_modern(headers, message):

@@ -42,11 +42,7 @@ from baton_events.setting import is_loopback
 
 
 def check_origin(request: Request, settings: Settings) -> None:
-    """Check that a request comes from no page, or from one that may call MCP.
-
-    Raises:
-        ApiError: 403.
-    """
+    """Check that a request comes from no page, or from one that may call MCP. Raises ApiError: 403."""
     origin = request.headers.get("origin")
     if origin is None or origin in settings.cors_origins.split(","):
         return

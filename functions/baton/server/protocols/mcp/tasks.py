@@ -51,8 +51,7 @@ def text_result(text: str, *, is_error: bool = False) -> Part:
 def tool_result(job: Job, *, promised: bool) -> Part:
     """Return the result of an ended job. `promised`: its tool has a schema of results, which a success must fit.
 
-    Raises:
-        RpcError: the server is at fault.
+    Raises RpcError: the server is at fault.
     """
     if job.status is JobStatus.COMPLETED:
         result = job.result or {}
@@ -90,8 +89,7 @@ def requests_of(asked: Sequence[Mapping[str, Any]]) -> Part:
 def answer_fields(result: Any, view: Mapping[str, Any]) -> Part | None:
     """Convert a filled form to the fields of the approval's answer; None: the person has postponed it.
 
-    Raises:
-        ValueError: it is none.
+    Raises ValueError: it is none.
     """
     action = result.get("action") if isinstance(result, dict) else None
     if action == "cancel":
@@ -158,8 +156,7 @@ _STATE = "call of an mcp tool"
 async def look_up(context: Context, principal: Principal, task_id: str) -> SeenJob:
     """Read a task.
 
-    Raises:
-        ApiError: 404 unknown, or of an agent that is not exposed; 403 another tenant's; 410 its data was removed.
+    Raises ApiError: 404 unknown, or of an agent that is not exposed; 403 another tenant's; 410 its data was removed.
     """
     snapshot = await context.jobs.snapshot(principal, task_id)
     if snapshot.job.agent not in exposed_agents(context.container.registry):
@@ -171,11 +168,7 @@ async def look_up(context: Context, principal: Principal, task_id: str) -> SeenJ
 async def accepted(
     context: Context, principal: Principal, agent: Agent, arguments: Any, idempotency_key: str
 ) -> SeenJob:
-    """Submit the job of a call.
-
-    Raises:
-        ArgumentsError: the arguments do not fit.
-    """
+    """Submit the job of a call. Raises ArgumentsError: the arguments do not fit."""
     body = submission_of(agent, arguments)
     view = await context.jobs.accept(principal, body, idempotency_key)
     try:
@@ -195,11 +188,7 @@ def state_of(context: Context, job_id: str, agent: Agent, arguments: Any, asked:
 
 
 async def resumed(context: Context, principal: Principal, agent: Agent, arguments: Any, state: Any) -> SeenJob:
-    """Read the job of a call that comes again.
-
-    Raises:
-        RpcError: the state was not made for this call.
-    """
+    """Read the job of a call that comes again. Raises RpcError: the state was not made for this call."""
     found = SignedTexts(context.container.settings).read(_STATE, state) if isinstance(state, str) else None
     if found is None or found.get("call") != digest(agent.name, arguments):
         raise RpcError(INVALID_PARAMS, "params.requestState is of another call: send the call anew, without it")
@@ -209,10 +198,8 @@ async def resumed(context: Context, principal: Principal, agent: Agent, argument
 async def take_answers(context: Context, principal: Principal, found: SeenJob, responses: Any) -> bool:
     """Decide a task's questions, by the checkpoints' ids; an answer to anything else is ignored.
 
-    Returns whether a person has postponed all of them.
-
-    Raises:
-        RpcError: an answer is invalid. ApiError: 403 no right to decide, 422 edited arguments that do not fit.
+    Returns whether a person has postponed all of them. Raises RpcError: an answer is invalid. ApiError: 403 no right
+    to decide, 422 edited arguments that do not fit.
     """
     if not isinstance(responses, Mapping):
         raise RpcError(INVALID_PARAMS, f"inputResponses must be an object, got {str(responses)[:80]!r}")
@@ -231,8 +218,7 @@ async def take_answers(context: Context, principal: Principal, found: SeenJob, r
 async def take_answer(context: Context, principal: Principal, checkpoint_id: str, response: Any) -> None:
     """Decide a question that was asked on a stream, if it is a question of a task.
 
-    Raises:
-        RpcError, ApiError: as above.
+    Raises RpcError, ApiError: as above.
     """
     job_id = job_of_call(call_of_operation(checkpoint_id))
     if not job_id:
@@ -241,11 +227,7 @@ async def take_answer(context: Context, principal: Principal, checkpoint_id: str
 
 
 async def cancel_task(context: Context, principal: Principal, task_id: str) -> SeenJob:
-    """Cancel a task; a cancelled one stays cancelled.
-
-    Raises:
-        ApiError: as for `look_up`; 409, it has ended.
-    """
+    """Cancel a task; a cancelled one stays cancelled. Raises ApiError: as for `look_up`; 409, it has ended."""
     await look_up(context, principal, task_id)
     await context.jobs.changed(principal, task_id, ChangeBody(action="cancel"))
     return await look_up(context, principal, task_id)

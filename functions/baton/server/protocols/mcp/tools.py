@@ -37,11 +37,7 @@ def exposed_agents(registry: Registry) -> dict[str, Agent]:
 
 
 def tool_named(registry: Registry, name: str) -> Agent:
-    """Return the agent behind a tool.
-
-    Raises:
-        RpcError: no exposed agent has that name.
-    """
+    """Return the agent behind a tool. Raises RpcError: no exposed agent has that name."""
     exposed = exposed_agents(registry)
     if name not in exposed:
         listed = ", ".join(exposed) or "none: write Agent(expose='mcp')"
@@ -83,11 +79,7 @@ class ArgumentsError(ValueError):
 
 
 def submission_of(agent: Agent, arguments: Any) -> SubmitBody:
-    """Build the submission of a call.
-
-    Raises:
-        ArgumentsError: the arguments do not fit.
-    """
+    """Build the submission of a call. Raises ArgumentsError: the arguments do not fit."""
     given: Mapping[str, Any] = arguments if isinstance(arguments, dict) else {}
     if not isinstance(arguments, dict | None):
         raise ArgumentsError(f"arguments must be an object, got {str(arguments)[:80]!r}")

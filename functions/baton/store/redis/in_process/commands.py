@@ -16,11 +16,7 @@ _MS = {"PX": 1, "EX": 1000}
 
 
 def whole(text: str) -> int:
-    """Return the whole number that a text is.
-
-    Raises:
-        UpstashError: it is none.
-    """
+    """Return the whole number that a text is. Raises UpstashError: it is none."""
     try:
         return int(text)
     except ValueError:

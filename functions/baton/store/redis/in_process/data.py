@@ -36,11 +36,7 @@ class Data:
         self.now_ms = now_ms
 
     def get(self, key: str, kind: type[_V], nothing: _V) -> _V:
-        """Return the value of a key; `nothing` where there is none.
-
-        Raises:
-            UpstashError: it is of another kind.
-        """
+        """Return the value of a key; `nothing` where there is none. Raises UpstashError: it is of another kind."""
         value = self.values.get(key)
         if value is None:
             return nothing

@@ -56,8 +56,7 @@ class Lua:
     def run(self, text: str, keys: Sequence[str], arguments: Sequence[str], call: Call) -> Any:
         """Run a script, and return its answer.
 
-        Raises:
-            UpstashError: it failed, or a command in it did; what it has written stays.
+        Raises UpstashError: it failed, or a command in it did; what it has written stays.
         """
         compiled = self._compiled.get(text)
         if compiled is None:
@@ -122,11 +121,7 @@ class Lua:
 
 @cache
 def lua() -> Lua:
-    """Return the interpreter of this process.
-
-    Raises:
-        SettingsError: lupa is not installed.
-    """
+    """Return the interpreter of this process. Raises SettingsError: lupa is not installed."""
     return Lua()
 
 
@@ -159,11 +154,7 @@ class InProcessRedis:
         self.payload_keys = ""  # of connections that are made from now on
 
     def run(self, *command: str | int) -> Any:
-        """Run one command, and return its answer.
-
-        Raises:
-            UpstashError: the server refuses it.
-        """
+        """Run one command, and return its answer. Raises UpstashError: the server refuses it."""
         name, *arguments = map(str, command)
         if self._expires and self.data.expiring:
             self.data.expire()

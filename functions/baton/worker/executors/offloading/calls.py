@@ -122,9 +122,7 @@ class OffloadedCalls:
     ) -> ModelAnswer | ModelWaits:
         """Send the request, or read the answer that the claim was made for.
 
-        Raises:
-            ModelError, TimeoutError, Exception: as of a direct call.
-            PublishError: the queue does not answer.
+        Raises ModelError, TimeoutError, Exception: as of a direct call. PublishError: the queue does not answer.
         """
         models = models_of(model)
         if claim.answer is not None:
@@ -141,8 +139,7 @@ class OffloadedCalls:
     async def poll(self, memo: dict[str, Any], model: Model) -> HttpResponse | ModelWaits | None:
         """Poll a provider: return the response to read, or when to poll again; None: the model has no provider.
 
-        Raises:
-            ModelError: a setting of the provider, such as its key, is missing.
+        Raises ModelError: a setting of the provider, such as its key, is missing.
         """
         models, now_ms = models_of(model), self._clock.now_ms()
         asked, place = models[min(memo["number"], len(models)) - 1], (memo["id"], memo["number"])

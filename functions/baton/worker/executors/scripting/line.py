@@ -36,8 +36,7 @@ class Line:
     async def run(self, tenant: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Do the work once there is a place, which is taken until the work ends, also where its caller is cancelled.
 
-        Raises:
-            NotYetError: there is none yet.
+        Raises NotYetError: there is none yet.
         """
         if not self._begins(tenant):
             await self._place(tenant)

@@ -45,11 +45,7 @@ class ScriptRun:
         self._registry, self._limit_bytes, self._line = registry, limit_bytes, line
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
-        """Run the stretch.
-
-        Raises:
-            NotYetError: it has to wait for others, and has not begun.
-        """
+        """Run the stretch. Raises NotYetError: it has to wait for others, and has not begun."""
         assert isinstance(effect, RunScript), "this executor is registered for RunScript"
         running = effect.job.scripts[0]
         try:
