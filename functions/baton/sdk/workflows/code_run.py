@@ -10,6 +10,7 @@ import gc
 import inspect
 import io
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextvars import Context
 from functools import cache, wraps
@@ -164,6 +165,8 @@ class CodeRun:
         try:
             self.loop.run_ready()
         except (SystemExit, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise  # it is for who plays the job
             self._exit = error
         if self.loop.stopped:
             raise NeverWaitsError
@@ -187,7 +190,7 @@ class CodeRun:
         self, tool: str, arguments: dict[str, Any], read: Callable[[Any], Any] | None = None
     ) -> Coroutine[Any, Any, Any]:
         """Return the call of a step."""
-        return StepCall(self, tool, arguments, read)
+        return StepCall(self, self.loop.next_number(), tool, arguments, read)
 
     def begun(self, call: StepCall) -> asyncio.Future[Any]:
         """Begin a step.

@@ -81,10 +81,15 @@ class StepCall(Coroutine[Any, Any, Any]):
     _begun = False
 
     def __init__(
-        self, run: Beginning, tool: str, arguments: dict[str, Any], read: Callable[[Any], Any] | None = None
+        self, run: Beginning, number: int, tool: str, arguments: dict[str, Any], read: Callable[[Any], Any] | None
     ) -> None:
-        self._run, self.tool, self.arguments, self.read = run, tool, arguments, read
+        self._run, self._number = run, number
+        self.tool, self.arguments, self.read = tool, arguments, read
         self.place = place_here()
+
+    def __hash__(self) -> int:
+        """Hash by its number among the objects of its loop, which is the same each time."""
+        return self._number
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Begin the step, and wait for its outcome."""

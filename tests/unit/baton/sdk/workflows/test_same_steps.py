@@ -151,6 +151,18 @@ async def main() -> str:
     assert [step for step in steps(job) if "5" in step] == []
 
 
+async def test_calls_hash_by_their_number(load: Load) -> None:
+    module = load("""
+@workflow
+async def main() -> list:
+    calls = [add(n, n) for n in range(4)]
+    hashes = [hash(call) for call in calls]
+    [await call for call in calls]
+    return [len({*calls}), [each - hashes[0] for each in hashes]]
+""")
+    assert await Job().plays(runner_of(module.main), lambda *_: {"ok": 1}) == [4, [0, 1, 2, 3]]
+
+
 async def test_a_run_is_made_again_from_one_read(load: Load) -> None:
     module = load("""
 @workflow
