@@ -101,11 +101,9 @@ def charset_of(response: Any) -> str | None:
 def bound(library: Any, response: Any, limit_bytes: int, too_large: Callable[[], Exception]) -> None:
     """Bound the body of an answer that is not read yet; its reader gets `too_large` where it is larger.
 
-    Args:
-        library: `httpx` or `httpx2`, which the answer is of.
-        response: the answer.
-        limit_bytes: of its body, unpacked; of each event of a stream of events.
-        too_large: makes the error; also for a coding that was not asked for.
+    `library`: `httpx` or `httpx2`, which the answer is of. `response`: the answer. `limit_bytes`: of its body,
+    unpacked; of each event of a stream of events. `too_large`: makes the error; also for a coding that was not asked
+    for.
     """
     kind = response.headers.get("content-type", "")
     if response.charset_encoding is not None and charset_of(response) is None:

@@ -110,13 +110,10 @@ _SHOWN_CHARS = 300
 class CaseRun:
     """What a scorer of your own is given.
 
-    Attributes:
-        task: what the job was asked, with `input_data`.
-        status: of the run that is scored; `error`: why it has no answer, if it has none.
-        answer: its structured output, or else its text.
-        recorded_answer: that of the stored job.
-        tool_calls: of the run, in order: `tool`, `arguments`, and `result` or `error`.
-        job_id: the job that ran; empty: the run was offline.
+    `task`: what the job was asked, with `input_data`. `status`: of the run that is scored; `error`: why it has no
+    answer, if it has none. `answer`: its structured output, or else its text. `recorded_answer`: that of the stored
+    job. `tool_calls`: of the run, in order: `tool`, `arguments`, and `result` or `error`. `job_id`: the job that ran;
+    empty: the run was offline.
     """
 
     task: str
@@ -230,10 +227,8 @@ class Api(Protocol):
 def scores(gate: GateSpec, api: Callable[[], Api], registry: Callable[[], Registry]) -> Iterator[Score]:
     """Run the cases in order, each with its scores as they come.
 
-    Args:
-        gate: what is run.
-        api: the deployment that has the jobs; called only where it is needed.
-        registry: the agents as they are now; called only where they are needed.
+    `gate`: what is run. `api`: the deployment that has the jobs; called only where it is needed. `registry`: the
+    agents as they are now; called only where they are needed.
 
     Raises:
         StackError: a case cannot be run.

@@ -41,9 +41,7 @@ _ERRORS = (TypeError, ValueError, RecursionError, UnicodeError)
 class Unrecordable(BatonError, ValueError):  # noqa: N818 - the name says what happened; it is shown to the model
     """A value that no JSON can hold.
 
-    Attributes:
-        place: where in the value, such as `result.items[3].price`.
-        problem: what stands there, and the way out.
+    `place`: where in the value, such as `result.items[3].price`. `problem`: what stands there, and the way out.
     """
 
     status = 422

@@ -32,9 +32,8 @@ def wait_seconds(named: object, unit_seconds: float = 1.0) -> float | None:
 
     Huge numbers are the longest wait, negative ones are 0; NaN and infinity have no sense, and name none.
 
-    Args:
-        named: what somebody gave, such as `ToolError.retry_after_seconds`.
-        unit_seconds: the unit of a number; 0.001 for milliseconds.
+    `named`: what somebody gave, such as `ToolError.retry_after_seconds`. `unit_seconds`: the unit of a number; 0.001
+    for milliseconds.
     """
     if isinstance(named, timedelta):
         return _bounded(named.total_seconds())
@@ -63,9 +62,7 @@ def requested_wait_seconds(headers: Mapping[str, str], now_ms: int) -> float | N
     `retry-after-ms` counts first, then `Retry-After`: seconds, a fraction of them, a duration, or a date. Otherwise the
     latest `…ratelimit…reset…` counts of the limits that are used up, by the `…remaining…` beside it.
 
-    Args:
-        headers: of the answer, their names in lower case.
-        now_ms: the time, for dates.
+    `headers`: of the answer, their names in lower case. `now_ms`: the time, for dates.
     """
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:

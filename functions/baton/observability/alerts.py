@@ -20,12 +20,9 @@ from baton_events.errors import StoreError
 class Notice(Struct, frozen=True):
     """One alert.
 
-    Attributes:
-        text: one line, without secrets.
-        job_id: its job; empty: none is known.
-        url: the address of the details; empty: none.
-        once: two notices with the same text here are one.
-        counted: it is sent once enough notices have the same text in `once`, of any jobs.
+    `text`: one line, without secrets. `job_id`: its job; empty: none is known. `url`: the address of the details;
+    empty: none. `once`: two notices with the same text here are one. `counted`: it is sent once enough notices have
+    the same text in `once`, of any jobs.
     """
 
     kind: AlertKind

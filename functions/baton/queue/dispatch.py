@@ -42,14 +42,11 @@ async def dispatch(
 ) -> int:
     """Publish the events of these work items in one request; return their number.
 
-    Args:
-        emitter: publishes the events.
-        session_id: the session of the work items' job.
-        items: the work items to dispatch.
-        replay: the delivery that dispatches. It is part of the deduplication id, as is the time when the work
-            item was added or replayed. So the queue suppresses a repeat by the same delivery, but no deliberate
-            replay, even by another copy of a message, whose retries are counted separately.
-        spent: usage that the first item, which must begin a turn or request a slot, adds to its job's ledger.
+    `emitter`: publishes the events. `session_id`: the session of the work items' job. `items`: the work items to
+    dispatch. `replay`: the delivery that dispatches. It is part of the deduplication id, as is the time when the work
+    item was added or replayed. So the queue suppresses a repeat by the same delivery, but no deliberate replay, even
+    by another copy of a message, whose retries are counted separately. `spent`: usage that the first item, which must
+    begin a turn or request a slot, adds to its job's ledger.
     """
     events = [event_of(session_id, item) for item in items]
     if spent is not None and isinstance(events[0], AgentLoopInit):

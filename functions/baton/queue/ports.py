@@ -70,10 +70,9 @@ class QueuedMessage(Struct, frozen=True):
 class LogEntry(Struct, frozen=True):
     """One log entry of a message.
 
-    Attributes:
-        state: CREATED, ACTIVE, RETRY, ERROR, DELIVERED, FAILED, CANCEL_REQUESTED, CANCELED or IN_PROGRESS.
-        next_ms: the time of the queue's next try; 0: none.
-        status: of the destination's answer, 0: none. answer: its body. error: the attempt's failure.
+    `state`: CREATED, ACTIVE, RETRY, ERROR, DELIVERED, FAILED, CANCEL_REQUESTED, CANCELED or IN_PROGRESS. `next_ms`:
+    the time of the queue's next try; 0: none. `status`: of the destination's answer, 0: none. answer: its body. error:
+    the attempt's failure.
     """
 
     message: QueuedMessage

@@ -179,9 +179,8 @@ def _answer(address: str, handler: LambdaHandler, invocation: Invocation) -> Non
 def run(address: str, handler_name: str) -> None:
     """Serve events until the process is ended.
 
-    Args:
-        address: host and port of the Runtime API.
-        handler_name: a `LambdaHandler` as serverless.yml names it: `functions/handlers/site.handler`.
+    `address`: host and port of the Runtime API. `handler_name`: a `LambdaHandler` as serverless.yml names it:
+    `functions/handlers/site.handler`.
     """
     try:
         handler = _load(handler_name)

@@ -81,12 +81,7 @@ Answer = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One endpoint.
-
-    Attributes:
-        statuses: of its success; 204 has no content.
-        body_needed: False: the body may be left out.
-    """
+    """One endpoint. `statuses`: of its success; 204 has no content. `body_needed`: False: the body may be left out."""
 
     body: type[BaseModel] | None = None
     answer: Answer = "Object"

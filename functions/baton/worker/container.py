@@ -67,14 +67,12 @@ if TYPE_CHECKING:
 class Ports(Record, frozen=True):
     """The ports to the outside world.
 
-    Attributes:
-        long_term_memory: None where no vector index is configured. tracer: None traces nothing.
-        rate_limit, follow_limit, delivery_limit: None sets no limit. call_limits, budgets: return a
-            `CallLimits` and `Budgets`, which few deployments load; None as above.
-        kept_events: None counts no events that no job waits for, and refuses none; `stored_bytes`: the same for bytes.
-        callbacks: None sends none when a job ends. alerts: None leaves them to the log.
-        objects: an `Objects`, which few deployments load; None keeps large payloads with all else.
-        model_cache: None keeps no answers, whatever agents configure. in_thread: runs tools that are not async.
+    `long_term_memory`: None where no vector index is configured. tracer: None traces nothing. `rate_limit`,
+    `follow_limit`, `delivery_limit`: None sets no limit. call_limits, budgets: return a `CallLimits` and `Budgets`,
+    which few deployments load; None as above. `kept_events`: None counts no events that no job waits for, and refuses
+    none; `stored_bytes`: the same for bytes. `callbacks`: None sends none when a job ends. alerts: None leaves them to
+    the log. `objects`: an `Objects`, which few deployments load; None keeps large payloads with all else.
+    `model_cache`: None keeps no answers, whatever agents configure. in_thread: runs tools that are not async.
     """
 
     store: Store

@@ -187,10 +187,8 @@ BUNDLES = {"baton": ("site",), "baton-models": ("models",)}
 class Ingredients:
     """What goes into a bundle beside our own code and the project's libraries.
 
-    Attributes:
-        platform: `arm64` or `x86_64`.
-        extras: of pyproject.toml, such as `otel`.
-        app: the folder with somebody's agents; None for the project's own, or for the samples in a clone of Baton.
+    `platform`: `arm64` or `x86_64`. `extras`: of pyproject.toml, such as `otel`. `app`: the folder with somebody's
+    agents; None for the project's own, or for the samples in a clone of Baton.
     """
 
     platform: str

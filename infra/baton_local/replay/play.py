@@ -41,10 +41,8 @@ class ReplayClock:
 class Play:
     """One replay.
 
-    Attributes:
-        jobs: the recorded jobs by the ids that they have now.
-        requests: what each model was asked, the last attempt of a turn.
-        unrecorded: what was asked for and the recording does not have: (job id, turn, call's position or None).
+    `jobs`: the recorded jobs by the ids that they have now. `requests`: what each model was asked, the last attempt of
+    a turn. `unrecorded`: what was asked for and the recording does not have: (job id, turn, call's position or None).
     """
 
     jobs: dict[str, RecordedJob]

@@ -13,9 +13,7 @@ from baton.sdk.pydantic_ai.run_state import RunState
 class RecordedModel(FunctionModel):
     """Answers the requests of a run in order; it has no earlier messages.
 
-    Args:
-        job_id: the earlier job's.
-        turns: its transcript's entries of the model, in order.
+    `job_id`: the earlier job's. `turns`: its transcript's entries of the model, in order.
 
     Raises:
         RunFailedError: it was no job of pydantic-ai's.

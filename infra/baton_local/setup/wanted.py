@@ -99,10 +99,8 @@ class Wanted:
 def wanted_of(settings: Settings, events: Iterable[str] = (), coded: Iterable[CodedSchedule] | None = None) -> Wanted:
     """Return what the deployment with these settings needs.
 
-    Args:
-        settings: the deployment's.
-        events: the names of its app events.
-        coded: its schedules in code; None: they are not known.
+    `settings`: the deployment's. `events`: the names of its app events. `coded`: its schedules in code; None: they are
+    not known.
     """
     prefix = f"{settings.topic_prefix}."
     sweep = WantedSchedule(f"{prefix}sweep", EVERY_HOUR, _sweep(settings))

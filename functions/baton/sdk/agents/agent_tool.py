@@ -24,9 +24,7 @@ def agent_tool(agent: Agent) -> Tool:
     async def give(task: str, ctx: ToolContext) -> Pending:
         """Give a task to the agent.
 
-        Args:
-            task: what it is to do, in words that make sense without this conversation.
-            ctx: the call.
+        `task`: what it is to do, in words that make sense without this conversation. `ctx`: the call.
         """
         return ctx.start(agent.name, task)
 

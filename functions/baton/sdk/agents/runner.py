@@ -34,23 +34,18 @@ class JobInfo(Record, frozen=True, kw_only=True):
 class Recorded(Record, frozen=True):
     """The records of a job so far.
 
-    Attributes:
-        job: the job.
-        earlier: the session's conversation before the job; a text is the result of `Runner.messages` for a job.
-        turns: the transcript's entries of the model, in order; `provider` is the runner's own of that turn.
-        results: by call id: `{"ok": …, "kept"?: …}` or `{"error": {"type", "message"}}`.
-        messages: the user's messages while it ran: the turn before each (0: before the first turn), and the text.
-        files: known contents of the session's files, as in `File.data`.
-        edits: a fork's replacements of the agent's own `instructions` and `model`.
-        now_ms: the time of the piece of work, in milliseconds since 1970.
-        whole: reads the records with all that is compacted; None: nothing is.
-        turn: the number of the turn to make, which a repeated one has, too.
-        again: whether that turn has begun before.
-        workspace: the handle of the job's workspace; empty: it has none (yet).
-        cancelled: whether a cancel was asked for: the code of a workflow cleans up, and nothing else is begun.
-        stretch: of a job that runs code: names the stretches that are recorded, as `RunnerAnswer.stretch` does.
-        news: the calls that have ended since the last stretch, in that order. Their results are given; of the rest of
-            the record only `whole` tells.
+    `job`: the job. `earlier`: the session's conversation before the job; a text is the result of `Runner.messages` for
+    a job. `turns`: the transcript's entries of the model, in order; `provider` is the runner's own of that turn.
+    `results`: by call id: `{"ok": …, "kept"?: …}` or `{"error": {"type", "message"}}`. `messages`: the user's messages
+    while it ran: the turn before each (0: before the first turn), and the text. `files`: known contents of the
+    session's files, as in `File.data`. `edits`: a fork's replacements of the agent's own `instructions` and `model`.
+    `now_ms`: the time of the piece of work, in milliseconds since 1970. `whole`: reads the records with all that is
+    compacted; None: nothing is. `turn`: the number of the turn to make, which a repeated one has, too. `again`:
+    whether that turn has begun before. `workspace`: the handle of the job's workspace; empty: it has none (yet).
+    `cancelled`: whether a cancel was asked for: the code of a workflow cleans up, and nothing else is begun.
+    `stretch`: of a job that runs code: names the stretches that are recorded, as `RunnerAnswer.stretch` does. `news`:
+    the calls that have ended since the last stretch, in that order. Their results are given; of the rest of the record
+    only `whole` tells.
     """
 
     job: JobInfo
@@ -73,18 +68,14 @@ class Recorded(Record, frozen=True):
 class RunnerAnswer(Record, frozen=True):
     """The result of one turn.
 
-    Attributes:
-        answer: its calls are made; its `provider` is kept unchanged, for the next pieces of work.
-        output: the job's result, any JSON but null; None: the job continues.
-        correction: why the answer does not fit and the model is called again, for people.
-        alone: for each call, whether it runs alone, after those before it and before those after it.
-        asked: whether a model was asked in this turn.
-        workspace: the handle of the workspace that it has made; empty: none.
-        numbers: the step number of each call in its run; empty: calls go by turn and position.
-        waits: whether it asks for nothing because calls of earlier turns are still at work.
-        given_up: the step numbers of such calls that nothing waits for any more.
-        stretch: a name of this stretch and all before it; empty: the code has ended.
-        own: the output as code above gets it, where people are shown another one.
+    `answer`: its calls are made; its `provider` is kept unchanged, for the next pieces of work. `output`: the job's
+    result, any JSON but null; None: the job continues. `correction`: why the answer does not fit and the model is
+    called again, for people. `alone`: for each call, whether it runs alone, after those before it and before those
+    after it. `asked`: whether a model was asked in this turn. `workspace`: the handle of the workspace that it has
+    made; empty: none. `numbers`: the step number of each call in its run; empty: calls go by turn and position.
+    `waits`: whether it asks for nothing because calls of earlier turns are still at work. `given_up`: the step numbers
+    of such calls that nothing waits for any more. `stretch`: a name of this stretch and all before it; empty: the code
+    has ended. `own`: the output as code above gets it, where people are shown another one.
     """
 
     answer: ModelAnswer
@@ -155,11 +146,7 @@ class OwnWorkspaces(ABC):
 
 
 class Runner(Protocol):
-    """Runs an agent piece by piece.
-
-    Attributes:
-        workspaces: None: its jobs make none.
-    """
+    """Runs an agent piece by piece. `workspaces`: None: its jobs make none."""
 
     workspaces: OwnWorkspaces | None
 
@@ -208,9 +195,7 @@ class Runner(Protocol):
     def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
         """Return the messages of a job in the library's own JSON.
 
-        Args:
-            turns: as in `Recorded`.
-            results: of the calls, as far as they have any.
+        `turns`: as in `Recorded`. `results`: of the calls, as far as they have any.
 
         Returns:
             A JSON list; empty: no agent of this library made the turns.
@@ -244,8 +229,7 @@ class OpenCode(ABC):
 class CodeRuns:
     """The runs of code that a process keeps open between turns, by job; of more than `most` the oldest is left.
 
-    Attributes:
-        limit_seconds: how long code may run without waiting.
+    `limit_seconds`: how long code may run without waiting.
     """
 
     def __init__(self, most: int, limit_seconds: float) -> None:

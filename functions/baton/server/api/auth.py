@@ -84,11 +84,7 @@ _STORED_FORM = re.compile(r"bk_(client|admin)_[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller.
-
-    Attributes:
-        key_id: the beginning of their key's digest: identifies the key to people and grants no access.
-    """
+    """The caller. `key_id`: the beginning of their key's digest: identifies the key to people and grants no access."""
 
     role: Role
     tenant: str

@@ -80,10 +80,8 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class ApiRoute:
     """One endpoint.
 
-    Attributes:
-        what: one line for people, in markdown.
-        body_limit_bytes: a larger body is refused (413) before it is read to its end.
-        limit_setting: the setting that this limit comes from, if any; a refusal names it.
+    `what`: one line for people, in markdown. `body_limit_bytes`: a larger body is refused (413) before it is read to
+    its end. `limit_setting`: the setting that this limit comes from, if any; a refusal names it.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]

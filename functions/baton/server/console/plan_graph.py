@@ -42,10 +42,8 @@ class Graph(NamedTuple):
 def plan_graph(job: Mapping[str, Any], calls: Sequence[CallRecord], turn: int = 0) -> Graph | None:
     """Build the graph of a turn's plan; None: the turn made none, or one with too many steps to show at once.
 
-    Args:
-        job: as the API shows it, for the status of its calls.
-        calls: all calls of the job.
-        turn: the turn that made the plan; 0: the newest one.
+    `job`: as the API shows it, for the status of its calls. `calls`: all calls of the job. `turn`: the turn that made
+    the plan; 0: the newest one.
     """
     planned = [call for call in calls if call.step]
     chosen = turn or max((call.turn for call in planned), default=0)

@@ -41,10 +41,8 @@ MOST_NOTES = 100
 class Note:
     """A piece of an answer.
 
-    Attributes:
-        kind: `text`, `user` (said while the job ran), `tool`, `mark` (an approval, an operation, memory), or `bad`
-            (a call that failed).
-        href: the address that it links to; empty: none.
+    `kind`: `text`, `user` (said while the job ran), `tool`, `mark` (an approval, an operation, memory), or `bad` (a
+    call that failed). `href`: the address that it links to; empty: none.
     """
 
     kind: str
@@ -57,11 +55,10 @@ class Note:
 class Exchange:
     """One job of a session, as its page shows it.
 
-    Attributes:
-        job: its row, with tenant, cost and duration. stamp: differs where the exchange has changed.
-        role: the asker's; empty: the session continued by itself. files: their names.
-        notes: the steps to the answer, which is the last text. left_out: the number of older ones.
-        valid: whether it is part of the conversation; a later message may have replaced it, or taken it back.
+    `job`: its row, with tenant, cost and duration. stamp: differs where the exchange has changed. `role`: the asker's;
+    empty: the session continued by itself. files: their names. `notes`: the steps to the answer, which is the last
+    text. left_out: the number of older ones. `valid`: whether it is part of the conversation; a later message may have
+    replaced it, or taken it back.
     """
 
     job: dict[str, Any]
@@ -166,9 +163,8 @@ EXCHANGES, _COUNTED_ROWS = 20, 200
 class Row:
     """A session: its first question, and its last text.
 
-    Attributes:
-        jobs: the number of its jobs; `more`: there are older ones.
-        cost_usd: the cost of the jobs that were read; `whole`: these are all of them.
+    `jobs`: the number of its jobs; `more`: there are older ones. `cost_usd`: the cost of the jobs that were read;
+    `whole`: these are all of them.
     """
 
     id: str

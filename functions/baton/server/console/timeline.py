@@ -26,9 +26,8 @@ _SHOWN_ELSEWHERE = frozenset({"start", "start-step", "finish-step", "text-end", 
 class Line:
     """One line.
 
-    Attributes:
-        kind: its style. what: its subject in a word. text: the rest; `prose`: it may take several lines.
-        open: it may still grow.
+    `kind`: its style. what: its subject in a word. text: the rest; `prose`: it may take several lines. `open`: it may
+    still grow.
     """
 
     key: str

@@ -10,10 +10,8 @@ from baton.sdk.records.record import Record
 class StoredKey(Struct, frozen=True):
     """The record of a key: never the key itself.
 
-    Attributes:
-        digest: SHA-256 of the key, as hex.
-        prefix: its first characters, so that people know it again.
-        used_day: the last day on which it was used, as 2026-01-31; empty: never.
+    `digest`: SHA-256 of the key, as hex. `prefix`: its first characters, so that people know it again. `used_day`: the
+    last day on which it was used, as 2026-01-31; empty: never.
     """
 
     digest: str
@@ -28,12 +26,10 @@ class StoredKey(Struct, frozen=True):
 class AuditEntry(Record, frozen=True):
     """One action.
 
-    Attributes:
-        key_id: the key, by the beginning of its digest; empty: none, as on the command line.
-        action: the requested action, such as `POST /api/admin/agent-worker`.
-        target: its target: the ids in the address.
-        status: the HTTP status that answered it; 200 for an action without one that succeeded.
-        detail: further data of the request, without secrets.
+    `key_id`: the key, by the beginning of its digest; empty: none, as on the command line. `action`: the requested
+    action, such as `POST /api/admin/agent-worker`. `target`: its target: the ids in the address. `status`: the HTTP
+    status that answered it; 200 for an action without one that succeeded. `detail`: further data of the request,
+    without secrets.
     """
 
     at_ms: int

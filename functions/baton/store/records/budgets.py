@@ -15,12 +15,10 @@ from baton.sdk.records.budget import Per, Period, Unit
 class Want(Struct, frozen=True):
     """One budget in which a call wants room.
 
-    Attributes:
-        limit: as declared; one that people have set counts instead.
-        amount: what the call costs at most; None: its price is unknown.
-        periods: around the function's time; the store chooses by its own.
-        fixed: the amount is declared, so the largest call that the store knows does not raise it.
-        waits: a call that finds the budget used up is woken when somebody raises it.
+    `limit`: as declared; one that people have set counts instead. `amount`: what the call costs at most; None: its
+    price is unknown. `periods`: around the function's time; the store chooses by its own. `fixed`: the amount is
+    declared, so the largest call that the store knows does not raise it. `waits`: a call that finds the budget used up
+    is woken when somebody raises it.
     """
 
     key: str
@@ -52,13 +50,10 @@ class Reached(Struct, frozen=True):
 class Reservation(Struct, frozen=True):
     """What a reservation answers.
 
-    Attributes:
-        outcome: `busy`: only what others have reserved is in the way; `used_up`: the rest is too small for the call.
-        periods: of a granted call: the period of each want.
-        want: the index of the budget that refuses; the sums are its own.
-        resets_ms: when its period ends; 0: never.
-        waited_ms: how long the call has waited for this budget.
-        reached: by calls whose time was over.
+    `outcome`: `busy`: only what others have reserved is in the way; `used_up`: the rest is too small for the call.
+    `periods`: of a granted call: the period of each want. `want`: the index of the budget that refuses; the sums are
+    its own. `resets_ms`: when its period ends; 0: never. `waited_ms`: how long the call has waited for this budget.
+    `reached`: by calls whose time was over.
     """
 
     outcome: Literal["granted", "busy", "used_up"]
@@ -84,12 +79,9 @@ class Settled(Struct, frozen=True):
 class BudgetRow(Struct, frozen=True):
     """A budget in its present period.
 
-    Attributes:
-        declared: the limit that its last call declared; None: no call has asked for it.
-        limit: the one that counts.
-        largest: the cost of its dearest call.
-        waiting: calls that are woken once there is room.
-        resets_ms: when the period ends; 0: never.
+    `declared`: the limit that its last call declared; None: no call has asked for it. `limit`: the one that counts.
+    `largest`: the cost of its dearest call. `waiting`: calls that are woken once there is room. `resets_ms`: when the
+    period ends; 0: never.
     """
 
     key: str

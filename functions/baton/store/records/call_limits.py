@@ -28,10 +28,8 @@ class KeyLimit(Struct, frozen=True):
 class NamedCall(Struct, frozen=True):
     """A call that is to begin.
 
-    Attributes:
-        name: a call that waits asks again under this name, and finds its moment and its place in line.
-        flow: free places go to each flow in turn.
-        event: published once a place is free for the call.
+    `name`: a call that waits asks again under this name, and finds its moment and its place in line. `flow`: free
+    places go to each flow in turn. `event`: published once a place is free for the call.
     """
 
     name: str
@@ -42,11 +40,8 @@ class NamedCall(Struct, frozen=True):
 class CallAnswer(Struct, frozen=True):
     """Whether a call may begin.
 
-    Attributes:
-        wait_ms: 0: it may begin; else how long it waits.
-        limit: the key of the limit that it waits for.
-        woken: events of other calls that have a place now.
-        since_ms: the time since which it has its places.
+    `wait_ms`: 0: it may begin; else how long it waits. `limit`: the key of the limit that it waits for. `woken`:
+    events of other calls that have a place now. `since_ms`: the time since which it has its places.
     """
 
     wait_ms: int = 0

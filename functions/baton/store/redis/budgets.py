@@ -46,11 +46,8 @@ class Budgets:
     async def reserve(self, wants: Sequence[Want], name: str, event: str, lease_ms: int) -> Reservation:
         """Reserve in all budgets of a call, or in none.
 
-        Args:
-            wants: of the call; no budget twice.
-            name: of the call and its attempt.
-            event: published once there may be room for a call that has to wait; empty: it comes by itself.
-            lease_ms: after this time it counts in full.
+        `wants`: of the call; no budget twice. `name`: of the call and its attempt. `event`: published once there may
+        be room for a call that has to wait; empty: it comes by itself. `lease_ms`: after this time it counts in full.
         """
         asking = [
             _want((one.key, one.per, one.unit), one.zone)

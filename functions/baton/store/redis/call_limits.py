@@ -40,10 +40,8 @@ class CallLimits:
     async def begin_call(self, limits: Sequence[KeyLimit], call: NamedCall, lease_ms: int) -> CallAnswer:
         """Let a call begin, or return how long it waits.
 
-        Args:
-            limits: of the call, in the order of their keys; no key twice.
-            call: the call.
-            lease_ms: after this time its place is free in any case.
+        `limits`: of the call, in the order of their keys; no key twice. `call`: the call. `lease_ms`: after this time
+        its place is free in any case.
         """
         names, woken = [f"{_PAUSED}{call.flow}", f"{_OF_CALL}{call.name}"], list[str]()
         time, *found = await self._redis.pipeline(

@@ -140,11 +140,8 @@ def at_time(event: AgentLoopInit, at_ms: int) -> AgentLoopInit:
 def recurrence(schedule_id: str, job: Job, task: dict[str, Any], schedule: dict[str, Any]) -> AgentLoopInit:
     """Return the event that a schedule's messages bring.
 
-    Args:
-        schedule_id: its id, in the queue, too.
-        job: the template of each of its jobs; without a session each has one of its own.
-        task: `{"text": …, "data": {…}}`.
-        schedule: its description for people.
+    `schedule_id`: its id, in the queue, too. `job`: the template of each of its jobs; without a session each has one
+    of its own. `task`: `{"text": …, "data": {…}}`. `schedule`: its description for people.
     """
     command = Recurrence(job=job_values(job), task=task, schedule=schedule)
     session_id, created_at = job.session_id or schedule_id, moment(job.created_at_ms)

@@ -97,13 +97,10 @@ class SubmitJob(BeginsRun):
     ) -> Created:
         """Accept a job: once this returns it will run to its end.
 
-        Args:
-            job: the new job, pending.
-            task: `{"text": …, "data": {…}}`.
-            may_exist: whether to check first if it is there: then it needs no backup message, and no second entry in
-                the slot table.
-            attached: what is stored with it: once it may be, and before there is a job.
-            alone: whether to refuse it while another job of its session is at work or in line.
+        `job`: the new job, pending. `task`: `{"text": …, "data": {…}}`. `may_exist`: whether to check first if it is
+        there: then it needs no backup message, and no second entry in the slot table. `attached`: what is stored with
+        it: once it may be, and before there is a job. `alone`: whether to refuse it while another job of its session
+        is at work or in line.
 
         Raises:
             TooLargeError, SessionBusyError, StorageFullError: it is refused; there is no job, and will be none from

@@ -41,9 +41,7 @@ Reading = Callable[[str], Awaitable[Snapshot | None]]
 async def lines_of(snapshot: Snapshot, read: Reading) -> tuple[str, ...]:
     """Tell each call of a job, in order, with those of the jobs below it that have not given their answer.
 
-    Args:
-        snapshot: the job.
-        read: reads a job below it.
+    `snapshot`: the job. `read`: reads a job below it.
     """
     lines, below = list[str](), list[str]()
     await _add_lines(snapshot, read, "", lines, below)
@@ -208,10 +206,8 @@ def valid_of_page(
 ) -> tuple[list[Snapshot], str]:
     """Select the jobs of a session's page that are part of the conversation, the oldest first.
 
-    Args:
-        page: its jobs, the oldest first.
-        elsewhere: replaced jobs that are not on the page, by id.
-        replaced: a message of a newer page has replaced this job, with all behind it; empty: none.
+    `page`: its jobs, the oldest first. `elsewhere`: replaced jobs that are not on the page, by id. `replaced`: a
+    message of a newer page has replaced this job, with all behind it; empty: none.
 
     Returns:
         Them, and the job on an older page that is replaced with all behind it; empty: none.

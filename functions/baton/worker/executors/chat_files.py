@@ -36,12 +36,9 @@ class ChatFiles:
     ) -> History:
         """Return the history with the contents of its files, as `data` beside their names.
 
-        Args:
-            job: the history's.
-            history: the records.
-            takes: whether the model that they are for takes a media type; None: they are for a tool. Of the session's
-                earlier files, it is told the others by name.
-            results: whether results also have theirs; those of the newest calls come first.
+        `job`: the history's. `history`: the records. `takes`: whether the model that they are for takes a media type;
+        None: they are for a tool. Of the session's earlier files, it is told the others by name. `results`: whether
+        results also have theirs; those of the newest calls come first.
 
         Raises:
             FileGoneError: one of the task's own is for the model, and gone. StoreError.

@@ -65,13 +65,9 @@ async def build_prompt(
 ) -> Prompt:
     """Choose the history to send.
 
-    Args:
-        agent: the agent whose model gets it.
-        history: the stored one.
-        tools: sent besides, with the agent's instructions.
-        calls: the turn's calls of models.
-        writer: gives the model that writes summaries.
-        weigh: gives what a file takes of the model's window; None: it is sent none.
+    `agent`: the agent whose model gets it. `history`: the stored one. `tools`: sent besides, with the agent's
+    instructions. `calls`: the turn's calls of models. `writer`: gives the model that writes summaries. `weigh`: gives
+    what a file takes of the model's window; None: it is sent none.
     """
     policy = agent.history
     if isinstance(policy, KeepAll):

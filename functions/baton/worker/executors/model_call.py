@@ -381,10 +381,8 @@ class ModelCalls(Struct, frozen=True):
     async def call(self, model: Model, request: ModelRequest, share: float = 1.0) -> ModelAnswer:
         """Ask the cache, then the model.
 
-        Args:
-            model: the model to call.
-            request: the request.
-            share: of the time that is left; the rest stays for later calls.
+        `model`: the model to call. `request`: the request. `share`: of the time that is left; the rest stays for later
+        calls.
 
         Raises:
             TimeoutError: no answer in time.

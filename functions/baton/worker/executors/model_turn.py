@@ -279,11 +279,8 @@ def _weighing(registry: Registry, agent: Agent) -> "Weighing | None":
 def request_again(registry: Registry, agent: Agent, job: Job, history: History) -> ModelRequest:
     """Make the request of an earlier turn anew, as the agent is today.
 
-    Args:
-        registry: the agent's.
-        agent: the agent whose model was called.
-        job: the turn's.
-        history: the records up to the answer.
+    `registry`: the agent's. `agent`: the agent whose model was called. `job`: the turn's. `history`: the records up to
+    the answer.
     """
     specs = registry.specs_of(agent)
     planner = _planner_turn(registry, agent, job, history) if agent.mode == "plan" else None

@@ -35,11 +35,10 @@ _log = logging.getLogger("baton.sweep")
 class Page(Struct, frozen=True):
     """The part of a sweep that a message requests.
 
-    Attributes:
-        due_ms: the time for which the sweep was armed; 0: it is the scheduled backstop.
-        after: where the page before ended (functions/baton/engine/all_jobs/slots.py); empty: this is the first one.
-        relay_id: the relay of the items that it finds, if not its own message: so continues a sweep that came again,
-            and may be the relay of any job's items.
+    `due_ms`: the time for which the sweep was armed; 0: it is the scheduled backstop. `after`: where the page before
+    ended (functions/baton/engine/all_jobs/slots.py); empty: this is the first one. `relay_id`: the relay of the items
+    that it finds, if not its own message: so continues a sweep that came again, and may be the relay of any job's
+    items.
     """
 
     due_ms: int

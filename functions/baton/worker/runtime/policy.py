@@ -149,16 +149,13 @@ AT_ONCE = 16
 class Policy(Struct, frozen=True, dict=True):
     """The policy of one function.
 
-    Attributes:
-        work_limits_ms: the limit of one piece of work, by the kind of work item that is work; no other kind is.
-        inline: whether it continues inline, or publishes what follows.
-        takes_in: whether a tool's result is taken in with its run, or by an event of its own.
-        continues: kinds of work items that it can continue with.
-        guard_ms: for how long an invocation begins another piece of work.
-        at_once: how many work items an invocation works on at the same time.
-        stopping: once its process is about to stop, nothing more is begun inline.
-        suspects: those of the process, which works on them one at a time.
-        patience_seconds: how long a step waits for a deploy whose code fits it.
+    `work_limits_ms`: the limit of one piece of work, by the kind of work item that is work; no other kind is.
+    `inline`: whether it continues inline, or publishes what follows. `takes_in`: whether a tool's result is taken in
+    with its run, or by an event of its own. `continues`: kinds of work items that it can continue with. `guard_ms`:
+    for how long an invocation begins another piece of work. `at_once`: how many work items an invocation works on at
+    the same time. `stopping`: once its process is about to stop, nothing more is begun inline. `suspects`: those of
+    the process, which works on them one at a time. `patience_seconds`: how long a step waits for a deploy whose code
+    fits it.
     """
 
     work_limits_ms: Mapping[ItemKind, int]

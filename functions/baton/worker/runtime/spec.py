@@ -37,16 +37,12 @@ Executors = Callable[[Any], Mapping[type[Effect], Any]]
 class Spec(Struct, frozen=True):
     """One webhook function.
 
-    Attributes:
-        name: the function's name in deployments.
-        path: its endpoint.
-        event_type: the one event type that it handles; None for the two endpoints that take no events.
-        continues: kinds of work items that it may continue inline. The tool executor never goes into a model turn,
-            so it stays free of model libraries.
-        retries: delivery attempts after the first.
-        executors: functions that make its executors, by effect, from the process's container. The function names them
-            itself, so that it imports no other's.
-        ended: continues the session of an operation that the stream of outcomes has ended, given the container.
+    `name`: the function's name in deployments. `path`: its endpoint. `event_type`: the one event type that it handles;
+    None for the two endpoints that take no events. `continues`: kinds of work items that it may continue inline. The
+    tool executor never goes into a model turn, so it stays free of model libraries. `retries`: delivery attempts after
+    the first. `executors`: functions that make its executors, by effect, from the process's container. The function
+    names them itself, so that it imports no other's. `ended`: continues the session of an operation that the stream of
+    outcomes has ended, given the container.
     """
 
     name: str

@@ -33,14 +33,10 @@ CHECKPOINT_STATUSES = ("recorded", "pending", "approved", "rejected", "expired")
 class Measured:
     """The data of one scrape.
 
-    Attributes:
-        sums: the counters, by name.
-        tools: how tools are used.
-        ends: sums over ended jobs, by agent.
-        admission: its state. waiting: live jobs that neither run nor are in line.
-        pending_approvals: decisions that wait for a person now.
-        operations: those that wait for their outcome.
-        dead_messages: messages that the queue has given up on; None: the queue does not report them.
+    `sums`: the counters, by name. `tools`: how tools are used. `ends`: sums over ended jobs, by agent. `admission`:
+    its state. waiting: live jobs that neither run nor are in line. `pending_approvals`: decisions that wait for a
+    person now. `operations`: those that wait for their outcome. `dead_messages`: messages that the queue has given up
+    on; None: the queue does not report them.
     """
 
     sums: Mapping[str, int] = field(default_factory=dict[str, int])

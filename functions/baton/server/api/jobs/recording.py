@@ -71,10 +71,8 @@ class JobSource(Struct, frozen=True):
 def recording(root_id: str, sources: Mapping[str, JobSource], texts: Mapping[str, Any]) -> dict[str, Any]:
     """Build the document of a job and all jobs below it.
 
-    Args:
-        root_id: the job.
-        sources: by job id; one that is missing (it has expired) is left out.
-        texts: the texts of digests; those that no turn names are left out.
+    `root_id`: the job. `sources`: by job id; one that is missing (it has expired) is left out. `texts`: the texts of
+    digests; those that no turn names are left out.
     """
     named = {
         digest

@@ -28,11 +28,9 @@ _JOBS_READ, _MOST_EARLIER = 20, 5
 class About:
     """One approval.
 
-    Attributes:
-        approval: the approval in the API's form.
-        asked: the arguments that can be edited. schema: theirs; None: unknown.
-        words: the model's text with the call.
-        job_id: the job that the call is a part of, and the turn. program: the script that makes it, line by line.
+    `approval`: the approval in the API's form. `asked`: the arguments that can be edited. schema: theirs; None:
+    unknown. `words`: the model's text with the call. `job_id`: the job that the call is a part of, and the turn.
+    program: the script that makes it, line by line.
     """
 
     approval: Checkpoint

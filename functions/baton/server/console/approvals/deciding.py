@@ -39,9 +39,8 @@ class Change:
 class Draft:
     """The content of an approval's forms.
 
-    Attributes:
-        raw: the arguments as JSON. edits: their changes.
-        faults: by field; a fault of no field of the page has an empty name.
+    `raw`: the arguments as JSON. edits: their changes. `faults`: by field; a fault of no field of the page has an
+    empty name.
     """
 
     mode: Mode

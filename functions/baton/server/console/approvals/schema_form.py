@@ -24,12 +24,9 @@ MISSING: Any = object()
 class Field:
     """One field.
 
-    Attributes:
-        name: its name in the form: the path to the argument, behind `arguments`.
-        shown: the text in it.
-        attributes: the input's attributes, which the browser enforces.
-        options: of a choice: each value with its text.
-        parts: of a group: its fields.
+    `name`: its name in the form: the path to the argument, behind `arguments`. `shown`: the text in it. `attributes`:
+    the input's attributes, which the browser enforces. `options`: of a choice: each value with its text. `parts`: of a
+    group: its fields.
     """
 
     name: str

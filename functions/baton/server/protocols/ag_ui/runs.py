@@ -49,10 +49,8 @@ _LIMIT_CHARS = 300
 class Run:
     """A run.
 
-    Attributes:
-        messages: the conversation before it, as its front end has it.
-        has_more: the front end has messages behind those: of this run, or of an answer that it replaces.
-        answers: the questions that its request decides.
+    `messages`: the conversation before it, as its front end has it. `has_more`: the front end has messages behind
+    those: of this run, or of an answer that it replaces. `answers`: the questions that its request decides.
     """
 
     thread_id: str
