@@ -21,12 +21,7 @@ from baton_local.docs.event_tables import (
 )
 from baton_local.docs.glossary import glossary
 from baton_local.docs.pictures import event_path, house
-from baton_local.docs.python_reference import (
-    baton_names,
-    baton_testing_names,
-    baton_tools_names,
-    client_calls,
-)
+from baton_local.docs.python_reference import baton_names, baton_testing_names, baton_tools_names, client_calls
 from baton_local.docs.reference_tables import (
     command_reference,
     differences_table,

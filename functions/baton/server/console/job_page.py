@@ -194,8 +194,5 @@ async def shown_job(visit: Visit) -> Shown:
     timeline.take(stored.parts)
     traced.trace.take(stored.parts)
     used = step_usage(snapshot, stored.parts, visit.container.settings.prices)
-    job, lines = (
-        job_shown(snapshot, visit.now_ms, visit.container.settings.prices),
-        list(timeline.lines.values()),
-    )
+    job, lines = (job_shown(snapshot, visit.now_ms, visit.container.settings.prices), list(timeline.lines.values()))
     return Shown(job, lines, traced, timeline.position, used["steps"], used["besideSteps"])

@@ -100,11 +100,7 @@ async def _all(visit: Visit, action: str, given: dict[str, str], *, dry_run: boo
     matched, changed, cursor = 0, 0, ""
     for _ in range(_ROUNDS):
         answer = await changed_in_bulk(visit.context, visit.principal, _body(action, given, cursor, dry_run=dry_run))
-        matched, changed, cursor = (
-            matched + answer["matched"],
-            changed + answer["changed"],
-            answer.get("cursor", ""),
-        )
+        matched, changed, cursor = (matched + answer["matched"], changed + answer["changed"], answer.get("cursor", ""))
         if not cursor:
             break
     return matched, changed, bool(cursor)

@@ -17,14 +17,7 @@ from baton.server.console import (
     sessions_page,
     turn_page,
 )
-from baton.server.console.admin import (
-    agents_page,
-    audit_page,
-    budgets_page,
-    overview_page,
-    schedules_page,
-    usage_page,
-)
+from baton.server.console.admin import agents_page, audit_page, budgets_page, overview_page, schedules_page, usage_page
 from baton.server.console.approvals import page as approvals_page
 from baton.server.console.approvals.link_page import LinkPage
 from baton.server.console.gate import HOME, LOGIN, Gate, Visit

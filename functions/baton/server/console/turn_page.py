@@ -129,12 +129,7 @@ def _question(
 
 
 def _of_runner(
-    agent: Agent,
-    job: Job,
-    turn: int,
-    before: Entries,
-    answer: dict[str, Any] | None,
-    results: dict[str, Any],
+    agent: Agent, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
 ) -> dict[str, Any]:
     entries = [*before, *([answer] if answer else [])]
     first_turn = job.first_turn if turn >= job.first_turn else 1

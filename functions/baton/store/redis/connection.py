@@ -27,13 +27,7 @@ from baton.store.redis import keys as names
 from baton.store.transport.http_transport import http_transport
 from baton.store.transport.meter import charge, share
 from baton.store.transport.redis_rest import Command, RedisCommands, answer_bytes, command_bytes
-from baton_events.errors import (
-    StoreAnswerError,
-    StoreError,
-    StoreFullError,
-    StoreRefusedError,
-    TooLargeForStoreError,
-)
+from baton_events.errors import StoreAnswerError, StoreError, StoreFullError, StoreRefusedError, TooLargeForStoreError
 from baton_events.proxies import through
 from baton_events.sealing import sealing_of
 

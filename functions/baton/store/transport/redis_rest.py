@@ -74,11 +74,7 @@ class RedisCommands(AsyncCommands):
     ) -> None:
         # No httpx client: it would parse the address, merge headers, look for cookies and redirects for each request.
         self._http = http
-        own = {
-            "Host": httpx.URL(url).netloc.decode(),
-            "Accept-Encoding": ACCEPTED,
-            "Content-Type": "application/json",
-        }
+        own = {"Host": httpx.URL(url).netloc.decode(), "Accept-Encoding": ACCEPTED, "Content-Type": "application/json"}
         headers = httpx.Headers({**own, **make_headers(token, _ENCODING, allow_telemetry=False)}).raw
         self._one, self._several = (posting(http, httpx.URL(to), headers) for to in (url, f"{url}/pipeline"))
         # The store's last token: it lets a reader see earlier writes (redis-rest.md 6).

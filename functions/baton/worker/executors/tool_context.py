@@ -47,21 +47,8 @@ from baton.worker.executors.started_jobs import BackgroundCalls
 from baton.worker.runtime.new_jobs import debounced_number, job_of
 from baton_events.app_event import app_event, delay_ms
 from baton_events.emitter import Emitter
-from baton_events.errors import (
-    JobGoneError,
-    MemoryUnavailableError,
-    NewerVersionError,
-    PayloadGoneError,
-    StoreError,
-)
-from baton_events.ids import (
-    awaited_name,
-    call_of_operation,
-    canonical_json,
-    event_id,
-    job_of_call,
-    started_job_id,
-)
+from baton_events.errors import JobGoneError, MemoryUnavailableError, NewerVersionError, PayloadGoneError, StoreError
+from baton_events.ids import awaited_name, call_of_operation, canonical_json, event_id, job_of_call, started_job_id
 from baton_events.timestamps import milliseconds, rfc3339
 from baton_events.values.json_value import Unrecordable, plain
 from baton_events.values.text import cut, storable, text_of

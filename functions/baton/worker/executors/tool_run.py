@@ -115,12 +115,7 @@ class ToolRun:
         return result
 
     async def _run(
-        self,
-        tool: Runnable,
-        arguments: dict[str, Any],
-        effect: RunTool,
-        context: ToolContext,
-        secrets: KnownSecrets,
+        self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, context: ToolContext, secrets: KnownSecrets
     ) -> StepResult:
         now_ms = context.started_at_ms
         result = await self._attempt(tool, arguments, context, secrets)
@@ -135,12 +130,7 @@ class ToolRun:
         return self._returned(tool, result)
 
     async def _not_run(
-        self,
-        tool: Runnable,
-        arguments: dict[str, Any],
-        effect: RunTool,
-        context: ToolContext,
-        secrets: KnownSecrets,
+        self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, context: ToolContext, secrets: KnownSecrets
     ) -> StepResult | None:
         """Return why the tool is not run: its arguments are bad, or a person must be asked; None: it can run."""
         if not isinstance(tool, Tool):

@@ -178,11 +178,7 @@ WRONG = [
 RIGHT_SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 WRONG_SECRETS = [
     *("secret", RIGHT_SECRET, f"WHSEC_{RIGHT_SECRET}", f"whsec_{RIGHT_SECRET[:-1]}", f"whsec_{RIGHT_SECRET}="),
-    *(
-        f"whsec_!{RIGHT_SECRET[1:]}",
-        f"whsec_ {RIGHT_SECRET}",
-        f"whsec_{RIGHT_SECRET[:20]}\n{RIGHT_SECRET[20:]}",
-    ),
+    *(f"whsec_!{RIGHT_SECRET[1:]}", f"whsec_ {RIGHT_SECRET}", f"whsec_{RIGHT_SECRET[:20]}\n{RIGHT_SECRET[20:]}"),
     *(
         "whsec_QUJD",
         f"whsec_{'A' * 28}{'AAA='}",

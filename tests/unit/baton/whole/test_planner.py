@@ -6,19 +6,7 @@ from typing import Any
 
 import pytest
 
-from baton import (
-    Agent,
-    Call,
-    Limits,
-    Registry,
-    ScriptedModel,
-    Step,
-    Summarize,
-    result_of,
-    task_data,
-    task_text,
-    tool,
-)
+from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, Summarize, result_of, task_data, task_text, tool
 from baton.engine.state import CallRecord
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind

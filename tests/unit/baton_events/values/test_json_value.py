@@ -152,8 +152,7 @@ class Anything(BaseModel):
 
 
 @pytest.mark.parametrize(
-    "holder",
-    [lambda value: value, Box, lambda value: Box([{"a": Box(value)}]), lambda value: Anything(content=value)],
+    "holder", [lambda value: value, Box, lambda value: Box([{"a": Box(value)}]), lambda value: Anything(content=value)]
 )
 def test_what_never_ends_is_refused_and_what_ends_is_a_list(holder: Any) -> None:
     """Pydantic would read it until the process dies."""

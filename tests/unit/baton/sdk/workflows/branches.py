@@ -124,5 +124,5 @@ async def told_why() -> list[Any]:
 
 
 ALL: list[CodeAgent] = [
-    *(ships_at_once, first_wins, three_in_time, reminded_daily, decides, worked_off, saga, told_why),
+    *(ships_at_once, first_wins, three_in_time, reminded_daily, decides, worked_off, saga, told_why)
 ]

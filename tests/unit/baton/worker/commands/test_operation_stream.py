@@ -14,13 +14,7 @@ from baton.worker.commands.completion_body import CompletionBody
 from baton.worker.commands.operation_stream import PATIENCE_MS, UnreadableEntryError, read_entry
 from baton.worker.recovery.maintenance import Maintenance, Pruning, read_poll
 from baton.worker.recovery.outage import StoreAway
-from baton_events.errors import (
-    BatonError,
-    MalformedEventError,
-    PublishError,
-    StorageFullError,
-    UnreadablePayloadError,
-)
+from baton_events.errors import BatonError, MalformedEventError, PublishError, StorageFullError, UnreadablePayloadError
 from baton_events.ids import call_of_operation, job_of_call
 from tests.unit.baton.kit.faults import Method, around
 from tests.unit.baton.kit.flaky import FlakyStage

@@ -49,10 +49,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "shared, but no cycle": ("a = [1]\n[a, {'b': a, 'c': [a]}]", ""),
     "deep value": ("a = []\nfor i in range(100_000): a = [a]\na", "100 levels"),
     "bytes": ("b'\\xff'", "a bytes, which is no data: give a list of it, or a text"),
-    "keys in an instance": (
-        "class P:\n    pass\np = P()\np.a = {'a': 1}.keys()\n[p]",
-        "a dict_keys, which is no data",
-    ),
+    "keys in an instance": ("class P:\n    pass\np = P()\np.a = {'a': 1}.keys()\n[p]", "a dict_keys, which is no data"),
     "an instance in itself": ("class P:\n    pass\np = P()\np.a = (p,)\np", "a P that contains itself"),
     "range": ("range(3)", "a range, which is no data: give a list of it"),
     "keys": ("{'a': 1}.keys()", "a dict_keys, which is no data: give a list of it"),

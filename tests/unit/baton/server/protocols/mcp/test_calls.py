@@ -112,10 +112,7 @@ async def test_a_task_of_the_older_revision_is_asked_for() -> None:
         failed = (await api.request("POST", "/mcp", json=body, headers=headers)).json()["result"]["task"]["taskId"]
         assert (await client.result("tasks/result", taskId=failed))["isError"]
         task = await client.result("tasks/get", taskId=failed)
-        assert (task["status"], task["statusMessage"]) == (
-            "failed",
-            f"step_failed: {NOT_COMPLETED} ({failed})",
-        )
+        assert (task["status"], task["statusMessage"]) == ("failed", f"step_failed: {NOT_COMPLETED} ({failed})")
 
 
 @pytest.mark.parametrize("key", [ACME, ADMIN])
