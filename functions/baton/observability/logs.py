@@ -148,7 +148,7 @@ class _SealedOutput(io.TextIOBase):
 
     def write(self, text: Any) -> int:
         """Write where somebody printed, once for a line."""
-        if (b"\n" if isinstance(text, bytes) else "\n") in text:
+        if (b"\n" in text) if isinstance(text, bytes) else ("\n" in text):
             caller = sys._getframe(1)  # noqa: SLF001 - `inspect`, which has a public one, is slow to import
             self.under.write(f"{_TEXT}{_printed_at(caller)}\n")
         return len(text)

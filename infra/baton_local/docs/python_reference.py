@@ -98,7 +98,8 @@ def _entry(name: str, value: Any) -> str:
     described = value.__call__ if is_object else value
     parts = [f"### `{name}`", docstring_parts(_docstring(described)).text, _parameters(described)]
     if is_object or value in _METHODS_OF:
-        parts += ["Methods:", _methods(type(value) if is_object else value)]
+        kind: Any = type(value) if is_object else value
+        parts += ["Methods:", _methods(kind)]
     return "\n\n".join(part for part in parts if part)
 
 

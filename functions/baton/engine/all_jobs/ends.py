@@ -102,7 +102,7 @@ def late_end(job: Job, spent: Used, now_ms: int) -> End:
     """Return what an answer adds to the sums that came after the end of its job, or of its run: no end."""
     ended_ms, micro_usd = job.finished_at_ms or now_ms, round(spent.cost_usd * 1_000_000)
     tokens = spent.input_tokens, spent.output_tokens, micro_usd
-    used = dict(zip(("input_tokens", "output_tokens", "micro_usd"), tokens, strict=True))
+    used: dict[str, int] = {"input_tokens": tokens[0], "output_tokens": tokens[1], "micro_usd": micro_usd}
     return End("", 0, -1, *tokens, month=rfc3339(ended_ms)[:7], used=used, ended_ms=ended_ms, model=job.model.name)
 
 

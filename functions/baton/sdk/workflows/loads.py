@@ -105,7 +105,8 @@ class _Reading:
         if "CONST" in operation or "SMALL_INT" in operation:
             self._consts = [self._consts[-1], argument]
             return
-        first, last = (argument[0], argument[-1]) if isinstance(argument, tuple) else (argument, argument)
+        pair: Any = argument
+        first, last = (pair[0], pair[-1]) if isinstance(pair, tuple) else (pair, pair)
         if operation.endswith("ATTR"):  # a setter may be the user's, and `super().name`
             self._loads.names[argument] = None
         elif operation.startswith("STORE_"):
@@ -180,7 +181,7 @@ def attribute_of(owner: Any, name: str) -> Any:
         return _of_module(owner, name)
     try:
         value = inspect.getattr_static(owner, name)
-        if type(value) is MemberDescriptorType and not issubclass(kind, type):
+        if not issubclass(kind, type) and type(value) is MemberDescriptorType:
             value = value.__get__(owner)
     except AttributeError:
         return NOTHING

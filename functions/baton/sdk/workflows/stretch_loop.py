@@ -314,5 +314,5 @@ def _hash_of(future: Any) -> int:
 
 def _order_sets_of_asyncio() -> None:
     """Let `wait` and `as_completed` walk what they are given in its order: they make sets of it."""
-    vars(tasks)["set"] = _ordered_set
+    tasks.__dict__["set"] = _ordered_set
     _private._GatheringFuture.__hash__ = _hash_of

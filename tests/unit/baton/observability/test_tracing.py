@@ -122,7 +122,7 @@ async def test_spans_are_of_baton_unless_the_librarys_variable_says_otherwise(
         await traced.api.submitted(jobType="answers")
         await traced.run()
         assert {str(span.resource.attributes["service.name"]) for span in traced.spans()} == {named or "baton"}
-        assert {span.resource.attributes["deployment.environment"] for span in traced.spans()} == {"eu"}
+        assert {str(span.resource.attributes["deployment.environment"]) for span in traced.spans()} == {"eu"}
 
 
 RATIO = {"OTEL_TRACES_SAMPLER": "traceidratio"}

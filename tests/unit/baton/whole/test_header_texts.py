@@ -42,7 +42,7 @@ class Looking:
 
     name, reads_history, takes_files = "looking", True, ("*",)
 
-    async def answer(self, _: ModelRequest) -> ModelAnswer:
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
         return ModelAnswer("done")
 
 

@@ -60,7 +60,7 @@ def own(seen: Seen) -> Agent:
 
 def of_a_library(seen: Seen) -> Agent:
     def answer(messages: list[TheirMessage], _: AgentInfo) -> ModelResponse:
-        contents = [part.content for message in messages for part in message.parts if hasattr(part, "content")]
+        contents = [getattr(part, "content", None) for message in messages for part in message.parts]
         files = [one for content in contents if isinstance(content, list) for one in content]
         with failing(lambda words, retryable: ModelHTTPError(503 if retryable else 400, "m", words)):
             seen.judged(str(messages), has_files=any(isinstance(one, BinaryContent) for one in files))
