@@ -38,20 +38,20 @@ DOORS = ("baton", "baton.tools", "baton.mcp", "baton.pydantic_ai", "baton.testin
 KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
-    "testing": (2_840, 17, 249, 51),
-    "server": (15_940, 96, 1_051, 158),
-    "worker": (14_220, 94, 982, 153),
-    "queue": (2_150, 18, 173, 42),
-    "store": (9_430, 49, 786, 111),
-    "engine": (9_620, 49, 587, 116),
-    "sdk": (20_480, 136, 1_445, 263),
-    "client": (5_190, 27, 387, 129),
-    "local": (21_920, 145, 1_604, 279),
+    "testing": (2_830, 17, 249, 51),
+    "server": (15_550, 96, 1_051, 158),
+    "worker": (13_840, 94, 982, 153),
+    "queue": (2_110, 18, 173, 42),
+    "store": (9_270, 49, 786, 111),
+    "engine": (9_560, 49, 587, 116),
+    "sdk": (20_290, 136, 1_446, 263),
+    "client": (5_110, 27, 388, 129),
+    "local": (21_490, 145, 1_604, 279),
 }
 BOUNDS = {
-    "lines": 101_000,
+    "lines": 99_300,
     "modules": 624,
-    "functions": 7_233,
+    "functions": 7_235,
     "classes": 1_288,
     "public names": 78,
     "Agent fields": 26,
@@ -62,8 +62,8 @@ BOUNDS = {
     "API routes": 72,
     "console pages": 42,
     "commands": 34,
-    "test lines": 135_300,
-    "docs words": 74_200,
+    "test lines": 135_500,
+    "docs words": 74_300,
 }
 
 # A bound may be above its sum by this share, or by a few.
