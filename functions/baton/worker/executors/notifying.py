@@ -18,7 +18,6 @@ from baton.sdk.clock import Clock
 from baton.sdk.records.transcript import Failure
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
-from baton.worker.commands.audience import Audience
 from baton.worker.commands.taking_back import TakeBack
 from baton.worker.executors.continuing import ContinueSession
 from baton.worker.executors.runner_work import StopProvider
@@ -91,6 +90,7 @@ def _shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """Return the job as its client knows it."""
     if A2A not in snapshot.task:
         return job_view(snapshot, now_ms)
+    from baton.worker.commands.audience import Audience  # noqa: PLC0415 - likewise
     from baton.worker.runtime.a2a_task import task_of  # noqa: PLC0415 - few jobs come by A2A
 
     return {"task": task_of(replace(snapshot, job=Audience().shown_job(snapshot.job)), now_ms)}
