@@ -119,6 +119,13 @@ class ForkedFrom(_Record):
     turn: int
 
 
+class Cancelling(_Record):
+    """Who cancels a job whose code cleans up, and until when it may."""
+
+    by: str
+    until: datetime
+
+
 class Unreadable(_Record):
     """The keys that are not there (`PAYLOAD_KEYS`): the texts that they have encrypted are null."""
 
@@ -165,6 +172,7 @@ class Job(_Record):
     beside_steps: BesideSteps | None = None
     continues: Continues | None = None
     forked_from: ForkedFrom | None = None
+    cancelling: Cancelling | None = None
     unreadable: Unreadable | None = None
 
     @property
