@@ -15,6 +15,7 @@ from baton.sdk.tools.tool import TOOL_NAME, Tool, ToolSource, tool
 
 _NO_TOOL_NAME = "its name must be 1 to 64 letters, digits, '_' or '-'"
 _GIVES_TO = "baton_agent"
+_TASK = "what it is to do, in words that make sense without this conversation."
 
 
 def agent_tool(agent: Agent) -> Tool:
@@ -22,13 +23,9 @@ def agent_tool(agent: Agent) -> Tool:
     from pydantic import Field  # noqa: PLC0415 - of programs that declare tools
 
     async def give(task: str, ctx: ToolContext) -> Pending:
-        """Give a task to the agent.
-
-        `task`: what it is to do, in words that make sense without this conversation. `ctx`: the call.
-        """
         return ctx.start(agent.name, task)
 
-    give.__annotations__["task"] = Annotated[str, Field(min_length=1, max_length=20_000)]
+    give.__annotations__["task"] = Annotated[str, Field(min_length=1, max_length=20_000, description=_TASK)]
     return replace(tool(name=agent.name)(give), description=_description(agent))
 
 
@@ -45,10 +42,8 @@ def as_tool(agent: Agent) -> Callable[..., Any]:
     async def give(task: str) -> Any:
         return tool_context().start(agent.name, task)
 
-    made = agent_tool(agent)
-    give.__annotations__["task"] = made.function.__annotations__["task"]
-    give.__name__, task = agent.name, made.parameters["properties"]["task"]["description"]
-    give.__doc__ = f"{_description(agent)}\n\nArgs:\n    task: {task}"
+    give.__annotations__["task"] = agent_tool(agent).function.__annotations__["task"]
+    give.__name__, give.__doc__ = agent.name, _description(agent)
     vars(give)[_GIVES_TO] = agent
     return give
 
