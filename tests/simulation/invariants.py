@@ -184,8 +184,8 @@ def no_turn_begins_while_a_step_is_open(write: Write) -> str | None:
 
     Code and scripts go on with each of their steps.
     """
-    jobs = write.after.jobs
-    of_models = (item for item in write.after.items.values() if not jobs[item.job_id].goes_on_at_each_end)
+    code = {name for name, job in write.after.jobs.items() if job.model.runs_code or job.scripts}
+    of_models = (item for item in write.after.items.values() if item.job_id not in code)
     turns = {item.job_id: item for item in of_models if item.kind is ItemKind.LOOP}
     for item in write.after.items.values():
         turn = turns.get(item.job_id)
@@ -197,7 +197,7 @@ def no_turn_begins_while_a_step_is_open(write: Write) -> str | None:
 def code_goes_on_with_each_end(write: Write) -> str | None:
     """What has ended waits for a turn that is there, and a turn of code begins for nothing else."""
     for job_id, job in write.after.jobs.items():
-        if not job.goes_on_at_each_end or job.ended:
+        if not (job.model.runs_code or job.scripts) or job.ended:
             continue
         is_cancelled = job.cancelling is not None and not job.cancelling.is_seen
         is_news = is_cancelled or bool(write.after.news(job_id))

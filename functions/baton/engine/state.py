@@ -149,11 +149,6 @@ class Job(Struct, frozen=True, omit_defaults=True):
         return self.id if self.is_operation else self.session_id
 
     @property
-    def goes_on_at_each_end(self) -> bool:
-        """Whether its next turn begins once any call has ended: of code, or of a script of the model."""
-        return self.model.runs_code or bool(self.scripts)
-
-    @property
     def ended(self) -> bool:
         """Whether the job is in an end state."""
         return self.status in END_STATUSES

@@ -258,7 +258,7 @@ def _begun(record: CallRecord, item: WorkItem, step: Step) -> dict[str, Any]:
 def _over(state: State, changes: Changes, now_ms: int, failure: Failure | None = None) -> Decision:
     """Finish a call: the last one of a turn starts the next turn, and an operation's job ends with it."""
     item = state.item
-    if state.job.goes_on_at_each_end:
+    if state.job.model.runs_code or state.job.scripts:
         return Decision(replace(changes, ended=(item.approval_of_call or item.call_id,)))
     if not state.job.is_operation:
         return Decision(replace(changes, join=_join(item, now_ms)))

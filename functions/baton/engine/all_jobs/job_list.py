@@ -114,7 +114,7 @@ def _of_tags(tags: Iterable[str], tenant: str) -> tuple[str, ...]:
 def _each(marks: str) -> list[str]:
     """Return the marks of a row: filters of its agent and session, then its tenant, its place, and its tags."""
     filters, rest = 2 * _FILTER_CHARS, range(2 * _FILTER_CHARS, len(marks), KEY_CHARS)
-    return [marks[:_FILTER_CHARS], marks[_FILTER_CHARS:filters], *(marks[at : at + KEY_CHARS] for at in rest)]
+    return [marks[:_FILTER_CHARS], marks[_FILTER_CHARS:filters], *[marks[at : at + KEY_CHARS] for at in rest]]
 
 
 def tenant_of(marks: str) -> str:

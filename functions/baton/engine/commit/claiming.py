@@ -70,7 +70,7 @@ def grant(draft: Draft, claim: Claim, item: WorkItem) -> ClaimResult:
     fails = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
     dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
     scopes = draft.budget_scopes(item, claim.now_ms)
-    news = draft.news(job.id) if job.goes_on_at_each_end and item.kind is ItemKind.LOOP else {}
+    news = draft.news(job.id) if item.kind is ItemKind.LOOP and (job.model.runs_code or job.scripts) else {}
     state = State(job, item, record, outcome, dependants, scopes, news=news)
     return ClaimResult(Verdict.GRANTED, state=state)
 

@@ -26,7 +26,8 @@ def change(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms:
     draft.put_results(job_id, changes.results)
     draft.add_entries(job_id, changes.transcript)
     draft.add_parts(job_id, changes.parts)
-    if draft.jobs[job_id].goes_on_at_each_end or changes.took:
+    job = draft.jobs[job_id]
+    if job.model.runs_code or job.scripts or changes.took:  # it goes on whenever a call has ended
         _take_news(draft, job_id, message_id, changes, now_ms)
     if changes.admitted:
         draft.admit(job_id, message_id, now_ms)

@@ -89,9 +89,11 @@ def _returned(history: History, takes: Callable[[str], bool]) -> dict[str, list[
 
 
 def _and_returned(known: _Returned, results: Sequence[tuple[str, Mapping[str, Any]]]) -> _Returned:
-    from baton.worker.conversation.sent_files import sent_files  # noqa: PLC0415 - few models take files
+    from baton.sdk.records.result_files import files_in_result  # noqa: PLC0415 - few models take files
+    from baton.worker.conversation.sent_files import sent_files  # noqa: PLC0415 - likewise
 
-    return (*known, *[(call_id, files) for call_id, each in results if (files := sent_files(each))])
+    of_files = [(call_id, each) for call_id, each in results if files_in_result(each.get("ok"))]
+    return (*known, *[(call_id, files) for call_id, each in of_files if (files := sent_files(each))])
 
 
 def _taken(entry: dict[str, Any], takes: Callable[[str], bool]) -> dict[str, Any]:

@@ -99,7 +99,8 @@ class OutcomeDoor:
             if step_result is None:
                 return None
             shown = canonical(step_result, secrets)
-            return self._for_code(shown, step_result) if isinstance(effect, RunTool) and _is_step(effect) else shown
+            is_code = effect.job.model.runs_code and isinstance(effect, RunTool) and step_number(effect.call.id)
+            return self._for_code(shown, step_result) if is_code else shown
         except Exception as error:
             if is_for_the_queue(error):
                 raise
@@ -114,10 +115,6 @@ class OutcomeDoor:
             return shown
         own_json = self._secrets.hide_in_json(returned.result_json)
         return shown if own_json == shown.result_json else replace(shown, kept_json=f'{{"{OWN_VALUE}":{own_json}}}')
-
-
-def _is_step(effect: RunTool) -> bool:
-    return effect.job.model.runs_code and bool(step_number(effect.call.id))
 
 
 def is_for_the_queue(error: Exception) -> bool:
@@ -209,7 +206,7 @@ def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswere
         # The provider's data may hold the arguments a second time, in a form of its own.
         provider=None if provider is None else secrets.hide_in(redacted(provider)),
         output=secrets.hide_in(step_result.output),
-        own=secrets.hide_in(step_result.own),
+        own=step_result.own and secrets.hide_in(step_result.own),
         workspace=step_result.workspace and bounded_plain(step_result.workspace, "workspace"),
         extra_usage=_extra_usage(step_result.extra_usage, secrets),
     )

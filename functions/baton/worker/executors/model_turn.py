@@ -141,7 +141,7 @@ class ModelTurn:
             planner = _planner_turn(self._registry, agent, effect.job, history)
         prompt_specs = planner.prompt_specs if planner else specs
         summarizer = partial(self._registry.summarizer_of, agent)
-        weigh = _weighing(self._registry, agent)
+        weigh = None if isinstance(agent.history, KeepAll) else _weighing(self._registry, agent)
         prompt = await build_prompt(agent, history, prompt_specs, calls, summarizer, weigh)
         try:
             prompt_history = await self._with_files(effect, prompt.history, agent)

@@ -181,7 +181,8 @@ def siblings(before: Tree, draft: Draft, item_keys: Iterable[str], writes: Write
     ended = [item for item in mine if item.key not in draft.items]
     if not ended:
         return []
-    if before.jobs[job_id].goes_on_at_each_end:  # its next turn takes what has ended
+    job = before.jobs[job_id]
+    if job.model.runs_code or job.scripts:  # its next turn takes what has ended
         others = [
             field_of(item, before)
             for item in of_job
