@@ -239,12 +239,17 @@ clerks = Agent(
 @pytest.mark.parametrize(
     "registry", [Registry([clerks, helper]), Registry(workflows=[waiting, asleep])], ids=["script", "workflow"]
 )
-async def test_waiting_calls_of_a_cancelled_job_are_cancelled_in_its_view_and_its_stream(registry: Registry) -> None:
+@pytest.mark.parametrize("force", [True, False], ids=["at once", "cleans up"])
+async def test_waiting_calls_of_a_cancelled_job_are_cancelled_in_its_view_and_its_stream(
+    registry: Registry, *, force: bool
+) -> None:
     stage = Stage(settings=with_keys(), registry=registry)
     async with api_of(stage) as api:
         job = await Clerk(api, [], []).ended("waiting")
         assert {call["status"] for call in job["toolCalls"]} == {"waiting"}
-        await api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "cancel"})
+        await api.request("PATCH", f"/api/agent-jobs/{job['id']}", json={"action": "cancel", "force": force})
+        if not force:
+            await stage.run(within_seconds=60)
         job = await api.read(job["id"])
         below = await api.read(job["toolCalls"][-1]["childJobId"])
         for view in (job, below):
