@@ -78,7 +78,7 @@ def _with_copies(view: Callable[..., dict[str, Any]], *arguments: Any, **named: 
     return {**found, "copies": [json.dumps(found)] * _COPIES}
 
 
-async def _checked_later(self: StoredQuota, tenant: str, size_bytes: int = 0) -> None:
+async def _checked_later(self: StoredQuota, tenant: str, size_bytes: int = 0, *, lasting_bytes: int = 0) -> None:
     _REQUESTED[tenant] = self
 
 

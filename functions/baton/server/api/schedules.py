@@ -2,7 +2,7 @@
 
 The queue alone keeps them, so no second copy can disagree with it. Which are a tenant's stands in the store, so that
 its list and its number are its own, whatever others have. Invariant: a tenant has no more of them than it may, however
-many it makes at once, and their bytes count with all else that it stores.
+many it makes at once, and a new one has to fit in its bytes with those and all else that it stores.
 """
 
 import asyncio
@@ -161,12 +161,12 @@ async def _entered(container: Container, tenant: str, schedule_id: str, size_byt
     Raises ApiError: 409, there are as many as the tenant may have. StorageFullError: it has stored as many bytes.
     """
     most = container.settings.schedules_per_tenant
-    before, count = await container.ports.kept_schedules.put(tenant, schedule_id, size_bytes)
+    before, sizes = await container.ports.kept_schedules.put(tenant, schedule_id, size_bytes)
     try:
-        if before is None and 0 < most < count:
-            detail = f"tenant {tenant!r} has {count - 1} schedules, and SCHEDULES_PER_TENANT allows {most}: delete some"
-            raise ApiError(409, detail)
-        await container.commands.quota.check(tenant)
+        if before is None and 0 < most < len(sizes):
+            found = f"tenant {tenant!r} has {len(sizes) - 1} schedules"
+            raise ApiError(409, f"{found}, and SCHEDULES_PER_TENANT allows {most}: delete some")
+        await container.commands.quota.check(tenant, lasting_bytes=sum(sizes))
     except BatonError:
         await _as_before(container, tenant, schedule_id, before)
         raise

@@ -35,7 +35,6 @@ from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.effects import Changes
 from baton.engine.state import Job
 from baton.sdk.records.limits import Used
-from baton.sdk.records.transcript import FOREVER_MS
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton.store.transport.redis_rest import Command
@@ -125,12 +124,9 @@ class StoredBytes:
         self._redis = connection
 
     async def sums(self, tenant: str) -> dict[int, int]:
-        """Return expiry (ms) → bytes; also times that are over, and sums below zero. Schedules stay for ever."""
-        found, of_schedules = await self._redis.pipeline(
-            ["HGETALL", keys.stored_bytes_key(tenant)], ["HVALS", keys.schedules_key(tenant)]
-        )
-        sums = {int(until_ms): int(size) for until_ms, size in (found or {}).items()}
-        return sums | ({FOREVER_MS: sum(map(int, of_schedules))} if of_schedules else {})
+        """Return expiry (ms) → bytes; also times that are over, and sums below zero."""
+        found = await self._redis.execute("HGETALL", keys.stored_bytes_key(tenant))
+        return {int(until_ms): int(size) for until_ms, size in (found or {}).items()}
 
     async def add(self, tenant: str, more: BytesAdded) -> None:
         key, patch = keys.stored_bytes_key(tenant), Patch(0)
@@ -160,13 +156,13 @@ class KeptSchedules:
         """Return the schedules of a tenant; the queue may not have one of them (yet)."""
         return sorted(await self._redis.execute("HKEYS", keys.schedules_key(tenant)) or ())
 
-    async def put(self, tenant: str, schedule_id: str, size_bytes: int) -> tuple[int | None, int]:
-        """Enter a schedule; return its bytes before, None if it is new, and how many there are with it."""
+    async def put(self, tenant: str, schedule_id: str, size_bytes: int) -> tuple[int | None, list[int]]:
+        """Enter a schedule; return its bytes before, None if it is new, and those of each one that is there now."""
         key = keys.schedules_key(tenant)
-        before, _, count = await self._redis.pipeline(
-            ["HGET", key, schedule_id], ["HSET", key, schedule_id, size_bytes], ["HLEN", key]
+        before, _, sizes = await self._redis.pipeline(
+            ["HGET", key, schedule_id], ["HSET", key, schedule_id, size_bytes], ["HVALS", key]
         )
-        return None if before is None else int(before), int(count)
+        return None if before is None else int(before), [int(size) for size in sizes]
 
     async def seen(self, tenant: str, schedule_id: str, size_bytes: int) -> None:
         """Enter a schedule that is there, unless it is entered."""

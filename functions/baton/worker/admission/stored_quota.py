@@ -1,10 +1,11 @@
 """The quota of bytes that a tenant has stored: what would exceed it is refused before anything is published or stored.
 
-Jobs count, files of sessions, events of a tenant's own, events, messages and scores for its jobs, and its schedules,
-which never expire (their bytes stand with them: KeptSchedules). Invariant: without a
-limit nothing is read or counted. With one, a submission reads it once more; its additions and those of its job's end
-travel with their admission updates. A store that does not answer refuses no job. Sums may miss a
-job or have one too many (a crash between a deletion and its count): never for longer than its data would be kept.
+Jobs count, files of sessions, events of a tenant's own, and events, messages and scores for its jobs. Schedules never
+expire, and their bytes stand with them (KeptSchedules): a new one has to fit beside all else, but a submission, which
+pays for each command, does not read them. Invariant: without a limit nothing is read or counted. With one, a
+submission reads it once more; its additions and those of its job's end travel with their admission updates. A store
+that does not answer refuses no job. Sums may miss a job or have one too many (a crash between a deletion and its
+count): never for longer than its data would be kept.
 """
 
 import logging
@@ -27,6 +28,7 @@ from baton.engine.commit.stored_bytes import (
 from baton.engine.effects import Changes
 from baton.engine.state import Job, Usage
 from baton.sdk.clock import Clock
+from baton.sdk.records.transcript import FOREVER_MS
 from baton.settings.settings import Settings
 from baton.store.redis.totals import StoredBytes
 from baton_events.errors import StorageFullError, StoreError, TooLargeError
@@ -46,15 +48,15 @@ class StoredQuota:
         self._of_files = Keeping(max(retention_ms, LEAST_FILE_MS))
         self._of_events = Keeping(max(retention_ms, LEAST_EVENT_MS))
 
-    async def check(self, tenant: str, size_bytes: int = 0) -> None:
-        """Check that a tenant may store this many bytes more.
+    async def check(self, tenant: str, size_bytes: int = 0, *, lasting_bytes: int = 0) -> None:
+        """Check that a tenant may store this many bytes more; `lasting_bytes`: what it has beside, without end.
 
         Raises StorageFullError: there is no room for them now. TooLargeError: there never is.
         """
         if self._stored is None:
             return
         try:
-            sums = await self._stored.sums(tenant)
+            sums = {**await self._stored.sums(tenant), FOREVER_MS: lasting_bytes}
             now_ms = self._clock.now_ms()
             await self._forget(self._stored, tenant, sums, now_ms)
         except StoreError as error:
