@@ -263,7 +263,8 @@ async def test_a_later_job_of_the_session_is_given_it() -> None:
     await chat.stage.run()
     await chat.submit("job_3", "three")
     await chat.stage.run()
-    assert chat.model.found[-1][:2] == (User("one\n\ntwo"), ModelMessage("answer 2"))
+    told = User('[Its calls:]\n- look {}: completed. Its result: "seen"', note=True)
+    assert chat.model.found[-1][:3] == (User("one\n\ntwo"), told, ModelMessage("answer 2"))
 
 
 async def test_who_fails_tells_nothing_more() -> None:
