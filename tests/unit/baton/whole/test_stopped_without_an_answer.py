@@ -13,8 +13,9 @@ from baton import Agent, Budget, Call, Limits, Registry, ScriptedModel, Step, sl
 from baton.pydantic_ai import durable
 from baton.sdk.models.model import ModelAnswer, ModelRequest, ToolMessage
 from baton.testing import Reject, Run, Simulation
+from baton.worker.commands.audience import NOT_COMPLETED
 from tests.unit.baton.kit.listening import Listening
-from tests.unit.baton.server.api.client import api_with
+from tests.unit.baton.server.api.client import ACME, ADMIN, api_with
 from tests.unit.baton.server.protocols.a2a import test_tasks as a2a
 from tests.unit.baton.server.protocols.ag_ui import test_runs as ag_ui
 from tests.unit.baton.server.protocols.mcp.calling import Client, text_of
@@ -146,18 +147,26 @@ def exposed(kind: str, **more: Any) -> Registry:
     return Registry([CHILDREN[kind](description="Looks.", **more)])
 
 
+@pytest.mark.parametrize(("key", "shows_errors"), [(ACME, False), (ACME, True), (ADMIN, False)])
 @pytest.mark.parametrize("kind", CHILDREN)
-async def test_mcp_a2a_and_ag_ui_say_so(kind: str) -> None:
-    async with api_with(exposed(kind, expose={"mcp", "a2a"})) as api:
-        result = await Client(api).called("child")
+async def test_mcp_a2a_and_ag_ui_say_so(kind: str, key: str, shows_errors: bool) -> None:
+    """Clients get the error's type, one sentence and the job's id; operators its text, and clients by a setting."""
+    async with api_with(exposed(kind, expose={"mcp", "a2a"}), chat_shows_errors=shows_errors) as api:
+        result = await Client(api, key=key).called("child")
         assert result["isError"]
-        assert TOLD in text_of(result)
-        task = await a2a.task(api, "child", a2a.HELLO)
+        task = await a2a.task(api, "child", a2a.HELLO, key)
         assert task["status"]["state"] == "TASK_STATE_FAILED"
-        assert TOLD in str(task["status"])
         assert "artifacts" not in task
-        last = ag_ui.events_of(await ag_ui.send(api, "child", ag_ui.run_input("r1", ag_ui.user("m1", "Look."))))[-1]
-        assert last["type"] == "RUN_ERROR"
+        run = ag_ui.run_input("r1", ag_ui.user("m1", "Look."))
+        last = ag_ui.events_of(await ag_ui.send(api, "child", run, key))[-1]
+        assert (last["type"], last["code"]) == ("RUN_ERROR", "limit_exceeded")
+        failed = text_of(result), task["status"]["message"]["parts"][0]["text"]
+        if key == ADMIN or shows_errors:
+            assert all(text.endswith(TOLD) for text in failed)
+            assert TOLD in last["message"]
+        else:
+            assert all(text.startswith(f"limit_exceeded: {NOT_COMPLETED} (job_") for text in failed)
+            assert last["message"].startswith(f"{NOT_COMPLETED} (job_")
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
