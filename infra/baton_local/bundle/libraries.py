@@ -113,6 +113,7 @@ _NOT_RUN = (
     "httptools/**/*.pyx",
     "httpx/_main.py",
     "anyio/pytest_plugin.py",
+    "anyio/_backends/_trio.py",
     "pydantic/mypy.py",
     "pydantic/v1/_hypothesis_plugin.py",
     "pydantic/v1/mypy.py",
