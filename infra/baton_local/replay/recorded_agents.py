@@ -29,6 +29,7 @@ class RecordedModel:
     def __init__(self, real: Model, play: Play) -> None:
         self.name = real.name
         self.reads_history = real.reads_history
+        self.takes_files = getattr(real, "takes_files", ())
         self._play = play
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:

@@ -49,7 +49,7 @@ class ChatFiles:
             return history
         own = named_files(history.transcript) if names_some else ()
         if takes and own:
-            history = replace(history, transcript=tuple([_taken(entry, takes) for entry in history.transcript]))
+            history = with_refused(history, takes)
             own = named_files(history.transcript)
         named = [*own, *[file for files in returned.values() for file in files]]
         if not named:
@@ -94,6 +94,11 @@ def _and_returned(known: _Returned, results: Sequence[tuple[str, Mapping[str, An
 
     of_files = [(call_id, each) for call_id, each in results if files_in_result(each.get("ok"))]
     return (*known, *[(call_id, files) for call_id, each in of_files if (files := sent_files(each))])
+
+
+def with_refused(history: History, takes: Callable[[str], bool]) -> History:
+    """Return the history whose earlier files of other types count as refused: a model is told their names alone."""
+    return replace(history, transcript=tuple([_taken(entry, takes) for entry in history.transcript]))
 
 
 def _taken(entry: dict[str, Any], takes: Callable[[str], bool]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.contained import CutShortError, traceback_of
 from baton.store.redis.reader import Reader
 from baton.worker.conversation import exchanges
-from baton.worker.executors.chat_files import ChatFiles, FileGoneError
+from baton.worker.executors.chat_files import ChatFiles, FileGoneError, with_refused
 from baton.worker.executors.executor import is_for_the_queue
 from baton.worker.executors.history import build_prompt, kinds_of, prompt_again
 from baton.worker.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed, runner_turn
@@ -173,9 +173,9 @@ class ModelTurn:
 
     async def _with_files(self, effect: CallModel, history: History, agent: Agent) -> History:
         """Return the history with the files that the agent's model takes; a runner has those of results itself."""
-        if self._files is None:
-            return history
         takes = partial(agent_takes, self._registry, agent)
+        if self._files is None:  # a replay has no contents
+            return with_refused(history, takes) if "session" in kinds_of(history) else history
         return await self._files.filled(effect.job, history, takes, results=agent.runner is None)
 
     async def _answer(

@@ -120,11 +120,16 @@ class Echo:
         return ModelAnswer(f"{len(request.messages)} messages")
 
 
-def talking() -> Registry:
-    return Registry([Agent(name="talks", model=Echo())])
+class Seeing(Echo):
+    takes_files = ("image/*",)
 
 
-async def recorded_second(stage: Stage) -> dict[str, Any]:
+def talking(model: Echo) -> Registry:
+    return Registry([Agent(name="talks", model=model)])
+
+
+async def recorded_second(registry: Registry) -> dict[str, Any]:
+    stage = Stage(registry=registry)
     for number in (1, 2):
         stage.clock.ms += 1_000
         job = stage.job("talks", f"job_{number}", session="chat-1")
@@ -133,16 +138,17 @@ async def recorded_second(stage: Stage) -> dict[str, Any]:
         await Sessions(stage.container).submit(job, task)
         await stage.run()
     sources = await collect(stage.reader, "job_2")
-    return recording("job_2", sources, requested_texts(talking(), "talks"))
+    return recording("job_2", sources, requested_texts(registry, "talks"))
 
 
-async def test_what_was_recorded_before_is_sent_again() -> None:
-    """As it is recorded; another conversation is seen as a difference."""
-    document = await recorded_second(Stage(registry=talking()))
+@pytest.mark.parametrize("model", [Echo(), Seeing()])
+async def test_what_was_recorded_before_is_sent_again(model: Echo) -> None:
+    """As it is recorded, files that the model does not take by name; another conversation is seen as a difference."""
+    document = await recorded_second(talking(model))
     entry = document["job"]["transcript"][1]
     assert (entry["role"], [shown["question"] for shown in entry["exchanges"]]) == ("session", ["question 1"])
     assert (len(entry["exchanges"][0]["files"]), len(document["job"]["transcript"][0]["files"])) == (1, 1)
     assert document["job"]["result"] == {"answer": "3 messages"}
-    assert difference(document, talking()) == ""
+    assert difference(document, talking(model)) == ""
     entry["exchanges"][0]["answer"] = "something else"
-    assert difference(document, talking()) != ""
+    assert difference(document, talking(model)) != ""
