@@ -1,10 +1,8 @@
 """Each key that is a tenant's has the tenant in it: the paths of two tenants fail as soon as one key has lost it."""
 
 import inspect
-import sys
 from collections.abc import Callable
-from functools import wraps
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -59,18 +57,24 @@ def test_each_key_of_a_tenant_has_a_path() -> None:
 
 
 def lose_tenant(monkeypatch: pytest.MonkeyPatch, key: Callable[..., Any]) -> None:
-    """Take the tenant out of a key, wherever it is made."""
+    """Take the tenant out of a key, in the function itself: so for each module that has it, loaded or forgotten."""
+    assert inspect.isfunction(key)
     signature = inspect.signature(key)
+    whole = FunctionType(key.__code__, key.__globals__, key.__name__, key.__defaults__, key.__closure__)
+    whole.__kwdefaults__ = key.__kwdefaults__
 
-    @wraps(key)
     def without(*args: Any, **named: Any) -> Any:
         bound = signature.bind(*args, **named)
         bound.arguments["tenant"] = "any"
-        return key(*bound.args, **bound.kwargs)
+        return whole(*bound.args, **bound.kwargs)
 
-    for module in [each for name, each in sys.modules.items() if name.startswith("baton")]:
-        for name in [name for name, value in vars(module).items() if value is key]:
-            monkeypatch.setattr(module, name, without)
+    def lost(*args: Any, **named: Any) -> Any:
+        return globals()["key_without_tenant"](*args, **named)  # Those of the module that makes the key.
+
+    monkeypatch.setitem(key.__globals__, "key_without_tenant", without)
+    monkeypatch.setattr(key, "__defaults__", None)
+    monkeypatch.setattr(key, "__kwdefaults__", None)
+    monkeypatch.setattr(key, "__code__", lost.__code__)
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.__name__)
