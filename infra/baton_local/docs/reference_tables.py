@@ -47,8 +47,8 @@ _MB_MS = int(_FUNCTION_MB * 1000 * (TURNS * MODEL_SECONDS + CALLS * TOOL_SECONDS
 
 # Five tool calls one after another, with its backup message a minute later; by CONTINUATION.
 TYPICAL: Mapping[str, Paid] = {
-    "inline": Paid(messages=2, deliveries=2, commands=93, size_bytes=45_200, mb_ms=_MB_MS, model_usd=0.0),
-    "queue": Paid(messages=12, deliveries=12, commands=128, size_bytes=49_700, mb_ms=_MB_MS, model_usd=0.0),
+    "inline": Paid(messages=2, deliveries=2, commands=93, size_bytes=46_200, mb_ms=_MB_MS, model_usd=0.0),
+    "queue": Paid(messages=12, deliveries=12, commands=128, size_bytes=50_800, mb_ms=_MB_MS, model_usd=0.0),
 }
 # A sweep of an idle deployment: each hour; while jobs hold slots each minute, where it also looks at those.
 SWEEP = Paid(messages=1, deliveries=1, commands=10, size_bytes=900, mb_ms=512 * 50, model_usd=0.0)
