@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from baton.sdk.agents.runner import Recorded
-from baton.sdk.models.model import ModelError
+from baton.sdk.models.model import NEWER_STATE, ModelError
 from baton.sdk.records.transcript import STRETCH
 from baton.sdk.workflows.code_run import CodeRun, Stretch
 from baton.sdk.workflows.step_call import Step
@@ -71,7 +71,7 @@ def recorded_stretch(entry: Mapping[str, Any]) -> RecordedStretch:
     kept: Mapping[str, Any] = (entry.get("provider") or {}).get(STRETCH) or {}
     if kept.get("v") != STRETCH_VERSION:
         message = f"turn {entry['turn']} has a stretch of version {kept.get('v')!r}, this code knows {STRETCH_VERSION}"
-        raise ModelError(message, retryable=True, type="newer_state")
+        raise ModelError(message, retryable=True, type=NEWER_STATE)
     return RecordedStretch(
         *(entry["calls"], kept["at"], kept["now"], tuple(kept["numbers"]), tuple(kept["digests"])),
         *(tuple(kept["taken"]), kept.get("cancelled", False), tuple(kept.get("patched", ()))),

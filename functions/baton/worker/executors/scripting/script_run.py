@@ -19,6 +19,7 @@ from baton.engine.step_results import ModelFailed, ScriptEnded, ScriptWaits, Ste
 from baton.sdk.agents.code_mode import without_secrets
 from baton.sdk.agents.registry import Registry, UnknownAgentError, has_servers
 from baton.sdk.code_mode.places import SCRIPTS_AT_ONCE
+from baton.sdk.models.model import NEWER_STATE
 from baton.sdk.records.limits import SNAPSHOT_LIMIT_BYTES
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.redaction import KnownSecrets
@@ -91,7 +92,7 @@ def _stretch(
     except WorkerDiedError:
         return _failed(running.script, "The script's process died: it may have used too much memory.")
     except StateRefusedError as error:
-        return ModelFailed(Failure("newer_state", f"the script's state is refused: {error}", retryable=True))
+        return ModelFailed(Failure(NEWER_STATE, f"the script's state is refused: {error}", retryable=True))
 
 
 def _outcomes(script: Script, news: tuple[str, ...], results: Mapping[str, Any]) -> dict[int, Any]:
