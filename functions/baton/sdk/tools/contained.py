@@ -5,7 +5,7 @@ Invariant: the caller is cancelled only from outside, never by the foreign code.
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -121,8 +121,9 @@ def traceback_of(error: BaseException) -> str:
     """Format the error with its traceback, and its causes with theirs: each begins at the foreign code."""
     try:
         formatted = traceback.TracebackException.from_exception(error)
-        found = has_place(error)
-        for each, part in _with_causes(error, formatted):
+        shown = list(_with_causes(error, formatted))
+        found = _has_place(shown)
+        for each, part in shown:
             part.stack[:] = part.stack[_before(each, found=found) :]
         return "".join(formatted.format()).rstrip()
     except Exception:  # noqa: BLE001 - an error's own text and notes are foreign code, too
@@ -131,8 +132,11 @@ def traceback_of(error: BaseException) -> str:
 
 def has_place(error: BaseException) -> bool:
     """Return whether the error, or a cause of it, has passed through code that is no library's here."""
-    formatted = traceback.TracebackException.from_exception(error)
-    return any(not _is_called(each) for each, _ in _with_causes(error, formatted))
+    return _has_place(_with_causes(error, traceback.TracebackException.from_exception(error)))
+
+
+def _has_place(shown: Iterable[tuple[BaseException, traceback.TracebackException]]) -> bool:
+    return any(not _is_called(each) for each, _ in shown)
 
 
 def _with_causes(
