@@ -241,7 +241,7 @@ SETTINGS = (
             "BYTES_KEPT_PER_TENANT",
             "0",
             "bytes",
-            "most that a tenant may store: jobs, files, events, schedules; 0: no limit",
+            "most that a tenant may store: jobs, files, events; a new schedule has to fit beside; 0: no limit",
             whole(0, 1_000_000_000_000),
         ),
         Setting(
