@@ -17,7 +17,7 @@ from baton.store.records.jobs import Snapshot
 from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.commands.submit import check_task
 from baton.worker.container import Container
-from baton_events.errors import SessionBusyError, UnknownJobError
+from baton_events.errors import JobGoneError, SessionBusyError, UnknownJobError
 from baton_events.ids import canonical_json, digest
 from baton_events.schema import Steering
 
@@ -128,9 +128,15 @@ class Sessions:
         return [snapshot for snapshot in line if not snapshot.job.ended]  # an entry may briefly outlive its job
 
     async def stop(self, jobs: list[Job], by: str, *, rolls_back: bool = False) -> list[Job]:
-        """Cancel jobs, the last in line first, so that none of them starts meanwhile; return them as they are now."""
-        cancel = self._container.commands.cancel
-        return [(await cancel(job, by, rolls_back=rolls_back)).job for job in reversed(jobs)][::-1]
+        """Cancel jobs, the last in line first, so that none of them starts meanwhile; return them as they are now.
+
+        One that was deleted meanwhile has ended: its entry in line outlives it.
+        """
+        stopped = list[Job]()
+        for job in reversed(jobs):
+            with suppress(JobGoneError):
+                stopped.append((await self._container.commands.cancel(job, by, rolls_back=rolls_back)).job)
+        return stopped[::-1]
 
 
 def _other_message() -> ApiError:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from baton.server.api.session_line import Sessions
 from baton.server.api.sessions import chat
 from baton.server.api.sessions.sessions import NOTHING_RUNS
 from baton_events.errors import MemoryUnavailableError
@@ -85,6 +86,16 @@ async def test_an_edited_message_takes_the_place_of_the_old_one(api: Api) -> Non
     messages = (await api.request("GET", "/api/sessions/chat-1")).json()["messages"]
     assert [one["parts"][0]["text"] for one in messages if one["role"] == "user"] == ["hello", "good bye"]
     assert messages[-1]["id"] == edited
+
+
+async def test_who_was_deleted_meanwhile_hinders_no_stop(api: Api) -> None:
+    """Its place in line outlives it: whoever stops the line, or interrupts it by a message, has met it there."""
+    gone, waits = [(await api.submitted(sessionId="chat-1", taskDescription="wait")) for _ in range(2)]
+    line = await Sessions(api.stage.container).line("acme", "chat-1")
+    await api.request("PATCH", f"/api/agent-jobs/{gone['id']}", json={"action": "cancel"})
+    assert (await api.request("DELETE", f"/api/agent-jobs/{gone['id']}")).status_code == 204
+    stopped = await Sessions(api.stage.container).stop([snapshot.job for snapshot in line], "another message")
+    assert [(job.id, job.status) for job in stopped] == [(waits["id"], "cancelled")]
 
 
 async def test_a_session_is_stopped(api: Api) -> None:
