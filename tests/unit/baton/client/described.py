@@ -48,6 +48,8 @@ BY_ADMINS = {
     "DELETE /api/admin/subjects/{subject_id}",
 }
 NOT_SENT = {"trigger", "messageId"}  # what `useChat` sends to have a message answered anew
+# By method: fields of its operation's body that belong to another action.
+OF_ANOTHER_ACTION = {"cancel": {"from"}, "retry": {"force"}}
 EXPECTED = {operation for operation in ACCESS if operation not in LEFT_OUT} | BY_ADMINS
 
 
