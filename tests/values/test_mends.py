@@ -42,7 +42,7 @@ Mend = tuple[str, Any, str, Any, Door]
 MENDS: list[Mend] = [
     ("an error's text is read as it is", tool_run, "text_of", str, an_error),
     ("what a model answers is not made JSON", model_call, "plain", _as_it_is, an_answer_of_a_runner),
-    ("what a tool waits for is not made JSON", executor, "plain", _as_it_is, a_wait),
+    ("what a tool waits for is not made JSON", executor, "bounded_plain", _as_it_is, a_wait),
     ("a count is taken as it is", model_call, "count", _as_it_is, a_usage),
     ("a wait is taken as it is", executor, "wait_seconds", _as_it_is, a_tool_error),
     ("half a character stays", json_value, "storable", _as_it_is, a_result),
