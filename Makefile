@@ -79,13 +79,13 @@ imports: $(READY)
 	@said=$$($(BIN)/lint-imports --no-logo) && echo "$$said" | tail -1 || { echo "$$said"; exit 1; }
 
 docs: $(READY) ## write the generated parts of the documentation anew
-	@$(BIN)/python -m baton_local.docs
+	@$(BIN)/python -m tests.docs.generated
 
 gallery: $(READY) ## take the pictures of the console in docs/gallery anew
 	@$(PYTEST) -q tests/browser/test_gallery.py --gallery
 
 docs-check: $(READY)
-	@$(BIN)/python -m baton_local.docs --check
+	@$(BIN)/python -m tests.docs.generated --check
 
 SECONDS ?= 360
 SEED ?= 1000000

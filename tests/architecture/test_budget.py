@@ -18,8 +18,8 @@ from baton.settings.table import SETTINGS
 from baton.worker.container import Container, Ports
 from baton.worker.wiring import real_ports
 from baton_local.cli.main import main
-from baton_local.docs.endpoint_tables import api_routes
 from tests.architecture.source_files import ROOT, SourceFile, production_files, source_files
+from tests.docs.generated.wire import api_routes
 
 # Each layer with its folders. The doors, one file each below `baton`, hand on what users write with.
 LAYERS: Mapping[str, tuple[str, ...]] = {

@@ -1,8 +1,11 @@
 """The path of one event through our code: frames from its request to the store's requests, and modules entered.
 
+The picture in docs/architecture.md is a trace of it.
+
 One `agent.tool.call` over the real adapters, the local Redis and the local queue. A shorter path lowers the numbers.
 """
 
+import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,16 +42,19 @@ pytestmark = pytest.mark.bridge
 REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 4, "modules": 81}
 BASE = "http://127.0.0.1:9"
 OURS = tuple(f"{ROOT / PACKAGES[name]}/" for name in ("baton", "baton_events"))
+PICTURE = re.findall(r"^( +)([\w.]+: [\w.]+)", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
+PICTURED = {name for _, name in PICTURE}
 REQUEST, EXCHANGE = Batcher.send.__code__, Connection.exchange.__code__
 
 
 @dataclass
 class Trace:
-    """What was entered: modules, in order, and our frames wherever a request was asked for or sent."""
+    """What was entered: modules and the picture's functions, and our frames where a request was asked for or sent."""
 
     modules: dict[str, None] = field(default_factory=dict[str, None])
     requested: list[list[str]] = field(default_factory=list[list[str]])
     sent: list[list[str]] = field(default_factory=list[list[str]])
+    pictured: dict[FrameType, tuple[str, str]] = field(default_factory=dict[FrameType, tuple[str, str]])
 
     def entered(self, frame: FrameType, event: str, _: object) -> None:
         """As `sys.setprofile` reports it."""
@@ -60,9 +66,18 @@ class Trace:
             self.requested.append(_stack(frame))
         elif code is EXCHANGE:
             self.sent.append(_stack(frame))
+        if (name := _named(frame)) in PICTURED and frame not in self.pictured:
+            depth, caller = 1, frame.f_back
+            while caller is not None:
+                depth, caller = depth + (_named(caller) in PICTURED), caller.f_back
+            self.pictured[frame] = ("  " * depth, name)
 
     def longest(self, stacks: Iterable[list[str]], by: str) -> list[str]:
         return max((stack for stack in stacks if any(by in frame for frame in stack)), key=len)
+
+
+def _named(frame: FrameType) -> str:
+    return f"{frame.f_globals.get('__name__', '').removeprefix('baton.')}: {frame.f_code.co_qualname}"
 
 
 def _stack(frame: FrameType | None) -> list[str]:
@@ -157,3 +172,4 @@ def test_an_event_takes_no_longer_path(trace: Trace) -> None:
     for title, names in found.items():
         sys.stdout.write("\n  ".join([f"{len(names)} {title}:", *names]) + "\n")
     assert {title: len(names) for title, names in found.items()} == REACHED
+    assert list(trace.pictured.values()) == PICTURE

@@ -42,12 +42,11 @@ def _files(packages: Collection[str], *suffixes: str) -> set[str]:
         for name, place in PACKAGES.items()
         if name in packages
         for path in (ROOT / place).rglob("*")
-        if path.suffix in suffixes and "infra/baton_local/docs" not in path.as_posix()
+        if path.suffix in suffixes
     }
 
 
 def test_they_have_every_module_the_scripts_and_the_sample_library(wheels: Wheels) -> None:
-    """Each has its packages, but for the generator of this repository's pages."""
     suffixes, data = {".lua", ".md", ".html", ".css", ".js", ".svg", ".sh"}, set[str]()
     for wheel, packages in ((wheels.production, PACKAGES.keys() - LOCAL), (wheels.local, LOCAL)):
         assert {name for name in wheel.namelist() if name.endswith(".py")} == _files(packages, ".py")

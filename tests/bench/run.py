@@ -21,12 +21,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from baton_local.docs.__main__ import replace_block
 from baton_local.redis.valkey import ServerNotFoundError, find_server
 from tests.bench.installing import Installed, installed
 from tests.bench.peers.environment import environment
 from tests.bench.report import Report, report
 from tests.bench.rows import ROWS, Row
+from tests.docs.generated.__main__ import replace_block
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".baton" / "bench" / "results.json"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from baton_local.docs.reference_tables import CALLS, TURNS, TYPICAL
+from tests.docs.generated.operators import CALLS, TURNS, TYPICAL
 from tests.e2e.dev_stack import stacks
 from tests.e2e.ledger_agents import CALLS as MADE
 from tests.e2e.meters import BridgeMeters, Units
@@ -39,7 +39,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Units]]
 
 @pytest.mark.parametrize("mode", ["inline", "queue"])
 def test_a_typical_job_uses_what_the_page_says(used: dict[str, Units], mode: str) -> None:
-    """Neither more nor less: else `infra/baton_local/docs/reference_tables.py` has to be written anew."""
+    """Neither more nor less: else `tests/docs/generated/operators.py` has to be written anew."""
     counted, shown = used[mode], TYPICAL[mode]
     assert (counted.messages, counted.deliveries) == (shown.messages, shown.deliveries)
     for name in ("commands", "size_bytes"):

@@ -7,7 +7,7 @@ are those of `baton.settings.service_prices`, and use is what its ledger and the
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 import click
 from msgspec.structs import fields
@@ -21,22 +21,7 @@ from tests.contract.coverage.differences import DIFFERENCES
 from tests.contract.coverage.javascript_surface import javascript_methods
 from tests.contract.coverage.not_emulated import NOT_EMULATED, left_out
 from tests.contract.coverage.surface import python_methods, synchronous
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return the table, one line a row, without a last line break."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_cell(text) for text in line)} |" for line in lines)
-
-
-def markdown_list(rows: Iterable[tuple[str, str]]) -> str:
-    """Return a list of names, each with what it means if that is known: for parameters and options."""
-    return "\n".join(f"- `{name}`: {' '.join(what.split())}" if what else f"- `{name}`" for name, what in rows)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
+from tests.docs.generated.markdown import markdown_list, markdown_table
 
 # Assumed: how long functions wait for models and tools. Turns and calls are those of the typical job.
 MODEL_SECONDS, TOOL_SECONDS = 2.0, 0.2
@@ -92,15 +77,10 @@ def price_table() -> str:
 
 def _month(jobs: int) -> Paid:
     sweeps = _MINUTES if jobs >= _BUSY_FROM else _HOURS
-    return _sum(_times(TYPICAL["inline"], jobs), _times(SWEEP, sweeps))
-
-
-def _times(used: Paid, count: int) -> Paid:
-    return Paid(**{each.name: getattr(used, each.name) * count for each in fields(Paid)})
-
-
-def _sum(one: Paid, other: Paid) -> Paid:
-    return Paid(**{each.name: getattr(one, each.name) + getattr(other, each.name) for each in fields(Paid)})
+    inline = TYPICAL["inline"]
+    return Paid(
+        **{each.name: getattr(inline, each.name) * jobs + getattr(SWEEP, each.name) * sweeps for each in fields(Paid)}
+    )
 
 
 def _dollars(cost: Cost) -> list[str]:
@@ -114,7 +94,7 @@ def _shown(usd: float) -> str:
     return f"{usd:.2f}" if usd >= _CENTS_FROM else f"{usd:.6f}".rstrip("0").rstrip(".")
 
 
-HEAD = """\
+_HEAD = """\
 # Every setting of Baton. Copy this file to .env, fill in what is needed and what you want otherwise; `baton dev` needs
 # none of it. `baton doctor --env-file .env` says what is wrong. Keep the file to yourself: it holds secrets.
 # Generated from functions/baton/settings/table.py by `make docs`.
@@ -122,15 +102,13 @@ HEAD = """\
 
 
 def env_example() -> str:
-    return "\n".join([HEAD, *(_lines(setting) for setting in ALL_SETTINGS)])
-
-
-def _lines(setting: Setting) -> str:
-    alias = f"or {setting.alias}" if setting.alias else ""
-    notes = ", ".join(filter(None, [setting.unit, "secret" * setting.secret, "needed" * setting.needed, alias]))
-    note = f" ({notes})" if notes else ""
-    assignment = f"#{setting.name}={setting.default}" if setting.default else f"{setting.name}="
-    return f"# {setting.help}{note}\n{assignment}\n"
+    lines = [_HEAD]
+    for setting in ALL_SETTINGS:
+        alias = f"or {setting.alias}" if setting.alias else ""
+        notes = ", ".join(filter(None, [setting.unit, "secret" * setting.secret, "needed" * setting.needed, alias]))
+        assignment = f"#{setting.name}={setting.default}" if setting.default else f"{setting.name}="
+        lines.append(f"# {setting.help}{notes and f' ({notes})'}\n{assignment}\n")
+    return "\n".join(lines)
 
 
 _READERS = (EVERYWHERE, WEBHOOKS, API)

@@ -9,7 +9,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from msgspec import Struct
@@ -20,23 +20,15 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool
 from baton.testing.report import Report
 from baton.testing.simulation import Simulation
-from baton_local.docs.reference_tables import markdown_list
+from tests.docs.generated.markdown import markdown_list
 
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):$")
 _ENTRY = re.compile(r"^ {4}(\w+): (.*)$")
 _NAMED = ("Args", "Attributes")
 
 
-@dataclass(frozen=True)
-class DocstringParts:
-    """`text` is all that stands in no section; `parameters` has a sentence or more for a name."""
-
-    text: str
-    parameters: dict[str, str]
-
-
-def docstring_parts(docstring: str) -> DocstringParts:
-    """Take a docstring without indentation apart; what it returns and raises is left out."""
+def docstring_parts(docstring: str) -> tuple[str, dict[str, str]]:
+    """Return the text that stands in no section, and what is said of each parameter; the rest is left out."""
     text: list[str] = []
     parameters: dict[str, str] = {}
     section, name = "", ""
@@ -51,7 +43,7 @@ def docstring_parts(docstring: str) -> DocstringParts:
             parameters[name] = entry[2]
         elif section in _NAMED and name and line.strip() and started is None:
             parameters[name] += f" {line.strip()}"
-    return DocstringParts("\n".join(text).strip(), parameters)
+    return "\n".join(text).strip(), parameters
 
 
 # Values that carry no docstring of their own.
@@ -63,29 +55,15 @@ _MODULE = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])")
 _METHODS_OF = (Report, Simulation, ToolContext)
 
 
-def baton_names() -> str:
-    """List what `from baton import …` gives."""
-    return _entries("baton")
-
-
-def baton_tools_names() -> str:
-    """List what `from baton.tools import …` gives."""
-    return _entries("baton.tools")
-
-
-def baton_testing_names() -> str:
-    """List what `from baton.testing import …` gives."""
-    return _entries("baton.testing")
+def names_of(door: str) -> str:
+    """List what `from DOOR import …` gives."""
+    module = importlib.import_module(door)  # by name: it is read here, not used
+    return "\n\n".join(_entry(name, getattr(module, name)) for name in module.__all__)
 
 
 def client_calls() -> str:
     """Return the calls of `BatonClient`; those of `AsyncBatonClient` are the same."""
     return _methods(BatonClient, but=("close", "request"))
-
-
-def _entries(name: str) -> str:
-    module = importlib.import_module(name)  # by name: it is read here, not used
-    return "\n\n".join(_entry(name, getattr(module, name)) for name in module.__all__)
 
 
 def _entry(name: str, value: Any) -> str:
@@ -96,7 +74,7 @@ def _entry(name: str, value: Any) -> str:
         return f"### `{name}`: a tool\n\n{value.description} Arguments: `{arguments}`."
     is_object = not isinstance(value, type) and not inspect.isroutine(value)  # one that is called, and has more
     described = value.__call__ if is_object else value
-    parts = [f"### `{name}`", docstring_parts(_docstring(described)).text, _parameters(described)]
+    parts = [f"### `{name}`", docstring_parts(_docstring(described))[0], _parameters(described)]
     if is_object or value in _METHODS_OF:
         kind: Any = type(value) if is_object else value
         parts += ["Methods:", _methods(kind)]
@@ -105,7 +83,7 @@ def _entry(name: str, value: Any) -> str:
 
 def _parameters(value: Any) -> str:
     """Return a list of what is described, or else a line: most records of tests explain themselves."""
-    described = docstring_parts(_docstring(value)).parameters
+    described = docstring_parts(_docstring(value))[1]
     found = [each for each in _signature(value) if not each.name.startswith("_")]
     if not described:
         return ", ".join(f"`{_parameter(each)}`" for each in found)
@@ -123,12 +101,10 @@ def _signature(value: Any) -> list[inspect.Parameter]:
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
-    default = "" if parameter.default is inspect.Parameter.empty else f" = {_default(parameter.default)}"
-    return f"{parameter.name}: {_type(parameter.annotation)}{default}"
-
-
-def _default(value: Any) -> str:
-    return f"{value.__name__}" if inspect.isfunction(value) else _shortened(repr(value))
+    default = parameter.default
+    shown = default.__name__ if inspect.isfunction(default) else _shortened(repr(default))
+    with_default = "" if default is inspect.Parameter.empty else f" = {shown}"
+    return f"{parameter.name}: {_type(parameter.annotation)}{with_default}"
 
 
 def _type(annotation: Any) -> str:

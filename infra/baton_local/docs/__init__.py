@@ -1,1 +1,0 @@
-"""Writes the generated parts of the documentation from the code, so that the two cannot differ."""
