@@ -8,9 +8,10 @@ import ipaddress
 import json
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from math import isfinite
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -91,6 +92,12 @@ def whole(minimum: int, maximum: int) -> Callable[[str], int]:
     return read
 
 
+def flag(given: str) -> bool:
+    if given.lower() not in ("true", "false", "1", "0"):
+        raise ValueError("true or false")
+    return given.lower() in ("true", "1")
+
+
 def one_of(*allowed: str) -> Callable[[str], str]:
     """Return a reader that takes one of a few words."""
 
@@ -120,7 +127,7 @@ def require_https(given: str) -> None:
         raise ValueError("a URL with https: over http, others can read and change requests")
 
 
-def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
+def urls_by_endpoint(given: str) -> tuple[tuple[str, str], ...]:
     """Read endpoints with the URLs before them."""
     what = 'a JSON object of endpoints and the URLs of their functions, such as {"/workers/sweep": "https://fn.example.com"}'
     pairs = _by_endpoint(given, what)
@@ -130,7 +137,7 @@ def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
         raise ValueError(f"{what} ({error})") from error
 
 
-def deliveries_at_once(given: str) -> tuple[tuple[str, int], ...]:
+def counts_by_endpoint(given: str) -> tuple[tuple[str, int], ...]:
     """Read endpoints with how many deliveries each may have at once; a bare number is that of each."""
     if re.fullmatch(r"[0-9]{1,19}", given):
         return tuple((endpoint, _at_once(given)) for endpoint in WEBHOOK_ENDPOINTS) if int(given) else ()
@@ -154,7 +161,7 @@ def _at_once(given: str) -> int:
     return int(given)
 
 
-def topic_prefix(given: str) -> str:
+def prefix_of_topics(given: str) -> str:
     """Check the beginning of a topic's name by the queue's rules."""
     if not re.match(_TOPIC_PREFIX, given) or given.startswith("http") or given == "api":
         raise ValueError("letters, digits, '_', '-' and '.', not beginning with http")  # qstash.md 23
@@ -168,7 +175,7 @@ def reference(given: str) -> str:
     return given
 
 
-def payload_keys(given: str) -> str:
+def keys_of_payloads(given: str) -> str:
     """Check the keys that seal payloads; none of them is shown."""
     payload_keys_in(given)
     return given
@@ -198,34 +205,59 @@ def payload_keys_in(given: str) -> tuple[tuple[str, bytes], ...]:
     return tuple(found)
 
 
-class Setting(Struct, frozen=True):
-    """One environment variable: where it goes, its default as text, its unit, and what it means.
+if TYPE_CHECKING:
+    from typing import Annotated as Annotated  # noqa: PLC0414 - for those who declare settings
+else:
 
-    `read` raises ValueError with what the value should be: "X is not …". `needed`: a deployment does not work without
-    it, unless the setting named by `instead` is there. `where`: which functions read it. `alias`: another name,
-    read where that one is not set. `own_field`: the field that has its value, where that has not its name.
+    class Annotated:
+        """Keeps what it is given: `typing`'s makes 59 calls for each field, at each start."""
+
+        def __class_getitem__(cls, given: tuple[Any, str, "Setting"]) -> tuple[Any, str, "Setting"]:
+            return given
+
+
+class Setting(Struct, frozen=True):
+    """One environment variable, as `Annotated[type, help, Setting(…)] = default` of the field that has its value.
+
+    `read` raises ValueError with what the value should be: "X is not …"; flags and a choice of words need none, and no
+    `unit`. `needed`: a deployment does not work without it, unless the setting named by `instead` is there. `where`:
+    which functions read it. `name`: the variable's, where it is not the field's. `alias`: another name, read where that
+    one is not set. The rest comes from the field; `default` is a text.
     """
 
-    name: str
-    default: str
-    unit: str
-    help: str
     read: Callable[[str], Any] = text
+    unit: str = ""
     secret: bool = False
     needed: bool = False
     instead: str = ""
     alias: str = ""
     where: str = EVERYWHERE
-    own_field: str = ""
+    name: str = ""
+    field: str = ""
+    default: str = ""
+    help: str = ""
 
-    @property
-    def field(self) -> str:
-        return self.own_field or self.name.lower()
+
+@cache
+def settings_of(record: type[Struct]) -> tuple[Setting, ...]:
+    """Return the settings that a record's fields declare, those of its bases first."""
+    defaults = dict(zip(record.__struct_fields__, record.__struct_defaults__, strict=True))
+    hints = [hint for base in reversed(record.__mro__) for hint in getattr(base, "__annotations__", {}).items()]
+    return tuple(_declared(field, defaults[field], *at) for field, at in dict(hints).items() if at.__class__ is tuple)
 
 
-def read_by(where: str, *settings: Setting) -> Iterator[Setting]:
-    """Return these settings, with who reads them."""
-    return (replace(setting, where=where) for setting in settings)
+def _declared(field: str, value: Any, kind: Any, what: str, setting: Setting) -> Setting:
+    read, unit = setting.read, setting.unit
+    if kind is bool:
+        read, unit = flag, "flag"
+    elif getattr(kind, "__origin__", None) is Literal:
+        words: tuple[str, ...] = kind.__args__
+        read, unit = one_of(*words), f"{', '.join(words[:-1])} or {words[-1]}"
+    default = str(value).lower() if kind is bool else f"{value:g}" if kind is float else str(value)
+    if not isinstance(value, str | float | int):
+        default = "{}"
+    name = setting.name or field.upper()
+    return replace(setting, name=name, field=field, read=read, unit=unit, default=default, help=what)
 
 
 def read_values(

@@ -5,6 +5,8 @@ Pure. The concrete ones are the functions' (`baton`), and those of a program tha
 
 from typing import Literal, Self
 
+from msgspec import Struct
+
 from baton_events.errors import SettingsError, join_problems
 from baton_events.schema import (
     DELIVERY_FAILED_ENDPOINT,
@@ -17,112 +19,81 @@ from baton_events.schema import (
     function_of,
 )
 from baton_events.setting import (
-    EVERYWHERE,
+    Annotated,
     Setting,
-    deliveries_at_once,
+    counts_by_endpoint,
+    keys_of_payloads,
     missing,
-    one_of,
-    payload_keys,
-    read_by,
+    prefix_of_topics,
     reference,
+    settings_of,
     tenant_name,
     token,
-    topic_prefix,
     url,
+    urls_by_endpoint,
     whole,
-    worker_urls,
 )
 
 # Pages of sweeps are heavy and in no hurry: all at once, they would take the time of the steps, fail, and come again.
 SWEEPS_AT_ONCE = 2
 
-QUEUE_SETTINGS = (
-    *read_by(
-        EVERYWHERE,
-        Setting("QSTASH_URL", "https://qstash.upstash.io", "URL", "the queue", url),
-        Setting("QSTASH_TOKEN", "", "", "token for publishing", token, secret=True, needed=True),
-        Setting(
-            "QSTASH_TOPIC_PREFIX",
-            "agent",
-            "",
-            "prefix of topic names, before a dot",
-            topic_prefix,
-            own_field="topic_prefix",
-        ),
-        Setting("PUBLISH_BY", "url", "url or topic", "how events are addressed", one_of("url", "topic")),
-        Setting("WORKER_BASE_URL", "", "URL", "where the functions are; may have a path", url, needed=True),
-        Setting(
-            "WORKER_URLS",
-            "{}",
-            '{"/workers/…": URL, …}',
-            "where functions are that are not at WORKER_BASE_URL: for each endpoint the URL before it",
-            worker_urls,
-        ),
-        Setting(
-            "MESSAGE_RETRY_DELAY_MS",
-            "10000",
-            "ms",
-            "wait before a message comes again, about; each further time twice as long, up to ten minutes",
-            whole(0, 86_400_000),
-        ),
-        Setting(
-            "DELIVERIES_AT_ONCE",
-            "{}",
-            'count, or {"/workers/…": count, …}',
-            "how many deliveries the queue may have under way at once, for each endpoint or for some; {}: no limit but "
-            f"{SWEEPS_AT_ONCE} of the sweep",
-            deliveries_at_once,
-        ),
-        Setting(
-            "MESSAGE_TIMEOUT_SECONDS",
-            "300",
-            "s",
-            "limit of one delivery (Upstash-Timeout); above the work limit; shorter where no work is done",
-            whole(2, 900),
-        ),
-        Setting(
-            "PAYLOAD_KEYS",
-            "",
-            "id:BASE64, …",
-            "keys that encrypt payloads in store and queue (extra `encryption`): the first seals, all open",
-            payload_keys,
-            secret=True,
-        ),
-        Setting(
-            "PAYLOAD_CODEC",
-            "",
-            "module:attribute",
-            "an object that encrypts payloads instead of PAYLOAD_KEYS, such as one of a KMS (`baton.PayloadCodec`)",
-            reference,
-        ),
-        Setting(
-            "TENANT",
-            "default",
-            "",
-            "whose the app events of a program are that publishes them by `emit`; elsewhere the job's or the key's",
-            tenant_name,
-        ),
-    ),
-)
 
+class QueueSettings(Struct, frozen=True):
+    """What publishing needs."""
 
-class QueueSettings:
-    """What publishing needs: base of settings that have these fields; see QUEUE_SETTINGS for units and meaning."""
+    qstash_url: Annotated[str, "the queue", Setting(url, "URL")] = "https://qstash.upstash.io"
+    qstash_token: Annotated[str, "token for publishing", Setting(token, secret=True, needed=True)] = ""
+    topic_prefix: Annotated[
+        str, "prefix of topic names, before a dot", Setting(prefix_of_topics, name="QSTASH_TOPIC_PREFIX")
+    ] = "agent"
+    publish_by: Annotated[Literal["url", "topic"], "how events are addressed", Setting()] = "url"
+    worker_base_url: Annotated[str, "where the functions are; may have a path", Setting(url, "URL", needed=True)] = ""
+    worker_urls: Annotated[
+        tuple[tuple[str, str], ...],
+        "where functions are that are not at WORKER_BASE_URL: for each endpoint the URL before it",
+        Setting(urls_by_endpoint, '{"/workers/…": URL, …}'),
+    ] = ()
+    message_retry_delay_ms: Annotated[
+        int,
+        "wait before a message comes again, about; each further time twice as long, up to ten minutes",
+        Setting(whole(0, 86_400_000), "ms"),
+    ] = 10_000
+    deliveries_at_once: Annotated[
+        tuple[tuple[str, int], ...],
+        "how many deliveries the queue may have under way at once, for each endpoint or for some; {}: no limit but "
+        f"{SWEEPS_AT_ONCE} of the sweep",
+        Setting(counts_by_endpoint, 'count, or {"/workers/…": count, …}'),
+    ] = ()
+    message_timeout_seconds: Annotated[
+        int,
+        "limit of one delivery (Upstash-Timeout); above the work limit; shorter where no work is done",
+        Setting(whole(2, 900), "s"),
+    ] = 300
+    payload_keys: Annotated[
+        str,
+        "keys that encrypt payloads in store and queue (extra `encryption`): the first seals, all open",
+        Setting(keys_of_payloads, "id:BASE64, …", secret=True),
+    ] = ""
+    payload_codec: Annotated[
+        str,
+        "an object that encrypts payloads instead of PAYLOAD_KEYS, such as one of a KMS (`baton.PayloadCodec`)",
+        Setting(reference, "module:attribute"),
+    ] = ""
+    tenant: Annotated[
+        str,
+        "whose the app events of a program are that publishes them by `emit`; elsewhere the job's or the key's",
+        Setting(tenant_name),
+    ] = "default"
 
-    qstash_url: str
-    qstash_token: str
-    topic_prefix: str
-    publish_by: Literal["url", "topic"]
-    worker_base_url: str
-    worker_urls: tuple[tuple[str, str], ...]
-    message_max_delay_seconds: int
-    message_retry_delay_ms: int
-    message_timeout_seconds: int
-    deliveries_at_once: tuple[tuple[str, int], ...]
-    queue_timeout_seconds: int
-    tenant: str
-    payload_keys: str
-    payload_codec: str
+    # The limit of one request to the queue, and the longest delay that each of its plans allows: longer ones are split.
+    queue_timeout_seconds: int = 10
+    message_max_delay_seconds: int = 604_800
+
+    def __repr__(self) -> str:
+        """Return a text without secrets: settings end up in logs."""
+        secret = {"foreign_keys", *(setting.field for setting in settings_of(type(self)) if setting.secret)}
+        shown = (f"{f}={'***' if f in secret else getattr(self, f)!r}" for f in self.__struct_fields__)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def endpoint_url(self, endpoint: str) -> str:
         """Return the public URL of an endpoint: what the queue delivers to and what signatures are checked against."""
@@ -162,3 +133,6 @@ class QueueSettings:
         if problems:
             raise SettingsError(join_problems("missing settings:", problems))
         return self
+
+
+QUEUE_SETTINGS = settings_of(QueueSettings)

@@ -17,12 +17,6 @@ _MOST_USD = 1_000_000
 API_KEY_ENTRY = r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})"
 
 
-def flag(given: str) -> bool:
-    if given.lower() not in ("true", "false", "1", "0"):
-        raise ValueError("true or false")
-    return given.lower() in ("true", "1")
-
-
 def dsn(given: str) -> str:
     """Check the address of Sentry's reports: a URL with a key in it."""
     if not re.fullmatch(rf"https?://[^@/\s:]+(:[^@/\s]*)?@{HOST}(/[^\s?#]*)?/\d+", given):
@@ -57,7 +51,7 @@ def one_or_two_urls(given: str) -> str:
     return ",".join(found)
 
 
-def api_keys(given: str) -> str:
+def hashed_keys(given: str) -> str:
     """Check entries of keys; faulty ones are counted, not shown."""
     what = "a comma list of client:TENANT:SHA256 or admin:TENANT:SHA256, as `baton keys create` prints it"
     found = [re.fullmatch(API_KEY_ENTRY, entry) for entry in _parts(given, what)]

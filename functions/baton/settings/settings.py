@@ -7,20 +7,17 @@ problem. Their names, defaults and meanings are in table.py. Nothing else reads 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from baton.sdk.records.record import Record
 from baton.sdk.records.redaction import secrets_in
 from baton.settings.limits import FILES_BYTES
-from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.settings.store import secrets_of, shown_address
-from baton.settings.table import ALL_SETTINGS
+from baton.settings.table import ALL_SETTINGS, Declared
 from baton_events.errors import SettingsError, join_problems
 from baton_events.messages import FUNCTION_TIMEOUT_SECONDS
 from baton_events.setting import Setting, missing, read_values
-from baton_events.settings import QueueSettings
 
 # The time left for the COMMIT after the work; the limit of a message's body, and the size of the envelope around an
 # outcome from outside.
@@ -35,82 +32,14 @@ _FOREIGN_SECRET = r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)"  # noq
 _PARTLY = ("resp_url", "object_store_options", "approval_webhook_url")
 
 
-class Settings(QueueSettings, Record, frozen=True):
-    """Every setting with its default, and some constants; see ALL_SETTINGS for names, units and meaning.
+class Settings(Declared, Record, frozen=True):
+    """Every setting with its default, and some constants; see `Declared` for names, units and meaning.
 
     `foreign_keys`: values of other variables with a secret's name; known only so that they are never shown.
     """
 
-    qstash_url: str = "https://qstash.upstash.io"
-    qstash_token: str = ""
-    current_signing_key: str = ""
-    next_signing_key: str = ""
-    topic_prefix: str = "agent"
-    publish_by: Literal["url", "topic"] = "url"
-    worker_base_url: str = ""
-    worker_urls: tuple[tuple[str, str], ...] = ()
-    redis_url: str = ""
-    redis_token: str = ""
-    resp_url: str = ""
-    vector_url: str = ""
-    vector_token: str = ""
-    app: str = "baton.sdk.agents:registry"
-    default_agent: str = ""
-    chat_shows_errors: bool = False
-    prices: Prices = LIST_PRICES
-    continuation: Literal["literal", "queue", "inline"] = "inline"
-    message_retry_delay_ms: int = 10_000
-    deliveries_at_once: tuple[tuple[str, int], ...] = ()
-    work_timeout_seconds: int = 120
-    changed_code_seconds: int = 86_400
-    open_workflows: int = 500
-    function_memory_mb: int = 512
-    stream_batch_bytes: int = 400
-    message_timeout_seconds: int = 300
-    store_timeout_seconds: int = 10
-    tenant: str = "default"
-    payload_keys: str = ""
-    payload_codec: str = ""
-    payload_plain: str = ""
-    result_limit_bytes: int = 1_000_000
-    object_store_url: str = ""
-    object_store_options: tuple[tuple[str, Any], ...] = ()
-    object_from_bytes: int = 65_536
-    large_result_limit_bytes: int = 100_000_000
-    file_types: str = "image/*,application/pdf,text/*,audio/*,video/*"
-    job_retention_seconds: int = 2_592_000
-    bytes_kept_per_tenant: int = 0
-    schedules_per_tenant: int = 100
-    sweep_interval_seconds: int = 60
-    operations_stream_name: str = "operations:completed"
-    operations_stream_group: str = "baton"
-    max_concurrent_jobs: int = 100
-    lambda_runtime_api: str = ""
-    api_keys: str = ""
-    operations_api_key: str = ""
-    callback_key: str = ""
-    enable_test_endpoint: bool = False
-    metrics_public: bool = False
-    sentry_dsn: str = ""
-    sentry_traces_sample_rate: float = 1.0
-    otel_endpoint: str = ""
-    otel_content: bool = False
-    log_format: Literal["json", "text"] = "json"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    alert_webhook_url: str = ""
-    approval_webhook_url: str = ""
-    approval_links: bool = False
-    rate_limit_per_minute: int = 600
-    worker_rate_limit_per_minute: int = 0
-    enable_agent_worker: bool = False
-    stream_silence_seconds: int = 0
-    event_retention_seconds: int = 86_400
-    cors_origins: str = ""
-    metrics_token: str = ""
     foreign_keys: tuple[str, ...] = ()
-
-    # The time limit of a store request holds for these, too; the interval of the sweep for the stream of outcomes.
-    queue_timeout_seconds: int = 10
+    # The time limit of a store request holds for this one, too; the interval of the sweep for the stream of outcomes.
     vector_timeout_seconds: int = 10
     operations_stream_seconds: int = 60  # 0: it is never read
     # Constants, which no deployment has a reason to change; tests have others.
@@ -124,14 +53,7 @@ class Settings(QueueSettings, Record, frozen=True):
     stream_max_length: int = 10_000  # entries of a stream that are kept at least
     prompt_limit_bytes: int = 8_000_000  # that a turn reads at once; an answer of Upstash has at most ten million
     hung_tools_limit: int = 16  # calls that may run on after their time limit; with more of them /healthz is 503
-    message_max_delay_seconds: int = 604_800  # of one message, as each plan of the queue allows; longer waits are split
     http_transport: Literal["auto", "httpx", "httptools"] = "auto"  # auto: httptools, unless respx mocks httpx
-
-    def __repr__(self) -> str:
-        """Return a text without secrets: settings end up in logs."""
-        secret = {"foreign_keys", *(setting.field for setting in ALL_SETTINGS if setting.secret)}
-        shown = (f"{f.name}={'***' if f.name in secret else getattr(self, f.name)!r}" for f in fields(self))
-        return f"Settings({', '.join(shown)})"
 
     @property
     def secret_values(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from baton_events.setting import EVERYWHERE, Setting, is_loopback, json_object, read_by, token, url, whole
+from baton_events.setting import is_loopback, json_object
 
 _ADDRESS = {
     "s3": r"s3://[A-Za-z0-9.-]+(/[\w./-]*)?",
@@ -18,7 +18,7 @@ _ADDRESS = {
 }
 
 
-def object_store_url(given: str) -> str:
+def object_stores(given: str) -> str:
     """Check the addresses of object stores; return them with commas between."""
     urls = tuple(each.strip().rstrip("/") for each in given.split(",") if each.strip())
     if not urls or any(not re.fullmatch(_ADDRESS.get(urlsplit(each).scheme, "-"), each) for each in urls):
@@ -26,7 +26,7 @@ def object_store_url(given: str) -> str:
     return ",".join(urls)
 
 
-def object_store_options(given: str) -> tuple[tuple[str, Any], ...]:
+def object_options(given: str) -> tuple[tuple[str, Any], ...]:
     what = 'a JSON object of texts, numbers and flags, such as {"region": "eu-central-1"}'
     pairs = tuple(sorted(json_object(given, what).items()))
     if any(isinstance(value, list | dict) or value is None for _, value in pairs):
@@ -34,43 +34,6 @@ def object_store_options(given: str) -> tuple[tuple[str, Any], ...]:
     if dict(pairs).get("allow_http") and not is_loopback(str(dict(pairs).get("endpoint", ""))):
         raise ValueError("without allow_http, which is for an endpoint of this machine alone")
     return pairs
-
-
-OBJECT_SETTINGS = tuple(
-    read_by(
-        EVERYWHERE,
-        Setting(
-            "OBJECT_STORE_URL",
-            "",
-            "URL, …",
-            "where large payloads are kept: `s3://`, `gs://`, `az://` or `file:///` (extra `objects`); the first is"
-            " written, all are read; none: all in the store",
-            object_store_url,
-        ),
-        Setting(
-            "OBJECT_STORE_OPTIONS",
-            "{}",
-            "JSON",
-            "options of its client: `endpoint`, `region`, `access_key_id`, `timeout`, …",
-            object_store_options,
-            secret=True,
-        ),
-        Setting(
-            "OBJECT_FROM_BYTES",
-            "65536",
-            "bytes",
-            "payloads from this size on are objects, where there is an object store",
-            whole(1_000, 100_000_000),
-        ),
-        Setting(
-            "LARGE_RESULT_LIMIT_BYTES",
-            "100000000",
-            "bytes",
-            "largest tool result where there is an object store",
-            whole(1, 1_000_000_000),
-        ),
-    )
-)
 
 
 SCHEMES = ("redis", "rediss", "unix")
@@ -161,49 +124,3 @@ def _has_place(address: str) -> bool:
 def _database(address: str) -> str:
     parts = urlsplit(address)
     return parse_qs(parts.query).get("db", [parts.path.strip("/")])[0].strip("0")
-
-
-STORE_SETTINGS = tuple(
-    read_by(
-        EVERYWHERE,
-        Setting(
-            "UPSTASH_REDIS_REST_URL",
-            "",
-            "URL",
-            "the store",
-            url,
-            own_field="redis_url",
-            needed=True,
-            instead="REDIS_URL",
-            alias="UPSTASH_REDIS_URL",
-        ),
-        Setting(
-            "UPSTASH_REDIS_REST_TOKEN",
-            "",
-            "",
-            "token of the store",
-            token,
-            own_field="redis_token",
-            secret=True,
-            needed=True,
-            instead="REDIS_URL",
-            alias="UPSTASH_REDIS_TOKEN",
-        ),
-        Setting(
-            "REDIS_URL",
-            "",
-            "URL",
-            "instead of both: a Valkey or Redis ≥ 7 over RESP, as `redis://`, `rediss://` or `unix://` (extra `redis`)",
-            store_address,
-            own_field="resp_url",
-            secret=True,
-        ),
-        Setting(
-            "EVENT_RETENTION_SECONDS",
-            "86400",
-            "s",
-            "how long the first app event of a name and key is kept for calls of `wait_for_event` that come later",
-            whole(1, 31_536_000),
-        ),
-    )
-)

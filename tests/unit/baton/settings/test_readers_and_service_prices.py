@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import fields
 
-from baton.settings.readers import api_keys
+from baton.settings.readers import hashed_keys
 from baton.settings.service_prices import LIST, Paid, Prices, cost_of
 from baton.settings.settings import read_settings
 from baton_events.errors import SettingsError
@@ -87,7 +87,7 @@ HASH = "0123456789abcdef" * 4
 def test_wrong_entries_of_keys_are_reported_by_position_and_not_shown(entry: str) -> None:
     """They are secrets."""
     with pytest.raises(ValueError, match=r"look at entry 2, 3$") as caught:
-        api_keys(f"client:acme:{HASH},{entry},{entry}")
+        hashed_keys(f"client:acme:{HASH},{entry},{entry}")
     assert HASH not in str(caught.value)
 
 
