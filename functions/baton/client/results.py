@@ -1,6 +1,6 @@
-"""The API's answers as records: the schemas of `/openapi.json` with names in Python's style.
+"""The API's answers as records, which the schemas of `/openapi.json` are made of.
 
-Invariant: each record has exactly its schema's fields; a test holds that. A field that an answer does not have is None,
+Invariant: an answer has these fields. A field that an answer does not have is None,
 or empty. Fields that a later version of the API adds are left out, so that an older client reads its answers.
 """
 
@@ -68,13 +68,13 @@ class ResultRef(_Record):
     preview: str = ""
 
 
-class ToolCall(_Record):
+class ToolCall(_Record, kw_only=True):
     """A tool call of a job."""
 
     id: str
     tool: str
-    status: str
     arguments: Json | None = field(default_factory=dict)
+    status: str
     attempts: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -92,10 +92,10 @@ class StepUsage(_Record):
     """The usage of a turn, or with `call_id` and `tool` of one of its calls."""
 
     turn: int
+    call_id: str | None
+    tool: str | None
     usage: Usage
     cost: Cost
-    call_id: str | None = None
-    tool: str | None = None
 
 
 class BesideSteps(_Record):
@@ -142,12 +142,11 @@ class Score(_Record):
     by: str
 
 
-class Job(_Record):
+class Job(_Record, kw_only=True):
     """A job. Lists leave out its tool calls, memory and cost."""
 
     id: str
     job_type: str
-    status: str
     agent_version: str | None = None
     task_description: str | None = ""
     input_data: Json | None = field(default_factory=dict)
@@ -155,6 +154,7 @@ class Job(_Record):
     tags: list[str] = field(default_factory=list)
     session_id: str = ""
     parent_job_id: str | None = None
+    status: str
     waiting_for: str | None = None
     result: Any = None
     error: JobFault | None = None
@@ -191,8 +191,8 @@ class DiffTurn(_Record):
 
     turn: int
     change: Literal["same", "changed", "added", "removed"]
-    left: Json | None = None
-    right: Json | None = None
+    left: Json | None
+    right: Json | None
 
 
 class Diff(_Record):
@@ -210,30 +210,30 @@ class Approval(_Record):
     at: datetime
 
 
-class Checkpoint(_Record):
+class Checkpoint(_Record, kw_only=True):
     """A mark that a tool has set, or a decision that a job waits for."""
 
+    id: str = ""
     job_id: str
+    call_id: str | None = None
     type: Literal["info", "approval"]
     status: str
     title: str
-    id: str = ""
-    call_id: str | None = None
     data: Any = None
     tool: str | None = None
     arguments: Json | None = None
     digest: str | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
-    escalates_at: datetime | None = None
-    escalated_at: datetime | None = None
-    people: int = 1
-    approvals: tuple[Approval, ...] = ()
     may_decide: Literal["operator", "tenant"] | None = None
     decided_at: datetime | None = None
     decided_by: str | None = None
     reason: str | None = None
     edited_arguments: Json | None = None
+    escalates_at: datetime | None = None
+    escalated_at: datetime | None = None
+    people: int = 1
+    approvals: tuple[Approval, ...] = ()
     form: Json | None = None
 
 
@@ -266,15 +266,15 @@ class Schedule(_Record):
     tags: list[str]
 
 
-class Session(_Record):
+class Session(_Record, kw_only=True):
     """A conversation: its messages as AI SDK has them, and its activity. `usage`: for admin keys."""
 
     id: str
     messages: list[Json]
     active_stream: Json | None
+    usage: Json | None = None
     queued: list[Json]
     active_operations: list[Json]
-    usage: Json | None = None
     cursor: str | None = None
 
 

@@ -36,7 +36,6 @@ from baton.server.api.jobs.signals import EventBody
 from baton.server.api.jobs.submission import SubmitBody
 from baton.server.api.route import ApiRoute
 from baton.server.api.schedules import PauseBody, ScheduleBody
-from baton.server.api.schemas import SCHEMAS
 from baton.server.api.sessions.chat import ChatBody
 from baton.server.api.sessions.sessions import SessionQuery
 from baton.server.api.stream import StreamTokenBody
@@ -199,6 +198,8 @@ _PROBLEM = {
 
 def document_of(table: Sequence[ApiRoute], server_url: str) -> dict[str, Any]:
     """Return the whole document."""
+    from baton.server.api.schemas import SCHEMAS  # noqa: PLC0415 - few ask for it
+
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         paths.setdefault(_PARAMETER.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route)

@@ -1,7 +1,33 @@
 """The JSON of the API's answers, as JSON Schema: the fields that CONTRACT names. Unlisted fields may come later."""
 
-from typing import Any
+from collections.abc import Collection
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
+from msgspec import Struct
+from msgspec.structs import fields
+
+from baton.client.results import (
+    Budget,
+    Checkpoint,
+    Completed,
+    Cost,
+    Diff,
+    Job,
+    Json,
+    Link,
+    ResultRef,
+    Schedule,
+    Score,
+    Session,
+    StreamToken,
+    Taken,
+    ToolCall,
+    Usage,
+)
 from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.server.api.problem import Code
 
@@ -11,12 +37,7 @@ TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
 TIME_OR_NULL: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 WHOLE: dict[str, Any] = {"type": "integer", "minimum": 0}
 USD: dict[str, Any] = {"type": "number", "minimum": 0}
-ANY: dict[str, Any] = {}
-FAULT: dict[str, Any] = {
-    "type": "object",
-    "properties": {"type": TEXT, "message": TEXT},
-    "required": ["type", "message"],
-}
+PRIORITY: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 9}
 
 
 def ref(name: str) -> dict[str, Any]:
@@ -34,6 +55,53 @@ def rows(name: str, of: str) -> dict[str, Any]:
     return json_object({name: {"type": "array", "items": ref(of)}, "cursor": TEXT}, optional=("cursor",))
 
 
+def answer(
+    record: type[Struct], *, optional: Collection[str] | None = None, absent: Collection[str] = (), **own: Any
+) -> dict[str, Any]:
+    """Describe an answer as the client reads it.
+
+    `optional`: fields that it may lack, and that are never null; None: those that are None where they lack. `absent`:
+    those that it may lack, or have as null. `own`: schemas of fields that say more than their types.
+    """
+    kinds, lacking = dict[str, Any](), list(absent)
+    for each in fields(record):
+        name = each.encode_name
+        if (each.default is None) if optional is None else (name in optional):
+            lacking.append(name)
+        kinds[name] = own.get(name) or _kind(each.type, never_null=name in lacking and name not in absent)
+    return json_object(kinds, optional=tuple(lacking))
+
+
+_NAMED = (Cost, Score, ToolCall, Usage)
+_KINDS: dict[Any, dict[str, Any]] = {
+    **dict(zip((str, datetime, int, float, Any), (TEXT, TIME, WHOLE, USD, {}), strict=True)),
+    bool: {"type": "boolean"},
+    Json: {"type": "object"},
+}
+
+
+def _kind(hint: Any, *, never_null: bool) -> dict[str, Any]:
+    origin, parts = get_origin(hint), get_args(hint)
+    if NoneType in parts:
+        return _or_null(reduce(or_, [part for part in parts if part is not NoneType]), never_null=never_null)
+    if origin is Literal:
+        return {"enum": list(parts)}
+    if origin in (list, tuple):
+        return {"type": "array", "items": _kind(parts[0], never_null=True)}
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return ref(hint.__name__) if hint in _NAMED else answer(hint)
+    return _KINDS[hint]
+
+
+def _or_null(hint: Any, *, never_null: bool) -> dict[str, Any]:
+    kind = _kind(hint, never_null=True)
+    if never_null:
+        return kind
+    if "enum" in kind:
+        return {"enum": [*kind["enum"], None]}
+    return {"anyOf": [kind, {"type": "null"}]} if "properties" in kind else {**kind, "type": [kind["type"], "null"]}
+
+
 AUDIT_ENTRY = json_object(
     {
         "id": TEXT,
@@ -45,18 +113,6 @@ AUDIT_ENTRY = json_object(
         "target": TEXT,
         "status": WHOLE,
         "detail": {"type": "object"},
-    }
-)
-
-_AMOUNTS = dict.fromkeys(("limit", "spent", "reserved", "left", "largest"), USD)
-# Amounts are US dollars or tokens.
-BUDGET = json_object(
-    {
-        **dict.fromkeys(("key", "per", "timeZone", "unit", "period"), TEXT),
-        "declared": {"type": ["number", "null"]},
-        **_AMOUNTS,
-        "waiting": WHOLE,
-        "resetsAt": TIME_OR_NULL,
     }
 )
 
@@ -121,7 +177,7 @@ TENANT_USAGE = json_object(
 ADMIN_SCHEMAS: dict[str, dict[str, Any]] = {
     "AuditEntry": AUDIT_ENTRY,
     "AuditLog": rows("entries", "AuditEntry"),
-    "Budget": BUDGET,
+    "Budget": answer(Budget),
     "Budgets": rows("budgets", "Budget"),
     "Erased": ERASED,
     "TenantUsage": TENANT_USAGE,
@@ -131,9 +187,6 @@ ADMIN_SCHEMAS: dict[str, dict[str, Any]] = {
 }
 
 
-# `partial`: the text of an answer that was cut off.
-_OBJECT_OR_NULL = {"type": ["object", "null"]}
-_JOB_FAULT = json_object({"type": TEXT, "message": TEXT, "partial": TEXT}, optional=("partial",))
 PROBLEM = json_object(
     {
         "type": {"type": "string", "format": "uri-reference"},
@@ -146,175 +199,20 @@ PROBLEM = json_object(
     optional=("errors",),
 )
 
-TOOL_CALL = json_object(
-    {
-        "id": TEXT,
-        "tool": TEXT,
-        "arguments": _OBJECT_OR_NULL,
-        "status": {"enum": [status.value for status in CallStatus]},
-        "attempts": WHOLE,
-        "startedAt": TIME_OR_NULL,
-        "finishedAt": TIME_OR_NULL,
-        "result": ANY,
-        "resultRef": json_object(
-            {"url": TEXT, "sizeBytes": {"type": "integer"}, "mediaType": TEXT, "digest": TEXT, "preview": TEXT},
-            optional=("digest", "preview"),
-        ),
-        "error": FAULT,
-        "operationId": TEXT,
-        "childJobId": TEXT,
-        "scriptCallId": TEXT,
-        "step": TEXT,
-        "dependsOn": {"type": "array", "items": TEXT},
-    },
-    optional=("result", "resultRef", "error", "operationId", "childJobId", "scriptCallId", "step", "dependsOn"),
+_OF_JOB = ("steps", "besideSteps", "continues", "forkedFrom", "cancelling", "unreadable")
+_OF_CALL = ("result", "resultRef", "error", "operationId", "childJobId", "scriptCallId", "step", "dependsOn")
+# Of a checkpoint, fields of an approval; `data` is an info checkpoint's.
+_OF_CHECKPOINT = ("id", "data", "escalatesAt", "escalatedAt", "people", "approvals", "form")
+_OF_APPROVAL = (
+    *("callId", "tool", "arguments", "digest", "createdAt", "expiresAt"),
+    *("mayDecide", "decidedAt", "decidedBy", "reason", "editedArguments"),
 )
-
-USAGE = json_object(
-    {
-        "inputTokens": WHOLE,
-        "outputTokens": WHOLE,
-        "cachedInputTokens": WHOLE,
-        "modelCalls": WHOLE,
-        "cachedCalls": WHOLE,
-        "messages": WHOLE,
-        "deliveries": WHOLE,
-        "redisRequests": WHOLE,
-        "redisCommands": WHOLE,
-        "redisBytes": WHOLE,
-        "streamAppends": WHOLE,
-        "functionMs": WHOLE,
-        "gbSeconds": {"type": "number", "minimum": 0},
-        "costUsd": USD,
-    }
-)
-
-COST = json_object(dict.fromkeys(("queueUsd", "redisUsd", "functionsUsd", "modelUsd", "totalUsd"), USD))
-
-# A turn, or a call in it, which has the other two.
-STEP = json_object(
-    {"turn": WHOLE, "callId": TEXT_OR_NULL, "tool": TEXT_OR_NULL, "usage": ref("Usage"), "cost": ref("Cost")}
-)
-
-SCORE = json_object(
-    {"name": TEXT, "value": {"type": ["number", "boolean"]}, "comment": TEXT_OR_NULL, "createdAt": TIME, "by": TEXT}
-)
-
-JOB = json_object(
-    {
-        "id": TEXT,
-        "jobType": TEXT,
-        "agentVersion": TEXT_OR_NULL,
-        "taskDescription": TEXT_OR_NULL,
-        "inputData": _OBJECT_OR_NULL,
-        "priority": {"type": "integer", "minimum": 0, "maximum": 9},
-        "tags": {"type": "array", "items": TEXT},
-        "sessionId": TEXT,
-        "parentJobId": TEXT_OR_NULL,
-        "status": {"enum": [status.value for status in JobStatus]},
-        "waitingFor": TEXT_OR_NULL,
-        "result": ANY,
-        "error": {"anyOf": [_JOB_FAULT, {"type": "null"}]},
-        "createdAt": TIME,
-        "updatedAt": TIME,
-        "startedAt": TIME_OR_NULL,
-        "finishedAt": TIME_OR_NULL,
-        "memory": {"type": ["object", "null"]},
-        "turns": WHOLE,
-        "toolCalls": {"type": "array", "items": ref("ToolCall")},
-        "scores": {"type": "array", "items": ref("Score")},
-        "usage": ref("Usage"),
-        "cost": ref("Cost"),
-        "steps": {"type": "array", "items": STEP},
-        "besideSteps": json_object({"usage": ref("Usage"), "cost": ref("Cost")}),
-        "continues": json_object({"jobId": TEXT, "operationId": TEXT}),
-        "forkedFrom": json_object({"jobId": TEXT, "turn": WHOLE}),
-        "cancelling": json_object({"by": TEXT, "until": TIME}),
-        "unreadable": json_object({"keyIds": {"type": "array", "items": TEXT}}),
-    },
-    # With `?steps=true`; of a job that continues its session; of a fork; where keys of PAYLOAD_KEYS are not there.
-    optional=("steps", "besideSteps", "continues", "forkedFrom", "cancelling", "unreadable"),
-)
-
-# A job's turn: `turn`, `text`, `calls`, `usage`, `cost`.
-_TURN = {"type": ["object", "null"]}
-_CHANGE = {"enum": ["same", "changed", "added", "removed"]}
-_TURNS = {"type": "array", "items": json_object({"turn": WHOLE, "change": _CHANGE, "left": _TURN, "right": _TURN})}
-
-DIFF = json_object({"left": {"type": "object"}, "right": {"type": "object"}, "turns": _TURNS})
+_MARKED = ["recorded", "pending", "approved", "rejected", "expired", "cancelled"]
 
 JOBS = json_object(
     {"jobs": {"type": "array", "items": {"type": "object"}}, "cursor": TEXT, "lookedBackTo": TIME},
     # With older jobs; of a page with fewer jobs than its limit.
     optional=("cursor", "lookedBackTo"),
-)
-
-CHECKPOINT = json_object(
-    {
-        "id": TEXT,
-        "jobId": TEXT,
-        "callId": TEXT_OR_NULL,
-        "type": {"enum": ["info", "approval"]},
-        "status": {"enum": ["recorded", "pending", "approved", "rejected", "expired", "cancelled"]},
-        "title": TEXT,
-        "data": ANY,
-        "tool": TEXT_OR_NULL,
-        "arguments": {"type": ["object", "null"]},
-        "digest": TEXT_OR_NULL,
-        "createdAt": TIME_OR_NULL,
-        "expiresAt": TIME_OR_NULL,
-        "mayDecide": {"enum": ["operator", "tenant", None]},
-        "decidedAt": TIME_OR_NULL,
-        "decidedBy": TEXT_OR_NULL,
-        "reason": TEXT_OR_NULL,
-        "editedArguments": {"type": ["object", "null"]},
-        "escalatesAt": TIME,
-        "escalatedAt": TIME,
-        "people": {"type": "integer"},
-        "approvals": {"type": "array", "items": json_object({"by": TEXT, "at": TIME})},
-        "form": {"type": "object"},
-    },
-    # Fields of an approval; `data` is an info checkpoint's.
-    optional=(
-        *("id", "callId", "data", "tool", "arguments", "digest", "createdAt", "expiresAt"),
-        *("mayDecide", "decidedAt", "decidedBy", "reason", "editedArguments"),
-        *("escalatesAt", "escalatedAt", "people", "approvals", "form"),
-    ),
-)
-
-SCHEDULE = json_object(
-    {
-        "id": TEXT,
-        "name": TEXT_OR_NULL,
-        "overlap": TEXT_OR_NULL,
-        "backfill": {"type": "integer", "minimum": 0},
-        "cron": TEXT,
-        "timeZone": TEXT,
-        "paused": {"type": "boolean"},
-        "jobType": TEXT,
-        "taskDescription": TEXT,
-        "inputData": {"type": "object"},
-        "priority": {"type": "integer", "minimum": 0, "maximum": 9},
-        "sessionId": TEXT_OR_NULL,
-        "createdAt": TIME,
-        "nextRunAt": TIME_OR_NULL,
-        "lastRunAt": TIME_OR_NULL,
-        "lastJobs": {"type": "array", "items": TEXT},
-        "tags": {"type": "array", "items": TEXT},
-    }
-)
-
-SESSION = json_object(
-    {
-        "id": TEXT,
-        "messages": {"type": "array", "items": {"type": "object"}},
-        "activeStream": {"type": ["object", "null"]},
-        "usage": {"type": "object"},
-        "queued": {"type": "array", "items": {"type": "object"}},
-        "activeOperations": {"type": "array", "items": {"type": "object"}},
-        "cursor": TEXT,
-    },
-    optional=("usage", "cursor"),
 )
 
 BULK = json_object(
@@ -326,9 +224,6 @@ BULK = json_object(
     },
     optional=("refused", "cursor"),
 )
-
-COMPLETED = json_object({"operationId": TEXT, "applied": {"type": "boolean"}, "why": TEXT})
-
 
 # Parts and other fields are those of pydantic-ai's `ModelMessagesTypeAdapter`.
 MODEL_MESSAGE = json_object(
@@ -342,26 +237,39 @@ MODEL_MESSAGE = json_object(
 SCHEMAS: dict[str, dict[str, Any]] = {
     **ADMIN_SCHEMAS,
     "Bulk": BULK,
-    "Checkpoint": CHECKPOINT,
-    "Link": json_object({"url": TEXT, "expiresAt": TIME}),
+    "Checkpoint": answer(Checkpoint, optional=_OF_CHECKPOINT, absent=_OF_APPROVAL, status={"enum": _MARKED}),
+    "Link": answer(Link),
     "Checkpoints": rows("checkpoints", "Checkpoint"),
-    "Completed": COMPLETED,
-    "Diff": DIFF,
-    "Job": JOB,
-    "Cost": COST,
+    "Completed": answer(Completed),
+    "Diff": answer(Diff),
+    "Job": answer(
+        Job,
+        optional=_OF_JOB,
+        status={"enum": [status.value for status in JobStatus]},
+        priority=PRIORITY,
+        createdAt=TIME,
+        updatedAt=TIME,
+        cost=ref("Cost"),
+    ),
+    "Cost": answer(Cost),
     "Jobs": JOBS,
     "ModelMessage": MODEL_MESSAGE,
     "ModelMessages": json_object({"messages": {"type": "array", "items": ref("ModelMessage")}}),
     "Object": {"type": "object"},
     "Problem": PROBLEM,
-    "Schedule": SCHEDULE,
+    "Schedule": answer(Schedule, priority=PRIORITY),
     "Schedules": json_object({"schedules": {"type": "array", "items": ref("Schedule")}}),
-    "Score": SCORE,
-    "Session": SESSION,
-    "StreamToken": json_object({"token": TEXT, "expiresAt": TIME}),
+    "Score": answer(Score, value={"type": ["number", "boolean"]}),
+    "Session": answer(Session),
+    "StreamToken": answer(StreamToken),
     "Submitted": {"anyOf": [ref("Job"), ref("Taken")]},
-    "Taken": json_object({"jobId": TEXT}),
-    "ToolCall": TOOL_CALL,
-    "Usage": USAGE,
+    "Taken": answer(Taken),
+    "ToolCall": answer(
+        ToolCall,
+        optional=_OF_CALL,
+        status={"enum": [status.value for status in CallStatus]},
+        resultRef=answer(ResultRef, optional=("digest", "preview")),
+    ),
+    "Usage": answer(Usage),
     "Workflow": json_object({"workflowId": TEXT}),
 }
