@@ -18,6 +18,8 @@ from baton.sdk.records.limits import Used
 from baton.settings.service_prices import Cost, Paid, Prices, cost_of
 from baton.store.records.jobs import Snapshot
 
+_COSTS = {to_camel(name): name for name in (*Cost.__struct_fields__, "total_usd")}
+
 
 def usage_view(usage: Usage, used: Used) -> dict[str, Any]:
     """Return a job's usage, without the jobs below it."""
@@ -57,24 +59,13 @@ def summed(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def cost_view(cost: Cost) -> dict[str, float]:
-    """Return US dollars, by recipient."""
-    return {
-        "queueUsd": _usd(cost.queue_usd),
-        "redisUsd": _usd(cost.redis_usd),
-        "functionsUsd": _usd(cost.functions_usd),
-        "modelUsd": _usd(cost.model_usd),
-        "totalUsd": _usd(cost.total_usd),
-    }
+    """Return US dollars by recipient, without rounding errors of floats; a command costs two millionths of one."""
+    return {shown: round(getattr(cost, name), 9) for shown, name in _COSTS.items()}
 
 
 def gb_seconds(mb_ms: int) -> float:
     """Return memory times time, as functions are billed."""
     return round(mb_ms / 1024 / 1000, 6)
-
-
-def _usd(amount: float) -> float:
-    """Return the amount without rounding errors of floats; a command costs two millionths of a dollar."""
-    return round(amount, 9)
 
 
 # Amounts of a job's usage ledger, by their names in an event's part.

@@ -14,7 +14,7 @@ from baton.engine.all_jobs.days import day_of
 from baton.engine.all_jobs.ends import with_used
 from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.admin.control import start_admission, stop_admission, worker_view
-from baton.server.api.admin.usage import Wanted, periods_of, usage_and_cost
+from baton.server.api.admin.usage import UsageQuery, periods_of, usage_and_cost
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.listing import page_of_jobs
 from baton.server.api.jobs.query import PageQuery
@@ -59,8 +59,8 @@ async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
     """Return what the jobs that ended today have used, and yesterday."""
     yesterday = (date.fromisoformat(today) - timedelta(1)).isoformat()
     used: dict[str, dict[str, int]] = {today: {}, yesterday: {}}
-    for each in await periods_of(visit.container, Wanted(first=date.fromisoformat(yesterday))):
-        used[each.period] = with_used(used[each.period], each.used)
+    for each in await periods_of(visit.container, UsageQuery.model_validate({"by": "day", "from": yesterday})):
+        used[each.day] = with_used(used[each.day], each.used)
     return [{**usage_and_cost(each, visit.container.settings.prices), "ends": each} for each in used.values()]
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from baton.engine.all_jobs.days import DAYS_KEPT, day_of, days_up_to
-from baton.server.api.admin.usage import Period, UsageQuery, Wanted, monthly_usage, periods_of, usage_and_cost
+from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, day_of, days_up_to
+from baton.server.api.admin.usage import UsageQuery, monthly_usage, periods_of, usage_and_cost
 from baton.server.console.admin.chart import REST, Chart, largest, stacked
 from baton.server.console.gate import Visit
 from baton.server.console.shown import number, usd
@@ -37,16 +37,16 @@ async def _over_time(visit: Visit) -> dict[str, Any]:
     chosen = {name: visit.query(name) for name in SERIES}
     split = visit.query("split") if visit.query("split") in SERIES else "agent"
     window = visit.query("show") if visit.query("show") in (*WINDOWS, "month") else "30"
-    every = await periods_of(visit.container, Wanted())
+    every = await periods_of(visit.container, UsageQuery())
     names = days_up_to(day_of(visit.now_ms), WINDOWS.get(window, DAYS_KEPT))
     kept = [
         each
         for each in every
-        if each.period >= names[0] and all(chosen[name] in ("", getattr(each, name)) for name in SERIES)
+        if each.day >= names[0] and all(chosen[name] in ("", getattr(each, name)) for name in SERIES)
     ]
     if window == "month":
         names = list(dict.fromkeys(day[:_MONTH_CHARS] for day in names))
-        kept = [Period(each.period[:_MONTH_CHARS], each.agent, each.tenant, each.model, each.used) for each in kept]
+        kept = [DayUsed(each.day[:_MONTH_CHARS], each.agent, each.tenant, each.model, each.used) for each in kept]
     sums = _measured(kept, split, visit.container.settings.prices)
     series = largest({name: values["cost"] + values["jobs"] for name, values in sums.by_series.items()})
     return {
@@ -66,7 +66,7 @@ class _Measured:
         self.by_series: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
 
-def _measured(periods: Sequence[Period], split: str, prices: Prices) -> _Measured:
+def _measured(periods: Sequence[DayUsed], split: str, prices: Prices) -> _Measured:
     sums = _Measured()
     for each in periods:
         found, name = usage_and_cost(each.used, prices), getattr(each, split) or "none"
@@ -76,7 +76,7 @@ def _measured(periods: Sequence[Period], split: str, prices: Prices) -> _Measure
             "jobs": found["usage"]["jobs"],
             "failed": each.used.get("failed", 0),
         }
-        for counter in (sums.by_both[each.period, name], sums.by_period[each.period], sums.by_series[name]):
+        for counter in (sums.by_both[each.day, name], sums.by_period[each.day], sums.by_series[name]):
             counter.update(values)
     return sums
 
