@@ -1,7 +1,7 @@
 """The shell around the state machine: commands in, deliveries as tasks, one alarm for the next timer.
 
 Invariant: nothing is answered and no delivery starts before the changes behind it are on disk
-(storage/group_commit.py).
+(group_commit.py).
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from baton_local.qstash.core.machine import Command, Outcome, P, apply, end_atte
 from baton_local.qstash.core.message import AttemptResult, OutgoingRequest, build_request
 from baton_local.qstash.core.state import Deliver, State
 from baton_local.qstash.faults import FaultPlan
-from baton_local.qstash.storage.database import Database
-from baton_local.qstash.storage.group_commit import EngineStoppedError, GroupCommit
+from baton_local.qstash.group_commit import EngineStoppedError, GroupCommit
+from baton_local.qstash.storage import Storage
 
 Send = Callable[[OutgoingRequest], Awaitable[AttemptResult]]
 
@@ -24,14 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Runs commands and deliveries over one state and one database."""
+    """Runs commands and deliveries over one state and one data folder."""
 
     def __init__(
-        self, state: State, database: Database, clock: Clock, send: Send, wall_clock: Clock | None = None
+        self, state: State, storage: Storage, clock: Clock, send: Send, wall_clock: Clock | None = None
     ) -> None:
-        self.state, self.database, self.clock = state, database, clock
+        self.state, self.storage, self.clock = state, storage, clock
         self.faults: FaultPlan | None = None  # what is planned; None: faults are off
-        self.commits = GroupCommit(database, clock.now_ms, self._start)
+        self.commits = GroupCommit(storage, clock.now_ms, self._start)
         self._send = send
         self._loop = asyncio.get_running_loop()
         # Receivers check signatures against real time, whatever time the server lives in.
@@ -87,7 +87,7 @@ class Engine:
         await asyncio.gather(*self._attempts, return_exceptions=True)
         self.commits.close()
         try:
-            self.database.close()
+            self.storage.close()
         except sqlite3.Error as error:
             _log.critical("the data folder could not be closed in order: %s", error)
 

@@ -11,13 +11,15 @@ from contextlib import asynccontextmanager
 import uvloop
 
 from baton_local.qstash.clock import Clock, SystemClock, random_text
-from baton_local.qstash.core.state import RunIds
-from baton_local.qstash.core.tenant import SigningKeys
+from baton_local.qstash.core.machine import resume
+from baton_local.qstash.core.queues import Capacity
+from baton_local.qstash.core.state import RunIds, State
+from baton_local.qstash.core.tenant import SigningKeys, Tenant
 from baton_local.qstash.delivery.http_delivery import HttpDelivery
 from baton_local.qstash.engine import Engine, Send
 from baton_local.qstash.faults import FaultPlan, FaultyDelivery, SkewedClock
 from baton_local.qstash.settings import Settings
-from baton_local.qstash.storage.database import Database
+from baton_local.qstash.storage import Storage
 from baton_local.qstash.wire.app import Api
 from baton_local.stand_in import http_server
 from baton_local.stand_in.http_server import listen, serve_until
@@ -31,14 +33,18 @@ async def running_engine(
 ) -> AsyncIterator[Engine]:
     """Yield an engine over the data folder; clock, delivery function and run name may be given for tests."""
     clock = clock or SystemClock()
-    database = Database(
+    storage = Storage(
         settings.data,
         synced=settings.synced,
         keep_finished_ms=settings.keep_finished_seconds * 1_000,
         keep_finished_bytes=settings.keep_finished_bytes,
     )
     ids = RunIds(run_name or random_text(_RUN_NAME_LENGTH))
-    state, recovered = database.load(settings.users, settings.limits, ids, clock.now_ms())
+    configured = {user.id: (user.current_signing_key, user.next_signing_key) for user in settings.users}
+    tenants = {user: Tenant(user, SigningKeys(*keys, keys)) for user, keys in configured.items()}
+    last_seq, unfinished = storage.load(tenants)
+    state = State(settings.limits, ids, tenants, Capacity(settings.limits.max_in_flight), last_seq=last_seq)
+    recovered = resume(state, clock.now_ms(), unfinished)
     http = None if send else HttpDelivery(max_response_bytes=settings.limits.max_response_bytes)
     delivery: Send | None = send or http
     assert delivery is not None
@@ -46,7 +52,7 @@ async def running_engine(
     plan = FaultPlan() if settings.faults else None
     if plan is not None:
         delivery, wall_clock = FaultyDelivery(delivery, plan), SkewedClock(wall_clock, plan)
-    engine = Engine(state, database, clock, delivery, wall_clock=wall_clock)
+    engine = Engine(state, storage, clock, delivery, wall_clock=wall_clock)
     engine.faults = plan
     engine.take(recovered)
     try:

@@ -37,7 +37,7 @@ DIFFERENCES = (
         "QStash",
         "finished messages, log and dead letters are kept by plan",
         "finished messages and log for a day or 256 MB (`--keep-finished-seconds`), dead letters until deleted",
-        f"{_QSTASH}/storage/test_retention.py::test_room_is_bounded_by_forgetting_the_oldest",
+        f"{_QSTASH}/test_restart.py::test_room_is_bounded_by_forgetting_the_oldest",
     ),
     Difference(
         "QStash",

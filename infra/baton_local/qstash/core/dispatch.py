@@ -10,7 +10,7 @@ from baton_local.qstash.core.destinations import origin_of
 from baton_local.qstash.core.flow_control import FlowKey
 from baton_local.qstash.core.message import EventState, Live, Phase
 from baton_local.qstash.core.queues import Queue
-from baton_local.qstash.core.state import Deliver, ThingDropped, ThingStored, Timer, Transition
+from baton_local.qstash.core.state import Deliver, Timer, Transition
 from baton_local.qstash.core.tenant import Tenant
 
 _STALE_TIMERS_KEPT = 1_000
@@ -133,7 +133,7 @@ def use_flow(step: Transition, tenant: Tenant, live: Live) -> None:
     """Make the message's limits those of its key (the latest message wins, unless pinned)."""
     flow = count_flow(step, tenant, live)
     if flow is not None and live.message.flow is not None and flow.configure(live.message.flow):
-        step.changes.append(ThingStored("flow", tenant.user, flow.key, flow))
+        step.put(tenant, "flows", flow.key, flow)
         pump_flow(step, tenant, flow)
 
 
@@ -167,8 +167,7 @@ def forget_idle_flow(step: Transition, tenant: Tenant, key: str) -> None:
     if flow is None:
         return
     if flow.idle and flow.last_used_ms + retention_ms <= step.now_ms:
-        del tenant.flows[key]
-        step.changes.append(ThingDropped("flow", tenant.user, key))
+        step.drop(tenant, "flows", key)
     else:
         watch_idle_flow(step, tenant, key)
 
@@ -211,7 +210,7 @@ def _start(step: Transition, tenant: Tenant, live: Live, flow: FlowKey | None) -
     if flow is not None:
         flow.start(step.now_ms, _period_ms(step, flow))
         if flow.rate:  # what was started in a window counts in it, though the server dies meanwhile
-            step.changes.append(ThingStored("flow", tenant.user, flow.key, flow))
+            step.put(tenant, "flows", flow.key, flow)
     live.phase = Phase.ACTIVE
     step.log(live, EventState.ACTIVE)
     step.increment(tenant, "deliveries")

@@ -75,13 +75,17 @@ class FlowKey:
     pinned_parallelism: bool = False
     pinned_rate: bool = False
     paused: bool = False
-    unfinished: int = 0
-    in_flight: int = 0
     started: int = 0
     window_start_ms: int = 0
+    unfinished: int = 0
+    in_flight: int = 0
     last_used_ms: int = 0
     waiters: Line[str] = field(default_factory=Line)
     wakes_at_ms: int = 0
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Keep on disk what comes before `unfinished`; the rest follows from the messages."""
+        return FlowKey, tuple(getattr(self, name) for name in self.__match_args__[:9])
 
     def configure(self, spec: FlowSpec) -> bool:
         """Take the limits of the latest message, except pinned ones; whether anything changed."""

@@ -21,14 +21,7 @@ from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.message import DEFAULT_RETRIES, AttemptResult, DlqEntry, EventState, Live, Message, Phase
 from baton_local.qstash.core.options import CallbackSpec, Options, parse_options
 from baton_local.qstash.core.retry_delay import next_delay_ms
-from baton_local.qstash.core.state import (
-    DlqStored,
-    MessageFinished,
-    MessageStored,
-    ProgressStored,
-    ThingStored,
-    Transition,
-)
+from baton_local.qstash.core.state import Finished, Transition
 from baton_local.qstash.core.tenant import Tenant
 
 
@@ -80,8 +73,8 @@ _SCHEDULE_STATE = {EventState.DELIVERED: "SUCCESS", EventState.FAILED: "FAIL", E
 def admit(step: Transition, tenant: Tenant, message: Message) -> None:
     limits = step.state.limits
     live = Live(message, step.now_ms + limits.scaled_ms(message.not_before_ms - message.created_at_ms))
-    tenant.live[message.id] = live
-    step.changes.append(MessageStored(message, live.due_ms))
+    step.changes.append(message)
+    step.put(tenant, "live", message.id, live)
     step.log(live, EventState.CREATED)
     _hold_turn(tenant, message)
     dispatch.use_flow(step, tenant, live)
@@ -131,7 +124,7 @@ def cancel(step: Transition, tenant: Tenant, live: Live) -> None:
     step.log(live, EventState.CANCEL_REQUESTED)
     step.increment(tenant, "cancelled")
     if live.phase is Phase.ACTIVE:
-        step.changes.append(ProgressStored(live.message, live.retried, live.due_ms, cancel_requested=True))
+        step.put(tenant, "live", live.message.id, live)
     else:
         waited_for_time = live.phase is Phase.TIMED
         _finish(step, tenant, live, EventState.CANCELED)
@@ -150,15 +143,14 @@ def _after_failure(step: Transition, tenant: Tenant, live: Live, result: Attempt
         live.retried += 1
         live.due_ms = step.now_ms + step.state.limits.scaled_ms(delay_ms)
         step.log(live, EventState.RETRY, next_delivery_ms=live.due_ms)
-        step.changes.append(ProgressStored(message, live.retried, live.due_ms, cancel_requested=False))
+        step.put(tenant, "live", message.id, live)
         dispatch.wait_until_due(step, tenant, live)
 
 
 def _fail(step: Transition, tenant: Tenant, live: Live, result: AttemptResult) -> None:
     seq = step.state.next_seq()
     entry = DlqEntry(seq, f"{step.now_ms}-{seq}", live.message, step.now_ms, result)
-    tenant.dlq[entry.id] = entry
-    step.changes.append(DlqStored(entry))
+    step.put(tenant, "dlq", entry.id, entry)
     if live.message.failure_callback is not None:
         body = callback_body(live, result, entry.id)
         _admit_callback(step, tenant, live, live.message.failure_callback, body)
@@ -229,8 +221,8 @@ def make_message(
 def _finish(step: Transition, tenant: Tenant, live: Live, end: EventState, result: AttemptResult | None = None) -> None:
     message = live.message
     step.log(live, end, result=result)
-    step.changes.append(MessageFinished(message, step.now_ms, live.response_bytes))
-    del tenant.live[message.id]
+    step.changes.append(Finished(message, step.now_ms, live.response_bytes))
+    step.drop(tenant, "live", message.id)
     dispatch.leave_waiting_places(step, tenant, live)
     _update_schedule(step, tenant, message, _SCHEDULE_STATE[end])
     if message.queue and message.queue in tenant.queues:
@@ -247,5 +239,4 @@ def _update_schedule(step: Transition, tenant: Tenant, message: Message, state: 
     schedule = tenant.schedules.get(message.schedule_id) if message.schedule_id else None
     if schedule is not None and message.id in schedule.last_states:
         changed = replace(schedule, last_states={**schedule.last_states, message.id: state})
-        tenant.schedules[schedule.id] = changed
-        step.changes.append(ThingStored("schedule", tenant.user, schedule.id, changed))
+        step.put(tenant, "schedules", schedule.id, changed)

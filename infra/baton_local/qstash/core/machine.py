@@ -6,7 +6,7 @@ ordinary publish, then its next run is planned.
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec
@@ -15,7 +15,7 @@ from baton_local.qstash.core import dispatch, lifecycle
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.commands.publishing import Publish, plan, publish
 from baton_local.qstash.core.destinations import parse_destination
-from baton_local.qstash.core.message import AttemptResult, Phase
+from baton_local.qstash.core.message import AttemptResult, Live, Phase
 from baton_local.qstash.core.schedules import SCHEDULE_DUE
 from baton_local.qstash.core.state import Change, Deliver, State, Timer, Transition
 from baton_local.qstash.core.tenant import Tenant
@@ -78,6 +78,18 @@ def apply(
     step = Transition(state, now_ms)
     answer = command(step, state.tenant(user), *arguments, **options)
     return Outcome(answer, step.changes, step.effects)
+
+
+def resume(state: State, now_ms: int, unfinished: Sequence[Live]) -> Outcome:
+    """Take up the state of an earlier run, with what it left unfinished in order of acceptance."""
+    step = Transition(state, now_ms)
+    for tenant in state.tenants.values():
+        for schedule in list(tenant.schedules.values()):
+            plan(step, tenant, schedule)
+        for key in tenant.flows:
+            dispatch.watch_idle_flow(step, tenant, key)
+        lifecycle.recover(step, tenant, [live for live in unfinished if live.message.user == tenant.user])
+    return Outcome(Answer(HTTPStatus.OK), step.changes, step.effects)
 
 
 def tick(state: State, now_ms: int) -> Outcome:

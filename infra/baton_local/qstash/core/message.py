@@ -66,10 +66,14 @@ class Live:
     message: Message
     due_ms: int
     retried: int = 0
-    phase: Phase = Phase.QUEUED
     cancel_requested: bool = False
+    phase: Phase = Phase.QUEUED
     response_bytes: int = 0
     turn: int = 0  # drawn when it became due; a lower one goes first
+
+    def __reduce__(self) -> tuple[type, tuple[tuple[int, int, bool]]]:
+        """Keep on disk what follows the message in a new one of these; the message is kept by itself."""
+        return tuple, ((self.due_ms, self.retried, self.cancel_requested),)
 
 
 LIFETIME_SECONDS = 300

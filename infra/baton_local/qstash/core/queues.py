@@ -65,6 +65,9 @@ class Queue:
     held: Line[str] = field(default_factory=Line)
     members: set[str] = field(default_factory=set)
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return Queue, (self.name, self.created_at_ms, self.updated_at_ms, self.parallelism, self.paused)
+
     def join(self, message_id: str) -> None:
         """Take a place at the end of the line."""
         self.members.add(message_id)

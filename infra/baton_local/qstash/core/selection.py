@@ -13,7 +13,7 @@ from baton_local.qstash.core.message import IN_PROGRESS, EventState, Message
 
 Query = Sequence[tuple[str, str]]
 
-_MESSAGE_FILTERS: dict[str, Callable[[Message], Iterable[str | None]]] = {
+MESSAGE_FILTERS: dict[str, Callable[[Message], Iterable[str | None]]] = {
     "messageId": lambda message: (message.id,),
     "url": lambda message: (message.url,),
     "topicName": lambda message: (message.topic,),
@@ -29,8 +29,8 @@ _MESSAGE_FILTERS: dict[str, Callable[[Message], Iterable[str | None]]] = {
 }
 _ALIASES = {"callerIP": "callerIp", "messageIds": "messageId", "dlqIds": "dlqId"}
 _FOR_ALL = frozenset({"count", "cursor", "fromDate", "toDate"})
-FOR_MESSAGES = _FOR_ALL | (_MESSAGE_FILTERS.keys() - {"api", "source"})
-FOR_DLQ = _FOR_ALL | _MESSAGE_FILTERS.keys() | {"dlqId", "responseStatus"}
+FOR_MESSAGES = _FOR_ALL | (MESSAGE_FILTERS.keys() - {"api", "source"})
+FOR_DLQ = _FOR_ALL | MESSAGE_FILTERS.keys() | {"dlqId", "responseStatus"}
 FOR_EVENTS = FOR_DLQ | {"state"}
 _MAX_DIGITS = 15
 
@@ -50,7 +50,7 @@ class Selection:
         if (self.from_ms is not None and at_ms < self.from_ms) or (self.to_ms is not None and at_ms > self.to_ms):
             return False
         for name, wanted in self.values.items():
-            read = _MESSAGE_FILTERS.get(name)
+            read = MESSAGE_FILTERS.get(name)
             if read is not None and wanted.isdisjoint(read(message)):
                 return False
         return True
@@ -62,11 +62,6 @@ class Selection:
     def limit(self, default: int) -> int:
         """Return how many at most."""
         return default if self.count is None else self.count
-
-
-def values_of(message: Message, name: str) -> Iterable[str | None]:
-    """Return what a message has where a filter of that name looks."""
-    return _MESSAGE_FILTERS[name](message)
 
 
 def parse_selection(query: Query, known: frozenset[str], *, max_count: int, strict: bool) -> Selection:

@@ -5,108 +5,40 @@ Invariant: `Transition` is the only way to change the state, so whatever changes
 
 import heapq
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from baton_local.qstash.core.answer import not_found
 from baton_local.qstash.core.limits import Limits
-from baton_local.qstash.core.message import AttemptResult, DlqEntry, Event, EventState, Live, Message
+from baton_local.qstash.core.message import AttemptResult, Event, EventState, Live, Message
 from baton_local.qstash.core.queues import Capacity
 from baton_local.qstash.core.tenant import Tenant
 
-# What a transition passes to storage: a closed union of frozen records, written in one disk transaction.
-# Small things that are stored whole, one row each, by kind.
-ThingKind = Literal["counters", "keys", "topic", "queue", "flow", "schedule"]
 
+class Stored(NamedTuple):
+    """A value of a user is now this, or is gone (None); one that may change later is written as it is then."""
 
-@dataclass(frozen=True, slots=True)
-class MessageStored:
-    """A message was accepted."""
-
-    message: Message
-    due_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProgressStored:
-    """A message has come further, or is to be cancelled."""
-
-    message: Message
-    retried: int
-    due_ms: int
-    cancel_requested: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MessageFinished:
-    """A message was delivered, failed or was cancelled; it stays readable for a while."""
-
-    message: Message
-    finished_at_ms: int
-    response_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class DlqStored:
-    """A dead letter was added."""
-
-    entry: DlqEntry
-
-
-@dataclass(frozen=True, slots=True)
-class DlqDropped:
-    """A dead letter is gone."""
-
-    entry: DlqEntry
-
-
-@dataclass(frozen=True, slots=True)
-class DedupStored:
-    """A deduplication window was opened."""
-
-    user: str
-    key: str
-    message_id: str
-    expires_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ThingStored:
-    """A small thing is now like this (the object may change later: it is written as it is then)."""
-
-    kind: ThingKind
+    kind: str  # the attribute of Tenant that it is in
     user: str
     key: str
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class ThingDropped:
-    """A small thing is gone."""
+class Finished(NamedTuple):
+    """A message was delivered, failed or was cancelled; it stays readable for a while."""
 
-    kind: ThingKind
-    user: str
-    key: str
+    message: Message
+    at_ms: int
+    response_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class UserForgotten:
+class UserForgotten(NamedTuple):
     """Everything of a user that was written so far is gone."""
 
     user: str
 
 
-Change = (
-    MessageStored
-    | ProgressStored
-    | MessageFinished
-    | Event
-    | DlqStored
-    | DlqDropped
-    | DedupStored
-    | ThingStored
-    | ThingDropped
-    | UserForgotten
-)
+# What a transition passes to storage, written in one disk transaction; a Message by itself was accepted.
+Change = Stored | Event | Message | Finished | UserForgotten
 
 
 class RunIds:
@@ -195,7 +127,15 @@ class Transition:
     ) -> None:
         self.changes.append(Event(live.message, self.now_ms, state, next_delivery_ms, result))
 
+    def put(self, tenant: Tenant, kind: str, key: str, value: Any) -> None:
+        """Make this the user's value of a kind and key, and store it."""
+        getattr(tenant, kind)[key] = value
+        self.changes.append(Stored(kind, tenant.user, key, value))
+
+    def drop(self, tenant: Tenant, kind: str, key: str) -> None:
+        del getattr(tenant, kind)[key]
+        self.changes.append(Stored(kind, tenant.user, key, None))
+
     def increment(self, tenant: Tenant, name: str) -> None:
         """Add one to a counter of the user."""
-        setattr(tenant.counters, name, getattr(tenant.counters, name) + 1)
-        self.changes.append(ThingStored("counters", tenant.user, "", tenant.counters))
+        self.put(tenant, "counters", name, tenant.counters[name] + 1)

@@ -18,7 +18,7 @@ from baton_local.qstash.wire.call import Call
 async def counters(call: Call) -> Answer:
     """Return the caller's own counters, since the data folder was made."""
     tenant = call.tenant
-    return Answer(HTTPStatus.OK, {"users": {tenant.user: tenant.counters.as_dict() | {"unfinished": len(tenant.live)}}})
+    return Answer(HTTPStatus.OK, {"users": {tenant.user: tenant.counters | {"unfinished": len(tenant.live)}}})
 
 
 _MAX_COUNT = 1_000_000

@@ -16,8 +16,8 @@ from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.core.limits import DAY_MS
 from baton_local.qstash.core.tenant import Tenant
 from baton_local.qstash.engine import Engine
+from baton_local.qstash.group_commit import EngineStoppedError
 from baton_local.qstash.settings import Caller, Callers, Settings
-from baton_local.qstash.storage.group_commit import EngineStoppedError
 from baton_local.qstash.wire import publishing
 from baton_local.qstash.wire.call import Call
 from baton_local.qstash.wire.routes import Route, Router
@@ -54,7 +54,7 @@ class RateLimits:
     def _check_day(self, tenant: Tenant, now_ms: int) -> None:
         if self._messages_per_day is None:
             return
-        published = tenant.counters.published
+        published = tenant.counters["published"]
         known = self._days.get(tenant.user)
         if known is None or now_ms - known.start_ms >= DAY_MS:
             known = self._days[tenant.user] = _Window(now_ms - now_ms % DAY_MS, published)

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from baton_local.qstash.core.answer import Answer, bad_request, not_found
 from baton_local.qstash.core.commands import messages
-from baton_local.qstash.core.message import Event, Message
+from baton_local.qstash.core.message import Message
 from baton_local.qstash.core.selection import FOR_DLQ, FOR_EVENTS, FOR_MESSAGES, Query, Selection, parse_selection
 from baton_local.qstash.core.views import event_view, message_view
 from baton_local.qstash.wire.call import Call
@@ -72,14 +72,9 @@ async def list_logs(call: Call) -> Answer:
 
 async def _events(call: Call, key: str, default_count: int) -> Answer:
     selection = parse_selection(call.query_pairs(), FOR_EVENTS, max_count=_MAX_EVENTS, strict=False)
-    archive, limit = call.engine.database.archive, selection.limit(default_count)
-    page: list[tuple[int, Event]] = []
-    before = selection.cursor
-    while len(page) <= limit:  # one more than is shown, to know whether there is more
-        piece = await asyncio.to_thread(archive.piece, call.user, selection, before, limit + 1 - len(page))
-        page += piece.events
-        if (before := piece.before) is None:
-            break
+    limit = selection.limit(default_count)
+    # One more than is shown, to know whether there is more.
+    page = await asyncio.to_thread(call.engine.storage.events, call.user, selection, limit + 1)
     shown = await asyncio.to_thread(lambda: [event_view(event) for _, event in page[:limit]])
     return Answer(HTTPStatus.OK, {key: shown} | ({"cursor": str(page[limit - 1][0])} if len(page) > limit else {}))
 
@@ -89,7 +84,7 @@ async def _message(call: Call) -> Message:
     live = call.tenant.live.get(message_id)
     if live is not None:
         return live.message
-    message = await asyncio.to_thread(call.engine.database.archive.message, call.user, message_id)
+    message = await asyncio.to_thread(call.engine.storage.message, call.user, message_id)
     if message is None:
         raise not_found(f"message {message_id[:80]!r} does not exist; finished ones are kept for a limited time")
     return message

@@ -49,20 +49,19 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(data: Path, *, clock: VirtualClock | None = None, **limits: Any) -> AsyncIterator[Served]:
+async def serving(data: Path, *, clock: VirtualClock | None = None, settings: dict[str, Any] | None = None, **limits: Any) -> AsyncIterator[Served]:
     """A server over this data folder; run twice over one folder, it takes up where it was."""
     first = DEVELOPMENT_USERS[0]
     reader = User(first.id, first.token, first.current_signing_key, first.next_signing_key, READ_ONLY)
-    settings = Settings(
-        data=data, users=(reader, DEVELOPMENT_USERS[1]), limits=Limits(**limits), synced=False, stop_grace_seconds=0
-    )
+    given = {"users": (reader, DEVELOPMENT_USERS[1]), "synced": False, "stop_grace_seconds": 0} | (settings or {})
+    chosen = Settings(data=data, limits=Limits(**limits), **given)
     clock = clock or VirtualClock()
     holder: asyncio.Future[Served] = asyncio.get_running_loop().create_future()
 
     async def send(request: OutgoingRequest) -> AttemptResult:
         return await (await holder).send(request)
 
-    app = create_app(settings, clock=clock, send=send)
+    app = create_app(chosen, clock=clock, send=send)
     async with app.running() as engine:
         transport = httpx.ASGITransport(app=app, client=("10.0.0.1", 5))
         headers = {"Authorization": f"Bearer {TOKEN}"}

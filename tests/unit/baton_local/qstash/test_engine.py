@@ -12,7 +12,7 @@ PUBLISHED = Publish(UrlDestination("https://example.com/"), {})
 
 
 async def test_publishes_at_the_same_time_share_a_commit(server: Served) -> None:
-    database = server.engine.database
+    database = server.engine.storage
     commits = 0
     commit = database.commit
 
@@ -35,7 +35,7 @@ async def test_nothing_is_sent_before_it_is_on_disk(server: Served) -> None:
 
     async def checking(request: object) -> object:
         headers = dict(request.headers)  # type: ignore[attr-defined]
-        message = server.engine.database.archive.message("defaultUser", headers["Upstash-Message-Id"])
+        message = server.engine.storage.message("defaultUser", headers["Upstash-Message-Id"])
         stored_when_sent.append(message is not None)
         return await send(request)  # type: ignore[arg-type]
 
@@ -55,7 +55,7 @@ async def test_a_dead_letter_is_shown_only_when_it_is_on_disk(server: Served, tm
             break
     with contextlib.closing(sqlite3.connect(tmp_path / "qstash.db")) as disk:
         shown = len((await server.call("GET", "/v2/dlq"))["messages"])
-        assert (shown, disk.execute("SELECT count(*) FROM dlq").fetchone()) == (1, (1,))
+        assert (shown, disk.execute("SELECT count(*) FROM stored WHERE kind='dlq'").fetchone()) == (1, (1,))
 
 
 async def test_failing_delivery_function_is_a_failed_attempt(server: Served) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from baton_local.qstash.core import dispatch
 from baton_local.qstash.core.answer import Answer, bad_request, not_found
 from baton_local.qstash.core.flow_control import FlowKey
-from baton_local.qstash.core.state import State, ThingStored, Transition
+from baton_local.qstash.core.state import State, Transition
 from baton_local.qstash.core.tenant import Tenant
 
 
@@ -96,6 +96,6 @@ def _flow(tenant: Tenant, key: str) -> FlowKey:
 
 
 def _changed(step: Transition, tenant: Tenant, flow: FlowKey) -> Answer:
-    step.changes.append(ThingStored("flow", tenant.user, flow.key, flow))
+    step.put(tenant, "flows", flow.key, flow)
     dispatch.pump_flow(step, tenant, flow)
     return Answer(HTTPStatus.OK)

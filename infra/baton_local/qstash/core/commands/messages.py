@@ -9,7 +9,7 @@ from baton_local.qstash.core.commands.queues import queue_for_enqueue
 from baton_local.qstash.core.lifecycle import admit, cancel
 from baton_local.qstash.core.message import DlqEntry, Live
 from baton_local.qstash.core.selection import Selection
-from baton_local.qstash.core.state import DlqDropped, Transition
+from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import Tenant
 from baton_local.qstash.core.views import dlq_view
 
@@ -121,8 +121,7 @@ def _oldest(tenant: Tenant, selection: Selection) -> tuple[list[DlqEntry], dict[
 
 
 def _drop(step: Transition, tenant: Tenant, entry: DlqEntry) -> None:
-    del tenant.dlq[entry.id]
-    step.changes.append(DlqDropped(entry))
+    step.drop(tenant, "dlq", entry.id)
 
 
 def _retry(step: Transition, tenant: Tenant, entry: DlqEntry) -> dict[str, str]:

@@ -25,7 +25,7 @@ from baton_local.qstash.core.lifecycle import admit, make_message
 from baton_local.qstash.core.message import DEFAULT_RETRIES, Message
 from baton_local.qstash.core.options import Options, check_served, parse_options
 from baton_local.qstash.core.schedules import SCHEDULE_DUE, Schedule, next_run_ms, parse_cron
-from baton_local.qstash.core.state import DedupStored, ThingDropped, ThingStored, Transition
+from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import Tenant, dedup_key
 from baton_local.qstash.core.views import View, body_fields, flow_fields, label_fields, shown_body, without_unset
 from baton_local.stand_in.api_error import ApiError
@@ -118,16 +118,16 @@ def _accept(step: Transition, tenant: Tenant, command: Publish, options: Options
     if command.schedule_id is None:
         of_group = target.url if isinstance(command.destination, GroupDestination) else None
         key = dedup_key(options, destination_text(command.destination), command.body, of_group)
-    known = tenant.dedup.lookup(key, step.now_ms) if key is not None else None
-    if known is not None:
+    first, expires_ms = tenant.dedup.get(key or "", ("", 0))
+    if expires_ms > step.now_ms:
         step.increment(tenant, "deduplicated")
-        return _result(command, target, known, deduplicated=True)
+        return _result(command, target, first, deduplicated=True)
     message = _message(step, tenant, command, options, target)
     if key is not None:
+        while tenant.dedup and next(iter(tenant.dedup.values()))[1] <= step.now_ms:
+            step.drop(tenant, "dedup", next(iter(tenant.dedup)))
         expires_ms = step.now_ms + step.state.limits.scaled_ms(step.state.limits.dedup_window_ms)
-        tenant.dedup.forget_expired(step.now_ms)
-        tenant.dedup.remember(key, message.id, expires_ms)
-        step.changes.append(DedupStored(tenant.user, key, message.id, expires_ms))
+        step.put(tenant, "dedup", key, (message.id, expires_ms))
     step.increment(tenant, "published" if command.schedule_id is None else "derived")
     admit(step, tenant, message)
     return _result(command, target, message.id, deduplicated=False)
@@ -193,8 +193,7 @@ def plan(step: Transition, tenant: Tenant, schedule: Schedule) -> None:
     """Store the schedule with its next run, and be woken then."""
     at_ms = None if schedule.paused else next_run_ms(schedule, step.now_ms, step.state.limits.time_scale)
     schedule = replace(schedule, next_at_ms=at_ms)
-    tenant.schedules[schedule.id] = schedule
-    step.changes.append(ThingStored("schedule", tenant.user, schedule.id, schedule))
+    step.put(tenant, "schedules", schedule.id, schedule)
     if at_ms is not None:
         step.state.wake_at(at_ms, SCHEDULE_DUE, tenant.user, schedule.id)
 
@@ -207,8 +206,7 @@ def set_schedule_paused(step: Transition, tenant: Tenant, schedule_id: str, *, p
 
 def delete_schedule(step: Transition, tenant: Tenant, schedule_id: str) -> Answer:
     """Delete; its timer is ignored when it rings, messages already made still go."""
-    del tenant.schedules[_schedule(tenant, schedule_id).id]
-    step.changes.append(ThingDropped("schedule", tenant.user, schedule_id))
+    step.drop(tenant, "schedules", _schedule(tenant, schedule_id).id)
     return Answer(HTTPStatus.OK)
 
 

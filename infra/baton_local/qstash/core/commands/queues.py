@@ -7,7 +7,7 @@ from baton_local.qstash.core import dispatch, lifecycle
 from baton_local.qstash.core.answer import Answer, not_found, over_quota
 from baton_local.qstash.core.destinations import check_name
 from baton_local.qstash.core.queues import Queue
-from baton_local.qstash.core.state import ThingDropped, ThingStored, Transition
+from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import Tenant
 
 
@@ -55,8 +55,7 @@ def delete_queue(step: Transition, tenant: Tenant, name: str) -> Answer:
         queue.paused = True  # so that cancelling moves nobody up
         for message_id in list(queue.members):
             lifecycle.cancel(step, tenant, tenant.live[message_id])
-        del tenant.queues[name]
-        step.changes.append(ThingDropped("queue", tenant.user, name))
+        step.drop(tenant, "queues", name)
     return Answer(HTTPStatus.OK)
 
 
@@ -68,8 +67,8 @@ def queue_for_enqueue(step: Transition, tenant: Tenant, name: str) -> Queue:
     limit = step.state.limits.max_queues
     if len(tenant.queues) >= limit:
         raise over_quota(f"queue {name!r}: there are {limit} queues already, the limit; delete one first")
-    queue = tenant.queues[name] = Queue(name, step.now_ms, step.now_ms)
-    step.changes.append(ThingStored("queue", tenant.user, name, queue))
+    queue = Queue(name, step.now_ms, step.now_ms)
+    step.put(tenant, "queues", name, queue)
     return queue
 
 
@@ -83,5 +82,5 @@ def _queue(tenant: Tenant, name: str) -> Queue:
 def _set_paused(step: Transition, tenant: Tenant, queue: Queue, *, paused: bool) -> None:
     queue.paused = paused
     queue.updated_at_ms = step.now_ms
-    step.changes.append(ThingStored("queue", tenant.user, queue.name, queue))
+    step.put(tenant, "queues", queue.name, queue)
     dispatch.resume_queue(step, tenant, queue)

@@ -6,7 +6,7 @@ from baton_local.qstash.core import dispatch
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.destinations import origin_of
 from baton_local.qstash.core.message import Phase
-from baton_local.qstash.core.state import ThingStored, Transition, UserForgotten
+from baton_local.qstash.core.state import Stored, Transition, UserForgotten
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 
 
@@ -18,7 +18,7 @@ def get_keys(tenant: Tenant) -> Answer:
 def rotate_keys(step: Transition, tenant: Tenant, new_key: str) -> Answer:
     """Set `current := next`, `next := new_key`: messages sent later are signed with the new current one."""
     tenant.keys = SigningKeys(tenant.keys.next, new_key, tenant.keys.configured)
-    step.changes.append(ThingStored("keys", tenant.user, "", tenant.keys))
+    step.changes.append(Stored("keys", tenant.user, "", tenant.keys))
     return get_keys(tenant)
 
 

@@ -8,7 +8,7 @@ from baton_local.qstash.core.answer import Answer, bad_request, not_found, over_
 from baton_local.qstash.core.destinations import Endpoint, Topic, check_name, with_endpoints, without_endpoints
 from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.core.options import parse_options
-from baton_local.qstash.core.state import ThingDropped, ThingStored, Transition
+from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import Tenant
 
 
@@ -80,10 +80,8 @@ def _topic(tenant: Tenant, name: str) -> Topic:
 
 
 def _store(step: Transition, tenant: Tenant, topic: Topic) -> None:
-    tenant.topics[topic.name] = topic
-    step.changes.append(ThingStored("topic", tenant.user, topic.name, topic))
+    step.put(tenant, "topics", topic.name, topic)
 
 
 def _drop(step: Transition, tenant: Tenant, name: str) -> None:
-    del tenant.topics[name]
-    step.changes.append(ThingDropped("topic", tenant.user, name))
+    step.drop(tenant, "topics", name)

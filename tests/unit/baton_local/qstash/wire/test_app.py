@@ -95,7 +95,7 @@ async def test_unwritable_store_stops_the_server_instead_of_promising(server: Se
     del server.client.headers["Authorization"]
     assert (await server.client.get("/readyz")).status_code == 200
     server.client.headers["Authorization"] = f"Bearer {TOKEN}"
-    server.engine.database._connection.close()
+    server.engine.storage._connection.close()
     assert (await server.client.post(f"/v2/publish/{URL}")).status_code == 503
     assert (await server.client.post(f"/v2/publish/{URL}")).status_code == 503
     assert (await server.client.get("/readyz")).status_code == 503

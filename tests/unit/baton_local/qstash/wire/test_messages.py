@@ -39,7 +39,7 @@ async def test_bulk_cancel_by_body_as_python_and_by_query_as_js(server: Served) 
 
 def await_seq(server: Served, message_id: str) -> str:
     """The position of a message in the order of acceptance, which is what a cursor holds."""
-    message = server.engine.database.archive.message("defaultUser", message_id)
+    message = server.engine.storage.message("defaultUser", message_id)
     assert message is not None
     return str(message.seq)
 
@@ -94,7 +94,7 @@ async def test_events_are_newest_first_and_carry_the_messages_data(server: Serve
 
 
 async def test_events_are_filtered_and_paged(server: Served) -> None:
-    """The last page has no cursor; `/v2/logs` shows the same; storage/test_archive.py looks at each filter."""
+    """The last page has no cursor; `/v2/logs` shows the same; test_log.py looks at each filter."""
     await published(server, Upstash_Label="a")
     await published(server, "https://other.example/x,y", Upstash_Label="b")
     assert await states(server, "label=a,b&state=CREATED") == ["CREATED", "CREATED"]

@@ -34,10 +34,10 @@ def test_calls_per_second_are_bound_but_publishing_is_not() -> None:
 
 def test_messages_per_day_are_bound() -> None:
     limits, tenant = RateLimits(None, 3), a_tenant()
-    tenant.counters.published = 100
+    tenant.counters["published"] = 100
     for _ in range(3):
         limits.check(tenant, PUBLISH, NOW_MS)
-        tenant.counters.published += 1
+        tenant.counters["published"] += 1
     with pytest.raises(ApiError) as refusal:
         limits.check(tenant, PUBLISH, NOW_MS)
     assert [name for name, _ in refusal.value.headers] == ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]

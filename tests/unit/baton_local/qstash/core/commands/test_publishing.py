@@ -1,6 +1,5 @@
 from baton_local.qstash.core.commands.topics import upsert_endpoints
 from baton_local.qstash.core.destinations import Endpoint
-from baton_local.qstash.core.tenant import DedupWindow
 from baton_local.qstash.core.views import message_view
 from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, URL, World, refused
 
@@ -107,11 +106,11 @@ def test_group_deduplicates_per_endpoint(world: World) -> None:
     assert world.publish("g", upstash_deduplication_id="d").status == 202
 
 
-def test_expired_windows_are_forgotten() -> None:
-    window = DedupWindow()
-    for number in range(10):
-        window.remember(f"k{number}", "m", expires_ms=number)
-    window.forget_expired(now_ms=5)
-    assert len(window) == 4
-    assert window.lookup("k5", 5) is None
-    assert window.lookup("k6", 5) == "m"
+def test_expired_windows_are_forgotten(world: World) -> None:
+    for number in range(3):
+        world.publish(upstash_deduplication_id=f"d{number}")
+    world.advance(9 * MINUTE)
+    world.publish(upstash_deduplication_id="later")
+    world.advance(MINUTE)
+    world.publish(upstash_deduplication_id="last")
+    assert list(world.tenant.dedup) == ["id:later", "id:last"]

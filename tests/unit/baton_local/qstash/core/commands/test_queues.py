@@ -149,7 +149,7 @@ def test_a_reset_leaves_nothing_of_the_user() -> None:
     tenant, events = world.tenant, len(world.events)
     assert not any((tenant.live, tenant.queues, tenant.flows, tenant.dlq, len(tenant.dedup)))
     assert tenant.keys == keys
-    assert not any(tenant.counters.as_dict().values())
+    assert not any(tenant.counters.values())
     assert world.changes[-1] == UserForgotten(USER)
     assert world.state.capacity.in_flight == 0
     world.finish(effect, OK)

@@ -12,7 +12,7 @@ from threading import Thread
 
 from baton_local.qstash.core.machine import Outcome
 from baton_local.qstash.core.state import Change, Deliver
-from baton_local.qstash.storage.database import Database
+from baton_local.qstash.storage import Storage
 
 _PATIENCE_SECONDS = 0.003
 
@@ -31,8 +31,8 @@ class _Batch:
 class GroupCommit:
     """Gathers outcomes, writes them, waits for the disk in a thread, then lets their effects happen."""
 
-    def __init__(self, database: Database, now_ms: Callable[[], int], start: Callable[[Deliver], None]) -> None:
-        self._database, self._now_ms, self._start = database, now_ms, start
+    def __init__(self, storage: Storage, now_ms: Callable[[], int], start: Callable[[Deliver], None]) -> None:
+        self._storage, self._now_ms, self._start = storage, now_ms, start
         self._loop = asyncio.get_running_loop()
         self._written: SimpleQueue[_Batch | None] = SimpleQueue()  # None: there come no more
         self._disk = Thread(target=self._wait_for_disk, name="qstash-commit", daemon=True)
@@ -95,13 +95,13 @@ class GroupCommit:
     def _flush(self) -> None:
         batch, self._batch = self._batch, _Batch()
         try:
-            self._database.write(batch.changes, self._now_ms())
-            if not self._database.synced:
-                self._database.commit()
+            self._storage.write(batch.changes, self._now_ms())
+            if not self._storage.synced:
+                self._storage.commit()
         except Exception as error:  # noqa: BLE001 - whatever it was, memory is now ahead of the disk
             self._break(error, batch)
             return
-        if self._database.synced:
+        if self._storage.synced:
             self._written.put(batch)
         else:
             self._committed(None, batch)
@@ -111,7 +111,7 @@ class GroupCommit:
         while (batch := self._written.get()) is not None:
             failure: Exception | None = None
             try:
-                self._database.commit()
+                self._storage.commit()
             except Exception as error:  # noqa: BLE001 - whatever it was, the loop has to know
                 failure = error
             self._loop.call_soon_threadsafe(self._committed, failure, batch)

@@ -1,14 +1,13 @@
 import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from baton_local.qstash.clock import VirtualClock
-from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.message import AttemptResult
-from baton_local.qstash.core.state import RunIds
 from baton_local.qstash.settings import DEVELOPMENT_USERS, User
-from baton_local.qstash.storage.database import Database
 from tests.unit.baton_local.qstash.served import serving
 
 URL = "https://example.com/hook"
@@ -122,10 +121,28 @@ async def test_finished_messages_are_forgotten_in_time(tmp_path: Path) -> None:
         assert (await server.call("GET", f"/v2/events?messageId={delivered}"))["events"] == []
 
 
-async def test_other_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
-        server.engine.database._connection.execute("UPDATE meta SET value='99'")
-    with pytest.raises(RuntimeError, match="format 99"):
+async def test_room_is_bounded_by_forgetting_the_oldest(tmp_path: Path) -> None:
+    """Beyond the size bound the oldest go first, even before their time; the bound also holds over several runs."""
+    clock, ids = VirtualClock(), list[str]()
+    settings = {"keep_finished_bytes": 1_000_000}
+    for _ in range(3):
+        async with serving(tmp_path, clock=clock, settings=settings) as server:
+            for _ in range(10):
+                ids += [(await server.call("POST", f"/v2/publish/{URL}", content=b"x" * 200_000))["messageId"]]
+                await server.advance(2)
+            await server.call("POST", "/v2/keys/rotate")
+    async with serving(tmp_path, clock=clock, settings=settings) as server:
+        known = [(await server.client.get(f"/v2/messages/{each}")).status_code == 200 for each in ids]
+        assert known == sorted(known)
+        assert 3 <= sum(known) <= 5
+        page = await server.call("GET", "/v2/events?count=1000")
+        assert {event["messageId"] for event in page["events"]} == {each for each in ids[-sum(known) :]}
+
+
+async def test_what_another_version_wrote_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "qstash.db")) as other:
+        other.execute("CREATE TABLE meta(key TEXT)")
+    with pytest.raises(RuntimeError, match="another data folder"):
         async with serving(tmp_path):
             pass
 
@@ -134,14 +151,10 @@ async def test_newly_configured_keys_win_over_rotated_ones(tmp_path: Path) -> No
     async with serving(tmp_path) as server:
         rotated = await server.call("POST", "/v2/keys/rotate")
     user = DEVELOPMENT_USERS[0]
-    for configured, found in [
-        ((user.current_signing_key, user.next_signing_key), (rotated["current"], rotated["next"])),
-        (("sig_new", "sig_newer"), ("sig_new", "sig_newer")),
+    for current, following, found in [
+        (user.current_signing_key, user.next_signing_key, rotated),
+        ("sig_new", "sig_newer", {"current": "sig_new", "next": "sig_newer"}),
     ]:
-        database = Database(tmp_path, synced=False, keep_finished_ms=1, keep_finished_bytes=1)
-        try:
-            state, _ = database.load([User(user.id, user.token, *configured)], Limits(), RunIds("t"), 0)
-        finally:
-            database.close()
-        keys = state.tenant(user.id).keys
-        assert (keys.current, keys.next) == found
+        users = (User(user.id, user.token, current, following),)
+        async with serving(tmp_path, settings={"users": users}) as server:
+            assert await server.call("GET", "/v2/keys") == found

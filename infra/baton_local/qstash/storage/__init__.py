@@ -1,1 +1,0 @@
-"""What is on disk: one SQLite file per data folder."""
