@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from baton_local.qstash.core.limits import Limits
-from baton_local.qstash.core.tenant import SigningKeys
+from baton_local.qstash.core.state import SigningKeys
 from baton_local.qstash.server import serve
 from baton_local.qstash.settings import DEVELOPMENT_USERS, Settings, User, user_id_of, users_with
 

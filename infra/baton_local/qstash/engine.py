@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 
 from baton_local.qstash.clock import Cancellable, Clock
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.machine import Command, Outcome, P, apply, end_attempt, tick
+from baton_local.qstash.core.machine import Command, P, apply, end_attempt, tick
 from baton_local.qstash.core.message import AttemptResult, OutgoingRequest, build_request
-from baton_local.qstash.core.state import Deliver, State
+from baton_local.qstash.core.state import Deliver, State, Transition
 from baton_local.qstash.faults import FaultPlan
 from baton_local.qstash.group_commit import EngineStoppedError, GroupCommit
 from baton_local.qstash.storage import Storage
@@ -51,10 +51,10 @@ class Engine:
     async def execute(self, user: str, command: Command[P], *arguments: P.args, **options: P.kwargs) -> Answer:
         """Carry out a command of a user; returns when its changes are on disk."""
         self.check_running()
-        outcome = apply(self.state, self.clock.now_ms(), user, command, *arguments, **options)
-        if self.take(outcome, urgent=True):
+        answer, step = apply(self.state, self.clock.now_ms(), user, command, *arguments, **options)
+        if self.take(step, urgent=True):
             await self.commits.on_disk()
-        return outcome.answer
+        return answer
 
     async def shown(self) -> None:
         """Wait until all that a reader can see is on disk, so that no crash undoes what was shown."""
@@ -62,10 +62,10 @@ class Engine:
         if not self.commits.settled():
             await self.commits.on_disk()
 
-    def take(self, outcome: Outcome, *, urgent: bool = False) -> bool:
-        """Put an outcome into the next commit; whether there is anything to write."""
+    def take(self, step: Transition, *, urgent: bool = False) -> bool:
+        """Put a transition into the next commit; whether there is anything to write."""
         self._arm()
-        return self.commits.enqueue(outcome, urgent=urgent)
+        return self.commits.enqueue(step, urgent=urgent)
 
     async def settled(self) -> None:
         """Wait until nothing is being written or delivered; what waits for a time may still wait."""
@@ -113,7 +113,7 @@ class Engine:
             result = AttemptResult(error=f"{type(error).__name__}: {error}")
         if not self._stopping and self.commits.broken is None:
             now_ms = self.clock.now_ms()
-            self.take(apply(self.state, now_ms, message.user, end_attempt, message.id, effect.retried, result))
+            self.take(apply(self.state, now_ms, message.user, end_attempt, message.id, effect.retried, result)[1])
 
     def _arm(self) -> None:
         """Be woken when the next timer is due."""

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
 
-from baton_local.qstash.core.machine import Outcome
-from baton_local.qstash.core.state import Change, Deliver
+from baton_local.qstash.core.state import Change, Deliver, Transition
 from baton_local.qstash.storage import Storage
 
 _PATIENCE_SECONDS = 0.003
@@ -29,7 +28,7 @@ class _Batch:
 
 
 class GroupCommit:
-    """Gathers outcomes, writes them, waits for the disk in a thread, then lets their effects happen."""
+    """Gathers transitions, writes them, waits for the disk in a thread, then lets their effects happen."""
 
     def __init__(self, storage: Storage, now_ms: Callable[[], int], start: Callable[[Deliver], None]) -> None:
         self._storage, self._now_ms, self._start = storage, now_ms, start
@@ -44,17 +43,17 @@ class GroupCommit:
         self.broken: EngineStoppedError | None = None
         self.on_broken: Callable[[], None] = lambda: None
 
-    def enqueue(self, outcome: Outcome, *, urgent: bool) -> bool:
-        """Put an outcome into the next commit; whether there is anything to write.
+    def enqueue(self, step: Transition, *, urgent: bool) -> bool:
+        """Put a transition into the next commit; whether there is anything to write.
 
         What nobody waits for and nothing follows from, such as a delivery that ended well, may wait a moment for
         company: if the process dies meanwhile, the delivery is repeated, as if it had died just before the answer.
         """
-        if not outcome.changes and not outcome.effects:
+        if not step.changes and not step.effects:
             return False
-        self._batch.changes += outcome.changes
-        self._batch.effects += outcome.effects
-        if urgent or outcome.effects:
+        self._batch.changes += step.changes
+        self._batch.effects += step.effects
+        if urgent or step.effects:
             self._request_flush()
         elif not self._busy and self._patience is None:
             self._patience = self._loop.call_later(_PATIENCE_SECONDS, self._request_flush)

@@ -24,8 +24,7 @@ from baton_local.qstash.core.options import CallbackSpec, Options
 from baton_local.qstash.core.queues import Queue
 from baton_local.qstash.core.schedules import Schedule
 from baton_local.qstash.core.selection import MESSAGE_FILTERS, Selection
-from baton_local.qstash.core.state import Change, Finished, Stored, UserForgotten
-from baton_local.qstash.core.tenant import SigningKeys, Tenant
+from baton_local.qstash.core.state import Change, Finished, SigningKeys, Stored, Tenant, UserForgotten
 from baton_local.stand_in.folder import lock_folder
 
 _PICKLED = (

@@ -10,8 +10,7 @@ from baton_local.qstash.core.destinations import origin_of
 from baton_local.qstash.core.flow_control import FlowKey
 from baton_local.qstash.core.message import EventState, Live, Phase
 from baton_local.qstash.core.queues import Queue
-from baton_local.qstash.core.state import Deliver, Timer, Transition
-from baton_local.qstash.core.tenant import Tenant
+from baton_local.qstash.core.state import Deliver, Tenant, Timer, Transition
 
 _STALE_TIMERS_KEPT = 1_000
 MESSAGE_DUE, FLOW_WINDOW, FLOW_IDLE = "message", "flow", "flow-idle"

@@ -114,10 +114,6 @@ class FlowKey:
         self.in_flight = max(0, self.in_flight - 1)
         self.last_used_ms = now_ms
 
-    def reset_rate(self, now_ms: int) -> None:
-        """Begin a new window now, with nothing started."""
-        self.started, self.window_start_ms = 0, now_ms
-
     @property
     def idle(self) -> bool:
         """Whether forgetting the key would lose nothing but its history."""

@@ -21,8 +21,7 @@ from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.message import DEFAULT_RETRIES, AttemptResult, DlqEntry, EventState, Live, Message, Phase
 from baton_local.qstash.core.options import CallbackSpec, Options, parse_options
 from baton_local.qstash.core.retry_delay import next_delay_ms
-from baton_local.qstash.core.state import Finished, Transition
-from baton_local.qstash.core.tenant import Tenant
+from baton_local.qstash.core.state import Finished, Tenant, Transition
 
 
 def callback_options(spec: CallbackSpec, source: Live, limits: Limits) -> Options:

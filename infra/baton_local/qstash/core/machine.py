@@ -7,7 +7,7 @@ ordinary publish, then its next run is planned.
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec
 
@@ -17,8 +17,7 @@ from baton_local.qstash.core.commands.publishing import Publish, plan, publish
 from baton_local.qstash.core.destinations import parse_destination
 from baton_local.qstash.core.message import AttemptResult, Live, Phase
 from baton_local.qstash.core.schedules import SCHEDULE_DUE
-from baton_local.qstash.core.state import Change, Deliver, State, Timer, Transition
-from baton_local.qstash.core.tenant import Tenant
+from baton_local.qstash.core.state import State, Tenant, Timer, Transition
 from baton_local.stand_in.api_error import ApiError
 
 
@@ -55,15 +54,6 @@ P = ParamSpec("P")
 Command = Callable[Concatenate[Transition, Tenant, P], Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one transition brought about."""
-
-    answer: Answer
-    changes: list[Change]
-    effects: list[Deliver]
-
-
 def end_attempt(step: Transition, tenant: Tenant, message_id: str, retried: int, result: AttemptResult) -> Answer:
     """Take in the result of the attempt that `retried` says; one that is no longer awaited changes nothing."""
     live = tenant.live.get(message_id)
@@ -74,13 +64,12 @@ def end_attempt(step: Transition, tenant: Tenant, message_id: str, retried: int,
 
 def apply(
     state: State, now_ms: int, user: str, command: Command[P], *arguments: P.args, **options: P.kwargs
-) -> Outcome:
+) -> tuple[Answer, Transition]:
     step = Transition(state, now_ms)
-    answer = command(step, state.tenant(user), *arguments, **options)
-    return Outcome(answer, step.changes, step.effects)
+    return command(step, state.tenant(user), *arguments, **options), step
 
 
-def resume(state: State, now_ms: int, unfinished: Sequence[Live]) -> Outcome:
+def resume(state: State, now_ms: int, unfinished: Sequence[Live]) -> Transition:
     """Take up the state of an earlier run, with what it left unfinished in order of acceptance."""
     step = Transition(state, now_ms)
     for tenant in state.tenants.values():
@@ -89,17 +78,17 @@ def resume(state: State, now_ms: int, unfinished: Sequence[Live]) -> Outcome:
         for key in tenant.flows:
             dispatch.watch_idle_flow(step, tenant, key)
         lifecycle.recover(step, tenant, [live for live in unfinished if live.message.user == tenant.user])
-    return Outcome(Answer(HTTPStatus.OK), step.changes, step.effects)
+    return step
 
 
-def tick(state: State, now_ms: int) -> Outcome:
+def tick(state: State, now_ms: int) -> Transition:
     """Carry out what the time asks for; call again at `state.next_wakeup_ms()` (at once if much was due)."""
     step = Transition(state, now_ms)
     for _ in range(_MAX_TIMERS_PER_TICK):
         if not state.timers or state.timers[0].at_ms > now_ms:
             break
         _ring(step, heapq.heappop(state.timers))
-    return Outcome(Answer(HTTPStatus.OK), step.changes, step.effects)
+    return step
 
 
 def _ring(step: Transition, timer: Timer) -> None:

@@ -1,4 +1,4 @@
-"""The whole state of the server, and what one transition of it brings about.
+"""The whole state of the server: its users, each a world of its own; and what one transition of it brings about.
 
 Invariant: `Transition` is the only way to change the state, so whatever changes is also recorded for storage.
 """
@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from baton_local.qstash.core.answer import not_found
+from baton_local.qstash.core.destinations import Topic
+from baton_local.qstash.core.flow_control import FlowKey
 from baton_local.qstash.core.limits import Limits
-from baton_local.qstash.core.message import AttemptResult, Event, EventState, Live, Message
-from baton_local.qstash.core.queues import Capacity
-from baton_local.qstash.core.tenant import Tenant
+from baton_local.qstash.core.message import AttemptResult, DlqEntry, Event, EventState, Live, Message
+from baton_local.qstash.core.queues import Capacity, Queue
+from baton_local.qstash.core.schedules import Schedule
 
 
 class Stored(NamedTuple):
@@ -71,6 +73,49 @@ class Timer(NamedTuple):
     kind: str
     user: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """The pair that receivers are configured with; messages are signed with `current`.
+
+    `configured` is the pair that the server was started with, so that a rotation outlives a restart, and a newly
+    configured pair outlives a rotation.
+    """
+
+    current: str
+    next: str
+    configured: tuple[str, str]
+
+
+# What a bill would be made of; they only grow.
+COUNTERS = (
+    "published",  # accepted from callers: one per message, so a group of three counts three
+    "deduplicated",  # accepted and not stored
+    "derived",  # made by the server: callbacks, schedule ticks, DLQ retries
+    "deliveries",  # attempts started
+    "delivered",
+    "failed",
+    "cancelled",
+)
+
+
+@dataclass(slots=True)
+class Tenant:
+    """Everything of one user that is not finished."""
+
+    user: str
+    keys: SigningKeys
+    live: dict[str, Live] = field(default_factory=dict)
+    dlq: dict[str, DlqEntry] = field(default_factory=dict)
+    # Key → the message accepted first, and until when; in order of expiry, since the window's length is constant.
+    dedup: dict[str, tuple[str, int]] = field(default_factory=dict)
+    topics: dict[str, Topic] = field(default_factory=dict)
+    queues: dict[str, Queue] = field(default_factory=dict)
+    flows: dict[str, FlowKey] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
+    in_flight: int = 0
 
 
 @dataclass(slots=True)

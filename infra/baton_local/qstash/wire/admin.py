@@ -1,4 +1,4 @@
-"""What this server has beside the hosted service's API: counters for cost tests; with `--faults`, faults and a reset.
+"""`/admin`, with `--faults` what this server has beside the hosted service's API: faults on demand, and a reset.
 
 POST `/admin/faults` adds rules, `{"rules": [{"fault": "delay", "url": "http://…", "count": 2, "seconds": 0.5}]}`, or
 sets `clock_skew_seconds`; GET shows what is left; DELETE drops all. A reset forgets the caller's own world and all
@@ -6,20 +6,12 @@ rules.
 """
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
-from baton_local.qstash.core.answer import Answer, bad_request, not_found
+from baton_local.qstash.core.answer import Answer, Request, bad_request, not_found, ok
 from baton_local.qstash.core.commands import tenants
+from baton_local.qstash.engine import Engine
 from baton_local.qstash.faults import Fault, FaultPlan, FaultRule
-from baton_local.qstash.wire.call import Call
-
-
-async def counters(call: Call) -> Answer:
-    """Return the caller's own counters, since the data folder was made."""
-    tenant = call.tenant
-    return Answer(HTTPStatus.OK, {"users": {tenant.user: tenant.counters | {"unfinished": len(tenant.live)}}})
-
 
 _MAX_COUNT = 1_000_000
 _MAX_SECONDS = 3_600
@@ -27,13 +19,13 @@ _MAX_SKEW_SECONDS = 10 * 365 * 86_400
 _STATUSES = range(100, 600)
 
 
-async def show(call: Call) -> Answer:
-    return Answer(HTTPStatus.OK, _plan(call).view())
+async def show(engine: Engine, _user: str, _request: Request) -> Answer:
+    return ok(_plan(engine).view())
 
 
-async def add(call: Call) -> Answer:
+async def add(engine: Engine, _user: str, request: Request) -> Answer:
     """Plan more; a body that is wrong in any place plans nothing."""
-    plan, body = _plan(call), call.json()
+    plan, body = _plan(engine), request.json()
     if not isinstance(body, dict) or not body.keys() <= {"rules", "clock_skew_seconds"}:
         raise bad_request('body: must be an object with "rules", a list, or "clock_skew_seconds", or both')
     given = body.get("rules", [])
@@ -43,24 +35,24 @@ async def add(call: Call) -> Answer:
     skew = _number(body, "clock_skew_seconds", plan.clock_skew_seconds, -_MAX_SKEW_SECONDS, _MAX_SKEW_SECONDS)
     plan.rules += rules
     plan.clock_skew_seconds = int(skew)
-    return Answer(HTTPStatus.OK, plan.view())
+    return ok(plan.view())
 
 
-async def clear(call: Call) -> Answer:
-    _plan(call).clear()
-    return Answer(HTTPStatus.OK, _plan(call).view())
+async def clear(engine: Engine, _user: str, _request: Request) -> Answer:
+    _plan(engine).clear()
+    return ok(_plan(engine).view())
 
 
-async def reset(call: Call) -> Answer:
+async def reset(engine: Engine, user: str, request: Request) -> Answer:
     """Forget everything of the caller, and all rules."""
-    _plan(call).clear()
-    return await call.execute(tenants.reset)
+    _plan(engine).clear()
+    return await engine.execute(user, tenants.reset, request)
 
 
-def _plan(call: Call) -> FaultPlan:
-    if call.engine.faults is None:
+def _plan(engine: Engine) -> FaultPlan:
+    if engine.faults is None:
         raise not_found("faults are off; start the server with --faults")
-    return call.engine.faults
+    return engine.faults
 
 
 def _rule(given: Any) -> FaultRule:

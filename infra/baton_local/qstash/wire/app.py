@@ -11,15 +11,14 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
-from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.answer import Answer, Request
+from baton_local.qstash.core.commands.publishing import publish_batch
 from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.core.limits import DAY_MS
-from baton_local.qstash.core.tenant import Tenant
+from baton_local.qstash.core.state import Tenant
 from baton_local.qstash.engine import Engine
 from baton_local.qstash.group_commit import EngineStoppedError
 from baton_local.qstash.settings import Caller, Callers, Settings
-from baton_local.qstash.wire import publishing
-from baton_local.qstash.wire.call import Call
 from baton_local.qstash.wire.routes import Route, Router
 from baton_local.stand_in.api_error import ApiError
 from baton_local.stand_in.http_server import Event, Receive, Send, read_body, send_json
@@ -116,11 +115,11 @@ class Api:
         _authorise(caller, route, headers)
         self._rates.check(self._engine.state.tenant(caller.user_id), route, self._engine.clock.now_ms())
         limits = self._engine.state.limits
-        limit_bytes = limits.max_batch_bytes if route.handler is publishing.batch else limits.max_message_bytes
+        limit_bytes = limits.max_batch_bytes if route.command is publish_batch else limits.max_message_bytes
         body = await read_body(scope, receive, limit_bytes)
         client = scope.get("client")
-        call = Call(self._engine, caller.user_id, params, query, headers, body, client[0] if client else None)
-        answer = await route.handler(call)
+        request = Request(params, query, headers, body, client[0] if client else None)
+        answer = await route.respond(self._engine, caller.user_id, request)
         if not route.changes:
             await self._engine.shown()
         return answer

@@ -5,23 +5,42 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
-from baton_local.qstash.core.answer import Answer, not_found, not_served
-from baton_local.qstash.wire import admin, messages, publishing, queues, topics
-from baton_local.qstash.wire.call import Call
+from baton_local.qstash.clock import random_text
+from baton_local.qstash.core.answer import Answer, Request, not_found, not_served
+from baton_local.qstash.core.commands import flow_control, messages, publishing, queues, tenants, topics
+from baton_local.qstash.core.state import Tenant, Transition
+from baton_local.qstash.engine import Engine
+from baton_local.qstash.wire import admin, log
 from baton_local.stand_in.api_error import ApiError
 
-Handler = Callable[[Call], Awaitable[Answer]]
+# A command of the state machine; what needs the log, or the shell around the machine, is asked by itself.
+Command = Callable[[Transition, Tenant, Request], Answer]
+Asked = Callable[[Engine, str, Request], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method, a path with `{parts}` (`{part...}`: all the rest), and what answers."""
+    """A method, a path with `{parts}` (`{part...}`: all the rest), and which of the two answers."""
 
     method: str
     segments: tuple[str, ...]
-    handler: Handler
-    changes: bool
-    publishes: bool
+    command: Command | None = None
+    asked: Asked | None = None
+
+    @property
+    def changes(self) -> bool:
+        return self.method != "GET"
+
+    @property
+    def publishes(self) -> bool:
+        """Operational calls have no limit per second, but count against the day's messages (qstash.md 20)."""
+        return self.command in {publishing.publish_one, publishing.publish_batch}
+
+    async def respond(self, engine: Engine, user: str, request: Request) -> Answer:
+        if self.command is not None:
+            return await engine.execute(user, self.command, request)
+        assert self.asked is not None
+        return await self.asked(engine, user, request)
 
     def match(self, path: list[str]) -> Mapping[str, str] | None:
         """Return the variable parts if the path fits."""
@@ -37,18 +56,19 @@ class Route:
         return params if all(params.values()) else None
 
 
-# Operational calls have no limit per second, but count against the day's messages (qstash.md 20).
-_PUBLISHING = frozenset({publishing.publish, publishing.enqueue, publishing.batch})
+def _route(method: str, path: str, command: Command | None = None, *, asks: Asked | None = None) -> Route:
+    return Route(method, tuple(path.strip("/").split("/")), command, asks)
 
 
-def _route(method: str, path: str, handler: Handler) -> Route:
-    return Route(method, tuple(path.strip("/").split("/")), handler, method != "GET", handler in _PUBLISHING)
-
-
-async def _not_available(_call: Call) -> Answer:
+def _not_available(_step: Transition, _tenant: Tenant, _request: Request) -> Answer:
     raise not_served("Upstash Workflow and LLM endpoints are not available on this local server")
 
 
+async def _rotate_keys(engine: Engine, user: str, request: Request) -> Answer:
+    return await engine.execute(user, tenants.rotate_keys, request, f"sig_{random_text(_KEY_LENGTH)}")
+
+
+_KEY_LENGTH = 28
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NOT_AVAILABLE = (
     "/v2/trigger/{rest...}",
@@ -61,28 +81,28 @@ _NOT_AVAILABLE = (
 )
 
 ROUTES = (
-    _route("POST", "/v2/publish/{destination...}", publishing.publish),
-    _route("POST", "/v2/enqueue/{queue}/{destination...}", publishing.enqueue),
-    _route("POST", "/v2/batch", publishing.batch),
-    _route("GET", "/v2/messages/{id}", messages.get_message),
-    _route("DELETE", "/v2/messages/{id}", messages.cancel_message),
+    _route("POST", "/v2/publish/{destination...}", publishing.publish_one),
+    _route("POST", "/v2/enqueue/{queue}/{destination...}", publishing.publish_one),
+    _route("POST", "/v2/batch", publishing.publish_batch),
+    _route("GET", "/v2/messages/{id}", asks=log.get_message),
+    _route("DELETE", "/v2/messages/{id}", asks=log.cancel_message),
     _route("DELETE", "/v2/messages", messages.cancel_messages),
-    _route("GET", "/v2/dlq", messages.list_dlq),
-    _route("DELETE", "/v2/dlq", messages.delete_dlq_many),
-    _route("POST", "/v2/dlq/retry", messages.retry_dlq_many),
-    _route("POST", "/v2/dlq/retry/{id}", messages.retry_dlq),
-    _route("GET", "/v2/dlq/{id}", messages.get_dlq),
-    _route("DELETE", "/v2/dlq/{id}", messages.delete_dlq),
-    _route("GET", "/v2/events", messages.list_events),
-    _route("GET", "/v2/logs", messages.list_logs),
+    _route("GET", "/v2/dlq", messages.list_dead_letters),
+    _route("DELETE", "/v2/dlq", messages.delete_dead_letters),
+    _route("POST", "/v2/dlq/retry", messages.retry_dead_letters),
+    _route("POST", "/v2/dlq/retry/{id}", messages.retry_dead_letter),
+    _route("GET", "/v2/dlq/{id}", messages.get_dead_letter),
+    _route("DELETE", "/v2/dlq/{id}", messages.delete_dead_letter),
+    _route("GET", "/v2/events", asks=partial(log.list_events, key="events", count=1_000)),
+    _route("GET", "/v2/logs", asks=partial(log.list_events, key="logs", count=100)),
     _route("GET", "/v2/topics", topics.list_topics),
     _route("GET", "/v2/topics/{name}", topics.get_topic),
-    _route("PATCH", "/v2/topics/{name}", topics.set_headers),
+    _route("PATCH", "/v2/topics/{name}", topics.set_topic_headers),
     _route("DELETE", "/v2/topics/{name}", topics.delete_topic),
     _route("POST", "/v2/topics/{name}/endpoints", topics.upsert_endpoints),
     _route("DELETE", "/v2/topics/{name}/endpoints", topics.remove_endpoints),
-    _route("GET", "/v2/keys", topics.get_keys),
-    _route("POST", "/v2/keys/rotate", topics.rotate_keys),
+    _route("GET", "/v2/keys", tenants.get_keys),
+    _route("POST", "/v2/keys/rotate", asks=_rotate_keys),
     _route("POST", "/v2/queues", queues.upsert_queue),
     _route("GET", "/v2/queues", queues.list_queues),
     _route("GET", "/v2/queues/{name}", queues.get_queue),
@@ -98,21 +118,21 @@ ROUTES = (
     _route("GET", "/v2/schedules", publishing.list_schedules),
     _route("GET", "/v2/schedules/{id}", publishing.get_schedule),
     _route("DELETE", "/v2/schedules/{id}", publishing.delete_schedule),
-    _route("POST", "/v2/schedules/{destination...}", publishing.create_schedule),
-    _route("GET", "/v2/flowControl", queues.list_flows),
-    _route("GET", "/v2/flowControl/{key}", queues.get_flow),
-    _route("POST", "/v2/flowControl/{key}/pause", partial(queues.set_flow_paused, paused=True)),
-    _route("POST", "/v2/flowControl/{key}/resume", partial(queues.set_flow_paused, paused=False)),
-    _route("POST", "/v2/flowControl/{key}/pin", queues.pin),
-    _route("POST", "/v2/flowControl/{key}/unpin", queues.unpin),
-    _route("POST", "/v2/flowControl/{key}/resetRate", partial(queues.reset, parallelism=False)),
-    _route("POST", "/v2/flowControl/{key}/reset", partial(queues.reset, parallelism=True)),
-    _route("GET", "/v2/globalParallelism", queues.global_parallelism),
-    _route("GET", "/admin/counters", admin.counters),
-    _route("GET", "/admin/faults", admin.show),
-    _route("POST", "/admin/faults", admin.add),
-    _route("DELETE", "/admin/faults", admin.clear),
-    _route("POST", "/admin/reset", admin.reset),
+    _route("POST", "/v2/schedules/{destination...}", publishing.create_schedule_of),
+    _route("GET", "/v2/flowControl", flow_control.list_flows),
+    _route("GET", "/v2/flowControl/{key}", flow_control.get_flow),
+    _route("POST", "/v2/flowControl/{key}/pause", partial(flow_control.set_flow_paused, paused=True)),
+    _route("POST", "/v2/flowControl/{key}/resume", partial(flow_control.set_flow_paused, paused=False)),
+    _route("POST", "/v2/flowControl/{key}/pin", flow_control.pin_flow),
+    _route("POST", "/v2/flowControl/{key}/unpin", flow_control.unpin_flow),
+    _route("POST", "/v2/flowControl/{key}/resetRate", partial(flow_control.reset_flow, parallelism=False)),
+    _route("POST", "/v2/flowControl/{key}/reset", partial(flow_control.reset_flow, parallelism=True)),
+    _route("GET", "/v2/globalParallelism", flow_control.global_parallelism),
+    _route("GET", "/admin/counters", tenants.counters),
+    _route("GET", "/admin/faults", asks=admin.show),
+    _route("POST", "/admin/faults", asks=admin.add),
+    _route("DELETE", "/admin/faults", asks=admin.clear),
+    _route("POST", "/admin/reset", asks=admin.reset),
     *(_route(method, path, _not_available) for path in _NOT_AVAILABLE for method in _METHODS),
 )
 

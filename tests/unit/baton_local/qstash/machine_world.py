@@ -1,21 +1,25 @@
 """The state machine alone, in virtual time, with a destination that answers from a script."""
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.answer import Answer, Request
+from baton_local.qstash.core.commands.messages import cancel_message
 from baton_local.qstash.core.commands.publishing import Publish, publish
 from baton_local.qstash.core.destinations import parse_destination
 from baton_local.qstash.core.limits import Limits
-from baton_local.qstash.core.machine import Command, Outcome, P, apply, end_attempt, tick
+from baton_local.qstash.core.machine import Command, P, apply, end_attempt, tick
 from baton_local.qstash.core.message import AttemptResult, Event
 from baton_local.qstash.core.queues import Capacity
-from baton_local.qstash.core.state import Change, Deliver, RunIds, State
-from baton_local.qstash.core.tenant import SigningKeys, Tenant
+from baton_local.qstash.core.state import Change, Deliver, RunIds, SigningKeys, State, Tenant, Transition
+from baton_local.qstash.wire.routes import Router
 from baton_local.stand_in.api_error import ApiError
 
+ROUTER = Router()
 START_MS = 1_700_000_000_000
 USER = "defaultUser"
 URL = "https://example.com/hook"
@@ -62,7 +66,23 @@ class World:
 
     def do(self, command: Command[P], *arguments: P.args, **options: P.kwargs) -> Answer:
         """Carry out a command of `USER`; deliveries wait in `in_flight`."""
-        return self._take(apply(self.state, self.now_ms, USER, command, *arguments, **options))
+        answer, step = apply(self.state, self.now_ms, USER, command, *arguments, **options)
+        self._take(step)
+        return answer
+
+    def call(self, line: str, body: Any = None) -> Answer:
+        """Do what a method and a path, with its query, ask the state machine for; `POST /v2/queues/q/pause`."""
+        method, path, query = re.fullmatch(r"(\S+) ([^ ?]+)\??(.*)", line).groups()  # type: ignore[union-attr]  # ours
+        route, params = ROUTER.match(method, path)
+        assert route.command is not None
+        request = Request(params, query, body=b"" if body is None else json.dumps(body).encode())
+        return self.do(route.command, request)
+
+    def cancel(self, message_id: str) -> Answer:
+        return self.do(cancel_message, Request({"id": message_id}))
+
+    def group(self, *endpoints: dict[str, str]) -> None:
+        self.call("POST /v2/topics/g/endpoints", {"endpoints": endpoints})
 
     def publish(
         self,
@@ -76,7 +96,9 @@ class World:
         """Publish; `upstash_delay="5s"` becomes the header `upstash-delay: 5s`."""
         lower = {name.lower().replace("_", "-"): [value] for name, value in headers.items()}
         given = Publish(parse_destination(destination), lower, body, "10.0.0.1", queue)
-        return self._take(apply(self.state, self.now_ms, user, publish, given))
+        answer, step = apply(self.state, self.now_ms, user, publish, given)
+        self._take(step)
+        return answer
 
     def publish_id(self, destination: str = URL, body: bytes | None = b"hello", **options: Any) -> str:
         return str(self.publish(destination, body, **options).body["messageId"])
@@ -85,7 +107,7 @@ class World:
         self.in_flight.remove(effect)
         self.delivered.append(effect)
         message, now_ms = effect.message, self.now_ms
-        self._take(apply(self.state, now_ms, message.user, end_attempt, message.id, effect.retried, result))
+        self._take(apply(self.state, now_ms, message.user, end_attempt, message.id, effect.retried, result)[1])
 
     def settle(self) -> None:
         """All deliveries come back, as `answer` says, also those that follow from them."""
@@ -104,7 +126,6 @@ class World:
     def delivered_ids(self) -> list[str]:
         return [effect.message.id for effect in self.delivered]
 
-    def _take(self, outcome: Outcome) -> Answer:
-        self.changes += outcome.changes
-        self.in_flight += outcome.effects
-        return outcome.answer
+    def _take(self, step: Transition) -> None:
+        self.changes += step.changes
+        self.in_flight += step.effects

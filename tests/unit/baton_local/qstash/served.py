@@ -13,8 +13,9 @@ from baton_local.qstash.clock import VirtualClock
 from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.message import AttemptResult, OutgoingRequest
 from baton_local.qstash.engine import Engine
-from baton_local.qstash.server import create_app
+from baton_local.qstash.server import running_engine
 from baton_local.qstash.settings import DEVELOPMENT_USERS, Settings, User
+from baton_local.qstash.wire.app import Api
 
 TOKEN, OTHER_TOKEN = DEVELOPMENT_USERS[0].token, DEVELOPMENT_USERS[1].token
 READ_ONLY = "read-only"
@@ -49,11 +50,15 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(data: Path, *, clock: VirtualClock | None = None, settings: dict[str, Any] | None = None, **limits: Any) -> AsyncIterator[Served]:
+async def serving(
+    data: Path, *, clock: VirtualClock | None = None, settings: dict[str, Any] | None = None, **limits: Any
+) -> AsyncIterator[Served]:
     """A server over this data folder; run twice over one folder, it takes up where it was."""
     first = DEVELOPMENT_USERS[0]
     reader = User(first.id, first.token, first.current_signing_key, first.next_signing_key, READ_ONLY)
-    given = {"users": (reader, DEVELOPMENT_USERS[1]), "synced": False, "stop_grace_seconds": 0} | (settings or {})
+    given: dict[str, Any] = {"users": (reader, DEVELOPMENT_USERS[1]), "synced": False, "stop_grace_seconds": 0} | (
+        settings or {}
+    )
     chosen = Settings(data=data, limits=Limits(**limits), **given)
     clock = clock or VirtualClock()
     holder: asyncio.Future[Served] = asyncio.get_running_loop().create_future()
@@ -61,9 +66,8 @@ async def serving(data: Path, *, clock: VirtualClock | None = None, settings: di
     async def send(request: OutgoingRequest) -> AttemptResult:
         return await (await holder).send(request)
 
-    app = create_app(chosen, clock=clock, send=send)
-    async with app.running() as engine:
-        transport = httpx.ASGITransport(app=app, client=("10.0.0.1", 5))
+    async with running_engine(chosen, clock=clock, send=send) as engine:
+        transport = httpx.ASGITransport(app=Api(engine, chosen), client=("10.0.0.1", 5))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://qstash", headers=headers) as client:
             served = Served(engine, client, clock)

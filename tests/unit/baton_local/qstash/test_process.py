@@ -1,4 +1,3 @@
-import json
 import resource
 import socket
 import sys
@@ -77,30 +76,6 @@ def test_used_port_and_used_folder_are_clear_errors(tmp_path: Path) -> None:
             assert "--data" in shown
             assert str(first.pid) in shown
             assert "Traceback" not in shown
-
-
-@pytest.mark.long
-def test_killed_server_has_everything_after_restart(tmp_path: Path) -> None:
-    """Kill -9 right after the answers: messages, also a large backlog, windows, groups are all there."""
-    with ServerProcess(tmp_path) as server:
-        items = [{"destination": NOWHERE, "headers": {"Upstash-Delay": "1h"}}] * 1_000
-        for _ in range(9):
-            httpx.post(f"{server.url}/v2/batch", headers=HEADERS, json=items).raise_for_status()
-        answer = httpx.post(f"{server.url}/v2/batch", headers=HEADERS, content=json.dumps(items)).json()
-        failing = {**HEADERS, "Upstash-Retries": "5", "Upstash-Retry-Delay": "3600000", "Upstash-Deduplication-Id": "d"}
-        retrying = httpx.post(f"{server.url}/v2/publish/{NOWHERE}", headers=failing).json()["messageId"]
-        endpoints = {"endpoints": [{"url": NOWHERE}]}
-        httpx.post(f"{server.url}/v2/topics/g/endpoints", headers=HEADERS, json=endpoints).raise_for_status()
-        while not httpx.get(f"{server.url}/v2/events?state=RETRY", headers=HEADERS).json()["events"]:
-            pass
-        server.kill()
-    with ServerProcess(tmp_path) as server:
-        for item in answer[::50]:
-            httpx.get(f"{server.url}/v2/messages/{item['messageId']}", headers=HEADERS).raise_for_status()
-        assert httpx.get(f"{server.url}/v2/topics/g", headers=HEADERS).status_code == 200
-        assert httpx.post(f"{server.url}/v2/publish/{NOWHERE}", headers=failing).json()["messageId"] == retrying
-        counters = httpx.get(f"{server.url}/admin/counters", headers=HEADERS).json()["users"]["defaultUser"]
-        assert counters["unfinished"] == 10_001
 
 
 def test_silent_destination_blocks_nobody(tmp_path: Path) -> None:

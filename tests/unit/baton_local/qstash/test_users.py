@@ -13,12 +13,6 @@ def test_user_id_is_read_out_of_the_token(token: str, user_id: str) -> None:
     assert user_id_of(token) == user_id
 
 
-def test_a_token_of_ones_own_is_the_only_one() -> None:
-    """The published ones, which any web page can send, are served no more."""
-    own = User("primary", "t", "c", "n")
-    assert users_with(own) == (own,)
-
-
 def test_own_keys_for_a_development_token_replace_that_user() -> None:
     users = users_with(User("defaultUser", DEVELOPMENT_USERS[0].token, "c", "n"))
     assert (users[0].id, users[0].current_signing_key) == ("defaultUser", "c")

@@ -1,18 +1,16 @@
-"""Commands on flow-control keys (qstash.md 18)."""
+"""`/v2/flowControl` and `/v2/globalParallelism` (qstash.md 18)."""
 
-from http import HTTPStatus
 from typing import Any
 
 from baton_local.qstash.core import dispatch
-from baton_local.qstash.core.answer import Answer, bad_request, not_found
-from baton_local.qstash.core.flow_control import FlowKey
-from baton_local.qstash.core.state import State, Transition
-from baton_local.qstash.core.tenant import Tenant
+from baton_local.qstash.core.answer import Answer, Request, bad_request, not_found, ok
+from baton_local.qstash.core.flow_control import FlowKey, parse_period, parse_positive
+from baton_local.qstash.core.state import Tenant, Transition
 
 
-def flow_view(state: State, flow: FlowKey, now_ms: int) -> dict[str, Any]:
+def _view(step: Transition, flow: FlowKey) -> dict[str, Any]:
     """Return a key in JSON; all fields always (SDK checks want numbers and real booleans)."""
-    over = now_ms >= flow.window_start_ms + state.limits.scaled_ms(flow.period_seconds * 1_000)
+    over = step.now_ms >= flow.window_start_ms + step.state.limits.scaled_ms(flow.period_seconds * 1_000)
     return {
         "flowControlKey": flow.key,
         "waitListSize": len(flow.waiters),
@@ -28,74 +26,75 @@ def flow_view(state: State, flow: FlowKey, now_ms: int) -> dict[str, Any]:
     }
 
 
-def list_flows(state: State, tenant: Tenant, search: str, now_ms: int) -> Answer:
-    """Return all keys whose name contains the text."""
-    found = [flow_view(state, flow, now_ms) for key, flow in tenant.flows.items() if search in key]
-    return Answer(HTTPStatus.OK, found)
+def list_flows(step: Transition, tenant: Tenant, request: Request) -> Answer:
+    """Return all keys, or those whose name contains `search`."""
+    search = dict(request.query_pairs()).get("search", "")
+    return ok([_view(step, flow) for key, flow in tenant.flows.items() if search in key])
 
 
-def get_flow(state: State, tenant: Tenant, key: str, now_ms: int) -> Answer:
-    return Answer(HTTPStatus.OK, flow_view(state, _flow(tenant, key), now_ms))
+def get_flow(step: Transition, tenant: Tenant, request: Request) -> Answer:
+    return ok(_view(step, _flow(tenant, request)))
 
 
-def global_parallelism(state: State, tenant: Tenant) -> Answer:
+def global_parallelism(step: Transition, tenant: Tenant, _request: Request) -> Answer:
     """Return the deliveries in flight, of how many at most."""
-    return Answer(HTTPStatus.OK, {"parallelismMax": state.capacity.slots, "parallelismCount": tenant.in_flight})
+    return ok({"parallelismMax": step.state.capacity.slots, "parallelismCount": tenant.in_flight})
 
 
-def set_flow_paused(step: Transition, tenant: Tenant, key: str, *, paused: bool) -> Answer:
+def set_flow_paused(step: Transition, tenant: Tenant, request: Request, *, paused: bool) -> Answer:
     """Pause a key: all its messages wait. A key may be paused before its first message."""
-    flow = dispatch.flow_key(step, tenant, key) if paused else _flow(tenant, key)
+    flow = dispatch.flow_key(step, tenant, request.param("key")) if paused else _flow(tenant, request)
     flow.paused = paused
     return _changed(step, tenant, flow)
 
 
-def pin_flow(
-    step: Transition,
-    tenant: Tenant,
-    key: str,
-    parallelism: int | None = None,
-    rate: int | None = None,
-    period_seconds: int | None = None,
-) -> Answer:
+def pin_flow(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Set and fix the given limits; an unseen key is created."""
-    if parallelism is None and rate is None and period_seconds is None:
+    given = dict(request.query_pairs())
+    limits: dict[str, int] = {
+        name: parse_positive(given[name], name) for name in ("parallelism", "rate") if name in given
+    }
+    if "period" in given:
+        limits["period_seconds"] = parse_period(given["period"])
+    if not limits:
         raise bad_request("pin: name at least one of parallelism, rate and period")
-    flow = dispatch.flow_key(step, tenant, key)
-    if parallelism is not None:
-        flow.parallelism, flow.pinned_parallelism = parallelism, True
-    if rate is not None:
-        flow.rate, flow.pinned_rate = rate, True
-    if period_seconds is not None:
-        flow.period_seconds, flow.pinned_rate = period_seconds, True
+    flow = dispatch.flow_key(step, tenant, request.param("key"))
+    for name, value in limits.items():
+        setattr(flow, name, value)
+    flow.pinned_parallelism |= "parallelism" in limits
+    flow.pinned_rate |= not limits.keys() <= {"parallelism"}
     return _changed(step, tenant, flow)
 
 
-def unpin_flow(step: Transition, tenant: Tenant, key: str, *, parallelism: bool = False, rate: bool = False) -> Answer:
-    """Unpin the limits; they stay until the next message brings its own."""
-    flow = _flow(tenant, key)
-    flow.pinned_parallelism = flow.pinned_parallelism and not parallelism
-    flow.pinned_rate = flow.pinned_rate and not rate
+def unpin_flow(step: Transition, tenant: Tenant, request: Request) -> Answer:
+    """Unpin the named limits; they stay until the next message brings its own."""
+    given = dict(request.query_pairs())
+    parallelism, rate = (given.get(name, "false").lower() for name in ("parallelism", "rate"))
+    if not {parallelism, rate} <= {"true", "false"}:
+        raise bad_request(f"unpin: parallelism={parallelism[:80]!r} and rate={rate[:80]!r} must be true or false")
+    flow = _flow(tenant, request)
+    flow.pinned_parallelism &= parallelism == "false"
+    flow.pinned_rate &= rate == "false"
     return _changed(step, tenant, flow)
 
 
-def reset_flow(step: Transition, tenant: Tenant, key: str, *, parallelism: bool = False) -> Answer:
+def reset_flow(step: Transition, tenant: Tenant, request: Request, *, parallelism: bool) -> Answer:
     """Begin counting anew: the rate, and with `parallelism` also what is in flight."""
-    flow = _flow(tenant, key)
-    flow.reset_rate(step.now_ms)
+    flow = _flow(tenant, request)
+    flow.started, flow.window_start_ms = 0, step.now_ms
     if parallelism:
         flow.in_flight = 0
     return _changed(step, tenant, flow)
 
 
-def _flow(tenant: Tenant, key: str) -> FlowKey:
-    flow = tenant.flows.get(key)
-    if flow is None:
+def _flow(tenant: Tenant, request: Request) -> FlowKey:
+    key = request.param("key")
+    if key not in tenant.flows:
         raise not_found(f"flow control key {key[:80]!r} does not exist; it appears with its first message, or by pin")
-    return flow
+    return tenant.flows[key]
 
 
 def _changed(step: Transition, tenant: Tenant, flow: FlowKey) -> Answer:
     step.put(tenant, "flows", flow.key, flow)
     dispatch.pump_flow(step, tenant, flow)
-    return Answer(HTTPStatus.OK)
+    return ok()

@@ -1,27 +1,29 @@
-"""Commands on messages and dead letters: look up, list, cancel, delete, retry (qstash.md 12, 13)."""
+"""`/v2/messages` and `/v2/dlq` (qstash.md 12, 13), but for what is finished: that is in the log."""
 
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from baton_local.qstash.core.answer import Answer, not_found
+from baton_local.qstash.core.answer import Answer, Request, bad_request, not_found, ok
 from baton_local.qstash.core.commands.queues import queue_for_enqueue
 from baton_local.qstash.core.lifecycle import admit, cancel
 from baton_local.qstash.core.message import DlqEntry, Live
-from baton_local.qstash.core.selection import Selection
-from baton_local.qstash.core.state import Transition
-from baton_local.qstash.core.tenant import Tenant
+from baton_local.qstash.core.selection import FOR_DLQ, FOR_MESSAGES, Query, Selection, parse_selection
+from baton_local.qstash.core.state import Tenant, Transition
 from baton_local.qstash.core.views import dlq_view
 
+_MAX_CANCEL, _MAX_COUNT = 500, 100
 
-def cancel_message(step: Transition, tenant: Tenant, message_id: str) -> Answer:
+
+def cancel_message(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Count 1 if the message was unfinished, else 0; whether it ever existed is the caller's question to storage."""
-    live = tenant.live.get(message_id)
+    live = tenant.live.get(request.param("id"))
     return _cancelled(step, tenant, [] if live is None or live.cancel_requested else [live])
 
 
-def cancel_messages(step: Transition, tenant: Tenant, selection: Selection) -> Answer:
+def cancel_messages(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Cancel what is selected, oldest first where there is a count; the answer counts what was unfinished."""
+    selection = _strict(request, FOR_MESSAGES, _MAX_CANCEL)
     chosen = [live for live in _candidates(tenant, selection) if not live.cancel_requested]
     limit = selection.limit(len(chosen))
     answer = _cancelled(step, tenant, chosen[:limit])
@@ -42,15 +44,33 @@ def _candidates(tenant: Tenant, selection: Selection) -> list[Live]:
 def _cancelled(step: Transition, tenant: Tenant, chosen: list[Live]) -> Answer:
     for live in reversed(chosen):  # newest first, so that no queue moves on to one that is about to be cancelled
         cancel(step, tenant, live)
-    return Answer(HTTPStatus.OK, {"cancelled": len(chosen)})
+    return ok({"cancelled": len(chosen)})
 
 
-MAX_COUNT = 100
+def _strict(request: Request, known: frozenset[str], max_count: int) -> Selection:
+    """Return a selection from the query (JS) or a JSON body of ids (Python); what is unknown is refused."""
+    return parse_selection([*request.query_pairs(), *_ids_in_body(request)], known, max_count=max_count, strict=True)
 
 
-def list_dead_letters(tenant: Tenant, selection: Selection) -> Answer:
+def _ids_in_body(request: Request) -> Query:
+    if not request.body.strip():
+        return []
+    body = request.json()
+    if not isinstance(body, dict):
+        raise bad_request('body: must be an object like {"messageIds": ["msg_..."]}')
+    pairs: list[tuple[str, str]] = []
+    for name, value in body.items():
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, str | int) and not isinstance(each, bool) for each in values):
+            raise bad_request(f"{name[:80]}: must be a text or a list of texts")
+        pairs += [(name, str(each)) for each in values or [""]]  # an empty list selects nothing, never everything
+    return pairs
+
+
+def list_dead_letters(_step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Return one page, newest first."""
-    limit, before = selection.limit(MAX_COUNT), selection.cursor
+    selection = parse_selection(request.query_pairs(), FOR_DLQ, max_count=_MAX_COUNT, strict=False)
+    limit, before = selection.limit(_MAX_COUNT), selection.cursor
     page: list[DlqEntry] = []
     for entry in reversed(tenant.dlq.values()):
         if (before is None or entry.seq < before) and _takes(selection, entry):
@@ -60,43 +80,43 @@ def list_dead_letters(tenant: Tenant, selection: Selection) -> Answer:
     body: dict[str, Any] = {"messages": [dlq_view(entry) for entry in page[:limit]]}
     if len(page) > limit:
         body["cursor"] = str(page[limit - 1].seq)
-    return Answer(HTTPStatus.OK, body)
+    return ok(body)
 
 
-def get_dead_letter(tenant: Tenant, dlq_id: str) -> Answer:
-    return Answer(HTTPStatus.OK, dlq_view(_entry(tenant, dlq_id)))
+def get_dead_letter(_step: Transition, tenant: Tenant, request: Request) -> Answer:
+    return ok(dlq_view(_entry(tenant, request)))
 
 
-def delete_dead_letter(step: Transition, tenant: Tenant, dlq_id: str) -> Answer:
+def delete_dead_letter(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Delete one; a second time it is unknown."""
-    _drop(step, tenant, _entry(tenant, dlq_id))
-    return Answer(HTTPStatus.OK)
+    step.drop(tenant, "dlq", _entry(tenant, request).id)
+    return ok()
 
 
-def delete_dead_letters(step: Transition, tenant: Tenant, selection: Selection) -> Answer:
+def delete_dead_letters(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Delete many; unknown ids are skipped."""
-    chosen, cursor = _oldest(tenant, selection)
+    chosen, cursor = _oldest(tenant, request)
     for entry in chosen:
-        _drop(step, tenant, entry)
-    return Answer(HTTPStatus.OK, {"deleted": len(chosen)} | cursor)
+        step.drop(tenant, "dlq", entry.id)
+    return ok({"deleted": len(chosen)} | cursor)
 
 
-def retry_dead_letter(step: Transition, tenant: Tenant, dlq_id: str) -> Answer:
+def retry_dead_letter(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Take the entry out of the DLQ at once and make it a new message."""
-    return Answer(HTTPStatus.CREATED, _retry(step, tenant, _entry(tenant, dlq_id)))
+    return Answer(HTTPStatus.CREATED, _retry(step, tenant, _entry(tenant, request)))
 
 
-def retry_dead_letters(step: Transition, tenant: Tenant, selection: Selection) -> Answer:
+def retry_dead_letters(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Retry many; nothing found is an empty list."""
-    chosen, cursor = _oldest(tenant, selection)
+    chosen, cursor = _oldest(tenant, request)
     return Answer(HTTPStatus.CREATED, {"responses": [_retry(step, tenant, entry) for entry in chosen]} | cursor)
 
 
-def _entry(tenant: Tenant, dlq_id: str) -> DlqEntry:
-    entry = tenant.dlq.get(dlq_id)
-    if entry is None:
+def _entry(tenant: Tenant, request: Request) -> DlqEntry:
+    dlq_id = request.param("id")
+    if dlq_id not in tenant.dlq:
         raise not_found(f"DLQ entry {dlq_id[:80]!r} does not exist; it may have been deleted or retried")
-    return entry
+    return tenant.dlq[dlq_id]
 
 
 def _takes(selection: Selection, entry: DlqEntry) -> bool:
@@ -107,8 +127,9 @@ def _takes(selection: Selection, entry: DlqEntry) -> bool:
     )
 
 
-def _oldest(tenant: Tenant, selection: Selection) -> tuple[list[DlqEntry], dict[str, str]]:
-    limit, after = selection.limit(MAX_COUNT), selection.cursor or 0
+def _oldest(tenant: Tenant, request: Request) -> tuple[list[DlqEntry], dict[str, str]]:
+    selection = _strict(request, FOR_DLQ, _MAX_COUNT)
+    limit, after = selection.limit(_MAX_COUNT), selection.cursor or 0
     if "dlqId" in selection.values:  # ids are all meant, however many
         limit = max(limit, len(selection.values["dlqId"]))
     chosen: list[DlqEntry] = []
@@ -120,12 +141,8 @@ def _oldest(tenant: Tenant, selection: Selection) -> tuple[list[DlqEntry], dict[
     return chosen, {}
 
 
-def _drop(step: Transition, tenant: Tenant, entry: DlqEntry) -> None:
-    step.drop(tenant, "dlq", entry.id)
-
-
 def _retry(step: Transition, tenant: Tenant, entry: DlqEntry) -> dict[str, str]:
-    _drop(step, tenant, entry)
+    step.drop(tenant, "dlq", entry.id)
     message = replace(
         entry.message,
         seq=step.state.next_seq(),

@@ -1,14 +1,16 @@
-"""Publish, enqueue, batch, at once or by a schedule: from a request to messages (qstash.md 5, 17).
+"""`/v2/publish`, `/v2/enqueue`, `/v2/batch`, `/v2/schedules`: from a request to messages (qstash.md 3, 5, 17).
 
 Invariant: everything is checked before the first message is admitted, so a refused publish leaves nothing behind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 
-from baton_local.qstash.core.answer import Answer, bad_request, not_found, over_quota
+from baton_local.qstash.core.answer import Answer, Request, bad_request, is_control_key, not_found, ok, over_quota
 from baton_local.qstash.core.commands.queues import queue_for_enqueue
 from baton_local.qstash.core.destinations import (
     Destination,
@@ -19,14 +21,14 @@ from baton_local.qstash.core.destinations import (
     check_name,
     destination_text,
     merged_headers,
+    parse_destination,
 )
-from baton_local.qstash.core.headers import HeaderMap
+from baton_local.qstash.core.headers import HeaderMap, lower_map
 from baton_local.qstash.core.lifecycle import admit, make_message
-from baton_local.qstash.core.message import DEFAULT_RETRIES, Message
+from baton_local.qstash.core.message import DEFAULT_RETRIES
 from baton_local.qstash.core.options import Options, check_served, parse_options
 from baton_local.qstash.core.schedules import SCHEDULE_DUE, Schedule, next_run_ms, parse_cron
-from baton_local.qstash.core.state import Transition
-from baton_local.qstash.core.tenant import Tenant, dedup_key
+from baton_local.qstash.core.state import Tenant, Transition
 from baton_local.qstash.core.views import View, body_fields, flow_fields, label_fields, shown_body, without_unset
 from baton_local.stand_in.api_error import ApiError
 
@@ -41,6 +43,19 @@ class Publish:
     caller_ip: str | None = None
     queue: str | None = None
     schedule_id: str | None = None
+
+
+def publish_one(step: Transition, tenant: Tenant, request: Request) -> Answer:
+    """Publish at once, or through the queue that the path names."""
+    queue = check_name(request.param("queue"), "queue") if "queue" in request.params else None
+    return publish(step, tenant, _read(request, queue))
+
+
+def _read(request: Request, queue: str | None) -> Publish:
+    """Return what a request publishes: destination, options, body."""
+    destination_query, options = _split_query(request.query)
+    destination = parse_destination(request.params["destination"], destination_query)
+    return Publish(destination, {**options, **request.headers}, request.body or None, request.client_ip, queue)
 
 
 def publish(step: Transition, tenant: Tenant, command: Publish) -> Answer:
@@ -60,17 +75,23 @@ def publish(step: Transition, tenant: Tenant, command: Publish) -> Answer:
     return Answer(status, results if topic else results[0])
 
 
-def publish_batch(step: Transition, tenant: Tenant, items: Sequence[Publish | ApiError]) -> Answer:
+def publish_batch(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Publish each item by itself: one that fails, or could not be read, holds its error; the others still go.
 
     What is not served at all refuses the whole: the workflow SDK looks at no item, and would report a run started.
     """
+    given, limit = request.json(), step.state.limits.max_batch_items
+    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+        raise bad_request('body: must be a JSON array of objects like {"destination": "https://...", "body": "..."}')
+    if len(given) > limit:
+        raise bad_request(f"body: {len(given)} items are over the limit of {limit}; send several batches")
+    items = [_read_item(request, item) for item in given]
     for item in items:
         if isinstance(item, Publish):
             check_served(item.headers)
         elif item.status == HTTPStatus.NOT_IMPLEMENTED:
             raise item
-    return Answer(HTTPStatus.OK, [_batch_item(step, tenant, item) for item in items])
+    return ok([_batch_item(step, tenant, item) for item in items])
 
 
 def _batch_item(step: Transition, tenant: Tenant, item: Publish | ApiError) -> Any:
@@ -80,6 +101,62 @@ def _batch_item(step: Transition, tenant: Tenant, item: Publish | ApiError) -> A
         return publish(step, tenant, item).body
     except ApiError as error:
         return {"error": error.message}
+
+
+def _split_query(query: str) -> tuple[str, HeaderMap]:
+    """Return what belongs to the destination, untouched, and the options given by query (a real header wins)."""
+    if not query:
+        return "", {}
+    kept, options = [], []
+    for part in query.split("&"):
+        pairs = parse_qsl(part, keep_blank_values=True)
+        if pairs and is_control_key(pairs[0][0]):
+            options += pairs
+        else:
+            kept.append(part)
+    return "&".join(kept), {name: values for name, values in lower_map(options).items() if name.startswith("upstash-")}
+
+
+def _read_item(request: Request, item: dict[str, Any]) -> Publish | ApiError:
+    try:
+        destination, body, queue = item.get("destination"), item.get("body"), item.get("queue")
+        if not isinstance(destination, str):
+            raise bad_request("destination: is missing; each item needs a URL or a group's name")
+        if not (body is None or isinstance(body, str)):
+            raise bad_request("body: must be text; serialise it before")
+        if not (queue is None or isinstance(queue, str)):
+            raise bad_request("queue: must be the name of a queue")
+        return Publish(
+            parse_destination(destination),
+            _batch_headers(item.get("headers")),
+            _encoded(body) if body else None,
+            request.client_ip,
+            check_name(queue, "queue") if queue else None,
+        )
+    except ApiError as error:
+        return error
+
+
+def _batch_headers(headers: Any) -> HeaderMap:
+    if headers is None:
+        return {}
+    if not isinstance(headers, dict):
+        raise bad_request("headers: must be an object of names and texts")
+    pairs: list[tuple[str, str]] = []
+    for name, value in headers.items():
+        for each in value if isinstance(value, list) else [value]:
+            if not isinstance(each, str):
+                raise bad_request(f"headers.{name[:80]}: must be text")
+            _encoded(name + each)
+            pairs.append((name, each))
+    return lower_map(pairs)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise bad_request(f"batch item: holds text that is not Unicode ({error.reason})") from error
 
 
 def _topic(tenant: Tenant, destination: Destination) -> Topic | None:
@@ -117,24 +194,12 @@ def _accept(step: Transition, tenant: Tenant, command: Publish, options: Options
     key = None
     if command.schedule_id is None:
         of_group = target.url if isinstance(command.destination, GroupDestination) else None
-        key = dedup_key(options, destination_text(command.destination), command.body, of_group)
+        key = _dedup_key(options, destination_text(command.destination), command.body, of_group)
     first, expires_ms = tenant.dedup.get(key or "", ("", 0))
     if expires_ms > step.now_ms:
         step.increment(tenant, "deduplicated")
         return _result(command, target, first, deduplicated=True)
-    message = _message(step, tenant, command, options, target)
-    if key is not None:
-        while tenant.dedup and next(iter(tenant.dedup.values()))[1] <= step.now_ms:
-            step.drop(tenant, "dedup", next(iter(tenant.dedup)))
-        expires_ms = step.now_ms + step.state.limits.scaled_ms(step.state.limits.dedup_window_ms)
-        step.put(tenant, "dedup", key, (message.id, expires_ms))
-    step.increment(tenant, "published" if command.schedule_id is None else "derived")
-    admit(step, tenant, message)
-    return _result(command, target, message.id, deduplicated=False)
-
-
-def _message(step: Transition, tenant: Tenant, command: Publish, options: Options, target: Endpoint) -> Message:
-    return make_message(
+    message = make_message(
         step,
         tenant,
         target.url,
@@ -146,6 +211,33 @@ def _message(step: Transition, tenant: Tenant, command: Publish, options: Option
         schedule_id=command.schedule_id,
         caller_ip=command.caller_ip,
     )
+    if key is not None:
+        while tenant.dedup and next(iter(tenant.dedup.values()))[1] <= step.now_ms:
+            step.drop(tenant, "dedup", next(iter(tenant.dedup)))
+        expires_ms = step.now_ms + step.state.limits.scaled_ms(step.state.limits.dedup_window_ms)
+        step.put(tenant, "dedup", key, (message.id, expires_ms))
+    step.increment(tenant, "published" if command.schedule_id is None else "derived")
+    admit(step, tenant, message)
+    return _result(command, target, message.id, deduplicated=False)
+
+
+def _dedup_key(options: Options, destination: str, body: bytes | None, endpoint_url: str | None) -> str | None:
+    """Return the key of a publish, or None if it asked for none; an explicit id wins over the content."""
+    if options.dedup_id is not None:
+        key = f"id:{options.dedup_id}"
+    elif options.dedup_by_content:
+        key = f"content:{_content_digest(destination, options.header, body or b'')}"
+    else:
+        return None
+    return key if endpoint_url is None else f"{key}:{endpoint_url}"  # a group deduplicates per endpoint
+
+
+def _content_digest(destination: str, header: Mapping[str, Sequence[str]], body: bytes) -> str:
+    digest = sha256(destination.encode())
+    for name in sorted(header):
+        digest.update(f"\0{name}\0{chr(0).join(header[name])}".encode())
+    digest.update(b"\0\0" + body)
+    return digest.hexdigest()
 
 
 def _result(command: Publish, target: Endpoint, message_id: str, *, deduplicated: bool) -> dict[str, Any]:
@@ -155,6 +247,10 @@ def _result(command: Publish, target: Endpoint, message_id: str, *, deduplicated
     if deduplicated:
         result["deduplicated"] = True
     return result
+
+
+def create_schedule_of(step: Transition, tenant: Tenant, request: Request) -> Answer:
+    return create_schedule(step, tenant, _read(request, None))
 
 
 def create_schedule(step: Transition, tenant: Tenant, command: Publish) -> Answer:
@@ -186,7 +282,7 @@ def create_schedule(step: Transition, tenant: Tenant, command: Publish) -> Answe
         queue=command.queue or options.queue,
     )
     plan(step, tenant, schedule)
-    return Answer(HTTPStatus.OK, {"scheduleId": schedule_id})
+    return ok({"scheduleId": schedule_id})
 
 
 def plan(step: Transition, tenant: Tenant, schedule: Schedule) -> None:
@@ -198,27 +294,27 @@ def plan(step: Transition, tenant: Tenant, schedule: Schedule) -> None:
         step.state.wake_at(at_ms, SCHEDULE_DUE, tenant.user, schedule.id)
 
 
-def set_schedule_paused(step: Transition, tenant: Tenant, schedule_id: str, *, paused: bool) -> Answer:
+def set_schedule_paused(step: Transition, tenant: Tenant, request: Request, *, paused: bool) -> Answer:
     """Pause, or go on with the next run from now."""
-    plan(step, tenant, replace(_schedule(tenant, schedule_id), paused=paused))
-    return Answer(HTTPStatus.OK)
+    plan(step, tenant, replace(_schedule(tenant, request), paused=paused))
+    return ok()
 
 
-def delete_schedule(step: Transition, tenant: Tenant, schedule_id: str) -> Answer:
+def delete_schedule(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Delete; its timer is ignored when it rings, messages already made still go."""
-    step.drop(tenant, "schedules", _schedule(tenant, schedule_id).id)
-    return Answer(HTTPStatus.OK)
+    step.drop(tenant, "schedules", _schedule(tenant, request).id)
+    return ok()
 
 
-def list_schedules(tenant: Tenant) -> Answer:
-    return Answer(HTTPStatus.OK, [schedule_view(each) for each in tenant.schedules.values()])
+def list_schedules(_step: Transition, tenant: Tenant, _request: Request) -> Answer:
+    return ok([_schedule_view(each) for each in tenant.schedules.values()])
 
 
-def get_schedule(tenant: Tenant, schedule_id: str) -> Answer:
-    return Answer(HTTPStatus.OK, schedule_view(_schedule(tenant, schedule_id)))
+def get_schedule(_step: Transition, tenant: Tenant, request: Request) -> Answer:
+    return ok(_schedule_view(_schedule(tenant, request)))
 
 
-def schedule_view(schedule: Schedule) -> View:
+def _schedule_view(schedule: Schedule) -> View:
     options = schedule.options
     always: dict[str, Any] = {
         "scheduleId": schedule.id,
@@ -256,11 +352,11 @@ def schedule_view(schedule: Schedule) -> View:
     )
 
 
-def _schedule(tenant: Tenant, schedule_id: str) -> Schedule:
-    schedule = tenant.schedules.get(schedule_id)
-    if schedule is None:
+def _schedule(tenant: Tenant, request: Request) -> Schedule:
+    schedule_id = request.param("id")
+    if schedule_id not in tenant.schedules:
         raise not_found(f"schedule {schedule_id[:80]!r} does not exist")
-    return schedule
+    return tenant.schedules[schedule_id]
 
 
 def _kept(headers: HeaderMap) -> HeaderMap:

@@ -1,17 +1,15 @@
-"""Commands on queues (qstash.md 15)."""
+"""`/v2/queues` (qstash.md 15)."""
 
-from http import HTTPStatus
 from typing import Any
 
 from baton_local.qstash.core import dispatch, lifecycle
-from baton_local.qstash.core.answer import Answer, not_found, over_quota
+from baton_local.qstash.core.answer import Answer, Request, bad_request, not_found, ok, over_quota
 from baton_local.qstash.core.destinations import check_name
 from baton_local.qstash.core.queues import Queue
-from baton_local.qstash.core.state import Transition
-from baton_local.qstash.core.tenant import Tenant
+from baton_local.qstash.core.state import Tenant, Transition
 
 
-def queue_view(queue: Queue) -> dict[str, Any]:
+def _view(queue: Queue) -> dict[str, Any]:
     """Return a queue in JSON; `lag` is what is not processed yet."""
     return {
         "name": queue.name,
@@ -23,40 +21,45 @@ def queue_view(queue: Queue) -> dict[str, Any]:
     }
 
 
-def list_queues(tenant: Tenant) -> Answer:
-    return Answer(HTTPStatus.OK, [queue_view(queue) for queue in tenant.queues.values()])
+def list_queues(_step: Transition, tenant: Tenant, _request: Request) -> Answer:
+    return ok([_view(queue) for queue in tenant.queues.values()])
 
 
-def get_queue(tenant: Tenant, name: str) -> Answer:
-    return Answer(HTTPStatus.OK, queue_view(_queue(tenant, name)))
+def get_queue(_step: Transition, tenant: Tenant, request: Request) -> Answer:
+    return ok(_view(_queue(tenant, request)))
 
 
-def upsert_queue(step: Transition, tenant: Tenant, name: str, parallelism: int = 1, *, paused: bool = False) -> Answer:
-    """Create, or change an existing one: both settings are always set, and take effect at once."""
-    limit = step.state.limits.max_queue_parallelism
+def upsert_queue(step: Transition, tenant: Tenant, request: Request) -> Answer:
+    """Create or change: both settings are always set, and take effect at once; without `paused` it is un-paused."""
+    body, limit = request.json(), step.state.limits.max_queue_parallelism
+    if not isinstance(body, dict) or not isinstance(body.get("queueName"), str):
+        raise bad_request('queueName: is missing; send {"queueName": "my-queue", "parallelism": 2}')
+    parallelism, paused = body.get("parallelism", 1), body.get("paused", False)
+    if not isinstance(parallelism, int) or isinstance(parallelism, bool) or parallelism < 1:
+        raise bad_request(f"parallelism: {str(parallelism)[:80]!r} is not a whole number of at least 1")
+    if not isinstance(paused, bool):
+        raise bad_request(f"paused: {str(paused)[:80]!r} is neither true nor false")
     if parallelism > limit:
         raise over_quota(f"parallelism: {parallelism} is over the limit of {limit}")
-    queue = queue_for_enqueue(step, tenant, check_name(name, "queueName"))
+    queue = queue_for_enqueue(step, tenant, check_name(body["queueName"], "queueName"))
     queue.parallelism = parallelism
-    _set_paused(step, tenant, queue, paused=paused)
-    return Answer(HTTPStatus.OK)
+    return _set_paused(step, tenant, queue, paused=paused)
 
 
-def set_queue_paused(step: Transition, tenant: Tenant, name: str, *, paused: bool) -> Answer:
+def set_queue_paused(step: Transition, tenant: Tenant, request: Request, *, paused: bool) -> Answer:
     """Pause: nothing starts, enqueuing still works. Resume: what waited goes on in order."""
-    _set_paused(step, tenant, _queue(tenant, name), paused=paused)
-    return Answer(HTTPStatus.OK)
+    return _set_paused(step, tenant, _queue(tenant, request), paused=paused)
 
 
-def delete_queue(step: Transition, tenant: Tenant, name: str) -> Answer:
+def delete_queue(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Delete, also when it does not exist; its unfinished messages are cancelled."""
-    queue = tenant.queues.get(name)
+    queue = tenant.queues.get(request.param("name"))
     if queue is not None:
         queue.paused = True  # so that cancelling moves nobody up
         for message_id in list(queue.members):
             lifecycle.cancel(step, tenant, tenant.live[message_id])
-        step.drop(tenant, "queues", name)
-    return Answer(HTTPStatus.OK)
+        step.drop(tenant, "queues", queue.name)
+    return ok()
 
 
 def queue_for_enqueue(step: Transition, tenant: Tenant, name: str) -> Queue:
@@ -72,15 +75,15 @@ def queue_for_enqueue(step: Transition, tenant: Tenant, name: str) -> Queue:
     return queue
 
 
-def _queue(tenant: Tenant, name: str) -> Queue:
-    queue = tenant.queues.get(name)
-    if queue is None:
+def _queue(tenant: Tenant, request: Request) -> Queue:
+    name = request.param("name")
+    if name not in tenant.queues:
         raise not_found(f"queue {name[:80]!r} does not exist; create it with POST /v2/queues, or by enqueuing to it")
-    return queue
+    return tenant.queues[name]
 
 
-def _set_paused(step: Transition, tenant: Tenant, queue: Queue, *, paused: bool) -> None:
-    queue.paused = paused
-    queue.updated_at_ms = step.now_ms
+def _set_paused(step: Transition, tenant: Tenant, queue: Queue, *, paused: bool) -> Answer:
+    queue.paused, queue.updated_at_ms = paused, step.now_ms
     step.put(tenant, "queues", queue.name, queue)
     dispatch.resume_queue(step, tenant, queue)
+    return ok()

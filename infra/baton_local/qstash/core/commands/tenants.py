@@ -1,28 +1,30 @@
-"""Commands on a user of the server as a whole: signing keys (qstash.md 9, 19), and forgetting everything, for tests."""
-
-from http import HTTPStatus
+"""A user of the server as a whole: signing keys (qstash.md 9, 19), counters, and forgetting everything, for tests."""
 
 from baton_local.qstash.core import dispatch
-from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.answer import Answer, Request, ok
 from baton_local.qstash.core.destinations import origin_of
 from baton_local.qstash.core.message import Phase
-from baton_local.qstash.core.state import Stored, Transition, UserForgotten
-from baton_local.qstash.core.tenant import SigningKeys, Tenant
+from baton_local.qstash.core.state import SigningKeys, Stored, Tenant, Transition, UserForgotten
 
 
-def get_keys(tenant: Tenant) -> Answer:
+def get_keys(_step: Transition, tenant: Tenant, _request: Request) -> Answer:
     """Return the pair that receivers have to be configured with."""
-    return Answer(HTTPStatus.OK, {"current": tenant.keys.current, "next": tenant.keys.next})
+    return ok({"current": tenant.keys.current, "next": tenant.keys.next})
 
 
-def rotate_keys(step: Transition, tenant: Tenant, new_key: str) -> Answer:
+def rotate_keys(step: Transition, tenant: Tenant, request: Request, new_key: str) -> Answer:
     """Set `current := next`, `next := new_key`: messages sent later are signed with the new current one."""
     tenant.keys = SigningKeys(tenant.keys.next, new_key, tenant.keys.configured)
     step.changes.append(Stored("keys", tenant.user, "", tenant.keys))
-    return get_keys(tenant)
+    return get_keys(step, tenant, request)
 
 
-def reset(step: Transition, tenant: Tenant) -> Answer:
+def counters(_step: Transition, tenant: Tenant, _request: Request) -> Answer:
+    """Return the caller's own counters, since the data folder was made."""
+    return ok({"users": {tenant.user: tenant.counters | {"unfinished": len(tenant.live)}}})
+
+
+def reset(step: Transition, tenant: Tenant, _request: Request) -> Answer:
     """Forget a user's messages, log, dead letters, names, limits, schedules, counters and rotated keys.
 
     An attempt in flight may still reach its destination; its answer changes nothing.
@@ -37,4 +39,4 @@ def reset(step: Transition, tenant: Tenant) -> Answer:
     step.state.tenants[tenant.user] = Tenant(tenant.user, SigningKeys(*configured, configured))
     step.changes.append(UserForgotten(tenant.user))
     dispatch.pump_capacity(step)
-    return Answer(HTTPStatus.OK)
+    return ok()

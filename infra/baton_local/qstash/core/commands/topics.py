@@ -1,18 +1,22 @@
-"""Commands on URL groups (qstash.md 16)."""
+"""`/v2/topics` (qstash.md 16)."""
 
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any
 
-from baton_local.qstash.core.answer import Answer, bad_request, not_found, over_quota
-from baton_local.qstash.core.destinations import Endpoint, Topic, check_name, with_endpoints, without_endpoints
-from baton_local.qstash.core.headers import HeaderMap
+from baton_local.qstash.core.answer import Answer, Request, bad_request, not_found, ok, over_quota
+from baton_local.qstash.core.destinations import (
+    Topic,
+    check_name,
+    parse_default_headers,
+    parse_endpoints,
+    with_endpoints,
+    without_endpoints,
+)
 from baton_local.qstash.core.options import parse_options
-from baton_local.qstash.core.state import Transition
-from baton_local.qstash.core.tenant import Tenant
+from baton_local.qstash.core.state import Tenant, Transition
 
 
-def topic_view(topic: Topic) -> dict[str, Any]:
+def _view(topic: Topic) -> dict[str, Any]:
     """Return a group in JSON; `name` of an endpoint is left out when unset."""
     endpoints = [{"url": each.url} | ({"name": each.name} if each.name else {}) for each in topic.endpoints]
     return {
@@ -23,18 +27,18 @@ def topic_view(topic: Topic) -> dict[str, Any]:
     } | ({"headers": topic.headers} if topic.headers else {})
 
 
-def list_topics(tenant: Tenant) -> Answer:
-    return Answer(HTTPStatus.OK, [topic_view(topic) for topic in tenant.topics.values()])
+def list_topics(_step: Transition, tenant: Tenant, _request: Request) -> Answer:
+    return ok([_view(topic) for topic in tenant.topics.values()])
 
 
-def get_topic(tenant: Tenant, name: str) -> Answer:
-    return Answer(HTTPStatus.OK, topic_view(_topic(tenant, name)))
+def get_topic(_step: Transition, tenant: Tenant, request: Request) -> Answer:
+    return ok(_view(_topic(tenant, request)))
 
 
-def upsert_endpoints(step: Transition, tenant: Tenant, name: str, endpoints: list[Endpoint]) -> Answer:
+def upsert_endpoints(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Add or update endpoints; the group is created if needed."""
-    limits = step.state.limits
-    name = check_name(name, "URL group")
+    limits, endpoints = step.state.limits, parse_endpoints(request.json(), need_url=True)
+    name = check_name(request.param("name"), "URL group")
     if name.lower().startswith("http") or name == "api":
         raise bad_request(f"URL group: {name!r} could be taken for a destination; choose another name")
     known = tenant.topics.get(name)
@@ -43,45 +47,39 @@ def upsert_endpoints(step: Transition, tenant: Tenant, name: str, endpoints: lis
     topic = with_endpoints(known, name, endpoints, step.now_ms)
     if len(topic.endpoints) > limits.max_endpoints:
         raise over_quota(f"URL group {name!r}: more than {limits.max_endpoints} endpoints, the limit")
-    _store(step, tenant, topic)
-    return Answer(HTTPStatus.OK)
+    step.put(tenant, "topics", name, topic)
+    return ok()
 
 
-def remove_endpoints(step: Transition, tenant: Tenant, name: str, endpoints: list[Endpoint]) -> Answer:
+def remove_endpoints(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Remove endpoints by URL or name; the group goes with the last one."""
-    left = without_endpoints(_topic(tenant, name), endpoints, step.now_ms)
+    topic = _topic(tenant, request)
+    left = without_endpoints(topic, parse_endpoints(request.json(), need_url=False), step.now_ms)
     if left is None:
-        _drop(step, tenant, name)
+        step.drop(tenant, "topics", topic.name)
     else:
-        _store(step, tenant, left)
-    return Answer(HTTPStatus.OK)
+        step.put(tenant, "topics", topic.name, left)
+    return ok()
 
 
-def set_topic_headers(step: Transition, tenant: Tenant, name: str, headers: HeaderMap) -> Answer:
+def set_topic_headers(step: Transition, tenant: Tenant, request: Request) -> Answer:
     """Set default headers; bad ones are refused now rather than at each publish."""
-    topic = _topic(tenant, name)
+    headers = parse_default_headers(request.json())
+    topic = replace(_topic(tenant, request), headers=headers, updated_at_ms=step.now_ms)
     parse_options(headers, step.state.limits)
-    _store(step, tenant, replace(topic, headers=headers, updated_at_ms=step.now_ms))
-    return Answer(HTTPStatus.OK, topic_view(tenant.topics[name]))
-
-
-def delete_topic(step: Transition, tenant: Tenant, name: str) -> Answer:
-    """Delete a group, also when it does not exist (tests delete first, qstash.md 16)."""
-    if name in tenant.topics:
-        _drop(step, tenant, name)
-    return Answer(HTTPStatus.OK)
-
-
-def _topic(tenant: Tenant, name: str) -> Topic:
-    topic = tenant.topics.get(name)
-    if topic is None:
-        raise not_found(f"URL group {name[:80]!r} does not exist")
-    return topic
-
-
-def _store(step: Transition, tenant: Tenant, topic: Topic) -> None:
     step.put(tenant, "topics", topic.name, topic)
+    return ok(_view(topic))
 
 
-def _drop(step: Transition, tenant: Tenant, name: str) -> None:
-    step.drop(tenant, "topics", name)
+def delete_topic(step: Transition, tenant: Tenant, request: Request) -> Answer:
+    """Delete a group, also when it does not exist (tests delete first, qstash.md 16)."""
+    if (name := request.param("name")) in tenant.topics:
+        step.drop(tenant, "topics", name)
+    return ok()
+
+
+def _topic(tenant: Tenant, request: Request) -> Topic:
+    name = request.param("name")
+    if name not in tenant.topics:
+        raise not_found(f"URL group {name[:80]!r} does not exist")
+    return tenant.topics[name]

@@ -1,9 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton_local.qstash.core.commands.messages import cancel_messages
 from baton_local.qstash.core.queues import Capacity, Line
-from baton_local.qstash.core.selection import Selection
 from tests.unit.baton_local.qstash.machine_world import OK, World
 
 
@@ -22,10 +20,9 @@ def test_parked_messages_go_on_in_order_when_slots_are_free() -> None:
     """Each end of a delivery lets the next one start; those cancelled meanwhile are never sent."""
     world = World(max_in_flight=4)
     ids = [world.publish_id() for _ in range(20)]
-    gone = Selection({"label": frozenset({"gone"})})
     for _ in range(5):
         world.publish(upstash_label="gone")
-    world.do(cancel_messages, gone)
+    world.call("DELETE /v2/messages?label=gone")
     world.finish(world.in_flight[0], OK)
     world.settle()
     assert world.delivered_ids() == ids
@@ -50,7 +47,7 @@ def test_timers_of_cancelled_messages_do_not_pile_up(world: World) -> None:
     for _ in range(10):
         for _ in range(500):
             world.publish(upstash_delay="30d", upstash_label="gone")
-        world.do(cancel_messages, Selection({"label": frozenset({"gone"})}))
+        world.call("DELETE /v2/messages?label=gone")
     assert len(world.state.timers) < 2_100
     world.advance(10 * 86_400)
     assert world.delivered_ids() == [kept]

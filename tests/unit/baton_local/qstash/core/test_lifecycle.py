@@ -1,12 +1,7 @@
-import base64
-import hashlib
-
-import jwt
 import pytest
 
-from baton_local.qstash.core.commands.messages import cancel_message
 from baton_local.qstash.core.machine import end_attempt
-from baton_local.qstash.core.message import AttemptResult, build_request, sign
+from baton_local.qstash.core.message import AttemptResult, build_request
 from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, World, status
 
 
@@ -77,8 +72,8 @@ def test_time_scale_shortens_every_wait() -> None:
 def test_cancel_while_waiting_ends_the_message(world: World) -> None:
     message_id = world.publish_id(upstash_delay="5s")
     others = world.publish_id(user="other", upstash_delay="5h")
-    assert world.do(cancel_message, others).body == {"cancelled": 0}
-    assert world.do(cancel_message, message_id).body == {"cancelled": 1}
+    assert world.cancel(others).body == {"cancelled": 0}
+    assert world.cancel(message_id).body == {"cancelled": 1}
     world.advance(10)
     assert world.states(message_id) == ["CREATED", "CANCEL_REQUESTED", "CANCELED"]
     assert not world.delivered
@@ -88,7 +83,7 @@ def test_cancel_while_waiting_ends_the_message(world: World) -> None:
 def test_cancel_in_flight_lets_the_attempt_finish(world: World, result: AttemptResult, end: str) -> None:
     """No retry follows, no dead letter; a delivery that succeeded is not denied."""
     message_id = world.publish_id()
-    assert world.do(cancel_message, message_id).body == {"cancelled": 1}
+    assert world.cancel(message_id).body == {"cancelled": 1}
     world.finish(world.in_flight[0], result)
     world.advance(100_000)
     assert world.states(message_id)[-1] == end
@@ -126,22 +121,3 @@ def test_request_carries_the_servers_own_headers(world: World) -> None:
         "Upstash-Caller-Ip": "10.0.0.1",
     }
     assert (request.method, request.url, request.body, request.timeout_ms) == ("PUT", URL, b"\x00\xff", 7_000)
-
-
-def test_signature_is_a_token_that_names_url_and_body() -> None:
-    """An independent JWT library reads the documented claims; the official receiver verifies it (tests/contract)."""
-    key = "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"
-    token = sign(key, "https://h/p?x=1", b"body", now_seconds=2_000_000_000, jwt_id="jwt_1")
-    claims = jwt.decode(
-        token, key, algorithms=["HS256"], options={"verify_exp": False, "verify_nbf": False, "verify_iat": False}
-    )
-    assert claims == {
-        "iss": "Upstash",
-        "sub": "https://h/p?x=1",
-        "iat": 2_000_000_000,
-        "nbf": 2_000_000_000,
-        "exp": 2_000_000_300,
-        "jti": "jwt_1",
-        "body": base64.urlsafe_b64encode(hashlib.sha256(b"body").digest()).decode(),
-    }
-    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}

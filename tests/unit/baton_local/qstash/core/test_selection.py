@@ -1,14 +1,14 @@
+from urllib.parse import urlencode
+
 import pytest
 
-from baton_local.qstash.core.commands.messages import cancel_messages
 from baton_local.qstash.core.selection import FOR_EVENTS, FOR_MESSAGES, parse_selection
 from baton_local.stand_in.api_error import ApiError
 from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, World
 
 
 def cancelled(world: World, *pairs: tuple[str, str]) -> int:
-    selection = parse_selection(pairs, FOR_MESSAGES, max_count=500, strict=True)
-    return int(world.do(cancel_messages, selection).body["cancelled"])
+    return int(world.call(f"DELETE /v2/messages?{urlencode(pairs)}").body["cancelled"])
 
 
 def waiting_world() -> World:
@@ -80,10 +80,8 @@ def test_cancelling_a_queue_does_not_start_its_next_messages(world: World) -> No
 def test_count_leaves_a_cursor_to_go_on_with() -> None:
     """Oldest first, and `cursor` only if something is left."""
     world = waiting_world()
-    selection = parse_selection([("count", "4")], FOR_MESSAGES, max_count=500, strict=True)
-    first = world.do(cancel_messages, selection).body
-    rest = parse_selection([("cursor", first["cursor"])], FOR_MESSAGES, max_count=500, strict=True)
-    assert world.do(cancel_messages, rest).body == {"cancelled": 2}
+    first = world.call("DELETE /v2/messages?count=4").body
+    assert world.call(f"DELETE /v2/messages?cursor={first['cursor']}").body == {"cancelled": 2}
 
 
 @pytest.mark.parametrize(

@@ -1,52 +1,34 @@
-import pytest
+from pathlib import Path
 
-from baton_local.qstash.core.tenant import SigningKeys, Tenant
-from baton_local.qstash.wire import messages, publishing
-from baton_local.qstash.wire.app import RateLimits
-from baton_local.qstash.wire.routes import ROUTES
-from baton_local.stand_in.api_error import ApiError
+from tests.unit.baton_local.qstash.served import serving
 
-LIST = next(route for route in ROUTES if route.handler is messages.list_dlq)
-PUBLISH = next(route for route in ROUTES if route.handler is publishing.publish)
-NOW_MS = 1_700_000_000_000
+PUBLISH = "/v2/publish/https://h/"
 
 
-def a_tenant() -> Tenant:
-    return Tenant("u", SigningKeys("a", "b", ("a", "b")))
+async def test_calls_per_second_are_bound_but_publishing_is_not(tmp_path: Path) -> None:
+    async with serving(tmp_path, settings={"max_calls_per_second": 2}) as server:
+        for _ in range(5):
+            await server.call("POST", PUBLISH)
+        for _ in range(2):
+            await server.call("GET", "/v2/dlq")
+        server.clock.advance(999)
+        refused = await server.client.get("/v2/dlq")
+        assert refused.status_code == 429
+        limits = {name: value for name, value in refused.headers.items() if name.startswith("burst-ratelimit")}
+        start = {"burst-ratelimit-limit": "2", "burst-ratelimit-remaining": "0", "burst-ratelimit-reset": "1700000001"}
+        assert limits == start
+        server.clock.advance(1)
+        await server.call("GET", "/v2/dlq")
 
 
-def test_calls_per_second_are_bound_but_publishing_is_not() -> None:
-    limits, tenant = RateLimits(2, None), a_tenant()
-    for _ in range(5):
-        limits.check(tenant, PUBLISH, NOW_MS)
-    for _ in range(2):
-        limits.check(tenant, LIST, NOW_MS)
-    with pytest.raises(ApiError) as refusal:
-        limits.check(tenant, LIST, NOW_MS + 999)
-    assert refusal.value.status == 429
-    assert dict(refusal.value.headers) == {
-        "Burst-RateLimit-Limit": "2",
-        "Burst-RateLimit-Remaining": "0",
-        "Burst-RateLimit-Reset": "1700000001",
-    }
-    limits.check(tenant, LIST, NOW_MS + 1_000)
-
-
-def test_messages_per_day_are_bound() -> None:
-    limits, tenant = RateLimits(None, 3), a_tenant()
-    tenant.counters["published"] = 100
-    for _ in range(3):
-        limits.check(tenant, PUBLISH, NOW_MS)
-        tenant.counters["published"] += 1
-    with pytest.raises(ApiError) as refusal:
-        limits.check(tenant, PUBLISH, NOW_MS)
-    assert [name for name, _ in refusal.value.headers] == ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
-    limits.check(tenant, LIST, NOW_MS)
-    limits.check(tenant, PUBLISH, NOW_MS + 86_400_000)
-
-
-def test_no_setting_means_no_limit() -> None:
-    limits, tenant = RateLimits(None, None), a_tenant()
-    for _ in range(1_000):
-        limits.check(tenant, LIST, NOW_MS)
-        limits.check(tenant, PUBLISH, NOW_MS)
+async def test_messages_per_day_are_bound(tmp_path: Path) -> None:
+    """Duplicates, which are not stored, do not count."""
+    async with serving(tmp_path, settings={"max_messages_per_day": 3}) as server:
+        for number in (1, 1, 2, 3):
+            await server.call("POST", PUBLISH, headers={"Upstash-Deduplication-Id": str(number)})
+        refused = await server.client.post(PUBLISH)
+        assert refused.status_code == 429
+        assert {"ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"} <= refused.headers.keys()
+        await server.call("GET", "/v2/dlq")
+        server.clock.advance(86_400_000)
+        await server.call("POST", PUBLISH)

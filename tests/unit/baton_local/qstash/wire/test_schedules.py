@@ -1,28 +1,10 @@
 from pathlib import Path
 
 from baton_local.qstash.clock import VirtualClock
-from tests.unit.baton_local.qstash.served import Served, serving
+from tests.unit.baton_local.qstash.served import serving
 
 URL = "https://example.com/hook?x=1"
 MINUTELY = {"Upstash-Cron": "* * * * *"}
-
-
-async def test_schedule_life_over_http(server: Served) -> None:
-    """Create, pause by either method, resume, delete; the query belongs to the destination."""
-    made = await server.call("POST", f"/v2/schedules/{URL}", content=b"tick", headers=MINUTELY)
-    path = f"/v2/schedules/{made['scheduleId']}"
-    assert (await server.call("GET", path))["destination"] == URL
-    await server.call("POST", f"{path}/pause")
-    await server.advance(120)
-    assert not server.sent
-    await server.call("PATCH", f"{path}/resume")
-    await server.advance(60)
-    (request,) = server.sent
-    assert dict(request.headers)["Upstash-Schedule-Id"] == made["scheduleId"]
-    assert (request.url, request.body) == (URL, b"tick")
-    assert len(await server.call("GET", "/v2/schedules")) == 1
-    await server.call("DELETE", path)
-    assert (await server.client.get(path)).status_code == 404
 
 
 async def test_schedules_survive_a_restart_without_making_up_for_ticks(tmp_path: Path) -> None:

@@ -1,19 +1,7 @@
 from typing import Any
+from urllib.parse import urlencode
 
-from baton_local.qstash.core.commands.messages import (
-    delete_dead_letter,
-    delete_dead_letters,
-    get_dead_letter,
-    list_dead_letters,
-    retry_dead_letter,
-    retry_dead_letters,
-)
-from baton_local.qstash.core.selection import FOR_DLQ, Selection, parse_selection
 from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, URL, World, refused, status
-
-
-def selection(*pairs: tuple[str, str]) -> Selection:
-    return parse_selection(pairs, FOR_DLQ, max_count=100, strict=True)
 
 
 def world_with_dead_letters(count: int) -> World:
@@ -33,13 +21,13 @@ def labels(body: dict[str, Any]) -> list[str]:
 
 def test_list_is_newest_first_in_pages_of_messages_with_their_response() -> None:
     world = world_with_dead_letters(5)
-    first = list_dead_letters(world.tenant, selection(("count", "2"))).body
+    first = world.call("GET /v2/dlq?count=2").body
     assert labels(first) == ["l4", "l3"]
-    second = list_dead_letters(world.tenant, selection(("count", "3"), ("cursor", first["cursor"]))).body
+    second = world.call(f"GET /v2/dlq?count=3&cursor={first['cursor']}").body
     assert labels(second) == ["l2", "l1", "l0"]
     assert "cursor" not in second
     dlq_id = next(iter(world.tenant.dlq))
-    entry = get_dead_letter(world.tenant, dlq_id).body
+    entry = world.call(f"GET /v2/dlq/{dlq_id}").body
     assert (entry["dlqId"], entry["body"], entry["label"], entry["url"]) == (dlq_id, "body0", "l0", URL)
     assert (entry["responseStatus"], entry["responseBody"]) == (500, "no")
     assert entry["responseHeader"] == {"Content-Type": ["text/plain"]}
@@ -57,34 +45,34 @@ def test_list_filters_by_label_status_and_time() -> None:
         ([("fromDate", time), ("toDate", time)], ["l1"]),
         ([("source", "workflow")], []),
     ):
-        assert labels(list_dead_letters(world.tenant, selection(*pairs)).body) == found
+        assert labels(world.call(f"GET /v2/dlq?{urlencode(pairs)}").body) == found
 
 
 def test_delete_takes_oldest_first_and_skips_unknown_ids_in_bulk() -> None:
     world = world_with_dead_letters(5)
     single, some, *_ = world.tenant.dlq
-    assert world.do(delete_dead_letter, single).status == 200
-    assert refused(world.do, delete_dead_letter, single) == 404
-    assert world.do(delete_dead_letters, selection(("dlqIds", some), ("dlqIds", "1-1"))).body == {"deleted": 1}
-    answer = world.do(delete_dead_letters, selection(("count", "2"))).body
+    assert world.call(f"DELETE /v2/dlq/{single}").status == 200
+    assert refused(world.call, f"DELETE /v2/dlq/{single}") == 404
+    assert world.call(f"DELETE /v2/dlq?dlqIds={some}&dlqIds=1-1").body == {"deleted": 1}
+    answer = world.call("DELETE /v2/dlq?count=2").body
     assert answer["deleted"] == 2
     assert "cursor" in answer
     assert [entry.message.labels for entry in world.tenant.dlq.values()] == [("l4",)]
-    assert world.do(delete_dead_letters, selection(("label", "none"))).body == {"deleted": 0}
+    assert world.call("DELETE /v2/dlq?label=none").body == {"deleted": 0}
 
 
 def test_retry_makes_a_new_message_and_removes_the_entry() -> None:
     """Fresh id and retries, same content; the entry is gone at once."""
     world = world_with_dead_letters(3)
     entry = next(iter(world.tenant.dlq.values()))
-    answer = world.do(retry_dead_letter, entry.id)
+    answer = world.call(f"POST /v2/dlq/retry/{entry.id}")
     assert answer.status == 201
     assert answer.body["messageId"] != entry.message.id
     (effect,) = world.in_flight
     assert (effect.message.body, effect.message.labels, effect.retried) == (b"body0", ("l0",), 0)
-    assert refused(world.do, delete_dead_letter, entry.id) == 404
-    assert world.do(retry_dead_letters, selection(("label", "none"))).body == {"responses": []}
-    assert len(world.do(retry_dead_letters, selection()).body["responses"]) == 2
+    assert refused(world.call, f"DELETE /v2/dlq/{entry.id}") == 404
+    assert world.call("POST /v2/dlq/retry?label=none").body == {"responses": []}
+    assert len(world.call("POST /v2/dlq/retry").body["responses"]) == 2
     assert not world.tenant.dlq
 
 
@@ -95,5 +83,5 @@ def test_failed_callback_that_held_a_queue_can_be_retried_alone(world: World) ->
     world.settle()
     (entry,) = world.tenant.dlq.values()
     assert world.tenant.queues["q"].turns == {}
-    world.do(retry_dead_letter, entry.id)
+    world.call(f"POST /v2/dlq/retry/{entry.id}")
     assert world.tenant.queues["q"].turns == {}

@@ -3,17 +3,6 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baton_local.qstash.core.commands.flow_control import (
-    get_flow,
-    global_parallelism,
-    list_flows,
-    pin_flow,
-    reset_flow,
-    set_flow_paused,
-    unpin_flow,
-)
-from baton_local.qstash.core.commands.messages import cancel_message
-from baton_local.qstash.core.commands.queues import set_queue_paused
 from baton_local.qstash.core.message import AttemptResult
 from baton_local.qstash.core.state import Deliver
 from tests.unit.baton_local.qstash.machine_world import FAILURE, OK, START_MS, URL, World, refused
@@ -27,7 +16,7 @@ def publish(
 
 
 def view(world: World, key: str = "k") -> dict[str, Any]:
-    body: dict[str, Any] = get_flow(world.state, world.tenant, key, world.now_ms).body
+    body: dict[str, Any] = world.call(f"GET /v2/flowControl/{key}").body
     return body
 
 
@@ -37,7 +26,7 @@ def test_parallelism_holds_across_destinations(world: World) -> None:
     assert [effect.message.id for effect in world.in_flight] == ids[:2]
     assert world.states(ids[2]) == ["CREATED"]
     assert (view(world)["waitListSize"], view(world)["parallelismCount"]) == (4, 2)
-    world.do(cancel_message, ids[3])
+    world.cancel(ids[3])
     assert view(world)["waitListSize"] == 3
     world.finish(world.in_flight[0], OK)
     assert [effect.message.id for effect in world.in_flight] == ids[1:3]
@@ -56,7 +45,7 @@ def test_rate_bounds_starts_per_period(world: World) -> None:
         world.advance(seconds)
         assert len(world.delivered) == delivered
     assert view(world)["waitListSize"] == 1
-    world.do(reset_flow, "k")
+    world.call("POST /v2/flowControl/k/resetRate")
     assert view(world)["waitListSize"] == 0
     world.settle()
     assert len(world.delivered) == 7
@@ -94,30 +83,30 @@ def test_view_has_every_field(world: World) -> None:
         "isPinnedParallelism": False,
         "isPinnedRate": False,
     }
-    assert global_parallelism(world.state, world.tenant).body == {"parallelismMax": 512, "parallelismCount": 1}
+    assert world.call("GET /v2/globalParallelism").body == {"parallelismMax": 512, "parallelismCount": 1}
 
 
 def test_pause_holds_all_messages_of_the_key(world: World) -> None:
     """A key may be paused before its first message; resuming lets them go."""
-    world.do(set_flow_paused, "k", paused=True)
+    world.call("POST /v2/flowControl/k/pause")
     first = publish(world, "parallelism=5")
     assert not world.in_flight
     assert view(world)["isPaused"] is True
-    world.do(set_flow_paused, "k", paused=False)
+    world.call("POST /v2/flowControl/k/resume")
     assert [effect.message.id for effect in world.in_flight] == [first]
 
 
 def test_pinned_limits_override_messages(world: World) -> None:
     """Until unpinned; only the named ones."""
-    world.do(pin_flow, "k", parallelism=1)
+    world.call("POST /v2/flowControl/k/pin?parallelism=1")
     for _ in range(3):
         publish(world, "parallelism=9,rate=7")
     assert len(world.in_flight) == 1
     shown = view(world)
     assert (shown["parallelismMax"], shown["isPinnedParallelism"]) == (1, True)
     assert (shown["rateMax"], shown["isPinnedRate"]) == (7, False)
-    world.do(pin_flow, "k", rate=2, period_seconds=60)
-    world.do(unpin_flow, "k", parallelism=True)
+    world.call("POST /v2/flowControl/k/pin?rate=2&period=60")
+    world.call("POST /v2/flowControl/k/unpin?parallelism=true")
     publish(world, "parallelism=9,rate=7")
     shown = view(world)
     assert (shown["parallelismMax"], shown["rateMax"], shown["ratePeriod"], shown["isPinnedRate"]) == (9, 2, 60, True)
@@ -127,7 +116,7 @@ def test_reset_also_frees_parallelism(world: World) -> None:
     """Deliveries that never came back no longer count."""
     for _ in range(2):
         publish(world, "parallelism=1")
-    world.do(reset_flow, "k", parallelism=True)
+    world.call("POST /v2/flowControl/k/reset")
     assert len(world.in_flight) == 2
     world.settle()
     assert view(world)["parallelismCount"] == 0
@@ -136,11 +125,11 @@ def test_reset_also_frees_parallelism(world: World) -> None:
 def test_unknown_keys_are_404_and_search_finds_parts(world: World) -> None:
     publish(world, "rate=1", key="tenant-a")
     publish(world, "rate=1", key="tenant-b")
-    found = list_flows(world.state, world.tenant, "-b", world.now_ms).body
+    found = world.call("GET /v2/flowControl?search=-b").body
     assert [each["flowControlKey"] for each in found] == ["tenant-b"]
-    assert refused(world.do, set_flow_paused, "x", paused=False) == 404
-    assert [refused(world.do, command, "x") for command in (unpin_flow, reset_flow)] == [404, 404]
-    assert refused(world.do, pin_flow, "x") == 400
+    for what in ("resume", "unpin", "resetRate"):
+        assert refused(world.call, f"POST /v2/flowControl/x/{what}") == 404
+    assert refused(world.call, "POST /v2/flowControl/x/pin") == 400
 
 
 def test_key_is_forgotten_only_when_nothing_needs_it() -> None:
@@ -151,7 +140,7 @@ def test_key_is_forgotten_only_when_nothing_needs_it() -> None:
     assert view(world)["rateMax"] == 1
     world.advance(121)
     assert not world.tenant.flows
-    world.do(pin_flow, "pinned", rate=1)
+    world.call("POST /v2/flowControl/pinned/pin?rate=1")
     world.advance(600)
     assert list(world.tenant.flows) == ["pinned"]
 
@@ -170,11 +159,11 @@ def test_paused_queue_holds_what_waited_for_its_key(world: World) -> None:
     """A message that waits for a flow key when its queue is paused does not start when the key is free."""
     first = publish(world, "parallelism=1")
     second = publish(world, "parallelism=1", queue="q")
-    world.do(set_queue_paused, "q", paused=True)
+    world.call("POST /v2/queues/q/pause")
     third = publish(world, "parallelism=1")
     world.settle()
     assert world.delivered_ids() == [first, third]
-    world.do(set_queue_paused, "q", paused=False)
+    world.call("POST /v2/queues/q/resume")
     world.settle()
     assert world.delivered_ids() == [first, third, second]
 
@@ -183,10 +172,10 @@ def test_paused_queue_holds_what_waited_for_a_slot() -> None:
     world = World(max_in_flight=2)
     first = world.publish_id()
     second = world.publish_id(queue="q")
-    world.do(set_queue_paused, "q", paused=True)
+    world.call("POST /v2/queues/q/pause")
     world.settle()
     assert world.delivered_ids() == [first]
-    world.do(set_queue_paused, "q", paused=False)
+    world.call("POST /v2/queues/q/resume")
     world.settle()
     assert world.delivered_ids() == [first, second]
 

@@ -1,5 +1,3 @@
-from baton_local.qstash.core.commands.topics import upsert_endpoints
-from baton_local.qstash.core.destinations import Endpoint
 from baton_local.qstash.core.views import message_view
 from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, URL, World, refused
 
@@ -95,9 +93,9 @@ def test_content_means_destination_body_type_and_forwarded_headers(world: World)
 
 def test_group_deduplicates_per_endpoint(world: World) -> None:
     """An endpoint added meanwhile still gets its message."""
-    world.do(upsert_endpoints, "g", [Endpoint("https://a/")])
+    world.group({"url": "https://a/"})
     first = world.publish("g", upstash_deduplication_id="d")
-    world.do(upsert_endpoints, "g", [Endpoint("https://b/")])
+    world.group({"url": "https://b/"})
     second = world.publish("g", upstash_deduplication_id="d")
     assert second.status == 200
     assert second.body[0] == first.body[0] | {"deduplicated": True}

@@ -1,5 +1,4 @@
-from baton_local.qstash.core.commands.messages import cancel_message
-from baton_local.qstash.core.commands.queues import delete_queue, get_queue, list_queues, set_queue_paused, upsert_queue
+from baton_local.qstash.core.answer import Request
 from baton_local.qstash.core.commands.tenants import reset, rotate_keys
 from baton_local.qstash.core.queues import Queue
 from baton_local.qstash.core.state import UserForgotten
@@ -41,14 +40,14 @@ def test_next_message_waits_for_the_callback_of_the_current_one(world: World) ->
 
 def test_parallelism_bounds_what_is_in_progress(world: World) -> None:
     """Raising it starts more at once; lowering it lets running ones finish; a publish leaves it alone."""
-    world.do(upsert_queue, "q", parallelism=2)
+    world.call("POST /v2/queues", {"queueName": "q", "parallelism": 2})
     for _ in range(6):
         world.publish(queue="q")
     assert len(world.in_flight) == 2
-    assert get_queue(world.tenant, "q").body["parallelism"] == 2
-    world.do(upsert_queue, "q", parallelism=4)
+    assert world.call("GET /v2/queues/q").body["parallelism"] == 2
+    world.call("POST /v2/queues", {"queueName": "q", "parallelism": 4})
     assert len(world.in_flight) == 4
-    world.do(upsert_queue, "q", parallelism=1)
+    world.call("POST /v2/queues", {"queueName": "q", "parallelism": 1})
     world.finish(world.in_flight[0], OK)
     assert len(world.in_flight) == 3
 
@@ -58,21 +57,21 @@ def test_paused_queue_takes_messages_and_starts_nothing(world: World) -> None:
     world.answer = lambda effect: FAILURE if effect.retried == 0 else OK
     first = world.publish_id(queue="q", upstash_retry_delay="1000")
     world.settle()
-    world.do(set_queue_paused, "q", paused=True)
+    world.call("POST /v2/queues/q/pause")
     second = world.publish_id(queue="q", upstash_retry_delay="1000")
     world.advance(60)
     assert world.delivered_ids() == [first]
-    assert get_queue(world.tenant, "q").body["paused"] is True
-    world.do(set_queue_paused, "q", paused=False)
+    assert world.call("GET /v2/queues/q").body["paused"] is True
+    world.call("POST /v2/queues/q/resume")
     world.advance(60)
     assert world.delivered_ids() == [first, first, second, second]
 
 
 def test_upsert_without_paused_un_pauses(world: World) -> None:
     """All settings are always set."""
-    world.do(upsert_queue, "q", paused=True)
+    world.call("POST /v2/queues", {"queueName": "q", "paused": True})
     message_id = world.publish_id(queue="q")
-    world.do(upsert_queue, "q")
+    world.call("POST /v2/queues", {"queueName": "q"})
     assert in_flight_ids(world) == [message_id]
 
 
@@ -85,7 +84,7 @@ def test_delay_counts_while_holding_the_turn(world: World) -> None:
     assert not world.delivered
     world.advance(1)
     assert world.delivered_ids() == [first]
-    world.do(cancel_message, second)
+    world.cancel(second)
     assert in_flight_ids(world) == [third]
 
 
@@ -93,11 +92,11 @@ def test_lag_counts_what_is_not_processed(world: World) -> None:
     """Waiting, in flight and between retries."""
     for _ in range(3):
         world.publish(queue="q")
-    assert list_queues(world.tenant).body == [
+    assert world.call("GET /v2/queues").body == [
         {"name": "q", "parallelism": 1, "createdAt": START_MS, "updatedAt": START_MS, "lag": 3, "paused": False}
     ]
     world.settle()
-    assert get_queue(world.tenant, "q").body["lag"] == 0
+    assert world.call("GET /v2/queues/q").body["lag"] == 0
 
 
 def test_deleting_a_queue_takes_its_messages_along(world: World) -> None:
@@ -105,21 +104,21 @@ def test_deleting_a_queue_takes_its_messages_along(world: World) -> None:
     for _ in range(3):
         world.publish(queue="q")
     old = world.in_flight[0]
-    world.do(delete_queue, "q")
+    world.call("DELETE /v2/queues/q")
     assert world.in_flight == [old]
     fresh = world.publish_id(queue="q")
     assert in_flight_ids(world) == [old.message.id, fresh]
     world.finish(old, OK)
-    assert get_queue(world.tenant, "q").body["lag"] == 1
-    assert refused(world.do, set_queue_paused, "none", paused=True) == 404
-    assert world.do(delete_queue, "none").status == 200
+    assert world.call("GET /v2/queues/q").body["lag"] == 1
+    assert refused(world.call, "POST /v2/queues/none/pause") == 404
+    assert world.call("DELETE /v2/queues/none").status == 200
 
 
 def test_limits_are_412() -> None:
     world = World(max_queues=1, max_queue_parallelism=5)
     world.publish(queue="q")
-    assert refused(world.do, upsert_queue, "other") == 412
-    assert refused(world.do, upsert_queue, "q", parallelism=6) == 412
+    assert refused(world.call, "POST /v2/queues", {"queueName": "other"}) == 412
+    assert refused(world.call, "POST /v2/queues", {"queueName": "q", "parallelism": 6}) == 412
     assert refused(world.publish, URL, queue="other") == 412
 
 
@@ -143,9 +142,9 @@ def test_a_reset_leaves_nothing_of_the_user() -> None:
     keys = world.tenant.keys
     world.publish(queue="q", upstash_flow_control_key="f", upstash_flow_control_value="rate=1")
     world.publish(upstash_delay="5s", upstash_deduplication_id="d")
-    world.do(rotate_keys, "k3")
+    world.do(rotate_keys, Request(), "k3")
     (effect,) = world.in_flight
-    world.do(reset)
+    world.do(reset, Request())
     tenant, events = world.tenant, len(world.events)
     assert not any((tenant.live, tenant.queues, tenant.flows, tenant.dlq, len(tenant.dedup)))
     assert tenant.keys == keys
@@ -163,5 +162,5 @@ def test_a_reset_lets_others_go_on() -> None:
     world.publish()
     world.publish(user="other")
     assert len(world.in_flight) == 1
-    world.do(reset)
+    world.do(reset, Request())
     assert [effect.message.user for effect in world.in_flight] == [USER, "other"]

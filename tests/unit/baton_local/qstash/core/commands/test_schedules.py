@@ -6,14 +6,8 @@ import pytest
 from baton_local.qstash.core.commands.publishing import (
     Publish,
     create_schedule,
-    delete_schedule,
-    get_schedule,
-    list_schedules,
-    set_schedule_paused,
 )
-from baton_local.qstash.core.commands.queues import upsert_queue
-from baton_local.qstash.core.commands.topics import upsert_endpoints
-from baton_local.qstash.core.destinations import Endpoint, parse_destination
+from baton_local.qstash.core.destinations import parse_destination
 from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, URL, World, refused
 
 TO_NEXT_MINUTE_SECONDS = 40  # the virtual clock starts at 22:13:20
@@ -27,7 +21,7 @@ def create(world: World, destination: str = URL, body: bytes | None = b"tick", *
 
 
 def view(world: World, schedule_id: str) -> dict[str, Any]:
-    body: dict[str, Any] = get_schedule(world.tenant, schedule_id).body
+    body: dict[str, Any] = world.call(f"GET /v2/schedules/{schedule_id}").body
     return body
 
 
@@ -109,19 +103,19 @@ def test_same_id_replaces_entirely() -> None:
     assert "label" not in shown
     world.advance(3_600)
     assert not world.delivered
-    assert len(list_schedules(world.tenant).body) == 1
+    assert len(world.call("GET /v2/schedules").body) == 1
     assert refused(create, world) == 412
 
 
 def test_paused_schedule_makes_nothing_and_goes_on_from_now(world: World) -> None:
     """Ticks missed in a pause are not made up for."""
     schedule_id = create(world)
-    world.do(set_schedule_paused, schedule_id, paused=True)
+    world.call(f"PATCH /v2/schedules/{schedule_id}/pause")
     world.advance(600)
     assert not world.delivered
     assert view(world, schedule_id)["isPaused"] is True
     assert "nextScheduleTime" not in view(world, schedule_id)
-    world.do(set_schedule_paused, schedule_id, paused=False)
+    world.call(f"POST /v2/schedules/{schedule_id}/resume")
     world.advance(60)
     assert len(world.delivered) == 1
 
@@ -129,10 +123,10 @@ def test_paused_schedule_makes_nothing_and_goes_on_from_now(world: World) -> Non
 def test_deleted_schedule_stops_but_its_messages_go(world: World) -> None:
     schedule_id = create(world, upstash_delay="30s")
     world.advance(TO_NEXT_MINUTE_SECONDS)
-    world.do(delete_schedule, schedule_id)
+    world.call(f"DELETE /v2/schedules/{schedule_id}")
     world.advance(600)
     assert len(world.delivered) == 1
-    assert refused(world.do, delete_schedule, schedule_id) == 404
+    assert refused(world.call, f"DELETE /v2/schedules/{schedule_id}") == 404
 
 
 def test_last_states_follow_the_messages(world: World) -> None:
@@ -151,7 +145,7 @@ def test_group_is_resolved_at_each_tick(world: World) -> None:
     schedule_id = create(world, "g")
     world.advance(TO_NEXT_MINUTE_SECONDS)
     assert "does not exist" in view(world, schedule_id)["error"]
-    world.do(upsert_endpoints, "g", [Endpoint("https://a/"), Endpoint("https://b/")])
+    world.group({"url": "https://a/"}, {"url": "https://b/"})
     world.advance(60)
     assert [effect.message.url for effect in world.delivered] == ["https://a/", "https://b/"]
     assert "error" not in view(world, schedule_id)
@@ -159,7 +153,7 @@ def test_group_is_resolved_at_each_tick(world: World) -> None:
 
 def test_schedule_may_enqueue(world: World) -> None:
     """The queue keeps its parallelism."""
-    world.do(upsert_queue, "q", parallelism=3)
+    world.call("POST /v2/queues", {"queueName": "q", "parallelism": 3})
     create(world, upstash_queue_name="q")
     world.advance(TO_NEXT_MINUTE_SECONDS)
     assert world.delivered[0].message.queue == "q"
