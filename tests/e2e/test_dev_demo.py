@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.cli.demo.scenario import SCENARIOS
+from baton_local.cli.demo.command import SCENARIOS
 from tests.e2e.dev_stack import PATIENCE_SECONDS, baton, wait_for
 
 pytestmark = pytest.mark.e2e

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.cli.demo.scenario import SCENARIOS
+from baton_local.cli.demo.command import SCENARIOS
 from tests.e2e.dev_stack import DevStack, run_baton
 
 pytestmark = pytest.mark.e2e
@@ -35,7 +35,7 @@ def test_the_demos_jobs_play_back_as_they_ran(stack: DevStack, tmp_path: Path) -
     """Of every sample that the demo shows; then again from a file, when nothing runs any more."""
     for name in ("research", "report", "planner", "supervisor"):
         scenario = SCENARIOS[name]
-        job_id = stack.submit(scenario.job_type, scenario.tasks[0].task)
+        job_id = stack.submit(scenario.job_type, scenario.tasks[0].text)
         stack.completed(job_id)
         done = replay(tmp_path, job_id, "--data", str(stack.folder), "--save", f"{name}.json")
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr

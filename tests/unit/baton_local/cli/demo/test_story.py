@@ -3,9 +3,10 @@
 import asyncio
 import io
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -13,10 +14,7 @@ import pytest
 import respx
 from rich.console import Console
 
-from baton.client import AsyncBatonClient, NotFoundError
-from baton_local.cli.demo.scenario import KillApp, Scenario, Task
-from baton_local.cli.demo.story import Story
-from baton_local.cli.demo.view import DemoView, Member, follow
+from baton_local.cli.demo.story import Scenario, Story, Task
 from baton_local.dev.data_folder import DevFile
 from baton_local.dev.stack_error import StackError
 
@@ -54,16 +52,15 @@ def web() -> Iterator[respx.MockRouter]:
         yield router
 
 
-async def tell(*tasks: Task) -> tuple[int, str]:
+async def played(*tasks: Task, app: Callable[[], int | None] | None = None) -> tuple[int, str]:
     screen = io.StringIO()
-    view = DemoView(Console(file=screen, width=80))
-    story = Story(Scenario("research", "", tasks or (Task("Why?"),)), STACK, view, None)
-    return await story.play(), screen.getvalue()
+    story = Story(Scenario("research", "", tasks or (Task("Why?"),), 2), Console(file=screen, width=80))
+    return await story.play(STACK, app), screen.getvalue()
 
 
 async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> None:
     web.get(f"{JOBS}/job_1/stream").respond(text=sse(HAPPENED, "[DONE]"), headers=STREAM)
-    code, shown = await tell()
+    code, shown = await played()
     assert code == 0
     assert "Forty-two." in shown
     lines = [" ".join(line.split()) for line in shown.splitlines()]
@@ -83,12 +80,12 @@ async def test_several_jobs_are_shown_one_after_another(web: respx.MockRouter) -
     memory = {"entries": [entry], "warnings": []}
     done = {**JOB, "status": "completed", "result": {"answer": "Rain."}, "memory": memory}
     web.get(f"{JOBS}/job_1").respond(json=done)
-    code, shown = await tell(Task("Remember.", "s"), Task("Why?", "t"))
+    code, shown = await played(Task("Remember.", "s"), Task("Why?", "t"))
     assert code == 0
     assert shown.count("Rain.") == 2
     assert "note of session s (0.75 near): It rains." in shown
     assert shown.count("Events handled") == 1
-    assert "Events handled       2" in shown
+    assert re.search("Events handled +2 ", shown)
     bodies = [json.loads(call.request.content) for call in web.calls if call.request.method == "POST"]
     assert [(body["taskDescription"], body["sessionId"]) for body in bodies] == [("Remember.", "s"), ("Why?", "t")]
 
@@ -97,7 +94,7 @@ async def test_a_job_that_fails_ends_the_demo(web: respx.MockRouter) -> None:
     """With its reason; what would come after it is not submitted."""
     web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"), headers=STREAM)
     web.get(f"{JOBS}/job_1").respond(json={**JOB, "status": "failed", "error": {"type": "X", "message": "no model"}})
-    code, shown = await tell(Task("One."), Task("Two."))
+    code, shown = await played(Task("One."), Task("Two."))
     assert (code, "failed: no model" in shown) == (1, True)
     assert len([call for call in web.calls if call.request.method == "POST"]) == 1
 
@@ -111,7 +108,7 @@ async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRou
             httpx.Response(200, text=sse(HAPPENED, "[DONE]", first=2), headers=STREAM),
         ]
     )
-    code, shown = await tell()
+    code, shown = await played()
     assert code == 0
     assert shown.count("agent.loop.init") == 2
     assert [call.request.headers.get("Last-Event-ID") for call in stream.calls] == [None, "1-0", "1-0", "1-0"]
@@ -120,15 +117,15 @@ async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRou
 async def test_what_does_not_answer_is_one_clear_error(web: respx.MockRouter) -> None:
     web.get(f"{JOBS}/job_1/stream").respond(404, text="unknown")
     with pytest.raises(StackError, match="answered 404: unknown"):
-        await tell()
+        await played()
     web.post(JOBS).respond(422, json={"detail": "no agent 'research'"})
     web.get(f"{QUEUE}/admin/counters").respond(200, json={"users": {"primary": {"published": 1, "deliveries": 1}}})
     web.get(f"{REDIS}/admin/counters").respond(200, json={"http_requests": 1, "commands_executed": 1})
     with pytest.raises(StackError, match=r"answered 422: .*no agent"):
-        await tell()
+        await played()
     web.get(f"{QUEUE}/admin/counters").mock(side_effect=httpx.ConnectError("refused"))
     with pytest.raises(StackError, match=r"http://queue/admin/counters does not answer .*refused"):
-        await tell()
+        await played()
 
 
 async def test_what_a_job_asks_is_approved_as_an_operator(web: respx.MockRouter) -> None:
@@ -137,69 +134,72 @@ async def test_what_a_job_asks_is_approved_as_an_operator(web: respx.MockRouter)
     part = {"type": "data-checkpoint", "id": "op_1", "data": tasks}
     web.get(f"{JOBS}/job_1/stream").respond(text=sse(part, "[DONE]"), headers=STREAM)
     decided = web.post(f"{APP}/api/admin/agent-checkpoints/op_1").respond(409, text="decided")
-    code, shown = await tell()
+    code, shown = await played()
     assert (code, decided.call_count) == (0, 1)
     assert decided.calls[0].request.headers["Authorization"] == "Bearer ak"
     assert "here the demo approves" in shown
 
 
-def test_the_app_is_killed_once_and_not_before_its_time() -> None:
-    with subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"]) as process:
-        fault = KillApp(lambda: process.pid, 4)
-        assert fault.after_event(3) is None
-        assert fault.after_event(4) == process.pid
-        assert process.wait(10) == -9
-    assert fault.after_event(5) is None
-    assert KillApp(lambda: None, 4).after_event(4) is None  # one that is just starting is left alone
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"]) as made:
+        yield made
+        made.kill()
+
+
+async def test_the_app_is_killed_once_and_not_before_its_time(
+    web: respx.MockRouter, process: subprocess.Popen[bytes]
+) -> None:
+    """One that is just starting is left alone."""
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse(*[HAPPENED] * 5, "[DONE]"), headers=STREAM)
+    starting = iter([None])
+    code, shown = await played(app=lambda: next(starting, process.pid))
+    assert process.wait(10) == -9
+    assert (code, shown.count("kill -9")) == (0, 1)
+    assert shown.partition("kill -9")[0].count("agent.loop.init") == 3
 
 
 def child(job_id: str, status: str = "waiting") -> Any:
     return {"type": "data-operation", "data": {"callId": "c", "tool": "helper", "status": status, "jobId": job_id}}
 
 
-def text(delta: str) -> Any:
-    return {"type": "text-delta", "delta": delta}
-
-
-async def followed(streams: dict[str, tuple[Any, ...]]) -> list[tuple[Member, Any]]:
-    """Everything that is shown of these jobs, the first of them followed."""
-    seen: list[tuple[Member, Any]] = []
-    with respx.mock() as router:
-        for job_id, parts in streams.items():
-            router.get(f"{JOBS}/{job_id}/stream").respond(text=sse(*parts, "[DONE]"), headers=STREAM)
-        async with AsyncBatonClient(APP, "ck") as client:
-            await follow(client, Member(next(iter(streams))), lambda who, part: seen.append((who, part)))
-    return seen
-
-
-async def test_jobs_below_are_followed_to_their_end_each_once() -> None:
-    """Two levels deep, with the tool's name; each job's parts in order."""
-    seen = await followed(
-        {
-            "a": (text("a1"), child("a.b"), child("a.b", "completed"), text("a2")),
-            "a.b": (text("b1"), child("a.c")),
-            "a.c": (text("c1"), text("c2")),
-        }
-    )
-    shown = [(who, part["delta"]) for who, part in seen if "delta" in part]
-    a, b, c = Member("a"), Member("a.b", 1, "helper"), Member("a.c", 2, "helper")
-    assert {who: [delta for other, delta in shown if other == who] for who in (a, b, c)} == {
-        a: ["a1", "a2"],
-        b: ["b1"],
-        c: ["c1", "c2"],
+async def test_jobs_below_are_followed_to_their_end_each_once(web: respx.MockRouter) -> None:
+    """Two levels deep, with the tool's name; what belongs to the event of one is not shown with that of another."""
+    looks = {"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {"x": "y" * 200}}
+    asleep = {"type": "data-operation", "data": {"callId": "c", "tool": "sleep", "status": "waiting", "until": 5}}
+    streams = {
+        "job_1": (child("a.b"), child("a.b", "completed"), asleep, HAPPENED),
+        "a.b": (child("a.c"), looks, HAPPENED),
+        "a.c": ({"type": "tool-output-error", "toolCallId": "c", "errorText": "a\x1b[31m [b]bold[/b]"}, HAPPENED),
     }
+    for job_id, parts in streams.items():
+        web.get(f"{JOBS}/{job_id}/stream").respond(text=sse(*parts, "[DONE]"), headers=STREAM)
+    _, shown = await played()
+    turns = [line[9:] for line in shown.splitlines() if "turn 1: finished" in line]
+    assert [turn.partition("agent")[0] for turn in turns] == ["", "  ", "    "]
+    assert ["helper turn" in turn for turn in turns] == [False, True, True]
+    assert [line for line in shown.splitlines() if "yyy" in line] == [" " * 11 + 'look {"x": "' + "y" * 56 + "…"]
+    assert "failed: a [31m [b]bold[/b]" in shown
+    assert re.search("Events handled +3 ", shown)
+    assert max(map(len, shown.splitlines())) <= 80
 
 
-async def test_a_wait_for_something_else_has_nothing_to_follow() -> None:
-    waiting = {"type": "data-operation", "data": {"callId": "c", "tool": "sleep", "status": "waiting", "until": 5}}
-    assert [part for _, part in await followed({"a": (waiting,)})] == [waiting]
-
-
-async def test_a_refused_stream_below_ends_it_with_its_error() -> None:
-    with respx.mock() as router:
-        router.get(f"{JOBS}/a/stream").respond(text=sse(child("a.b"), "[DONE]"), headers=STREAM)
-        router.get(f"{JOBS}/a.b/stream").respond(404, text=json.dumps("unknown"))
-        async with AsyncBatonClient(APP, "ck") as client:
-            with pytest.raises(NotFoundError):
-                await follow(client, Member("a"), lambda _who, _part: None)
+async def test_a_refused_stream_below_ends_it_with_its_error(web: respx.MockRouter) -> None:
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse(child("a.b"), "[DONE]"), headers=STREAM)
+    web.get(f"{JOBS}/a.b/stream").respond(404, text=json.dumps("unknown"))
+    with pytest.raises(StackError, match="answered 404"):
+        await played()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_errors_in_logs_are_shown_only_when_requested() -> None:
+    """A demo that fails shows the last of them; notices are shown at once. Without colour there are no escape codes."""
+    screen = io.StringIO()
+    story = Story(Scenario("research", "", ()), Console(file=screen, width=80))
+    story.notice("app", "ended by itself")
+    for number in range(20):
+        story.log_line("app", f"line {number}")
+    assert screen.getvalue().splitlines() == ["  !!  app ended by itself"]
+    story.show_last_log_lines()
+    assert screen.getvalue().splitlines()[-1] == "app | line 19"
+    assert "line 3" not in screen.getvalue()
