@@ -40,7 +40,7 @@ from baton.server.api.sessions.chat import ChatBody
 from baton.server.api.sessions.sessions import SessionQuery
 from baton.server.api.stream import StreamTokenBody
 from baton.server.protocols.ag_ui.body import RunAgentInput
-from baton.server.protocols.chat_aliases.bodies import OperationCompleteBody, SessionsQuery, StreamChatBody
+from baton.server.protocols.chat_aliases import OperationCompleteBody, SessionsQuery, StreamChatBody
 from baton.server.protocols.mcp.body import RpcMessage
 from baton.worker.commands.completion_body import CompletionBody
 

@@ -34,11 +34,10 @@ from baton.server.api.stream import make_token, show_stream
 from baton.server.api.updates import PATH as UPDATES_PATH
 from baton.server.api.updates import update_routes, updates_over_http
 from baton.server.openapi import document_route
-from baton.server.protocols.a2a.card import CARD_PATH, default_card, show_card
-from baton.server.protocols.a2a.rpc import call_agent
+from baton.server.protocols.a2a.rpc import CARD_PATH, call_agent, default_card, show_card
 from baton.server.protocols.ag_ui.runs import run_agent
-from baton.server.protocols.chat_aliases.routes import chat_alias_routes
-from baton.server.protocols.mcp.rpc import call_mcp
+from baton.server.protocols.chat_aliases import chat_alias_routes
+from baton.server.protocols.mcp.calls import call_mcp
 from baton.settings.limits import CONVERSATION_BYTES, DECISION_BYTES, EVENT_BYTES, SCHEDULE_BYTES, TASK_BYTES
 from baton.worker.container import Container
 

@@ -26,7 +26,7 @@ from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_jo
 from baton.server.api.problem import ApiError
 from baton.server.api.session_line import Sessions
 from baton.server.api.sessions.chat import must_take
-from baton.server.api.sessions.files import ChatFiles, Named
+from baton.server.api.sessions.files import ChatFiles
 from baton.server.api.stream_form import HEADERS, numbered
 from baton.server.protocols.a2a.body import INVALID_PARAMS, RpcError, SendParams, TaskMessage
 from baton.worker.runtime.a2a_task import artifact_of, ended_status, input_required, status, task_of
@@ -35,6 +35,7 @@ from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, digest, named_job_id
 
 Part = dict[str, Any]
+FIXED_PUSH = "a push notification is named with the message that begins its task, and stays"
 
 
 def rpc_result(request_id: str | int | None, result: Any) -> Part:
@@ -144,8 +145,7 @@ async def send_message(context: Context, principal: Principal, agent: Agent, par
         raise RpcError(INVALID_PARAMS, "message.parts: there is no text, data or file")
     if message.task_id:
         if push is not None:
-            detail = "a push notification is named with the message that begins its task, and stays"
-            raise RpcError("PUSH_NOTIFICATION_NOT_SUPPORTED", detail)
+            raise RpcError("PUSH_NOTIFICATION_NOT_SUPPORTED", FIXED_PUSH)
         return await _answer(context, principal, agent, message)
     url = ""
     if push is not None:
@@ -156,7 +156,12 @@ async def send_message(context: Context, principal: Principal, agent: Agent, par
         if fault := address_fault(url) or callback_fault(url, context.container.settings):
             raise RpcError(INVALID_PARAMS, f"configuration.taskPushNotificationConfig.url: {fault}")
     job = await _submit(context, principal.tenant, agent, message, url)
-    return await _submitted(context, principal, agent, job)
+    try:
+        return await look_up(context, principal, agent, job.id)
+    except ApiError as error:
+        if error.status != 404:  # noqa: PLR2004 - a read may be older than a new submission
+            raise
+        raise StoreError(f"task {job.id!r} is accepted, and reads do not show it yet") from error
 
 
 async def cancel_task(context: Context, principal: Principal, agent: Agent, task_id: str) -> SeenJob:
@@ -171,15 +176,6 @@ async def cancel_task(context: Context, principal: Principal, agent: Agent, task
     return await look_up(context, principal, agent, task_id)
 
 
-async def _submitted(context: Context, principal: Principal, agent: Agent, job: Job) -> SeenJob:
-    try:
-        return await look_up(context, principal, agent, job.id)
-    except ApiError as error:
-        if error.status != 404:  # noqa: PLR2004 - a read may be older than a new submission
-            raise
-        raise StoreError(f"task {job.id!r} is accepted, and reads do not show it yet") from error
-
-
 async def _submit(context: Context, tenant: str, agent: Agent, message: TaskMessage, callback_url: str) -> Job:
     # The same agent gets the same task when a message is sent again; another agent does not.
     job_id = named_job_id(f"message to {agent.name}", tenant, message.context_id, message.message_id)
@@ -187,7 +183,11 @@ async def _submit(context: Context, tenant: str, agent: Agent, message: TaskMess
     files = await ChatFiles(context.container).read(tenant, session_id, message.file_parts)
     named = [file for file, _ in files]
     must_take(context.container, agent, named)
-    job = _new_job(context, tenant, agent, message, job_id, session_id, named)
+    fields = {"jobType": agent.name, "taskDescription": message.text, "inputData": message.data}
+    body, now_ms = SubmitBody.model_validate(fields), context.container.ports.clock.now_ms()
+    ids = {"job_id": job_id, "session_id": session_id, "tenant": tenant}
+    job = new_job(body, context.container.registry, **ids, now_ms=now_ms)
+    job = structs.replace(job, request_digest=digest(job.request_digest, named))
     attached = ChatFiles(context.container).attached(job, files)
     task: dict[str, Any] = {"text": message.text, "chat": {"messageId": message.message_id}, A2A: {}}
     task |= ({"data": message.data} if message.data else {}) | ({"files": named} if named else {})
@@ -197,21 +197,6 @@ async def _submit(context: Context, tenant: str, agent: Agent, message: TaskMess
         detail = f"message.messageId {message.message_id!r} was sent with other parts before: use a new id"
         raise RpcError(INVALID_PARAMS, detail)
     return accepted
-
-
-def _new_job(
-    context: Context, tenant: str, agent: Agent, message: TaskMessage, job_id: str, session_id: str, files: list[Named]
-) -> Job:
-    fields = {"jobType": agent.name, "taskDescription": message.text, "inputData": message.data}
-    job = new_job(
-        SubmitBody.model_validate(fields),
-        context.container.registry,
-        job_id=job_id,
-        session_id=session_id,
-        tenant=tenant,
-        now_ms=context.container.ports.clock.now_ms(),
-    )
-    return structs.replace(job, request_digest=digest(job.request_digest, files))
 
 
 async def _answer(context: Context, principal: Principal, agent: Agent, message: TaskMessage) -> SeenJob:

@@ -1,23 +1,28 @@
-"""Calls of tools: a task at once for a client that takes tasks, and for others the answer in the same response.
+"""`POST /mcp`: MCP over streamable HTTP, in both revisions and without a session, for agents that are exposed by it.
 
-Such a call waits for the job's end. It reads the job's parts while it waits, so a stream of progress is the same wait.
+A call of a tool is a task at once for a client that takes tasks, and for others the answer in the same response. Such a
+call waits for the job's end. It reads the job's parts while it waits, so a stream of progress is the same wait.
 In revision 2026-07-28 a call that has waited long enough, or has a question, ends and comes again, with a state that
 names its job; in older ones it becomes a stream, for as long as the host allows, on which a question is a request whose
 answer comes to any process. Invariant: a job is submitted once for a call, however often the call comes again. A
-decision that is recorded is never asked for again, also where a stream is read from its beginning.
+decision that is recorded is never asked for again, also where a stream is read from its beginning. Any process answers
+any request, and a closed connection changes nothing: the job continues. Keys, rates, pages of strangers and an absent
+store are HTTP errors, as everywhere; other errors are the protocol's. Pages may call it that are this deployment's, or
+of CORS_ORIGINS: others could reach a server on the visitor's machine, by a host name that resolves to it.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from baton.engine.state import Job
 from baton.sdk.agents.agent import Agent
@@ -28,27 +33,52 @@ from baton.server.api.jobs.approval_list import SeenJob
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.jobs.open_calls import OpenCalls
+from baton.server.api.problem import ApiError, api_error, limited_body
 from baton.server.api.stream import StreamReader, is_live, streamed
 from baton.server.api.stream_form import HEADERS
 from baton.server.api.stream_token import Permit, check_capacity
-from baton.server.protocols.mcp.body import Call, RpcError, missing_capability
+from baton.server.protocols.mcp.body import (
+    ID_LIMIT_CHARS,
+    INVALID_PARAMS,
+    LEGACY,
+    METHOD_NOT_FOUND,
+    MODERN,
+    SUPPORTED,
+    TASKS,
+    Call,
+    RpcError,
+    decoded,
+    is_modern,
+    missing_capability,
+    read_call,
+    rpc_error,
+)
 from baton.server.protocols.mcp.tasks import (
+    LIST_TTL_MS,
+    ArgumentsError,
     accepted,
+    cancel_task,
     created_task,
+    exposed_agents,
     look_up,
     question_of,
     related,
     requests_of,
     resumed,
     state_of,
+    take_answer,
     take_answers,
     task_of,
     text_result,
+    tool_named,
+    tool_of,
     tool_result,
 )
-from baton.server.protocols.mcp.tools import ArgumentsError, exposed_agents, tool_named
+from baton.settings.settings import Settings
 from baton.store.records.jobs import StoredParts
+from baton_events.errors import BatonError
 from baton_events.ids import canonical_json
+from baton_events.setting import is_loopback
 
 Part = dict[str, Any]
 # Makes the last message: of an ended job, of one that waits for people, or of one that continues (`asked` empty).
@@ -87,13 +117,10 @@ class CallForm:
             messages += self._questions(job)
         return "".join(f"event: message\ndata: {canonical_json(message)}\n\n" for message in messages)
 
-    def ending(self, job: Job) -> str:
-        """Return the answer, where no part has had it."""
+    def ending(self, job: Job | None = None) -> str:
+        """Return the answer, where no part has had it; without a job, of a stream that ends before it."""
+        job = job or self._job
         return "" if self.over else f"event: message\ndata: {canonical_json(self._last(job))}\n\n"
-
-    def closing(self) -> str:
-        """Return the answer of a stream that ends before the job."""
-        return self.ending(self._job)
 
     def _last(self, job: Job, asked: Sequence[Part] = ()) -> Part:
         self.over = True
@@ -111,15 +138,8 @@ class CallForm:
         new = {name: view for name, view in self._calls.questions.items() if name not in self._asked}
         self._asked |= new.keys()
         meta = {"io.modelcontextprotocol/related-task": {"taskId": job.id}}
-        return [
-            {
-                "jsonrpc": "2.0",
-                "id": name,
-                "method": "elicitation/create",
-                "params": question_of(view) | {"_meta": meta},
-            }
-            for name, view in new.items()
-        ]
+        asks = {"jsonrpc": "2.0", "method": "elicitation/create"}
+        return [asks | {"id": name, "params": question_of(view) | {"_meta": meta}} for name, view in new.items()]
 
 
 SERVER_INFO = {"name": "baton", "title": "Baton", "version": version(DISTRIBUTION)}
@@ -204,7 +224,8 @@ def _promises(context: Context, job: Job) -> bool:
 async def _answered(context: Context, wait: _Wait) -> Part | Response:
     """Return the answer once there is one; a stream if one is wanted, or if an older client has waited long."""
     request, principal, call = wait.asked.request, wait.asked.principal, wait.asked.call
-    job, can_stream = wait.found.snapshot.job, _can_stream(request)
+    job, accepts = wait.found.snapshot.job, request.headers.get("accept", "*/*")
+    can_stream = is_live(request.scope) and ("text/event-stream" in accepts or "*/*" in accepts)
     streams = can_stream and call.meta.get("progressToken") is not None
     if not streams and not job.ended:
         await _settled(context, wait)
@@ -265,7 +286,7 @@ async def _closed(events: AsyncIterable[Any], form: CallForm) -> AsyncIterator[A
     """Yield a call's stream with its answer at the end, also where the host ends the stream before the job."""
     async for text in events:
         yield text
-    if last := form.closing():
+    if last := form.ending():
         yield last
 
 
@@ -273,6 +294,127 @@ def _goes_on(job: Job) -> str:
     return f"job {job.id} goes on"
 
 
-def _can_stream(request: Request) -> bool:
-    accepts = request.headers.get("accept", "*/*")
-    return is_live(request.scope) and ("text/event-stream" in accepts or "*/*" in accepts)
+def check_origin(request: Request, settings: Settings) -> None:
+    """Check that a request comes from no page, or from one that may call MCP. Raises ApiError: 403."""
+    origin = request.headers.get("origin")
+    if origin is None or origin in settings.cors_origins.split(","):
+        return
+    own = settings.worker_base_url or str(request.base_url)
+    if urlsplit(origin).netloc == urlsplit(own).netloc or (is_loopback(own) and is_loopback(origin)):
+        return
+    raise ApiError(403, f"a page of {origin[:80]!r} may not call this: name it in CORS_ORIGINS")
+
+
+Method = Callable[[Context, Asked], Awaitable[Part | Response]]
+_CACHED = {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
+
+
+async def call_mcp(context: Context, request: Request) -> Response:
+    """Answer 200 with the method's result, as JSON or a stream of events; 202 if none is needed; or an error."""
+    principal, request_id = await context.keys.authenticate(request), None
+    check_origin(request, context.container.settings)
+    message: Any = None
+    try:
+        message = decoded(await limited_body(request))
+        request_id = _id_of(message)
+        call = read_call(request.headers, message)
+        if not call.method and isinstance(call.id, str) and call.result is not None:
+            await take_answer(context, principal, call.id, call.result)  # an error leaves the question open
+        if not call.method or call.id is None:
+            return Response(status_code=202)
+        found = await _method(call)(context, Asked(request, principal, call))
+        return found if isinstance(found, Response) else JSONResponse(done(call, found))
+    except RpcError as error:
+        refused = error
+    except BatonError as error:
+        refused = rpc_error(api_error(error))
+    return JSONResponse(failed(request_id, refused), refused.http_status(modern=is_modern(request.headers, message)))
+
+
+def _method(call: Call) -> Method:
+    methods = _MODERN if call.modern else _LEGACY
+    if call.method not in methods:
+        detail = f"there is no method {call.method[:80]!r}; there are: {', '.join(methods)}"
+        raise RpcError(METHOD_NOT_FOUND, detail)
+    if call.modern and call.method.startswith("tasks/") and not call.takes_tasks:
+        raise missing_capability({"extensions": {TASKS: {}}}, f"declare the extension {TASKS} to use its methods")
+    return methods[call.method]
+
+
+async def _initialize(_context: Context, asked: Asked) -> Part:
+    """Answer the handshake of older revisions. Nothing of it is kept."""
+    requested = asked.call.params.get("protocolVersion")
+    spoken = requested if requested in SUPPORTED and requested != MODERN else LEGACY
+    capabilities: Part = {"tools": {}, "tasks": {"cancel": {}, "requests": {"tools": {"call": {}}}}}
+    return {"protocolVersion": spoken, "capabilities": capabilities, "serverInfo": SERVER_INFO}
+
+
+async def _discover(_context: Context, _asked: Asked) -> Part:
+    capabilities: Part = {"tools": {}, "extensions": {TASKS: {}}}
+    return {"supportedVersions": list(SUPPORTED), "capabilities": capabilities, **_CACHED}
+
+
+async def _ping(_context: Context, _asked: Asked) -> Part:
+    return {}
+
+
+async def _tools(context: Context, asked: Asked) -> Part:
+    if asked.call.params.get("cursor") not in (None, ""):  # some clients begin with an empty one
+        raise RpcError(INVALID_PARAMS, "params.cursor: there is one page")
+    modern = asked.call.modern
+    agents = exposed_agents(context.container.registry).values()
+    return {"tools": [tool_of(agent, modern=modern) for agent in agents]} | (_CACHED if modern else {})
+
+
+async def _task(context: Context, asked: Asked) -> Part:
+    found = await look_up(context, asked.principal, asked.call.text("taskId"))
+    return shown_task(context, found, asked.call)
+
+
+async def _cancel(context: Context, asked: Asked) -> Part:
+    """Cancel a task. In revision 2026-07-28 a task that has ended stays as it is."""
+    call = asked.call
+    try:
+        found = await cancel_task(context, asked.principal, call.text("taskId"))
+    except ApiError as error:
+        if error.status != 409 or not call.modern:  # noqa: PLR2004 - it has ended
+            raise
+        return {}
+    return {} if call.modern else shown_task(context, found, call)
+
+
+async def _update(context: Context, asked: Asked) -> Part:
+    """Accept answers to a task's questions."""
+    found = await look_up(context, asked.principal, asked.call.text("taskId"))
+    await take_answers(context, asked.principal, found, asked.call.params.get("inputResponses"))
+    return {}
+
+
+async def _listen(_context: Context, asked: Asked) -> Response:
+    """End the stream at once: there is nothing to listen to, as tasks are polled and tools change by a deploy."""
+    params = {"_meta": {"io.modelcontextprotocol/subscriptionId": asked.call.id}, "notifications": {}}
+    message = {"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": params}
+    content = f"event: message\ndata: {canonical_json(message)}\n\n"
+    return Response(content, media_type="text/event-stream")
+
+
+def _id_of(message: Any) -> str | int | None:
+    """Return the id of a request, if it has a valid one: its error names it."""
+    found = message.get("id") if isinstance(message, dict) else None
+    is_id = (isinstance(found, str) and len(found) <= ID_LIMIT_CHARS) or type(found) is int
+    return found if is_id else None
+
+
+_BOTH: Mapping[str, Method] = {
+    "tools/list": _tools,
+    "tools/call": call_tool,
+    "tasks/get": _task,
+    "tasks/cancel": _cancel,
+}
+_MODERN: Mapping[str, Method] = {
+    "server/discover": _discover,
+    **_BOTH,
+    "tasks/update": _update,
+    "subscriptions/listen": _listen,
+}
+_LEGACY: Mapping[str, Method] = {"initialize": _initialize, "ping": _ping, **_BOTH, "tasks/result": result_of_task}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from baton.server.protocols.chat_aliases.bodies import ToolResponse
+from baton.server.protocols.chat_aliases import ToolResponse
 from baton.settings.settings import read_settings
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
 from tests.unit.baton.kit.stage import Stage

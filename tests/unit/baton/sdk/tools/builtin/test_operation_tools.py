@@ -17,7 +17,7 @@ from baton import (
     operation_status,
     tool,
 )
-from baton.server.protocols.chat_aliases.bodies import ToolResponse
+from baton.server.protocols.chat_aliases import ToolResponse
 from baton.worker.commands.completion_body import CompletionBody
 from baton.worker.executors.tool_context import TenantOperations
 from tests.unit.baton.kit.stage import Stage

@@ -255,8 +255,8 @@ async def test_an_older_client_waits_on_a_stream(monkeypatch: pytest.MonkeyPatch
         assert text_of(last["result"]) == "good day"
     job = Job("job_1", "s", "acme", "talks", 1)
     form = CallForm(Call("tools/call", 1), job, lambda of, asked: {"of": of.id, "asked": list(asked)}, frozenset())
-    assert form.closing() == 'event: message\ndata: {"asked":[],"of":"job_1"}\n\n'
-    assert form.closing() == ""
+    assert form.ending() == 'event: message\ndata: {"asked":[],"of":"job_1"}\n\n'
+    assert form.ending() == ""
 
 
 @pytest.mark.parametrize("revision", [MODERN, LEGACY])

@@ -1,20 +1,23 @@
-"""The routes of seed 003's chat API: sessions, tasks and operations, made, listed and answered in its words.
+"""Seed 003's chat API: sessions, tasks and operations, made, listed and answered in its words.
 
 A session that is created is noted with the chats, so it is there before its first message. A task is a job, an
-operation the tool call that waits. Must not: do anything that the endpoints of sessions, chats, jobs and operations do.
+operation the tool call that waits. Names and types are the seed's. Must not: do anything that the endpoints of
+sessions, chats, jobs and operations do.
 """
 
 import json
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from msgspec import structs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
+from baton.sdk.records.any_json import AnyJson, JsonObject
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.problem import ApiError, Code, limited_body, parsed, parsed_query
@@ -23,17 +26,127 @@ from baton.server.api.sessions.chat import MESSAGE_ID_LIMIT_CHARS, ChatBody, ans
 from baton.server.api.sessions.sessions import cancel_session, delete_session, must_exist, session_of, show_session
 from baton.server.api.stream import show_stream
 from baton.server.api.stream_token import check_capacity
-from baton.server.protocols.chat_aliases.bodies import (
-    OperationCompleteBody,
-    SessionsQuery,
-    StreamChatBody,
-    tool_response_schema,
-)
 from baton.settings.limits import TASK_BYTES
+from baton.worker.commands.completion_body import CompletionBody
 from baton.worker.commands.signal import UnknownOperationError, operations_of
 from baton.worker.executors.continuing import completed
 from baton_events.ids import call_of_operation, digest, job_of_call
 from baton_events.timestamps import rfc3339
+
+_OBJECT_OR_TEXT = WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}, {"type": "null"}]})
+_FROM_CLIENTS = ConfigDict(extra="ignore", frozen=True)
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("there is no text to answer")
+    return text
+
+
+def _object_or_text(value: Any) -> Any:
+    if not isinstance(value, dict | str | None):
+        raise ValueError("must be an object or a text")  # noqa: TRY004 - pydantic takes no other
+    return value
+
+
+class StreamChatBody(BaseModel):
+    """A message of a session. `is_user_message` false: a program sends it; `context`: what the model gets besides."""
+
+    model_config = _FROM_CLIENTS
+
+    message: Annotated[str, AfterValidator(_not_blank)]
+    is_user_message: bool = True
+    context: JsonObject | None = None
+
+
+class OperationCompleteBody(BaseModel):
+    """The outcome of an operation; of `result` and `error` the one counts that `success` says."""
+
+    model_config = _FROM_CLIENTS
+
+    success: Annotated[bool, Field(strict=True)]
+    result: Annotated[AnyJson, AfterValidator(_object_or_text), _OBJECT_OR_TEXT] = None
+    error: str | None = None
+
+    @property
+    def completion(self) -> CompletionBody:
+        """The same outcome, as our endpoint takes it."""
+        if self.success:
+            return CompletionBody(success=True, result=self.result)
+        return CompletionBody(success=False, error=self.error)
+
+
+class SessionsQuery(BaseModel):
+    """A page of sessions; `cursor`: where it begins."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,15}-[0-9]{1,9}$")] | None = None
+
+    @property
+    def place(self) -> tuple[int | None, int]:
+        """The latest time of the first session, in ms (None: now), and the number of sessions of that time to skip."""
+        if self.cursor is None:
+            return None, 0
+        until_ms, _, shown = self.cursor.partition("-")
+        return int(until_ms), int(shown)
+
+
+class OperationStartedResponse(BaseModel):
+    """The answer of a tool whose operation continues; `task_id`: the task whose stream shows its progress."""
+
+    type: Literal["operation_started"] = "operation_started"
+    message: str
+    operation_id: str
+    tool_name: str
+    task_id: str | None = None
+
+
+class OperationPendingResponse(BaseModel):
+    """The conversation's entry while an operation continues."""
+
+    type: Literal["operation_pending"] = "operation_pending"
+    message: str
+    operation_id: str
+    tool_name: str
+
+
+class OperationInProgressResponse(BaseModel):
+    """The answer to a repeated call that still runs."""
+
+    type: Literal["operation_in_progress"] = "operation_in_progress"
+    message: str
+    tool_call_id: str
+
+
+class OperationStatusResponse(BaseModel):
+    """The answer of `check_operation_status`."""
+
+    type: Literal["operation_status"] = "operation_status"
+    message: str
+    task_id: str
+    operation_id: str
+    status: Literal["running", "completed", "failed"]
+    tool_name: str | None = None
+
+
+class ErrorResponse(BaseModel):
+    """The answer of a tool that fails."""
+
+    type: Literal["error"] = "error"
+    message: str
+    error: str | None = None
+
+
+ToolResponse = (
+    OperationStartedResponse
+    | OperationPendingResponse
+    | OperationInProgressResponse
+    | OperationStatusResponse
+    | ErrorResponse
+)
+
 
 _ID = re.compile(r"session_([0-9]{1,15})_\w+")
 # The tool of an answer in which none is under way.
@@ -56,7 +169,7 @@ async def listed(context: Context, request: Request) -> Response:
     most_ms = context.container.ports.clock.now_ms() if until_ms is None else until_ms
     rows = await context.container.ports.chats.newest_sessions(principal.tenant, most_ms, skipped, query.limit + 1)
     shown = rows[: query.limit]
-    view: dict[str, Any] = {"sessions": [_row(session_id, used_ms) for session_id, used_ms in shown]}
+    view: dict[str, Any] = {"sessions": [_row(*each) for each in shown]}
     if len(rows) > len(shown):
         last_ms = shown[-1][1]
         before = sum(used_ms == last_ms for _, used_ms in shown) + (skipped if last_ms == most_ms else 0)
@@ -161,17 +274,13 @@ def _messages(message: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for call in calls
     ]
-    results = [
-        {"role": "tool", "tool_call_id": call["toolCallId"], "content": _content(call)}
-        for call in calls
-        if call["state"] != "input-available"
-    ]
-    return [shown | ({"tool_calls": made} if made else {}), *results]
-
-
-def _content(call: dict[str, Any]) -> str:
-    output = call.get("output", call.get("errorText"))
-    return output if isinstance(output, str) else json.dumps(output)
+    entries = [shown | ({"tool_calls": made} if made else {})]
+    for call in calls:
+        if call["state"] != "input-available":
+            output = call.get("output", call.get("errorText"))
+            content = output if isinstance(output, str) else json.dumps(output)
+            entries.append({"role": "tool", "tool_call_id": call["toolCallId"], "content": content})
+    return entries
 
 
 async def show_task(context: Context, request: Request) -> Response:
@@ -210,7 +319,7 @@ async def complete_task_operation(context: Context, request: Request) -> Respons
 
 async def show_tool_response_schema(_context: Context, _request: Request) -> Response:
     """Answer `GET /api/chat/schema/tool-responses` with 200 and the JSON Schema of the tools' answers."""
-    return JSONResponse(tool_response_schema())
+    return JSONResponse(TypeAdapter[Any](ToolResponse).json_schema())
 
 
 def task_status(job: Job) -> str:
