@@ -58,33 +58,19 @@ _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Pow: _power,
 }
 _UNARY: dict[type[ast.unaryop], Callable[[Number], Number]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+_OURS: dict[str, Callable[..., Any]] = {
     "abs": abs,
-    "acos": math.acos,
-    "asin": math.asin,
-    "atan": math.atan,
-    "atan2": math.atan2,
-    "ceil": math.ceil,
-    "cos": math.cos,
-    "degrees": math.degrees,
-    "exp": math.exp,
     "factorial": _factorial,
-    "floor": math.floor,
-    "gcd": math.gcd,
-    "hypot": math.hypot,
-    "log": math.log,
-    "log10": math.log10,
-    "log2": math.log2,
     "max": max,
     "min": min,
     "pow": _power,
-    "radians": math.radians,
     "round": _round,
-    "sin": math.sin,
-    "sqrt": math.sqrt,
-    "tan": math.tan,
-    "trunc": math.trunc,
 }
+_NAMES = (
+    "abs acos asin atan atan2 ceil cos degrees exp factorial floor gcd hypot log log10 log2 max min pow radians round "
+    "sin sqrt tan trunc"
+)
+FUNCTIONS: dict[str, Callable[..., Any]] = {name: _OURS.get(name) or getattr(math, name) for name in _NAMES.split()}
 
 
 def evaluate(expression: str) -> Number:
@@ -142,7 +128,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 80 else f"{text[:79]}…")  # noqa: PLR2004 - only for reading
 
 
-_EXACT_IN_JSON = 2**53  # larger integers lose digits in readers that have doubles only
+_EXACT_IN_JSON = 2**53  # larger integers are texts: readers that have doubles only would round them
 _SIGNIFICANT_DIGITS = 15  # so that 0.1 + 0.2 is 0.3: a double without the noise of its last bit
 
 
@@ -153,11 +139,7 @@ async def calculate(expression: Annotated[str, Field(min_length=1, max_length=1_
     Args:
         expression: such as "(17.5 + 3) * 2 ** 8 / sqrt(2)"; with pi, e, abs, round, min, max, log, sin and the like.
     """
-    return {"expression": expression, "value": _in_json(evaluate(expression))}
-
-
-def _in_json(value: Number) -> Number | str:
-    """Return the value; a large integer as text, so that no reader rounds it."""
-    if isinstance(value, int):
-        return value if abs(value) <= _EXACT_IN_JSON else str(value)
-    return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
+    value = evaluate(expression)
+    if isinstance(value, float):
+        return {"expression": expression, "value": float(f"{value:.{_SIGNIFICANT_DIGITS}g}")}
+    return {"expression": expression, "value": value if abs(value) <= _EXACT_IN_JSON else str(value)}

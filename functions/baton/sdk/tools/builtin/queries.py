@@ -7,8 +7,8 @@ by code, and JMESPath has no way to reach outside its document. A faulty CSV que
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import operator
+from collections.abc import Callable, Iterable
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,45 +36,30 @@ class Condition(BaseModel):
     value: str | float = Field(union_mode="left_to_right")
 
 
-@dataclass(frozen=True, kw_only=True)
-class CsvQuery:
-    """The rows and columns to select: `columns` None: all; `order_by` '': file order; '-' before a name: descending."""
-
-    columns: Sequence[str] | None = None
-    where: Sequence[Condition] = ()
-    order_by: str = ""
-    limit: int = 50
-    delimiter: str = ","
-
-
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda left, right: left == right,
-    "!=": lambda left, right: left != right,
-    "<": lambda left, right: left < right,
-    "<=": lambda left, right: left <= right,
-    ">": lambda left, right: left > right,
-    ">=": lambda left, right: left >= right,
-}
+    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge
+}  # fmt: skip
 
 
-def select_csv(text: str, query: CsvQuery) -> dict[str, Any]:
+def select_csv(
+    text: str, columns: list[str] | None, where: list[Condition] | None, order_by: str, limit: int, delimiter: str
+) -> dict[str, Any]:
     """Return `{"columns", "rows", "matched", "total"}`: `matched` counts fitting rows, `rows` has at most the limit.
 
     Raises:
         ToolError: the text is no table, or the query names a column that is not there; permanent.
     """
-    columns, rows = _read(text, query.delimiter)
-    order_column = query.order_by.removeprefix("-")
-    named = [*(query.columns or ()), *(condition.column for condition in query.where)]
-    for name in [*named, *([order_column] if order_column else [])]:
-        if name not in columns:
-            raise ToolError(f"there is no column {name!r}; there are: {', '.join(columns)}", type="UnknownColumn")
-    found = [row for row in rows if all(_fits(row, condition) for condition in query.where)]
+    known, rows = _read(text, delimiter)
+    order_column = order_by.removeprefix("-")
+    for name in filter(None, [*(columns or ()), *(condition.column for condition in where or ()), order_column]):
+        if name not in known:
+            raise ToolError(f"there is no column {name!r}; there are: {', '.join(known)}", type="UnknownColumn")
+    found = [row for row in rows if all(_fits(row, condition) for condition in where or ())]
     if order_column:
-        found.sort(key=lambda row: _order(row[order_column]), reverse=query.order_by.startswith("-"))
+        found.sort(key=lambda row: _order(row[order_column]), reverse=order_by.startswith("-"))
         found.sort(key=lambda row: not row[order_column])  # empty ones last, in both directions
-    shown = list(query.columns) if query.columns else columns
-    picked = [{name: row[name] for name in shown} for row in found[: query.limit]]
+    shown = columns or known
+    picked = [{name: row[name] for name in shown} for row in found[:limit]]
     return {"columns": shown, "rows": picked, "matched": len(found), "total": len(rows)}
 
 
@@ -120,12 +105,10 @@ def _number(value: str | float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_CSV_CAPABILITIES = frozenset({"csv"})
-
 RowLimit = Annotated[int, Field(ge=1, le=1_000)]
 
 
-@tool(capabilities=_CSV_CAPABILITIES, retries=0)
+@tool(capabilities={"csv"}, retries=0)
 def query_csv(
     text: str,
     columns: list[str] | None = None,
@@ -144,44 +127,13 @@ def query_csv(
         limit: how many rows to give at most.
         delimiter: what stands between fields.
     """
-    query = CsvQuery(columns=columns, where=where or (), order_by=order_by, limit=limit, delimiter=delimiter)
-    return select_csv(text, query)
+    return select_csv(text, columns, where, order_by, limit, delimiter)
 
-
-def query_csv_file_tool(workspace: Workspace) -> Tool:
-    """Make the tool that queries CSV files of a workspace."""
-
-    @tool(capabilities={*_CSV_CAPABILITIES, "files"}, retries=0)
-    def query_csv_file(
-        path: str,
-        columns: list[str] | None = None,
-        where: list[Condition] | None = None,
-        order_by: str = "",
-        limit: RowLimit = 50,
-        delimiter: Delimiter = ",",
-    ) -> dict[str, Any]:
-        """Select rows and columns of a CSV file; gives the rows, how many matched, and how many there are.
-
-        Args:
-            path: the file, as listed by list_files; the columns' names stand in its first line.
-            columns: which columns to give; all of them if left out.
-            where: conditions that a row must all fulfil.
-            order_by: a column to order by; with "-" before its name, descending.
-            limit: how many rows to give at most.
-            delimiter: what stands between fields.
-        """
-        query = CsvQuery(columns=columns, where=where or (), order_by=order_by, limit=limit, delimiter=delimiter)
-        return select_csv(workspace.text(path), query)
-
-    return query_csv_file
-
-
-_JSON_CAPABILITIES = frozenset({"json"})
 
 Expression = Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
-@tool(capabilities=_JSON_CAPABILITIES, retries=0)
+@tool(capabilities={"json"}, retries=0)
 def query_json(data: Any, expression: Expression) -> Any:
     """Pick values out of JSON with a JMESPath expression; what is not there is null.
 
@@ -190,22 +142,6 @@ def query_json(data: Any, expression: Expression) -> Any:
         expression: such as "people[?age > `30`].name", "length(items)" or "sort_by(rows, &price)[0]".
     """
     return search_json(_parsed(data) if isinstance(data, str) else data, expression)
-
-
-def query_json_file_tool(workspace: Workspace) -> Tool:
-    """Make the tool that queries JSON files of a workspace."""
-
-    @tool(capabilities={*_JSON_CAPABILITIES, "files"}, retries=0)
-    def query_json_file(path: str, expression: Expression) -> Any:
-        """Pick values out of a JSON file with a JMESPath expression; what is not there is null.
-
-        Args:
-            path: the file, as listed by list_files.
-            expression: such as "people[?age > `30`].name", "length(items)" or "sort_by(rows, &price)[0]".
-        """
-        return search_json(_parsed(workspace.text(path)), expression)
-
-    return query_json_file
 
 
 def search_json(data: Any, expression: str) -> Any:
@@ -231,4 +167,36 @@ def _parsed(text: str) -> Any:
 def data_file_tools(root: Path | str) -> tuple[Tool, ...]:
     """Make `query_json_file` and `query_csv_file`, reading below `root`."""
     workspace = Workspace(Path(root))
-    return (query_json_file_tool(workspace), query_csv_file_tool(workspace))
+
+    @tool(capabilities={"csv", "files"}, retries=0)
+    def query_csv_file(
+        path: str,
+        columns: list[str] | None = None,
+        where: list[Condition] | None = None,
+        order_by: str = "",
+        limit: RowLimit = 50,
+        delimiter: Delimiter = ",",
+    ) -> dict[str, Any]:
+        """Select rows and columns of a CSV file; gives the rows, how many matched, and how many there are.
+
+        Args:
+            path: the file, as listed by list_files; the columns' names stand in its first line.
+            columns: which columns to give; all of them if left out.
+            where: conditions that a row must all fulfil.
+            order_by: a column to order by; with "-" before its name, descending.
+            limit: how many rows to give at most.
+            delimiter: what stands between fields.
+        """
+        return select_csv(workspace.text(path), columns, where, order_by, limit, delimiter)
+
+    @tool(capabilities={"json", "files"}, retries=0)
+    def query_json_file(path: str, expression: Expression) -> Any:
+        """Pick values out of a JSON file with a JMESPath expression; what is not there is null.
+
+        Args:
+            path: the file, as listed by list_files.
+            expression: such as "people[?age > `30`].name", "length(items)" or "sort_by(rows, &price)[0]".
+        """
+        return search_json(_parsed(workspace.text(path)), expression)
+
+    return query_json_file, query_csv_file
