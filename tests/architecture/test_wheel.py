@@ -16,7 +16,7 @@ import yaml
 from packaging.metadata import Metadata
 
 from baton.sdk.distribution import DISTRIBUTION
-from baton_local.bundle.libraries import LOCAL_DISTRIBUTION
+from baton_local.bundle.bundling import LOCAL_DISTRIBUTION
 from tests.architecture.source_files import PACKAGES, ROOT
 from tests.wheels import built_wheels
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from baton.sdk.models.catalog import PROVIDER_NAMES
-from baton_local.bundle.bundling import Bundling, Ingredients
-from baton_local.bundle.libraries import UNPACKED_LIMIT_BYTES
+from baton_local.bundle.bundling import UNPACKED_LIMIT_BYTES, Bundling, Ingredients
 from tests.deploy.bundles import APP, ROOT, Bundle
 
 pytestmark = pytest.mark.e2e

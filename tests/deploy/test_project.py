@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from baton.sdk.distribution import DISTRIBUTION
-from baton_local.bundle.libraries import Libraries
+from baton_local.bundle.bundling import Libraries
 from baton_local.cli.project import init
 from baton_local.dev.stack_error import StackError
 from baton_local.fixtures.servers import QStashServer, RedisServer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from baton_local.bundle.libraries import Uv
+from baton_local.bundle.bundling import Uv
 from baton_local.dev.environment import inherited_environment
 from tests.e2e.dev_stack import ROOT
 

@@ -15,8 +15,16 @@ from string import Template
 import click
 
 from baton.sdk.distribution import DISTRIBUTION
-from baton_local.bundle.bundling import BUNDLES, Archive, Bundling, Ingredients
-from baton_local.bundle.libraries import LOCAL_DISTRIBUTION, PLATFORMS, PYTHON_VERSION, UNPACKED_LIMIT_BYTES
+from baton_local.bundle.bundling import (
+    BUNDLES,
+    LOCAL_DISTRIBUTION,
+    PLATFORMS,
+    PYTHON_VERSION,
+    UNPACKED_LIMIT_BYTES,
+    Archive,
+    Bundling,
+    Ingredients,
+)
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 _SUFFIX = ".tmpl"

@@ -196,7 +196,7 @@ def check_registry(reference: str) -> None:
     from baton.sdk.agents.agent import chosen_models  # noqa: PLC0415 - after the import path
     from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - likewise
     from baton.sdk.tools.contained import traceback_of  # noqa: PLC0415 - likewise
-    from baton_local.setup.unpriced import never_counted  # noqa: PLC0415 - likewise
+    from baton_local.setup.model_faults import never_counted  # noqa: PLC0415 - likewise
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:

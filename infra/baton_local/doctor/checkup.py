@@ -30,8 +30,7 @@ from baton_local.doctor.finding import Finding, Level, failed, skipped, warning
 from baton_local.doctor.queue import QUEUE, TOPICS, check_account, check_queue
 from baton_local.doctor.store import STORE, StoreCheck, check_memory, check_objects, check_store
 from baton_local.setup.account import Account
-from baton_local.setup.unpriced import never_counted
-from baton_local.setup.unsent import never_sent
+from baton_local.setup.model_faults import never_counted, never_sent
 
 BUDGETS, AGENTS, TOOLS = "budgets", "agents", "tools"
 

@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from baton_local.bundle.bundling import BUNDLES, Bundling, compile_modules, lambda_python, pack
-from baton_local.bundle.libraries import PYTHON, PYTHON_VERSION, Libraries, Uv
+from baton_local.bundle.bundling import (
+    BUNDLES,
+    PYTHON,
+    PYTHON_VERSION,
+    Bundling,
+    Libraries,
+    Uv,
+    compile_modules,
+    lambda_python,
+    pack,
+)
 from baton_local.cli.project import package
 from baton_local.dev.stack_error import StackError
 

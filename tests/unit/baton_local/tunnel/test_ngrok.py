@@ -5,8 +5,8 @@ import pytest
 import respx
 
 from baton_local.cli.place import put_line
+from baton_local.cli.tunnel import API_URL, Agent, command_of
 from baton_local.dev.stack_error import StackError
-from baton_local.tunnel import API_URL, Agent, command_of
 
 TUNNELS = f"{API_URL}/api/tunnels"
 
