@@ -23,10 +23,10 @@ from baton.sdk.distribution import missing_extra
 from baton.server.processes import processes_here
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.dev.data_folder import DEV_FILE_NAME, DevFile
-from baton_local.dev.keeper import LOG_POLL_SECONDS
 from baton_local.dev.parts import StoreKind
 from baton_local.dev.ports import LOOPBACK
 from baton_local.dev.stack import STACK_NAME, LocalStack, StackOptions
+from baton_local.dev.supervisor import LOG_POLL_SECONDS
 
 LIFE_SECONDS = 60.0
 _REQUEST_SECONDS = 5.0

@@ -8,11 +8,9 @@ anywhere but to the endpoints of the settings, over the addresses that they have
 import asyncio
 import base64
 import hashlib
-import hmac
-import json
-from collections.abc import Mapping
 
 import httpx
+import jwt
 
 from baton.queue.account import QueueSetup, SigningKeys
 from baton.sdk.agents.loader import RegistryNotLoadedError
@@ -32,7 +30,7 @@ _VALID_SECONDS = 60
 
 def signed(url: str, body: bytes, key: str, now_seconds: int) -> str:
     """Return a signature like the queue's."""
-    claims: dict[str, str | int] = {
+    claims = {
         "iss": "Upstash",
         "sub": url,
         "iat": now_seconds,
@@ -41,16 +39,7 @@ def signed(url: str, body: bytes, key: str, now_seconds: int) -> str:
         "jti": "jwt_probe",
         "body": base64.urlsafe_b64encode(hashlib.sha256(body).digest()).decode(),
     }
-    head = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
-    return f"{head}.{_text(hmac.digest(key.encode(), head.encode(), 'sha256'))}"
-
-
-def _part(content: Mapping[str, str | int]) -> str:
-    return _text(json.dumps(content).encode())
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return jwt.encode(claims, key, "HS256")
 
 
 async def refusals(settings: Settings, now_seconds: int) -> list[str]:
