@@ -357,7 +357,6 @@ class Archive:
 
 
 def unpacked_bytes(folder: Path) -> int:
-    """Return the size of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
@@ -411,7 +410,6 @@ class Bundling:
         return self._libraries.are_locked
 
     def make(self, name: str, wanted: Ingredients, out: Path) -> Archive:
-        """Write `OUT/NAME-PLATFORM.zip`."""
         with tempfile.TemporaryDirectory(prefix="baton-bundle-") as work:
             folder = Path(work, "task")
             folder.mkdir()

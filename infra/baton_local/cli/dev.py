@@ -156,8 +156,6 @@ def dev(  # noqa: PLR0913 - one for each option
 
 
 class PlainScreen:
-    """The stack's output, line by line with the part's name in front."""
-
     def notice(self, name: str, line: str) -> None:
         print(f"{name:>{NAME_WIDTH}} | {line}", flush=True)
 
@@ -165,7 +163,6 @@ class PlainScreen:
 
 
 def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
-    """Return what a person needs to know once everything serves."""
     return f"""
   app         {stack.app_url}
   console     {stack.app_url}/console  (log in with the admin key)

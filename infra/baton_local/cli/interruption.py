@@ -24,7 +24,6 @@ class Interruption:
         self._notice = notice
 
     def interrupt(self, work: asyncio.Task[int]) -> None:
-        """Take one request to end."""
         self.interrupted_times += 1
         if self.interrupted_times == 1:
             self._notice()
@@ -40,7 +39,6 @@ class LosingReaders:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write the text, if somebody reads."""
         try:
             return self._stream.write(text)
         except BrokenPipeError:
@@ -48,7 +46,6 @@ class LosingReaders:
             return len(text)
 
     def flush(self) -> None:
-        """Write what is kept, if somebody reads."""
         try:
             self._stream.flush()
         except BrokenPipeError:

@@ -312,7 +312,6 @@ def object_in(text: str, option: str) -> dict[str, Any]:
 
 
 def print_json(value: Any) -> None:
-    """Print it for people and programs."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -339,7 +338,6 @@ def _status_of(job: dict[str, Any]) -> Text:
 
 
 def _print_job(console: Console, job: dict[str, Any]) -> None:
-    """Print everything about a job that a person asks for first."""
     rows: list[tuple[str, str | Text]] = [
         ("Job", job["id"]),
         ("Status", _status_of(job)),
@@ -377,7 +375,6 @@ def _print_answer(console: Console, job: dict[str, Any]) -> None:
 
 
 def _print_steps(console: Console, job: dict[str, Any]) -> None:
-    """Print the usage of each step, and what came beside them."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("step", no_wrap=True, overflow="ellipsis", min_width=12)
     for name in ("messages", "requests", "commands", "bytes", "ms", "tokens", "cost"):

@@ -51,7 +51,6 @@ class OperatorTools:
 
     @property
     def tools(self) -> Mapping[str, Callable[..., Any]]:
-        """All of them, by name."""
         return {
             "list": self._list,
             "explain": self._explain,

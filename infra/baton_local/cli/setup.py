@@ -18,8 +18,7 @@ from baton_local.dev.stack_error import StackError
 from baton_local.doctor.finding import Level
 from baton_local.doctor.store import NO_STORE, check_objects
 from baton_local.setup.account import Account, code_of
-from baton_local.setup.difference import Change, described, difference
-from baton_local.setup.wanted import Wanted, unreachable_base, wanted_of
+from baton_local.setup.wanted import Change, Wanted, described, difference, unreachable_base, wanted_of
 
 NEEDED = ("QSTASH_TOKEN", "WORKER_BASE_URL")
 

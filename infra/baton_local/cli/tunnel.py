@@ -37,8 +37,7 @@ from baton_local.dev.supervisor import Supervisor
 from baton_local.doctor.checkup import Services, probe
 from baton_local.doctor.finding import Finding, Level, lines_of
 from baton_local.setup.account import Account, code_of
-from baton_local.setup.difference import described, difference
-from baton_local.setup.wanted import wanted_of
+from baton_local.setup.wanted import described, difference, wanted_of
 
 API_URL = "http://127.0.0.1:4040"
 _LIMIT_SECONDS = 3.0
@@ -127,8 +126,6 @@ class TunnelOptions:
 
 
 class Tunnelling:
-    """One tunnel for as long as it is needed."""
-
     def __init__(self, options: TunnelOptions, screen: Screen) -> None:
         self._options, self._screen = options, screen
         self._supervisors: list[Supervisor] = []
@@ -140,7 +137,6 @@ class Tunnelling:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
-        """Yield the public address, for the time of the block."""
         try:
             yield await self._address()
         finally:
@@ -178,7 +174,6 @@ class Tunnelling:
         return {"LOG_FORMAT": "text", **self._options.environment, **own}
 
     async def register(self, settings: Settings) -> None:
-        """Tell the queue's account where the endpoints are."""
         account = Account.of(settings)
         try:
             for change in difference(wanted_of(settings, *await code_of(settings)), await account.read()).changes:
@@ -303,8 +298,6 @@ def _settings(place: Place, address: str) -> Settings:
 
 
 class _Screen:
-    """Line by line, with the part's name in front."""
-
     def notice(self, name: str, line: str) -> None:
         print(f"{name:<{_NAME_WIDTH}} {line}", flush=True)
 

@@ -95,7 +95,6 @@ _FRAME = '  File "'
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until told to stop."""
     gc.disable()  # to look for garbage among what is imported, and stays, is a fifth of the start
     # A third of the HTTP client's import is its own command line, where a library for that is installed.
     sys.modules.setdefault("httpx._main", cast("Any", None))

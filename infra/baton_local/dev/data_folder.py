@@ -130,10 +130,8 @@ def shown_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def write_dev_file(folder: Path, content: DevFile) -> None:
-    """Replace the folder's `dev.json`."""
     write_private_file(folder / DEV_FILE_NAME, json.dumps(content.as_record(), indent=2) + "\n")
 
 
 def remove_dev_file(folder: Path) -> None:
-    """Take the folder's `dev.json` away, if it is there."""
     (folder / DEV_FILE_NAME).unlink(missing_ok=True)

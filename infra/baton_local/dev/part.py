@@ -170,7 +170,6 @@ def _tie_to(supervisor_pid: int) -> Callable[[], None] | None:
 
 
 def describe_exit(code: int) -> str:
-    """Say in words how a process ended."""
     if code >= 0:
         return f"exit code {code}"
     try:

@@ -131,14 +131,11 @@ _LABEL = "baton-doctor"
 
 
 class Probes:
-    """Probes under one name, which nobody else uses."""
-
     def __init__(self, queue: Queue, records: QueueRecords, clock: Clock, name: str) -> None:
         self._queue, self._records, self._clock = queue, records, clock
         self._label = f"{_LABEL}-{name}"
 
     async def send(self, settings: Settings, timeout_seconds: int) -> list[Finding]:
-        """Send a probe to each endpoint; return the findings."""
         urls = {settings.endpoint_url(endpoint): endpoint for endpoint in WEBHOOK_ENDPOINTS}
         before_ms = self._clock.now_ms()
         results = await asyncio.gather(*(self._publish(settings, endpoint) for endpoint in urls.values()))

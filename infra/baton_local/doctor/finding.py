@@ -11,8 +11,6 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is."""
-
     OK = "ok"
     NOTE = "note"  # is not known, or is not as usual
     WARNING = "warning"  # works now; look at it
@@ -46,12 +44,10 @@ def note(check: str, text: str, way_out: str = "") -> Finding:
 
 
 def warning(check: str, text: str, way_out: str) -> Finding:
-    """Return a finding about something that works now."""
     return Finding(check, Level.WARNING, text, way_out)
 
 
 def failed(check: str, text: str, way_out: str) -> Finding:
-    """Return a finding about something that does not work."""
     return Finding(check, Level.FAILED, text, way_out)
 
 

@@ -21,8 +21,15 @@ from baton_events.proxies import AsyncEnvironmentTransport, reason_of
 from baton_events.schema import WEBHOOK_ENDPOINTS
 from baton_local.doctor.finding import Finding, failed, note, ok, warning, way_to_reach
 from baton_local.setup.account import Account, code_of
-from baton_local.setup.difference import Difference, PutDefaults, PutEndpoint, PutSchedule, RemoveEndpoint, difference
-from baton_local.setup.wanted import wanted_of
+from baton_local.setup.wanted import (
+    Difference,
+    PutDefaults,
+    PutEndpoint,
+    PutSchedule,
+    RemoveEndpoint,
+    difference,
+    wanted_of,
+)
 
 _LIMIT_SECONDS = 15.0
 _VALID_SECONDS = 60

@@ -22,13 +22,11 @@ class StoreCheck:
         self._connection = RedisConnection(settings)
 
     async def ping(self) -> None:
-        """Check that the store answers."""
         answer = await self._connection.execute("PING")
         if answer != "PONG":
             raise StoreError(f"PING was answered with {str(answer)[:100]!r}: this is no Redis")
 
     async def try_rights(self) -> None:
-        """Try what a job does."""
         await self._connection.try_rights()
 
     async def live_jobs(self) -> Mapping[str, QueueEntry]:

@@ -21,8 +21,9 @@ from baton_events.emitter import sealing_in
 from baton_events.errors import MessageNotFoundError, PublishError, QueueRefusedError, SettingsError, TopicNotFoundError
 from baton_events.messages import Queue
 from baton_events.publisher import SdkPublisher
-from baton_local.setup.difference import (
+from baton_local.setup.wanted import (
     Change,
+    CodedSchedule,
     DeleteSchedule,
     DeleteTopic,
     Found,
@@ -31,9 +32,11 @@ from baton_local.setup.difference import (
     PutEndpoint,
     PutSchedule,
     RemoveEndpoint,
+    coded_schedule,
     difference,
+    missed_message,
+    wanted_of,
 )
-from baton_local.setup.wanted import CodedSchedule, coded_schedule, missed_message, wanted_of
 
 
 class Account:

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 from baton.settings.settings import Settings
 from baton_local.setup.account import Account
-from baton_local.setup.difference import Difference, difference
-from baton_local.setup.wanted import wanted_of
+from baton_local.setup.wanted import Difference, difference, wanted_of
 from tests.fakes.queue_setup import FakeQueueSetup
 from tests.fakes.schedules import FakeSchedules
 

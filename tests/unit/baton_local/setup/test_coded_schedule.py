@@ -13,8 +13,16 @@ from baton.sdk.agents.schedule import Overlap
 from baton.settings.settings import Settings
 from baton_events.schema import parse_event
 from baton_local.setup.account import Account
-from baton_local.setup.difference import DeleteSchedule, Difference, MakeUp, PutSchedule, difference
-from baton_local.setup.wanted import CodedSchedule, coded_schedule, wanted_of
+from baton_local.setup.wanted import (
+    CodedSchedule,
+    DeleteSchedule,
+    Difference,
+    MakeUp,
+    PutSchedule,
+    coded_schedule,
+    difference,
+    wanted_of,
+)
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_setup import FakeQueueSetup
 from tests.fakes.schedules import FakeSchedules

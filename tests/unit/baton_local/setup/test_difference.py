@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from baton.queue.account import Topic, TopicEndpoint
 from baton_events.messages import Outgoing
 from baton_events.schema import EventType
-from baton_local.setup.difference import Difference, described
-from baton_local.setup.wanted import wanted_of
+from baton_local.setup.wanted import Difference, described, wanted_of
 from tests.unit.baton_local.setup.accounts import SETTINGS, FakeAccount
 
 LOOP = SETTINGS.topic(EventType.LOOP_INIT)

@@ -6,8 +6,7 @@ from baton_events.errors import QueueRefusedError
 from baton_events.schema import EventType
 from baton_local.fixtures.servers import QStashServer
 from baton_local.setup.account import Account, register
-from baton_local.setup.difference import difference
-from baton_local.setup.wanted import unreachable_base, wanted_of
+from baton_local.setup.wanted import difference, unreachable_base, wanted_of
 from tests.fakes.queue_setup import FakeQueueSetup
 from tests.fakes.schedules import FakeSchedules
 from tests.unit.baton_local.setup.accounts import SETTINGS
