@@ -67,19 +67,15 @@ def folder_lock(folder: Path) -> Iterator[None]:
     try:
         descriptor = lock_folder(folder)
     except DataFolderError as error:
-        raise StackError(_held(folder)) from error
+        pid = (folder / "lock").read_text(encoding="utf-8").strip() or "unknown"
+        raise StackError(
+            f"a stack already runs on {folder} (pid {pid}, described in {folder / 'dev.json'}): "
+            f"stop it with Ctrl-C there or `kill {pid}`, or use another folder with --data DIR"
+        ) from error
     try:
         yield
     finally:
         os.close(descriptor)
-
-
-def _held(folder: Path) -> str:
-    pid = (folder / "lock").read_text(encoding="utf-8").strip() or "unknown"
-    return (
-        f"a stack already runs on {folder} (pid {pid}, described in {folder / 'dev.json'}): "
-        f"stop it with Ctrl-C there or `kill {pid}`, or use another folder with --data DIR"
-    )
 
 
 DEV_FILE_NAME = "dev.json"

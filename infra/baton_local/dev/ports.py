@@ -56,7 +56,9 @@ def choose_ports(
             ports[part] = _fixed_app_port(remembered.get(part), wanted_app_port or None, is_free, remarks)
             continue
         if port := (wanted or {}).get(part):
-            ports[part] = _wanted(port, is_free)
+            if not is_free(port):
+                raise _taken(port)
+            ports[part] = port
             continue
         candidates = [remembered.get(part), None if wanted_app_port == 0 else usual]
         free = next((port for port in candidates if port is not None and port not in used and is_free(port)), None)
@@ -64,12 +66,6 @@ def choose_ports(
         if not free and wanted_app_port != 0:
             remarks.append(f"port {usual} is taken, so {part} uses {ports[part]}")
     return ChosenPorts(ports, tuple(remarks))
-
-
-def _wanted(port: int, is_free: Callable[[int], bool]) -> int:
-    if not is_free(port):
-        raise _taken(port)
-    return port
 
 
 def _taken(port: int) -> StackError:

@@ -80,7 +80,18 @@ def load_or_make_secrets(folder: Path) -> StackSecrets:
     path = folder / SECRETS_FILE_NAME
     if path.exists():
         return _load(path)
-    made = _new_secrets()
+    # The queue's token in the hosted one's own form: base64 of a user and a password (qstash.md 1).
+    user = {"UserID": DEV_TENANT, "Password": secrets.token_hex(TOKEN_BYTES)}
+    made = StackSecrets(
+        qstash_token=base64.b64encode(json.dumps(user).encode()).decode(),
+        qstash_current_signing_key=f"sig_{secrets.token_hex(TOKEN_BYTES)}",
+        qstash_next_signing_key=f"sig_{secrets.token_hex(TOKEN_BYTES)}",
+        redis_token=secrets.token_hex(TOKEN_BYTES),
+        vector_token=secrets.token_hex(TOKEN_BYTES),
+        client_key=new_api_key("client"),
+        admin_key=new_api_key("admin"),
+        operations_key=secrets.token_urlsafe(TOKEN_BYTES),
+    )
     _save(folder, made)
     return made
 
@@ -113,7 +124,7 @@ def _load(path: Path) -> StackSecrets:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         # A folder made before the vector index was a part has no token for it; nothing that waits there needs one.
-        record = {"vector_token": _new_vector_token(), **stored}
+        record = {"vector_token": secrets.token_hex(TOKEN_BYTES), **stored}
         texts = {name: record[name] for name in names}
         entries = tuple(record.get("api_keys", ()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -126,10 +137,6 @@ def _load(path: Path) -> StackSecrets:
     return loaded
 
 
-def _new_vector_token() -> str:
-    return secrets.token_hex(TOKEN_BYTES)
-
-
 def _damaged(path: Path, reason: str) -> StackError:
     return StackError(
         f"{path} cannot be used ({reason}): restore it from a copy, or delete the whole data folder to begin anew "
@@ -140,22 +147,3 @@ def _damaged(path: Path, reason: str) -> StackError:
 def _save(folder: Path, stack_secrets: StackSecrets) -> None:
     make_private_folder(folder)
     write_private_file(folder / SECRETS_FILE_NAME, json.dumps(asdict(stack_secrets), indent=2) + "\n")
-
-
-def _new_secrets() -> StackSecrets:
-    return StackSecrets(
-        qstash_token=_new_qstash_token(),
-        qstash_current_signing_key=f"sig_{secrets.token_hex(TOKEN_BYTES)}",
-        qstash_next_signing_key=f"sig_{secrets.token_hex(TOKEN_BYTES)}",
-        redis_token=secrets.token_hex(TOKEN_BYTES),
-        vector_token=_new_vector_token(),
-        client_key=new_api_key("client"),
-        admin_key=new_api_key("admin"),
-        operations_key=secrets.token_urlsafe(TOKEN_BYTES),
-    )
-
-
-def _new_qstash_token() -> str:
-    """Return a token in the hosted queue's own form: base64 of a user and a password (qstash.md 1)."""
-    user = {"UserID": DEV_TENANT, "Password": secrets.token_hex(TOKEN_BYTES)}
-    return base64.b64encode(json.dumps(user).encode()).decode()
