@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -44,46 +44,17 @@ from baton.server.protocols.chat_aliases import OperationCompleteBody, SessionsQ
 from baton.server.protocols.mcp.body import RpcMessage
 from baton.worker.commands.completion_body import CompletionBody
 
-# Each is a schema of the document, or no JSON at all: a stream of server-sent events, or text.
-Answer = Literal[
-    "AuditLog",
-    "Budget",
-    "Budgets",
-    "Bulk",
-    "Call",
-    "Checkpoint",
-    "Checkpoints",
-    "Completed",
-    "Diff",
-    "Erased",
-    "File",
-    "Job",
-    "Jobs",
-    "Link",
-    "ModelMessages",
-    "Object",
-    "Result",
-    "Schedule",
-    "Schedules",
-    "Score",
-    "Session",
-    "Submitted",
-    "Stream",
-    "StreamToken",
-    "TenantUsage",
-    "Text",
-    "Tools",
-    "Worker",
-    "Workflow",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One endpoint. `statuses`: of its success; 204 has no content. `body_needed`: False: the body may be left out."""
+    """One endpoint.
+
+    `answer`: a schema of the document, or one of `_MEDIA`. `statuses`: of its success; 204 has no content.
+    `body_needed`: False: the body may be left out.
+    """
 
     body: type[BaseModel] | None = None
-    answer: Answer = "Object"
+    answer: str = "Object"
     statuses: tuple[int, ...] = (200,)
     query: type[BaseModel] | None = None
     body_needed: bool = True

@@ -103,17 +103,8 @@ def _or_null(hint: Any, *, never_null: bool) -> dict[str, Any]:
 
 
 AUDIT_ENTRY = json_object(
-    {
-        "id": TEXT,
-        "at": TIME,
-        "key": TEXT,
-        "label": TEXT,
-        "tenant": TEXT,
-        "action": TEXT,
-        "target": TEXT,
-        "status": WHOLE,
-        "detail": {"type": "object"},
-    }
+    {"id": TEXT, "at": TIME, **dict.fromkeys(("key", "label", "tenant", "action", "target"), TEXT)}
+    | {"status": WHOLE, "detail": {"type": "object"}}
 )
 
 ERASED = json_object(dict.fromkeys(("jobs", "sessions", "files", "memories", "events", "objects", "running"), WHOLE))
