@@ -17,10 +17,6 @@ async def published(server: Served, path: str = URL, content: bytes = b"hello", 
     return answer["messageId"]
 
 
-async def states(server: Served, query: str = "") -> list[str]:
-    return [event["state"] for event in (await server.call("GET", f"/v2/events?{query}"))["events"]]
-
-
 async def test_bulk_cancel_by_body_as_python_and_by_query_as_js(server: Served) -> None:
     delivered = await published(server)
     assert await server.call("DELETE", f"/v2/messages/{delivered}") == {"cancelled": 0}
@@ -93,12 +89,10 @@ async def test_events_are_newest_first_and_carry_the_messages_data(server: Serve
     assert retry["nextDeliveryTime"] == retry["time"] + 1_000
 
 
-async def test_events_are_filtered_and_paged(server: Served) -> None:
+async def test_the_log_comes_in_pages_under_either_key(server: Served) -> None:
     """The last page has no cursor; `/v2/logs` shows the same; test_log.py looks at each filter."""
-    await published(server, Upstash_Label="a")
-    await published(server, "https://other.example/x,y", Upstash_Label="b")
-    assert await states(server, "label=a,b&state=CREATED") == ["CREATED", "CREATED"]
-    assert await states(server, "url=https://other.example/x,y") == ["DELIVERED", "ACTIVE", "CREATED"]
+    for _ in range(2):
+        await published(server)
     pages, cursor = [], ""
     while True:
         page = await server.call("GET", f"/v2/logs?count=4{cursor}")

@@ -86,16 +86,6 @@ def test_view_has_every_field(world: World) -> None:
     assert world.call("GET /v2/globalParallelism").body == {"parallelismMax": 512, "parallelismCount": 1}
 
 
-def test_pause_holds_all_messages_of_the_key(world: World) -> None:
-    """A key may be paused before its first message; resuming lets them go."""
-    world.call("POST /v2/flowControl/k/pause")
-    first = publish(world, "parallelism=5")
-    assert not world.in_flight
-    assert view(world)["isPaused"] is True
-    world.call("POST /v2/flowControl/k/resume")
-    assert [effect.message.id for effect in world.in_flight] == [first]
-
-
 def test_pinned_limits_override_messages(world: World) -> None:
     """Until unpinned; only the named ones."""
     world.call("POST /v2/flowControl/k/pin?parallelism=1")

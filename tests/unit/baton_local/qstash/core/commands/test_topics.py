@@ -14,24 +14,6 @@ def world() -> World:
     return made
 
 
-def shown(world: World) -> list[dict[str, str]]:
-    endpoints: list[dict[str, str]] = world.call("GET /v2/topics/g").body["endpoints"]
-    return endpoints
-
-
-def test_endpoints_are_added_updated_and_removed_by_name_or_url(world: World) -> None:
-    """A named endpoint moves to its new URL; an unnamed other URL is a second one; a group goes with its last."""
-    world.group(B)
-    world.group({"url": "https://new/", "name": "b"}, {"url": "https://c/"})
-    assert shown(world) == [{"url": "https://a/"}, {"url": "https://new/", "name": "b"}, {"url": "https://c/"}]
-    world.call("DELETE /v2/topics/g/endpoints", {"endpoints": [{"name": "b"}, {"url": "https://c/"}]})
-    assert shown(world) == [{"url": "https://a/"}]
-    world.call("DELETE /v2/topics/g/endpoints", {"endpoints": [A]})
-    assert refused(world.call, "GET /v2/topics/g") == 404
-    assert world.call("GET /v2/topics").body == []
-    assert world.call("DELETE /v2/topics/g").status == 200  # setup scripts delete first
-
-
 def test_later_changes_do_not_touch_messages_already_made(world: World) -> None:
     world.publish("g", upstash_delay="5s")
     world.call("DELETE /v2/topics/g")
