@@ -48,8 +48,8 @@ def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page:
 def test_a_tools_question_is_answered_by_its_form(page: Page, axe: str) -> None:
     """What is missing is named; what is typed is the answer, without another step."""
     job = start_job(page, "keeper", "Sew a shirt")
-    page.get_by_role("link", name="Decide").click()
-    expect(page.locator("main")).to_contain_text("keeper called sew, which asks for an answer")
+    page.get_by_role("link", name="Answer or decline").click()
+    expect(page.locator("main")).to_contain_text("keeper asks: Which shirt?")
     assert_fit(page, axe)
     page.get_by_role("button", name="Send the answer").click()
     expect(page.locator(".fault")).to_contain_text("'size' is a required property")

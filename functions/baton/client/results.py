@@ -73,6 +73,7 @@ class ToolCall(_Record, kw_only=True):
 
     id: str
     tool: str
+    summary: str = ""
     arguments: Json | None = field(default_factory=dict)
     status: str
     attempts: int = 0
@@ -147,6 +148,7 @@ class Job(_Record, kw_only=True):
 
     id: str
     job_type: str
+    summary: str = ""
     agent_version: str | None = None
     task_description: str | None = ""
     input_data: Json | None = field(default_factory=dict)
@@ -219,6 +221,7 @@ class Checkpoint(_Record, kw_only=True):
     type: Literal["info", "approval"]
     status: str
     title: str
+    summary: str = ""
     data: Any = None
     tool: str | None = None
     arguments: Json | None = None

@@ -16,6 +16,7 @@ from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records.redaction import REDACTED, redacted
 from baton.sdk.records.transcript import FOREVER_MS
+from baton.sdk.tools.sentence import line_of, question_summary
 from baton_events.ids import canonical_json, child_of, digest, operation_id
 from baton_events.timestamps import rfc3339
 
@@ -31,7 +32,20 @@ APPROVALS = frozenset({LIMIT_APPROVAL, TOOL_APPROVAL})
 EXPIRED = canonical_json({"error": {"type": "expired", "message": "nobody decided in time"}})
 
 _FIELDS = (
-    *("id", "jobId", "callId", "type", "status", "title", "data", "tool", "arguments", "digest", "createdAt"),
+    *(
+        "id",
+        "jobId",
+        "callId",
+        "type",
+        "status",
+        "title",
+        "summary",
+        "data",
+        "tool",
+        "arguments",
+        "digest",
+        "createdAt",
+    ),
     *("expiresAt", "mayDecide", "decidedAt", "decidedBy", "reason", "editedArguments"),
 )
 
@@ -66,6 +80,7 @@ def tool_digest(tool: str, arguments: dict[str, Any]) -> str:
 def info_part(job_id: str, call_id: str, number: str, title: str, data: Any, at_ms: int) -> str:
     """Return the part of a mark that a tool sets; `number`: its place among the call's marks. It blocks nothing."""
     view = {**dict.fromkeys(_FIELDS), "type": "info", "status": "recorded", "title": title, "data": data}
+    view["summary"] = line_of(title)
     view |= {"id": f"info_{call_id}-{number}", "jobId": job_id, "callId": call_id, "createdAt": rfc3339(at_ms)}
     return _part(view)
 
@@ -77,6 +92,7 @@ def approval_view(
 
     `decision`: as it is recorded (empty: none yet). `ended`: its job has ended. `now_ms`: 0: unknown.
     """
+    subject = _subject(approval)
     verdict: dict[str, Any] = decision.get("ok") or decision.get("error") or {}
     # A question that a retry has withdrawn is asked anew, under an id of its own.
     status = _status(decision, ended=ended or approval.status is CallStatus.CANCELLED)
@@ -87,7 +103,10 @@ def approval_view(
         "jobId": job_id,
         "type": "approval",
         "status": status,
-        **_subject(approval),
+        **subject,
+        "summary": question_summary(
+            *(subject[each] for each in ("title", "tool", "arguments")), has_form="form" in subject
+        ),
         "data": redacted(approval.arguments.get("data")),
         "createdAt": rfc3339(approval.started_at_ms or 0),
         "expiresAt": rfc3339(approval.arguments["untilMs"]) if "untilMs" in approval.arguments else None,

@@ -45,6 +45,7 @@ export interface components {
             /** @enum {unknown} */
             status: "recorded" | "pending" | "approved" | "rejected" | "expired" | "cancelled";
             title: string;
+            summary: string;
             data?: unknown;
             tool?: string | null;
             arguments?: Record<string, unknown> | null;
@@ -100,6 +101,7 @@ export interface components {
         Job: {
             id: string;
             jobType: string;
+            summary: string;
             agentVersion: string | null;
             taskDescription: string | null;
             inputData: Record<string, unknown> | null;
@@ -253,6 +255,7 @@ export interface components {
         ToolCall: {
             id: string;
             tool: string;
+            summary: string;
             arguments: Record<string, unknown> | null;
             /** @enum {unknown} */
             status: "queued" | "running" | "retrying" | "waiting" | "completed" | "failed" | "cancelled";

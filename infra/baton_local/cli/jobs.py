@@ -324,12 +324,12 @@ def _print_jobs(console: Console, jobs: list[dict[str, Any]]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=True)
     table.add_column("id", no_wrap=True, min_width=28)
     table.add_column("status", no_wrap=True, min_width=10)
-    table.add_column("type", no_wrap=True, overflow="ellipsis", min_width=8, max_width=12)
     table.add_column("created", no_wrap=True, min_width=11)
-    table.add_column("task", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1)
     for job in jobs:
         created = job["createdAt"][5:16].replace("T", " ")  # without its year, it fits 80 columns
-        table.add_row(job["id"], _status_of(job), plain(job["jobType"]), created, plain(job["taskDescription"]))
+        what = f"{job['jobType']}: {job['summary']}" if job["summary"] else job["jobType"]
+        table.add_row(job["id"], _status_of(job), created, plain(what))
     console.print(table)
 
 

@@ -1,36 +1,125 @@
-"""A tool call's purpose in one sentence: made from names and arguments alone, never by a model. Pure."""
+"""What a job, a call or a question is about, in a line: from names and arguments alone, never by a model. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from baton.sdk.records.redaction import REDACTED
 
 _VALUE_CHARS, _MOST_ARGUMENTS, _MOST_ITEMS = 60, 6, 4
-_LONGEST_CHARS = 300
+_LONGEST_CHARS, _LINE_CHARS = 300, 120
+# Of a beginning that all siblings have, this much stays, and so much is left out at least.
+_KEPT_CHARS, _CUT_CHARS = 12, 12
+_DEEPEST = 3
+_MISSING: Any = object()
 
 
 def sentence(agent: str, tool: str, arguments: Mapping[str, Any]) -> str:
     """Describe an agent's call: `support wants to run refund: order id 1234, amount 50`."""
-    seen = {name: value for name, value in arguments.items() if value != REDACTED}
-    shown = [f"{_words(name)} {_value(value)}" for name, value in islice(seen.items(), _MOST_ARGUMENTS)]
-    more = len(seen) - len(shown)
-    listed = ", ".join(shown) + (f", and {more} more" if more else "")
-    text = f"{agent} wants to run {tool}" + (f": {listed}" if listed else "")
-    return _clipped(text, _LONGEST_CHARS)
+    return _clipped(f"{agent} wants to run {_called(tool, arguments)}", _LONGEST_CHARS)
+
+
+def _called(what: str, arguments: Mapping[str, Any]) -> str:
+    listed = _listed(arguments.items())
+    return f"{what}: {listed}" if listed else what
 
 
 def approval_sentence(agent: str, view: Mapping[str, Any]) -> str:
     """Describe an approval, as the API shows it: a call, a call's question, a limit of its job, or a budget."""
     about = view["arguments"]
     if "form" in view:
-        return f"{agent} called {view['tool']}, which asks for an answer"
+        return _clipped(f"{agent} asks: {line_of(view['title'])}", _LONGEST_CHARS)
     if about.get("limit") == "budget" and view["tool"] is None:
         return f"{agent} wants to continue, and {view['title']}"
     if view["tool"] is None:
         return f"{agent} wants to continue beyond its limit of {about['value']:g} {_words(about['limit'])}"
     return sentence(agent, view["tool"], about)
+
+
+def question_summary(title: str, tool: str | None, arguments: Mapping[str, Any], *, has_form: bool) -> str:
+    """Say what is asked: a question's own words, and of a call that is to run its arguments."""
+    return line_of(title if has_form or tool is None else _called(title, arguments))
+
+
+def task_summary(text: str, data: Any, *, is_code: bool) -> str:
+    """Say what a job is about: its task; of code, whose input is its task, the first text in that."""
+    own = line_of(text)
+    return ("" if own and not is_code else next(_texts(data), "")) or own
+
+
+def call_summaries(siblings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of calls of one tool what each is about: the arguments in which they differ, or all where none differs.
+
+    A long beginning that all values have is left out: `…/orders/17`.
+    """
+    all_leaves = [dict(_leaves(arguments)) for arguments in siblings]
+    values: dict[str, list[Any]] = {}
+    for leaves in all_leaves:
+        for path in leaves:
+            values.setdefault(path, [])
+    for path, found in values.items():
+        found += [leaves.get(path, _MISSING) for leaves in all_leaves]
+    differing = [path for path, found in values.items() if any(each != found[0] for each in found)]
+    cut = {path: _alike(values[path]) for path in differing}
+    return [
+        _summary({path: leaves[path] for path in differing or leaves if path in leaves}, cut) for leaves in all_leaves
+    ]
+
+
+def _summary(leaves: Mapping[str, Any], cut: Mapping[str, int]) -> str:
+    """List a call's arguments in a line; of one alone the value is enough."""
+    shown = {
+        path: f"…{value[cut[path] :]}" if cut.get(path) and isinstance(value, str) else value
+        for path, value in leaves.items()
+    }
+    if len(shown) == 1:
+        value = next(iter(shown.values()))
+        return "" if value == REDACTED else line_of(value) if isinstance(value, str) else _value(value)
+    return _clipped(_listed((path.rpartition("\0")[2], value) for path, value in shown.items()), _LINE_CHARS)
+
+
+def _leaves(value: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    for name, part in value.items():
+        if isinstance(part, dict) and part and depth < _DEEPEST:
+            yield from _leaves(part, f"{path}{name}\0", depth + 1)
+        else:
+            yield f"{path}{name}", part
+
+
+def _alike(values: Sequence[Any]) -> int:
+    """Return how many characters at their beginning say nothing, since all have them."""
+    texts = [value for value in values if isinstance(value, str)]
+    first, last = min(texts, default=""), max(texts, default="")
+    same = next((at for at, char in enumerate(first) if last[at : at + 1] != char), len(first)) - _KEPT_CHARS
+    return same if same >= _CUT_CHARS else 0
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value, in order, each in a line."""
+    match value:
+        case str():
+            if (text := line_of(value)) and value != REDACTED:
+                yield text
+        case dict():
+            for part in value.values():
+                yield from _texts(part)
+        case list():
+            for part in value:
+                yield from _texts(part)
+
+
+def line_of(text: str) -> str:
+    """Put a text into one line of at most 120 characters."""
+    return _clipped(" ".join(text[: 10 * _LINE_CHARS].split()), _LINE_CHARS)
+
+
+def _listed(named: Iterable[tuple[str, Any]]) -> str:
+    """List arguments by name."""
+    seen = [(name, value) for name, value in named if value != REDACTED]
+    shown = [f"{_words(name)} {_value(value)}" for name, value in islice(seen, _MOST_ARGUMENTS)]
+    more = len(seen) - len(shown)
+    return ", ".join(shown) + (f", and {more} more" if more else "")
 
 
 def _words(name: str) -> str:

@@ -74,6 +74,11 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         """The tool by which another workflow starts this one; None: its name is no tool's."""
         return _tool_of(self) if TOOL_NAME.fullmatch(self.name) else None
 
+    @property
+    def about(self) -> str:
+        """Its purpose in a line: the first one of its docstring."""
+        return (self.__doc__ or "").strip().partition("\n")[0]
+
     def made(self) -> tuple[Agent | None, tuple[str, ...]]:
         """Read its code, and make the agent; a second registry gets the same one."""
         if self._made is None:
@@ -102,7 +107,7 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
     def _agent(self, tools: list[Any]) -> Agent:
         source = self.input
         runner = WorkflowRunner(self.name, self.function, source.values, source.check, source.hints.get("return"))
-        known = {"limits": _LIMITS, "description": (self.__doc__ or "").strip().partition("\n")[0]}
+        known = {"limits": _LIMITS, "description": self.about}
         given = {name: value for name, value in self._options.items() if value}
         return RunAgent(name=self.name, runner=runner, tools=tools, **{**known, **given})
 
@@ -114,7 +119,7 @@ def _tool_of(child: Workflow[Any, Any]) -> Tool:
 
     schema = child.input.as_given()
     return dataclasses.replace(
-        _BASE, name=child.name, function=start, schema=schema, parameters=schema.json_schema, description=""
+        _BASE, name=child.name, function=start, schema=schema, parameters=schema.json_schema, description=child.about
     )
 
 

@@ -9,13 +9,12 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from baton.sdk.records.redaction import REDACTED
-from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.result import answer_of
 from baton.server.api.problem import ApiError
 from baton.server.console.event_page import sent_of
 from baton.server.console.gate import Visit
 from baton.server.console.plan_graph import plan_graph
-from baton.server.console.shown import json_text, with_scripts
+from baton.server.console.shown import json_text, pending_of, with_scripts
 from baton.server.console.timeline import Line, Timeline
 from baton.server.console.trace import Traced
 from baton.server.console.waterfall import Axis, Rows
@@ -42,7 +41,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
         "ended": snapshot.job.ended,
         "of_person": bool(snapshot.job.subject),
         "failing": snapshot.failing,
-        "asks": [view for view in approvals_of(snapshot, now_ms) if view["status"] == "pending"],
+        "asks": pending_of(snapshot, now_ms),
     }
 
 

@@ -25,7 +25,7 @@ from baton.server.api.sessions.sessions import continued, replaced_elsewhere, st
 from baton.server.api.sessions.ui_message import Part, assistant_message
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.server.console.shown import job_shown, one_line, pretty
+from baton.server.console.shown import job_shown, one_line, pending_of, pretty
 from baton.settings.service_prices import Prices
 from baton.store.records.all_jobs import Scanned
 from baton.store.records.jobs import Snapshot, StoredParts
@@ -70,6 +70,7 @@ class Exchange:
     left_out: int
     answer: str
     valid: bool
+    asks: list[dict[str, Any]]
 
 
 def conversation(
@@ -108,6 +109,7 @@ def _exchange(snapshot: Snapshot, stored: StoredParts, prices: Prices, now_ms: i
         left_out=max(0, len(notes) - MOST_NOTES),
         answer=answer,
         valid=valid,
+        asks=pending_of(snapshot, now_ms),
     )
 
 

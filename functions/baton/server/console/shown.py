@@ -10,6 +10,7 @@ from typing import Any
 
 from baton.sdk.records.limits import RUN_CODE
 from baton.sdk.records.redaction import redacted
+from baton.server.api.jobs.approval_list import approvals_of
 from baton.settings.service_prices import Prices
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_row
@@ -146,6 +147,12 @@ def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]
     took_ms = (job.finished_at_ms or now_ms) - job.started_at_ms if job.started_at_ms else None
     cost_usd = job_cost(snapshot.usage, job.used, prices)["totalUsd"]
     return job_row(snapshot, now_ms) | {"tenant": job.tenant, "took_ms": took_ms, "cost_usd": cost_usd}
+
+
+def pending_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:
+    """Return the job's questions that wait for a decision, each with the agent that asks."""
+    views = (view | {"agent": snapshot.job.agent} for view in approvals_of(snapshot, now_ms))
+    return [view for view in views if view["status"] == "pending"]
 
 
 Call = dict[str, Any]

@@ -5,6 +5,7 @@ as it is now. The digests that were recorded with the answer show which parts ha
 is called and nothing is written. Secrets are hidden as in stored records.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,7 +91,7 @@ async def show(visit: Visit) -> Response:
         turn=turn,
         plan=plan_graph(shown.job, snapshot.calls, turn),
         attempts=attempts,
-        answer=visit.container.secrets.hide_in(answer),
+        answer=visit.container.secrets.hide_in(_readable(answer)),
         steps=[step for step in shown.steps if step["turn"] == turn and step["callId"] is None],
         goes_on=goes_on,
         calls=with_scripts((shown.job["toolCalls"][at] for at in _places(shown.job, answer)), snapshot),
@@ -121,25 +122,45 @@ def _question(
     if agent.plan:
         return {"why": "No model is asked: the plan of the agent is fixed."}
     if agent.runner is not None:
-        return _of_runner(agent, job, turn, before, answer, results)
+        return _of_runner(agent, job, turn, before, results)
     recorded = (answer or {}).get("requestDigests")
     if fork and answer and not recorded:
         return {"why": f"No model was asked: the turn is taken over from job {fork.job_id}."}
     return _of_model(registry, agent, job, history, recorded)
 
 
-def _of_runner(
-    agent: Agent, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
-) -> dict[str, Any]:
-    entries = [*before, *([answer] if answer else [])]
-    first_turn = job.first_turn if turn >= job.first_turn else 1
+def _of_runner(agent: Agent, job: Job, turn: int, before: Entries, results: dict[str, Any]) -> dict[str, Any]:
+    """Return the messages before a turn: what its calls gave came later."""
+    asked = {call.get("id") for entry in before for call in entry.get("calls", ())}
+    known = {call_id: result for call_id, result in results.items() if call_id in asked}
     try:
-        found = run_messages(agent.runner, first_turn, entries, results)
+        found = run_messages(agent.runner, job.first_turn if turn >= job.first_turn else 1, before, known)
     except LookupError:
         found = None
-    why = "The library of the agent makes the request of these messages; the last one is its answer."
-    shown = [{"who": str(one.get("kind", "message")), "text": "", "value": one} for one in found or ()]
+    why = "The library of the agent makes the request of these messages."
+    shown = [{"who": str(one.get("kind", "message")), "text": "", "value": _filled(one)} for one in found or ()]
     return {"why": why, "messages": shown}
+
+
+def _filled(value: Any) -> Any:
+    """Leave out the fields that are null, of which a library's messages have many."""
+    if isinstance(value, dict):
+        return {name: _filled(part) for name, part in value.items() if part is not None}
+    return [_filled(part) for part in value] if isinstance(value, list) else value
+
+
+def _readable(answer: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return an answer with what its library keeps as JSON text opened."""
+    if answer is None or not isinstance(kept := answer.get("provider"), dict):
+        return answer
+    return {**answer, "provider": _filled({name: _opened(value) for name, value in kept.items()})}
+
+
+def _opened(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
+    except (ValueError, RecursionError):
+        return value
 
 
 def _of_model(

@@ -16,6 +16,7 @@ from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 from baton.server.console.shown import lasted, one_line
 from baton.server.console.trace import Step, Traced, gap_after
 from baton.store.records.jobs import Snapshot
+from baton.worker.runtime.job_view import job_summary, summaries_of
 
 NEWEST_ROWS, CHILD_ROWS, DEEPEST, FOLDED_TURNS = 40, 12, 4, 100
 _APPROVAL = "a decision"
@@ -32,7 +33,10 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row, nested `depth` deep; a row without bars stands for folded ones. `failed`, `open`: its state."""
+    """One row, nested `depth` deep; a row without bars stands for folded ones. `failed`, `open`: its state.
+
+    `about`: what its job or call is about.
+    """
 
     kind: str
     depth: int
@@ -41,6 +45,7 @@ class Row:
     bars: tuple[Bar, ...] = ()
     failed: bool = False
     open: bool = False
+    about: str = ""
 
     @property
     def duration_ms(self) -> int:
@@ -76,10 +81,10 @@ class Rows:
         turns = sorted(traced.trace.turns.keys() | calls.keys() | _open_turns(traced.snapshot))
         shown = self._shown(turns, calls, depth)
         yield from _folded(job_id, [turn for turn in turns if turn < shown.start], calls, depth + 1)
-        ends = _Ends(traced, calls)
+        ends, about = _Ends(traced, calls), summaries_of(traced.snapshot.calls)
         for turn in turns:
             if turn in shown:
-                yield from self._of_turn(traced, turn, calls[turn], ends, depth + 1)
+                yield from self._of_turn(traced, turn, calls[turn], (ends, about), depth + 1)
 
     def _shown(self, turns: Sequence[int], calls: Mapping[int, Sequence[CallRecord]], depth: int) -> range:
         end = turns[-1] + 1 if turns else 1
@@ -99,12 +104,21 @@ class Rows:
         begin_ms = max(job.created_at_ms, first_ms) if first_ms else end_ms
         queued = Bar("queue", job.created_at_ms, begin_ms, "in the queue or in line")
         bars = (queued, Bar("span", begin_ms, max(begin_ms, end_ms), str(job.status)))
-        return Row("job", depth, job.agent, f"/console/jobs/{job.id}", bars, job.status == "failed", not job.ended)
+        return Row(
+            "job",
+            depth,
+            job.agent,
+            f"/console/jobs/{job.id}",
+            bars,
+            job.status == "failed",
+            not job.ended,
+            job_summary(traced.snapshot),
+        )
 
     def _of_turn(
-        self, traced: Traced, turn: int, calls: Sequence[CallRecord], ends: "_Ends", depth: int
+        self, traced: Traced, turn: int, calls: Sequence[CallRecord], known: "_Known", depth: int
     ) -> Iterator[Row]:
-        snapshot, steps = traced.snapshot, traced.trace.turns.get(turn, [])
+        snapshot, steps, ends = traced.snapshot, traced.trace.turns.get(turn, []), known[0]
         job = snapshot.job
         items = [item for item in snapshot.items if not item.call_id or item.tool == LIMIT_APPROVAL]
         bars = self._bars(job, steps, ends.before(turn), [item for item in items if item.turn == turn], _APPROVAL)
@@ -116,12 +130,12 @@ class Rows:
             href = f"/console/jobs/{job.id}?turns={turn}-{turn}"
             yield Row("fold", depth + 1, f"{folded} more calls of turn {turn}", href)
         for call in calls[max(0, folded) :]:
-            yield self._of_call(traced, call, ends, depth + 1)
+            yield self._of_call(traced, call, known, depth + 1)
             if call.child in self._traced and depth < DEEPEST:
                 yield from self.of(call.child, depth + 2)
 
-    def _of_call(self, traced: Traced, call: CallRecord, ends: "_Ends", depth: int) -> Row:
-        snapshot = traced.snapshot
+    def _of_call(self, traced: Traced, call: CallRecord, known: "_Known", depth: int) -> Row:
+        snapshot, (ends, about) = traced.snapshot, known
         items = [item for item in snapshot.items if call.id in (item.call_id, item.approval_of_call)]
         awaited = traced.trace.waits.get(call.id, _APPROVAL)
         bars = list(self._bars(snapshot.job, traced.trace.calls.get(call.id, []), ends.ready(call), items, awaited))
@@ -130,7 +144,7 @@ class Rows:
         label = f"{call.step}: {call.tool}" if call.step else call.tool
         is_open = not snapshot.job.ended and call.finished_at_ms is None
         href = f"/console/jobs/{snapshot.job.id}/calls/{call.id}"
-        return Row("call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open)
+        return Row("call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open, about[call.id])
 
     def _bars(
         self, job: Job, steps: Sequence[Step], ready_ms: int, items: Sequence[WorkItem], awaited: str
@@ -178,6 +192,10 @@ class _Ends:
 
     def _of_call(self, call_id: str) -> int:
         return max((step.end_ms for step in self._trace.calls.get(call_id, ())), default=0)
+
+
+# When the work before a turn's calls was over, and what each of them is about, by its id.
+_Known = tuple[_Ends, dict[str, str]]
 
 
 def _open_turns(snapshot: Snapshot) -> set[int]:

@@ -183,7 +183,7 @@ def _question(snapshot: Snapshot, call_id: str | None) -> CallRecord | None:
 
 
 def _heading(content: dict[str, Any]) -> str:
-    return f"{'Still waiting: ' if content['type'] == 'approval.escalated' else ''}{content['checkpoint']['title']}"
+    return f"{'Still waiting: ' if content['type'] == 'approval.escalated' else ''}{content['checkpoint']['summary']}"
 
 
 def _actions(content: dict[str, Any]) -> list[tuple[str, str]]:

@@ -3,7 +3,8 @@
 Invariant: the answer stays below what hosts let through (6 MB on Lambda), however many results a job has. Pure.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from baton.engine.waits import APPROVALS, status_and_wait
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
+from baton.sdk.tools.sentence import call_summaries, line_of, task_summary
+from baton.sdk.workflows.approval import approval
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.store.records.jobs import Snapshot
 from baton.store.records.objects import JSON, ref_of
@@ -58,7 +61,8 @@ def job_view(
     snapshot: Snapshot, now_ms: int, prices: Prices = LIST_PRICES, most_bytes: int = INLINE_RESULTS_BYTES
 ) -> dict[str, Any]:
     """Return the job as the API shows it; where results exceed `most_bytes` together, the largest are references."""
-    calls = [call_view(call, snapshot, now_ms) for call in snapshot.calls if call.tool not in APPROVALS]
+    shown, summaries = [call for call in snapshot.calls if call.tool not in APPROVALS], summaries_of(snapshot.calls)
+    calls = [call_view(call, snapshot, now_ms, summaries) for call in shown]
     results = {call["id"]: call["result"] for call in calls if "result" in call}
     apart = references(snapshot.job.id, results, most_bytes)
     for call in calls:
@@ -93,6 +97,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     return {
         "id": job.id,
         "jobType": job.agent,
+        "summary": job_summary(snapshot),
         "taskDescription": snapshot.task.get("text", "") if is_readable else None,
         "inputData": redacted(snapshot.task.get("data") or {}) if is_readable else None,
         "priority": job.priority,
@@ -151,11 +156,33 @@ def _memory_view(snapshot: Snapshot) -> dict[str, Any] | None:
     return {"entries": entries, "warnings": snapshot.memory["warnings"]}
 
 
-def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+def job_summary(snapshot: Snapshot) -> str:
+    """Return what the job is about, in a line."""
+    task = snapshot.task
+    return task_summary(task.get("text", ""), redacted(task.get("data")), is_code=snapshot.job.model.runs_code)
+
+
+def summaries_of(calls: Iterable[CallRecord]) -> dict[str, str]:
+    """Return what each call of a job is about, in a line: a question to a person, or what its siblings do not have."""
+    siblings, found = defaultdict[str, list[CallRecord]](list), dict[str, str]()
+    for call in calls:
+        siblings[call.tool].append(call)
+    for tool, each in siblings.items():
+        arguments = [{} if call.sealed else redacted(call.arguments) for call in each]
+        titles = [line_of(str(one.get("title", ""))) if tool == approval.name else "" for one in arguments]
+        words = zip(each, titles, call_summaries(arguments), strict=True)
+        found |= {call.id: title or text for call, title, text in words}
+    return found
+
+
+def call_view(
+    call: CallRecord, snapshot: Snapshot, now_ms: int, summaries: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return a tool call as the API shows it; its result once it has been taken in."""
     view: dict[str, Any] = {
         "id": call.id,
         "tool": call.tool,
+        "summary": (summaries or summaries_of(snapshot.calls))[call.id],
         "arguments": None if call.sealed else redacted(call.arguments),
         "status": _call_status(call, snapshot, now_ms),
         "attempts": call.attempts,

@@ -13,6 +13,7 @@ URL = "https://fn.example.com"
 JOB: dict[str, Any] = {
     "id": "job_1",
     "jobType": "research",
+    "summary": "look it up",
     "taskDescription": "look it up",
     "sessionId": "session_1",
     "status": "completed",

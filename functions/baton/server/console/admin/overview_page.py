@@ -12,15 +12,13 @@ from starlette.responses import Response
 
 from baton.engine.all_jobs.days import day_of
 from baton.engine.all_jobs.ends import with_used
-from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.admin.control import start_admission, stop_admission, worker_view
 from baton.server.api.admin.usage import UsageQuery, periods_of, usage_and_cost
-from baton.server.api.jobs.approval_list import approvals_of
 from baton.server.api.jobs.listing import page_of_jobs
 from baton.server.api.jobs.query import PageQuery
 from baton.server.console.admin.chart import history_chart
 from baton.server.console.gate import HOME, Visit
-from baton.server.console.shown import job_shown
+from baton.server.console.shown import job_shown, pending_of
 from baton.worker.runtime.gone_agents import gone_agents
 
 _NEWEST, _OF_A_KIND = 10, 5
@@ -72,10 +70,7 @@ async def _rows(visit: Visit, limit: int, **query: str) -> list[dict[str, Any]]:
 async def _asked(visit: Visit) -> list[dict[str, Any]]:
     job, names = visit.container.ports.reader.job, dict.fromkeys(visit.asked[:_OF_A_KIND])
     found = await asyncio.gather(*(job(name, partly=True) for name in names))
-    views = [(one.job.agent, view) for one in found if one for view in approvals_of(one, visit.now_ms)]
-    pending = [(agent, view) for agent, view in views if view["status"] == "pending"][:_OF_A_KIND]
-    wants = ((agent, view, approval_sentence(agent, view)) for agent, view in pending)
-    return [{**view, "agent": agent, "text": text.removeprefix(f"{agent} wants to ")} for agent, view, text in wants]
+    return [view for one in found if one for view in pending_of(one, visit.now_ms)][:_OF_A_KIND]
 
 
 async def start(visit: Visit) -> Response:

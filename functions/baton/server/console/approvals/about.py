@@ -10,11 +10,12 @@ from typing import Any
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import OF_SESSION, CallRecord
 from baton.engine.waits import BUDGET, LIMIT_APPROVAL
-from baton.sdk.agents.registry import UnknownToolError
+from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.sdk.records.transcript import MODEL_ROLE
 from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.jobs.approval_list import questions_of, view_of
 from baton.server.api.jobs.approvals import Checkpoint, question_of
+from baton.server.console.approvals.schema_form import schema_shown_by
 from baton.server.console.shown import program
 from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
@@ -56,6 +57,11 @@ class About:
         """Whether a tool asks for an answer, rather than for permission to run."""
         return "form" in self.approval
 
+    @property
+    def fills_in(self) -> bool:
+        """Whether the answer must be filled in; else the question is whether something may be done."""
+        return self.is_question and bool(self.approval["form"].get("properties"))
+
 
 def _call_of(snapshot: Snapshot, approval: Checkpoint) -> CallRecord | None:
     return next((call for call in snapshot.calls if call.id == approval["callId"] and call.script), None)
@@ -66,7 +72,7 @@ async def read_about(container: Container, checkpoint_id: str) -> About:
     snapshot, question = await question_of(container, checkpoint_id)
     view, job = view_of(question, snapshot, container.ports.clock.now_ms()), snapshot.job
     asked_by, turn = await _asked_by(container, snapshot, question)
-    schema, description = _about_tool(container, view, question)
+    schema, description = _about_tool(container, job.agent, view, question)
     is_limit = question.tool == LIMIT_APPROVAL
     schema = view.get("form", schema)
     return About(
@@ -114,7 +120,9 @@ async def _words(container: Container, job_id: str, turn: int) -> str:
     return container.secrets.hide(next((text for text in texts if isinstance(text, str)), ""))
 
 
-def _about_tool(container: Container, view: Checkpoint, question: CallRecord) -> tuple[dict[str, Any] | None, str]:
+def _about_tool(
+    container: Container, agent: str, view: Checkpoint, question: CallRecord
+) -> tuple[dict[str, Any] | None, str]:
     if question.tool == LIMIT_APPROVAL:
         whose = " for everybody" if question.arguments["limit"] == BUDGET else ""
         number = {"type": "number", "description": f"the new limit{whose}; unchanged, the limit is doubled"}
@@ -122,5 +130,17 @@ def _about_tool(container: Container, view: Checkpoint, question: CallRecord) ->
     try:
         tool = container.registry.tool(view["tool"])
     except UnknownToolError:
-        return None, ""
+        return _of_library(container.registry, agent, view)
     return tool.parameters, tool.description
+
+
+def _of_library(registry: Registry, agent: str, view: Checkpoint) -> tuple[dict[str, Any], str]:
+    """Return the schema and description of a library's tool; of one not known before a run, what its arguments show."""
+    try:
+        runner = registry.agent(agent).runner
+    except UnknownAgentError:
+        runner = None
+    for name, description, schema in runner.made_of().get("tools", ()) if runner else ():
+        if name == view["tool"]:
+            return schema, description or ""
+    return schema_shown_by(view["arguments"]), ""

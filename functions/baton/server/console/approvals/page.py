@@ -6,7 +6,6 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from baton.sdk.tools.sentence import approval_sentence
 from baton.server.api.jobs.approval_links import LinkBody, made_link
 from baton.server.api.jobs.approvals import ListQuery, approvals_listed
 from baton.server.api.jobs.approvals import approve as approve_checkpoint
@@ -27,8 +26,7 @@ async def show(visit: Visit) -> Response:
     status = visit.query("status") or "pending"
     query = parsed_query(ListQuery, {"status": status, "cursor": visit.query("cursor")})
     page = await approvals_listed(visit.container, visit.principal, query)
-    rows = [(view, page.agents[view["jobId"]]) for view in page.checkpoints]
-    approvals = [{**view, "agent": agent, "sentence": approval_sentence(agent, view)} for view, agent in rows]
+    approvals = [{**view, "agent": page.agents[view["jobId"]]} for view in page.checkpoints]
     shown: dict[str, Any] = {"approvals": approvals, "cursor": page.cursor}
     shown |= {"chosen": status, "statuses": STATUSES}
     return visit.page("approvals.html", **shown)
@@ -49,7 +47,7 @@ async def approve(visit: Visit) -> Response:
         visit.form,
         lambda name, body: approve_checkpoint(visit.container, visit.principal, name, body),
     )
-    done = "Answered." if about.is_question else "Approved."
+    done = "Answered." if about.fills_in else "Approved."
     return await _one(visit, about, draft) if draft else visit.go(_path(about), done)
 
 
@@ -59,7 +57,7 @@ async def reject(visit: Visit) -> Response:
     draft = await rejected(
         about, visit.form, lambda name, body: reject_checkpoint(visit.container, visit.principal, name, body)
     )
-    done = "Declined." if about.is_question else "Rejected."
+    done = "Declined." if about.fills_in else "Rejected."
     return await _one(visit, about, draft) if draft else visit.go(_path(about), done)
 
 

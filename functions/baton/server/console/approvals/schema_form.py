@@ -166,6 +166,7 @@ def type_of(schema: Schema) -> tuple[str, bool]:
 _DEEPEST = 3
 _LINE_CHARS = 80
 _NONE = "\N{EN DASH}"  # a choice's text where nothing is chosen
+_SAYS_NOTHING = {"title", "description", "default"}  # about the values that fit
 _SCALARS = ("string", "integer", "number", "boolean")
 # The texts that an input of that type shows unchanged: a browser empties it for any other text.
 _INPUT_TYPES = {
@@ -227,6 +228,8 @@ class _Maker:
         return schema
 
     def _field(self, path: str, name: str, schema: Schema, value: Any, depth: int, *, required: bool) -> Field:
+        if value is not MISSING and not schema.keys() - _SAYS_NOTHING:
+            schema = {**schema, **_shown_by(value)}
         kind = _kind_of(schema, value, depth)
         head = (path, name, kind, schema, value, required)
         if kind == "group":
@@ -240,6 +243,28 @@ class _Maker:
 
 def _without(schema: Schema, name: str) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key != name}
+
+
+def schema_shown_by(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the schema that arguments show, where their tool's is not known here."""
+    return {"type": "object", "properties": {name: _shown_by(value) for name, value in arguments.items()}}
+
+
+def _shown_by(value: Any) -> dict[str, Any]:
+    match value:
+        case bool():
+            return {"type": "boolean"}
+        case str():
+            return {"type": "string"}
+        case int() | float():
+            return {"type": "number"}
+        case [first, *others]:
+            of_one = _shown_by(first)
+            return {"type": "array", "items": of_one} if all(_shown_by(each) == of_one for each in others) else {}
+        case dict():
+            return schema_shown_by(value)
+        case _:
+            return {}
 
 
 def _kind_of(schema: Schema, value: Any, depth: int) -> Kind:

@@ -121,8 +121,10 @@ function readable(box) {
   copy.className = "quiet";
   copy.textContent = "Copy";
   copy.addEventListener("click", async () => {
-    // The text of a tree is JSON; read and written anew, it would lose digits of large numbers.
-    await navigator.clipboard.writeText(box.querySelector(".tree, pre").textContent.trim());
+    // The text of a tree is JSON but for texts of several lines; read and written anew, large numbers lose digits.
+    const value = box.querySelector(".tree, pre").cloneNode(true);
+    for (const text of value.querySelectorAll(".prose")) text.textContent = JSON.stringify(text.textContent);
+    await navigator.clipboard.writeText(value.textContent.trim());
     copy.textContent = "Copied";
   });
   if (navigator.clipboard) tools.append(copy); // pages without https have none

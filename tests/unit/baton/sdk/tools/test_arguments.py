@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from baton.sdk.tools.arguments import InvalidArguments
 from baton.sdk.tools.context import ToolContext
-from baton.sdk.tools.sentence import approval_sentence, sentence
+from baton.sdk.tools.sentence import approval_sentence, call_summaries, question_summary, sentence, task_summary
 from baton.sdk.tools.signature import Docstring, read_docstring
 from baton.sdk.tools.tool import tool
 
@@ -154,8 +154,66 @@ def test_names_are_words_and_values_are_short() -> None:
     assert len(sentence("a", "b", {"x" * 500: 1})) == 300
     view = {"tool": None, "arguments": {"limit": "cost_usd", "value": 0.5}}
     assert approval_sentence("a", view) == "a wants to continue beyond its limit of 0.5 cost usd"
+    asked = {"tool": "sew", "title": "Which\nshirt?", "arguments": {}, "form": {}}
+    assert approval_sentence("a", asked) == "a asks: Which shirt?"
     used_up = {"tool": None, "title": "the budget 'k' of 0.50 USD is used up", "arguments": {"limit": "budget"}}
     assert approval_sentence("a", used_up) == "a wants to continue, and the budget 'k' of 0.50 USD is used up"
+
+
+URL = "https://shop.example/api/v1/orders/"
+
+
+@pytest.mark.parametrize(
+    ("siblings", "summaries"),
+    [
+        ([], []),
+        ([{}], [""]),
+        ([{"shop": "north"}], ["north"]),
+        ([{"orderId": 7, "amount": 5}], ["order id 7, amount 5"]),
+        ([{"shop": "north", "day": "monday"}, {"shop": "south", "day": "monday"}], ["north", "south"]),
+        ([{"n": n, "s": "same"} for n in range(3)], ["0", "1", "2"]),
+        ([{"a": 1, "b": 1}, {"a": 2, "b": 2}], ["a 1, b 1", "a 2, b 2"]),
+        ([{"a": 1}, {"a": 1}], ["1", "1"]),
+        ([{"a": 1}, {"a": 1, "b": True}], ["", "yes"]),
+        ([{"order": {"id": 1, "to": {"city": c}}} for c in ("Ulm", "Bonn")], ["Ulm", "Bonn"]),
+        ([{"key": "[redacted]", "n": 1}, {"key": "x", "n": 1}], ["", "x"]),
+        ([{"text": "one\n  two"}], ["one two"]),
+        ([{"text": "x" * 200}], ["x" * 119 + "…"]),
+    ],
+)
+def test_what_a_call_is_about_is_where_it_differs_from_its_siblings(
+    siblings: list[dict[str, Any]], summaries: list[str]
+) -> None:
+    assert call_summaries(siblings) == summaries
+
+
+def test_a_long_beginning_that_all_siblings_have_is_left_out() -> None:
+    assert call_summaries([{"url": f"{URL}{n}"} for n in (17, 28)]) == ["…i/v1/orders/17", "…i/v1/orders/28"]
+    assert call_summaries([{"url": URL}, {"url": f"{URL}1"}]) == ["…i/v1/orders/", "…i/v1/orders/1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "is_code", "summary"),
+    [
+        ("Look it\nup", {"a": "b"}, False, "Look it up"),
+        ("", {"n": 1, "a": [{"b": " "}, {"b": "first"}], "c": "second"}, False, "first"),
+        ("go", {"n": 1, "shops": ["shop-0", "shop-1"]}, True, "shop-0"),
+        ("go", {"n": 1, "key": "[redacted]"}, True, "go"),
+        ("", None, True, ""),
+    ],
+)
+def test_what_a_job_is_about_is_its_task_or_of_code_the_first_text_of_its_input(
+    text: str, data: Any, is_code: bool, summary: str
+) -> None:
+    assert task_summary(text, data, is_code=is_code) == summary
+
+
+def test_what_a_question_is_about_is_its_words_or_the_call() -> None:
+    assert question_summary("Send it?", "approval", {"a": 1}, has_form=True) == "Send it?"
+    assert question_summary("Pay a clerk", "pay", {"euros": 5}, has_form=False) == "Pay a clerk: euros 5"
+    assert question_summary("the limit turns=3 is reached", None, {"limit": "turns"}, has_form=False).startswith(
+        "the limit"
+    )
 
 
 def test_a_tool_without_arguments_has_an_empty_object_as_schema() -> None:

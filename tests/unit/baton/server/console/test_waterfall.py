@@ -56,6 +56,16 @@ def shown(rows: list[Row]) -> list[tuple[str, list[tuple[str, int, int]]]]:
     ]
 
 
+async def test_rows_of_one_tool_say_in_what_they_differ() -> None:
+    """A job's row says its task, which that of a job below does, too."""
+    script = [[Call("ask", {"task": "one"}), Call("ask", {"task": "two"})], "done"]
+    stage = stage_of(script, Agent(name="helper", model=ScriptedModel(["yes"] * 2), instructions="Help."))
+    await stage.submit("slow")
+    await stage.run()
+    rows = [row for row in Rows({"job_1": await traced(stage)}, stage.clock.ms).of("job_1") if row.kind == "call"]
+    assert [(row.label, row.about) for row in rows] == [("ask", "one"), ("ask", "two")]
+
+
 async def test_attempts_pauses_and_time_in_the_queue_have_bars_of_their_own() -> None:
     stage = stage_of([[Call("flaky")], "done"])
     await stage.submit("slow")

@@ -21,7 +21,7 @@ async function all<Row>(rows: AsyncIterable<Row>): Promise<Row[]> {
 
 const client = new BatonClient({ url: "http://x", key: "k", operationsKey: "o", fetch: answer });
 const { signal } = new AbortController();
-const approval: Checkpoint = { id: "op_1", jobId: "j", type: "approval", status: "pending", title: "?", digest: "d" };
+const approval: Checkpoint = { id: "op_1", jobId: "j", type: "approval", status: "pending", title: "?", summary: "?", digest: "d" };
 const job = { inputData: { a: 1 }, sessionId: "s", priority: 3, tags: ["t"], subjectId: "u" };
 const dates = { createdAfter: "2026-05-01T00:00:00Z", createdBefore: "2026-05-02T00:00:00Z" };
 

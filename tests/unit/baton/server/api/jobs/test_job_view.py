@@ -44,6 +44,20 @@ def call_view(**changes: Any) -> dict[str, Any]:
     return dict(found)
 
 
+def test_a_job_and_each_of_its_calls_say_what_they_are_about() -> None:
+    """A question to a person by its words; a sealed call by nothing."""
+    calls = (
+        *(replace(CALL, id=f"call_{n}", tool="pull", arguments={"shop": f"shop-{n}", "day": "monday"}) for n in (1, 2)),
+        replace(CALL, id="call_3", tool="approval", arguments={"title": "Send\nit?", "data": {"a": 1}}),
+        replace(CALL, id="call_4", tool="pay", arguments={"secret": "x"}, sealed="y"),
+    )
+    shown = job_view(Snapshot(JOB, {"text": "do it", "data": {"a": "b"}}, calls=calls), NOW_MS)
+    assert shown["summary"] == "do it"
+    assert [call["summary"] for call in shown["toolCalls"]] == ["shop-1", "shop-2", "Send it?", ""]
+    of_code = replace(JOB, model=replace(JOB.model, runs_code=True))
+    assert job_view(Snapshot(of_code, {"text": "go", "data": {"a": "b"}}), NOW_MS)["summary"] == "b"
+
+
 def test_usage_is_what_the_job_has_used() -> None:
     shown = view()
     assert shown["usage"] == {

@@ -109,7 +109,7 @@ async def test_a_person_reads_the_task_the_words_and_earlier_decisions(requested
     markup = await requested.see(path)
     for text in ("writes wants to run write: path &lt;a&gt;.txt, lines 3", "I will write it.", "do it"):
         assert text in markup
-    assert "writes wants to run write: path" in await requested.see("/console/approvals")
+    assert ">run tool write: path &lt;a&gt;.txt, lines 3</a>" in await requested.see("/console/approvals")
     await requested.done(f"{path}/reject", reason="no")
     await requested.stage.submit("writes", job_id="job_2")
     await requested.stage.run(within_seconds=600)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from baton.sdk.tools.tool import tool
 from baton.server.console.approvals.deciding import Change, changes
-from baton.server.console.approvals.schema_form import FormError, arguments_from, fields_of
+from baton.server.console.approvals.schema_form import FormError, arguments_from, fields_of, schema_shown_by
 
 
 class Speed(StrEnum):
@@ -162,9 +162,30 @@ def test_a_schema_of_a_server_that_is_none_has_no_form(schema: dict[str, Any]) -
     assert fields_of(schema, {}) == ()
 
 
-def test_a_schema_may_allow_everything() -> None:
-    (one, two) = fields_of({"properties": {"a": True, "b": {"type": "string"}}}, {"a": {"x": 1}, "b": "y"})
-    assert (one.kind, two.kind) == ("json", "line")
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("y", "line"),
+        ("one\ntwo", "text"),
+        (5, "line"),
+        (True, "choice"),
+        ({"x": 1}, "group"),
+        (["a", "b"], "lines"),
+        ([1, "a"], "json"),
+        ([], "json"),
+        ({}, "json"),
+        (None, "json"),
+    ],
+)
+@pytest.mark.parametrize("schema", [{"properties": {"a": True}}, {"properties": {"a": {"title": "A"}}}, {}])
+def test_a_value_whose_schema_says_nothing_has_the_field_that_shows_it(
+    schema: dict[str, Any], value: object, kind: str
+) -> None:
+    """Untouched, it stays as it is."""
+    [one] = fields = fields_of(schema, {"a": value})
+    assert one.kind == kind
+    assert arguments_from(fields, {}) == {"a": value}
+    assert fields_of(schema_shown_by({"a": value}), {"a": value})[0].kind == kind
 
 
 def test_a_difference_names_each_value_that_changes() -> None:
