@@ -1,7 +1,8 @@
 """The memory of a process in the modules of its tools.
 
-A new process has the values that module-level names had when the simulation was made; containers, and objects of
-classes of these modules, get their contents back in place. Must not: touch a module that has no tool.
+A new process has the values that module-level names had before the run; containers, and objects of classes of these
+modules, get their contents back in place. Invariant: what the caller has changed between two runs stays. Must not:
+touch a module that has no tool.
 """
 
 import ast
@@ -11,6 +12,7 @@ import itertools
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from baton.sdk.agents.registry import Registry
@@ -43,15 +45,40 @@ class ProcessMemory:
     """The names of some modules, as they are now."""
 
     def __init__(self, namespaces: Namespaces, registry: Registry) -> None:
-        self._names = [(namespace, dict(namespace)) for namespace in namespaces.values()]
-        walk = _Walk(frozenset(namespaces))
-        toolsets = [one for agent in registry.agents if agent.runner for one in agent.runner.toolsets]
-        walk.restores += [_disconnecting(one) for one in toolsets if hasattr(vars(one).get("client"), "new")]
+        self._namespaces, self._registry = namespaces, registry
+        self._left = list[Any]()
+        self._keep()
+
+    def _keep(self) -> None:
+        self._names = [(namespace, dict(namespace)) for namespace in self._namespaces.values()]
+        walk = _Walk(frozenset(self._namespaces))
+        toolsets = [one for agent in self._registry.agents if agent.runner for one in agent.runner.toolsets]
+        disconnecting = [_disconnecting(one) for one in toolsets if hasattr(vars(one).get("client"), "new")]
         for _, names in self._names:
             for name, value in names.items():
                 if not name.startswith("__"):
                     walk.keep(value)
-        self._contents = walk.restores
+        self._contents = [*(_Kept((), tuple, restore) for restore in disconnecting), *walk.kept]
+        self.leave()
+
+    def leave(self) -> None:
+        """Note what the processes of a run have left."""
+        self._left = [dict(namespace) for namespace, _ in self._names]
+        for kept in self._contents:
+            kept.left = kept.read()
+
+    def begin(self) -> None:
+        """Undo what earlier runs have left, before another one; what its caller has changed since is the caller's."""
+        for (namespace, names), left in zip(self._names, self._left, strict=True):
+            for name in [name for name, value in left.items() if namespace.get(name, _Kept) is value]:
+                if name in names:
+                    namespace[name] = names[name]
+                else:
+                    del namespace[name]
+        for kept in self._contents:
+            if _same(kept.read(), kept.left):
+                kept.restore()
+        self._keep()
 
     def restore(self) -> None:
         """Restore the saved values."""
@@ -62,8 +89,8 @@ class ProcessMemory:
             for name, value in names.items():
                 if isinstance(value, itertools.count):  # it cannot be set back, so another one replaces it
                     namespace[name] = names[name] = itertools.count(*_position(value))
-        for restore in self._contents:
-            restore()
+        for kept in self._contents:
+            kept.restore()
 
 
 def _position(number: "itertools.count[Any]") -> tuple[Any, ...]:
@@ -72,26 +99,41 @@ def _position(number: "itertools.count[Any]") -> tuple[Any, ...]:
     return read if isinstance(read, tuple) else (read,)
 
 
+@dataclass(eq=False)
+class _Kept:
+    """Something that is restored in place. `left`: what the last run has left of it, as `read` returns it."""
+
+    left: Any
+    read: Callable[[], Any]
+    restore: _Restore
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two copies of contents have the same objects."""
+    flat = [list(itertools.chain(*each.items())) if isinstance(each, dict) else list(each) for each in (one, other)]
+    return len(flat[0]) == len(flat[1]) and all(left is right for left, right in zip(*flat, strict=True))
+
+
 class _Walk:
     """Traverses values, and saves how each is restored in place."""
 
     def __init__(self, modules: frozenset[str]) -> None:
         self._modules = modules
         self._seen: dict[int, Any] = {}  # kept, so that no other value gets the id
-        self.restores: list[_Restore] = []
+        self.kept: list[_Kept] = []
 
     def keep(self, value: Any) -> None:
         """Save the contents of a value, and their contents in turn."""
         if id(value) in self._seen:
             return
         self._seen[id(value)] = value
-        restore, contents = self._of(value)
-        if restore is not None:
-            self.restores.append(restore)
+        kept, contents = self._of(value)
+        if kept is not None:
+            self.kept.append(kept)
         for one in contents:
             self.keep(one)
 
-    def _of(self, value: Any) -> tuple[_Restore | None, Iterator[Any]]:
+    def _of(self, value: Any) -> tuple[_Kept | None, Iterator[Any]]:
         if isinstance(value, dict):
             return _again(value, value.clear, value.update), iter(list(value.values()))
         if isinstance(value, set):
@@ -100,20 +142,24 @@ class _Walk:
             return _again(value, value.clear, value.extend), iter(list(value))
         return self._of_other(value)
 
-    def _of_other(self, value: Any) -> tuple[_Restore | None, Iterator[Any]]:
+    def _of_other(self, value: Any) -> tuple[_Kept | None, Iterator[Any]]:
         if isinstance(value, _CACHED):
-            return value.cache_clear, iter(())
+            return _Kept((), tuple, value.cache_clear), iter(())
         if isinstance(value, type):
             return self._of_class(value)
         if type(value).__module__ in self._modules and hasattr(value, "__dict__"):
             return None, iter([vars(value)])
         return None, iter(value if isinstance(value, tuple) else ())
 
-    def _of_class(self, found: type) -> tuple[_Restore | None, Iterator[Any]]:
+    def _of_class(self, found: type) -> tuple[_Kept | None, Iterator[Any]]:
         """Return the restorer of a class of one of the modules: its attributes, except for a class's own machinery."""
         if found.__module__ not in self._modules:
             return None, iter(())
-        before = {name: value for name, value in vars(found).items() if not name.startswith("__")}
+
+        def own() -> dict[str, Any]:
+            return {name: value for name, value in vars(found).items() if not name.startswith("__")}
+
+        before = own()
 
         def restore() -> None:
             for name in [name for name in vars(found) if not name.startswith("__") and name not in before]:
@@ -122,7 +168,7 @@ class _Walk:
                 if vars(found).get(name) is not value:
                     setattr(found, name, value)
 
-        return restore, iter(before.values())
+        return _Kept(before, own, restore), iter(before.values())
 
 
 def _disconnecting(toolset: Any) -> _Restore:
@@ -136,12 +182,12 @@ def _disconnecting(toolset: Any) -> _Restore:
     return restore
 
 
-def _again(value: Any, clear: Callable[[], object], fill: Callable[[Any], object]) -> _Restore:
-    """Make the function that restores a container's contents."""
+def _again(value: Any, clear: Callable[[], object], fill: Callable[[Any], object]) -> _Kept:
+    """Keep a container's contents."""
     contents = value.copy()
 
     def restore() -> None:
         clear()
         fill(contents)
 
-    return restore
+    return _Kept(contents, value.copy, restore)

@@ -78,6 +78,7 @@ class Run(Struct):
 
     Attributes:
         point: the end of its process; None: it did not end.
+        agent: the job's agent.
         status: the job's, as the API has it; `result`, `error`, `usage`, `calls` likewise.
         parts: of its stream. model_messages: the input of its model, turn by turn; pydantic-ai's messages.
         virtual_seconds: its duration, in virtual time.
@@ -86,6 +87,7 @@ class Run(Struct):
     """
 
     point: Point | None
+    agent: str
     status: str
     result: Any
     error: dict[str, str] | None

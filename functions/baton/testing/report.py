@@ -65,6 +65,31 @@ def names_of(root: Mapping[str, str], calls: Iterable[str]) -> dict[str, str]:
     return names
 
 
+def together(runs: Sequence[Run], events: Sequence[str], point: Point | None, seconds: float) -> Run:
+    """Make one run of those of all jobs that events have started, by their ids, which follow from the events'."""
+    runs = sorted(runs, key=lambda run: (run.agent, next(iter(run.names))))
+    names = {event: f"EVENT {number}" for number, event in enumerate(events)}
+    for number, run in enumerate(runs):
+        names |= {name: f"{word} {number}" if word.isupper() else word for name, word in run.names.items()}
+    ended = next((run for run in runs if run.status != "completed"), None)
+    first = runs[0] if runs else None
+    return Run(
+        point=point,
+        agent="",
+        status=ended.status if ended else "completed",
+        result=[[run.agent, run.status, run.result] for run in runs],
+        error=ended.error if ended else None,
+        usage={},
+        calls=[call for run in runs for call in run.calls],
+        parts=[part for run in runs for part in run.parts],
+        model_messages=[message for run in runs for message in run.model_messages],
+        virtual_seconds=seconds,
+        attempts=first.attempts if first else [],
+        story=first.story if first else [],
+        names=names,
+    )
+
+
 def comparable(value: Any, names: Mapping[str, str]) -> Any:
     """Remove from a value everything that differs between two worlds."""
     text = json.dumps(value)

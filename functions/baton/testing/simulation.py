@@ -6,7 +6,7 @@ memory and the outside state that `fresh` leaves. Must not: load pytest.
 
 import inspect
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
@@ -14,16 +14,18 @@ from typing import Any
 from baton.sdk.agents.registry import Registry, check_input
 from baton.sdk.agents.runner import run_messages
 from baton.sdk.records.limits import is_number
+from baton.server.api.app_events import AppEventBody
 from baton.settings.settings import Settings
 from baton.store.records.objects import job_place
 from baton.testing.ports import Left
 from baton.testing.process import Point
 from baton.testing.process_memory import ProcessMemory, tool_namespaces
 from baton.testing.records import Decide, Outcomes, Run
-from baton.testing.report import Report, messages_of, names_of
+from baton.testing.report import Report, messages_of, names_of, together
 from baton.testing.world import WORK, Scene, World, points_of
 from baton.worker.payloads import Payloads
 from baton.worker.runtime.job_view import job_view
+from baton_events.ids import job_of_call, root_of
 
 FAULTS = ("duplicates", "reorder", "forgetful_store", "slow_model", "failing_provider")
 _NO_LIMIT = 1 << 62
@@ -78,7 +80,7 @@ class Simulation:
         """
         rest = (_checked(faults), _time("cancel_at", cancel_at), _time("force_at", force_at))
         scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, *rest)
-        with self._played(scene) as world:
+        with self._run(), self._played(scene) as world:
             world.backend.hand_over(self._left, world.ended_seconds)
             return await _outcome(world, None)
 
@@ -98,6 +100,10 @@ class Simulation:
         """Run the job once without a crash, and once for each point at which its process can end; see `run`."""
         rest = (_checked(faults), _time("cancel_at", cancel_at), _time("force_at", force_at))
         scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, *rest)
+        with self._run():
+            return await self._crashed(scene)
+
+    async def _crashed(self, scene: Scene) -> Report:
         with self._played(scene) as world:
             reached, usual = world.points, await _outcome(world, None)
         with self._played(scene) as world:
@@ -108,6 +114,65 @@ class Simulation:
                 runs.append(await _outcome(world, point))
         return Report(points, usual, other, runs)
 
+    async def emit(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        key: str = "",
+        once_for: str | None = None,
+        again: Sequence[tuple[float, Any]] = (),
+        decide: Decide | None = None,
+        outcomes: Outcomes | None = None,
+        faults: Collection[str] = (),
+    ) -> list[Run]:
+        """Emit an event, and run all jobs that it starts to their ends; later runs see what they leave.
+
+        Args:
+            name: the event's name.
+            data: its data.
+            key: its key.
+            once_for: of events with this text one counts, within a day.
+            again: further such events, each with its seconds after the first one and its data: for batches, `debounce`
+                and `once_for`.
+            decide: as of `run`.
+            outcomes: as of `run`.
+            faults: as of `run`.
+
+        Returns:
+            The runs of agents and workflows; that of a function with `@on` only where it has not completed.
+
+        Raises:
+            ApiError: the event is refused, as by the API.
+            RuntimeError: as of `run`.
+        """
+        scene = _scene_of(name, data, key, once_for, again, decide, outcomes, faults)
+        with self._run(), self._played(scene) as world:
+            world.backend.hand_over(self._left, world.ended_seconds)
+            functions = {handler.name for handler in self._registry.handlers if handler.function}
+            runs = await _outcomes(world, None)
+            return [run for run in runs if run.agent not in functions or run.status != "completed"]
+
+    async def crash_everywhere_of(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        key: str = "",
+        once_for: str | None = None,
+        again: Sequence[tuple[float, Any]] = (),
+        decide: Decide | None = None,
+        outcomes: Outcomes | None = None,
+        faults: Collection[str] = (),
+    ) -> Report:
+        """Play the event once without a crash, and once for each point at which its process can end; see `emit`.
+
+        A run of the report is that of all its jobs together.
+        """
+        scene = _scene_of(name, data, key, once_for, again, decide, outcomes, faults)
+        with self._run():
+            return await self._crashed(scene)
+
     @staticmethod
     def effect(key: str) -> None:
         """Record a tool's effect outside under this key; outside of a run this does nothing."""
@@ -116,16 +181,26 @@ class Simulation:
             work.world.effect(work.attempt, key)
 
     @contextmanager
-    def _played(self, scene: Scene, point: Point | None = None) -> Iterator[World]:
-        check_input(self._registry, scene.agent, scene.input_data)
+    def _run(self) -> Iterator[None]:
+        """Leave alone what the caller has changed since the last run."""
         with _ONE_AT_A_TIME:
-            self._memory.restore()
-            if self._fresh is not None and inspect.iscoroutine(left := self._fresh()):
-                left.close()
-                raise TypeError(f"fresh={self._fresh!r} was not run, since it is asynchronous: give a plain function")
-            world = World(self._registry, self._memory, self._namespaces, scene, self._seed, self._left, point)
-            with world.played():
-                yield world
+            self._memory.begin()
+            try:
+                yield
+            finally:
+                self._memory.leave()
+
+    @contextmanager
+    def _played(self, scene: Scene, point: Point | None = None) -> Iterator[World]:
+        if not scene.events:
+            check_input(self._registry, scene.agent, scene.input_data)
+        self._memory.restore()
+        if self._fresh is not None and inspect.iscoroutine(left := self._fresh()):
+            left.close()
+            raise TypeError(f"fresh={self._fresh!r} was not run, since it is asynchronous: give a plain function")
+        world = World(self._registry, self._memory, self._namespaces, scene, self._seed, self._left, point)
+        with world.played():
+            yield world
 
 
 def _time(name: str, seconds: float | None) -> float | None:
@@ -141,29 +216,57 @@ def _checked(faults: Collection[str]) -> frozenset[str]:
     return frozenset(faults)
 
 
+def _scene_of(
+    name: str,
+    data: Any,
+    key: str,
+    once_for: str | None,
+    again: Sequence[tuple[float, Any]],
+    decide: Decide | None,
+    outcomes: Outcomes | None,
+    faults: Collection[str],
+) -> Scene:
+    times = [(0.0, data), *((_time("again", seconds) or 0.0, other) for seconds, other in again)]
+    bodies = tuple((at, AppEventBody(name=name, data=one, key=key, onceFor=once_for)) for at, one in times)
+    return Scene("", "", {}, None, decide, outcomes, _checked(faults), events=bodies)
+
+
 async def _outcome(world: World, point: Point | None) -> Run:
-    snapshot = await world.backend.reader.job(world.job_id)
+    runs = await _outcomes(world, point)
+    return together(runs, world.events, point, world.ended_seconds) if world.scene.events else runs[0]
+
+
+async def _outcomes(world: World, point: Point | None) -> list[Run]:
+    """Return the runs of the world's own jobs, in the order in which they were started."""
+    jobs = (await world.backend.reader.jobs(world.own_jobs())).values()
+    names = [one.job.id for one in sorted(jobs, key=lambda one: (one.job.created_at_ms, one.job.agent))]
+    return [await _outcome_of(world, name, point) for name in names]
+
+
+async def _outcome_of(world: World, job_id: str, point: Point | None) -> Run:
+    snapshot = await world.backend.reader.job(job_id)
     assert snapshot is not None, "the job was submitted"
     results = await Payloads(world.backend.objects, Settings()).for_people(snapshot.results)
     view = job_view(snapshot, world.now_ms(), most_bytes=_NO_LIMIT)
-    transcript = await world.backend.reader.transcript(world.job_id)
+    transcript = await world.backend.reader.transcript(job_id)
     job = snapshot.job
     runner = world.registry.agent(job.agent).runner
     messages = run_messages(runner, job.first_turn, transcript, results)
     return Run(
         point=point,
+        agent=job.agent,
         status=str(view["status"]),
         result=view["result"],
         error=view["error"],
         usage=view["usage"],
         calls=view["toolCalls"],
-        parts=[json.loads(part) for part in (await world.backend.reader.parts(world.job_id, 0)).parts],
+        parts=[json.loads(part) for part in (await world.backend.reader.parts(job_id, 0)).parts],
         model_messages=messages if messages is not None else messages_of(transcript, results),
         virtual_seconds=world.ended_seconds or world.loop.seconds,
         attempts=world.attempts,
         story=world.story,
         names=names_of(
             {job.id: "JOB", job.session_id: "SESSION", job_place(job.tenant, job.id): "PLACE"},
-            (attempt.call for attempt in world.attempts),
+            (call for attempt in world.attempts if root_of(job_of_call(call := attempt.call)) == job.id),
         ),
     )

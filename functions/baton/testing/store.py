@@ -48,6 +48,7 @@ class SimulatedRedis(InProcessRedis):
         super().__init__(world.clock.now_ms)
         self._world = world
         self._versions: list[Version] = []
+        self._earlier = set[str]()
         self._forgets_at = world.dice.whole(3, 12, _WHEN) if _FORGETS in world.faults else 0
 
     def run(self, *command: str | int) -> Any:
@@ -69,10 +70,19 @@ class SimulatedRedis(InProcessRedis):
         self.data.go_back(version, self._tag())
         self._world.record("the store forgets its last writes")
 
+    def go_back(self, version: Version) -> None:
+        """Take what earlier worlds have left."""
+        super().go_back(version)
+        self._earlier = set(self._trees())
+
     def jobs(self) -> list[str]:
-        """Return the job of the world, and those below it."""
-        fields: list[str] = self.run("HKEYS", keys.state_key(self._world.job_id))
+        """Return the jobs of the world, and those below them."""
+        fields = [field for key in self._trees() if key not in self._earlier for field in self.run("HKEYS", key)]
         return sorted(field.removeprefix("job:") for field in fields if field.startswith("job:"))
+
+    def _trees(self) -> list[str]:
+        begin, _, end = keys.state_key("*").partition("*")
+        return [key for key in self.data.values if key.startswith(begin) and key.endswith(end)]
 
     def _tag(self) -> str:
         return keys.state_key(self._world.job_id).removesuffix("state")

@@ -17,6 +17,7 @@ from msgspec import Struct
 from baton.sdk.agents.registry import Registry
 from baton.sdk.records.limits import MOST_SECONDS
 from baton.sdk.records.own_threads import OwnThreads
+from baton.server.api.app_events import AppEventBody, accept_event
 from baton.server.api.jobs.submission import SubmitBody, new_job
 from baton.server.app import webhook_apps
 from baton.settings.settings import Settings
@@ -31,7 +32,7 @@ from baton.testing.virtual_clock import VirtualClock
 from baton.testing.virtual_loop import Crashed
 from baton.testing.virtual_thread import in_virtual_thread
 from baton_events.emitter import message_to
-from baton_events.ids import random_job_id
+from baton_events.ids import event_job_id, is_child, random_job_id
 from baton_events.schema import SWEEP_ENDPOINT
 
 TENANT = "simulation"
@@ -50,6 +51,7 @@ class Scene(Struct, frozen=True):
     """A scene to play: a task for an agent, the people who answer, the faults, and when somebody cancels the job.
 
     `cancel_at`, `force_at`: seconds after its submission; None: nobody does. `force_at`: without a time to clean up.
+    `events`: instead of a task, each with its second.
     """
 
     agent: str
@@ -61,6 +63,7 @@ class Scene(Struct, frozen=True):
     faults: frozenset[str] = frozenset()
     cancel_at: float | None = None
     force_at: float | None = None
+    events: tuple[tuple[float, AppEventBody], ...] = ()
 
 
 class Work(Struct, frozen=True):
@@ -95,6 +98,7 @@ class World:
         self.story: list[tuple[float, str]] = []
         self.failed_turns = set[tuple[str, int]]()
         self.job_id, self.ended_seconds = "", 0.0
+        self.events, self._ended, self._began_ms = list[str](), set[str](), left.epoch_ms
         self._raised: BaseException | None = None
         self._at_work: dict[int, tuple[Process, Attempt, list[int]]] = {}
         self._process: Process | None = None
@@ -121,7 +125,10 @@ class World:
             self.loop.shut_down()
 
     def _play(self) -> None:
-        self._later(0.0, lambda: self._start(self._submit()))
+        if not self.scene.events:
+            self._later(0.0, lambda: self._start(self._submit()))
+        for seconds, body in self.scene.events:
+            self._later(seconds, lambda body=body: self._start(self._emit(body)))
         for seconds, force in ((self.scene.cancel_at, False), (self.scene.force_at, True)):
             if seconds is not None:
                 self._later(seconds, partial(self._cancel_later, force=force))
@@ -142,6 +149,15 @@ class World:
         job = new_job(body, self.registry, **names, now_ms=self.now_ms())
         self.job_id = job.id
         await self._api.commands.submit(job, body.task)
+
+    async def _emit(self, body: AppEventBody) -> None:
+        # Each world's events have the same ids, and so have the calls that they are arguments of.
+        key = "" if body.once_for else f"{self._began_ms} {len(self.events)}"
+        event = await accept_event(self._api, body, TENANT, key)
+        self.events.append(event.id)
+        if not self.job_id:  # it is the one that a store forgets
+            handlers = self.registry.handlers.of(body.name)
+            self.job_id = next((event_job_id(event.id, handler.name) for handler in handlers), "")
 
     def _cancel_later(self, *, force: bool) -> None:
         self._start(self._cancel(force=force))
@@ -256,10 +272,24 @@ class World:
             snapshot = await self.backend.reader.job(name)
             if snapshot is not None:
                 await self._people.decide(snapshot)
-        own = (await self.backend.reader.jobs([self.job_id])).get(self.job_id)
-        if own is not None and own.job.ended and not self.ended_seconds:
+        names = self.own_jobs()
+        jobs = await self.backend.reader.jobs(names)
+        for name, one in jobs.items():
+            if one.job.ended and name not in self._ended:
+                self._ended.add(name)
+                self.record(f"the job{f' of {one.job.agent}' if self.scene.events else ''} ends: {one.job.status}")
+        is_over = all(name in self._ended for name in names)
+        if is_over and not self.ended_seconds:
             self.ended_seconds = self.loop.seconds
-            self.record(f"the job ends: {own.job.status}")
+        elif not is_over and self.ended_seconds:  # an event has started another one: sweeps are needed again
+            self.ended_seconds = 0.0
+            self._later(_HOUR, self._sweep_hourly)
+
+    def own_jobs(self) -> list[str]:
+        """Return the job that is played, or those that its events have started, as far as they are there."""
+        return (
+            [name for name in self.backend.redis.jobs() if not is_child(name)] if self.scene.events else [self.job_id]
+        )
 
     def _give_up(self) -> None:
         if not self.ended_seconds:

@@ -23,6 +23,7 @@ from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.store.records.app_events import MISFIT, EventRecord
 from baton.store.records.jobs import Snapshot
 from baton.worker.commands.once import ONCE_SECONDS, OnceFor, event_of
+from baton.worker.container import Container
 from baton.worker.runtime.app_events import keep_event, misfits, stored_size
 from baton.worker.runtime.batches import Batches, note_of_batch
 from baton.worker.runtime.job_view import job_view
@@ -48,46 +49,50 @@ class AppEventBody(BaseModel):
 async def post_app_event(context: Context, request: Request) -> Response:
     """Answer `POST /api/events` with 202 `{"id", "handlers", "waiters"}`: how many take the event."""
     principal = await context.keys.authenticate(request)
-    body = parsed(AppEventBody, await limited_body(request))
-    key, ports = idempotency_key_of(request), context.container.ports
-    handlers = context.container.registry.handlers.of(body.name)
-    event = _made(context, body, await _id_of(context, body, principal.tenant, key), principal.tenant)
-    _refuse_misfits(handlers, event.data)
-    quota = context.container.commands.quota
-    if await context.container.ports.app_events.find(event.id) is None:
+    body, ports = parsed(AppEventBody, await limited_body(request)), context.container.ports
+    event = await accept_event(context.container, body, principal.tenant, idempotency_key_of(request))
+    name = awaited_name(event.tenant, event.name, event.key)
+    waiters = await ports.app_events.count_waiting(name, ports.clock.now_ms())
+    handlers = len(context.container.registry.handlers.of(body.name))
+    return JSONResponse({"id": event.id, "handlers": handlers, "waiters": waiters}, 202)
+
+
+async def accept_event(container: Container, body: AppEventBody, tenant: str, key: str = "") -> AppEvent:
+    """Record an event and publish it; return it, or the one of the same key. Raises ApiError: it is refused."""
+    records, quota, handlers = container.ports.app_events, container.commands.quota, container.registry.handlers
+    taking = handlers.of(body.name)
+    event = _made(container, body, await _id_of(container, body, tenant, key), tenant)
+    _refuse_misfits(taking, event.data)
+    if await records.find(event.id) is None:
         await quota.check(event.tenant, stored_size(encode_event(event)))
-    record = await keep_event(
-        context.container.ports.app_events, quota, event, tuple(handler.name for handler in handlers)
-    )
+    record = await keep_event(records, quota, event, tuple(handler.name for handler in taking))
     first = parse_app_event(record.event.encode())
-    names_of = context.container.sealing.names_of
+    names_of = container.sealing.names_of
     whose = names_of(subject_digest(event.tenant, body.subject_id)) if body.subject_id else [""]
     same = (first.name, first.key, first.data) == (event.name, event.key, event.data)
     if key and not (same and (first.subject or "") in whose):
         raise ApiError(422, f"another body was sent under Idempotency-Key {key!r} before: use a new key")
-    await context.container.emitter.send(first)
-    name = awaited_name(event.tenant, event.name, event.key)
-    waiters = await context.container.ports.app_events.count_waiting(name, ports.clock.now_ms())
-    return JSONResponse({"id": event.id, "handlers": len(handlers), "waiters": waiters}, 202)
+    await container.emitter.send(first)
+    return first
 
 
-async def _id_of(context: Context, body: AppEventBody, tenant: str, key: str) -> str:
+async def _id_of(container: Container, body: AppEventBody, tenant: str, key: str) -> str:
     """Return the event's id: a random one, unless a key says which event it is."""
     if body.once_for is None:
-        return app_event_id(tenant, key) if key else f"evt_{context.container.ports.randomness.token()}"
+        return app_event_id(tenant, key) if key else f"evt_{container.ports.randomness.token()}"
     if key:
         detail = "onceFor decides which event this is, and cannot go with Idempotency-Key: leave one of them out"
         raise ApiError(422, detail, [("onceFor", detail)])
-    names = [handler.name for handler in context.container.registry.handlers.of(body.name)]
-    once, now_ms = OnceFor(body.once_for, body.once_for_seconds), context.container.ports.clock.now_ms()
+    names = [handler.name for handler in container.registry.handlers.of(body.name)]
+    once, now_ms = OnceFor(body.once_for, body.once_for_seconds), container.ports.clock.now_ms()
     return await event_of(
-        context.container.ports.app_events, context.container.commands.submit, (tenant, body.name), names, once, now_ms
+        container.ports.app_events, container.commands.submit, (tenant, body.name), names, once, now_ms
     )
 
 
-def _made(context: Context, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
-    data, now_ms = context.container.secrets.hide_in(body.data), context.container.ports.clock.now_ms()
-    of_whom = {"tenant": tenant, "subject": subject_of(context.container.sealing, tenant, body.subject_id)}
+def _made(container: Container, body: AppEventBody, event_id: str, tenant: str) -> AppEvent:
+    data, now_ms = container.secrets.hide_in(body.data), container.ports.clock.now_ms()
+    of_whom = {"tenant": tenant, "subject": subject_of(container.sealing, tenant, body.subject_id)}
     try:
         return app_event(body.name, data, body.key, event_id=event_id, now_ms=now_ms, **of_whom)
     except AppEventError as error:
