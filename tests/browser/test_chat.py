@@ -240,3 +240,49 @@ def test_the_page_fits_and_breaks_no_rule(chromium: Browser, stack: BrowserStack
     # Of a chat that is new the API says that it knows no such session, which the browser tells its console.
     assert [line for line in shown if "404" not in line] == []
     context.close()
+
+
+MARKDOWN = """# Title
+
+One **bold** *word* and `code`, [a link](https://x.example/a?b=c), [no link](javascript:alert(1)).
+
+1. one
+2. two
+   - inner
+
+| a | b |
+| - | - |
+| 1 | <b>2</b> |
+
+```
+<script>fetch("/evil")</script>
+```
+
+![picture](https://evil.example/p.png) <img src=x onerror=alert(1)>
+
+<script>alert(1)</script>
+"""
+
+
+def test_an_answer_in_markdown_is_elements_and_nothing_of_it_is_markup(page: Page) -> None:
+    """Links lead to the web alone, and pictures of others are not asked for."""
+    asked = list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/chat")
+    markup = page.evaluate(
+        """async (text) => {
+          const { markdown } = await import("/chat/markdown.js");
+          const box = document.createElement("div");
+          box.append(...markdown(text));
+          document.body.append(box);
+          return box.innerHTML;
+        }""",
+        MARKDOWN,
+    )
+    for part in ("<h3>Title</h3>", "<strong>bold</strong>", "<em>word</em>", "<code>code</code>", "<th>a</th>"):
+        assert part in markup
+    assert '<a href="https://x.example/a?b=c" rel="noreferrer noopener">a link</a>' in markup
+    assert re.search(r"<ol><li>.*one.*<ul><li>.*inner", markup, re.DOTALL)
+    assert not re.search(r"<(script|img|b)\b|javascript:", markup)
+    assert "&lt;script&gt;" in markup
+    assert not [url for url in asked if "evil" in url]

@@ -20,7 +20,7 @@ def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page:
     job = start_job(page, "harbour", "Write to the keeper")
     expect(page.locator("#timeline")).to_contain_text("measure")
     expect(page.locator("#timeline")).to_contain_text("100% step 2")
-    page.get_by_role("link", name="Decide").click()
+    page.get_by_role("link", name="Edit or comment").click()
     expect(page.locator("main")).to_contain_text("harbour wants to run send_letter: to the keeper, pages 2")
     assert page.evaluate(PAGE_FAULTS) == []
     page.get_by_label("Comment").fill("shorter, please")
@@ -39,7 +39,7 @@ def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page:
     expect(page.get_by_role("status")).to_have_text("Approved.")
     page.goto(job)
     expect(page.locator("#head .pill")).to_have_text("completed")
-    expect(page.locator("#head")).to_contain_text("The letter is under way.")
+    expect(page.locator("#facts")).to_contain_text("The letter is under way.")
     expect(page.locator("#timeline")).to_contain_text("1 pages to the harbour master")
     assert page.evaluate(PAGE_FAULTS) == []
 
@@ -86,7 +86,7 @@ def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: Brow
     expect(page.get_by_role("status")).to_contain_text("was sent again")
     page.goto(job)
     expect(page.locator("#head .pill")).to_have_text("completed")
-    expect(page.locator("#head")).to_contain_text("All is well at the lighthouse.")
+    expect(page.locator("#facts")).to_contain_text("All is well at the lighthouse.")
     page.goto(dead)
     expect(page.locator("main")).to_contain_text("Applied already.")
 
@@ -95,7 +95,7 @@ def test_a_button_that_had_the_focus_hands_it_to_no_other(page: Page, stack: Bro
     """A job ends while somebody is about to cancel it, or to name the person whose data it is."""
     job_id = stack.submit("harbour", "Write to the keeper", subjectId="anna")
     page.goto(f"/console/jobs/{job_id}")
-    page.get_by_role("link", name="Decide").wait_for()
+    page.get_by_role("link", name="Edit or comment").wait_for()
     page.get_by_text("Erase the person").click()
     page.get_by_label("Their subjectId").fill("anna")
     page.get_by_role("button", name="Cancel job").focus()
@@ -155,7 +155,7 @@ def test_a_list_that_is_not_kept_up_to_date_says_so(page: Page, context: Browser
 def test_a_watched_job_survives_a_restart_of_the_app(page: Page, stack: BrowserStack) -> None:
     """The page goes on by itself where it was, without loading anew and without a line twice."""
     job = start_job(page, "harbour", "Watch me")
-    expect(page.get_by_role("link", name="Decide")).to_be_visible()
+    expect(page.get_by_role("link", name="Edit or comment")).to_be_visible()
     lines = page.locator("#timeline li").count()
     stack.wait_until_back("app", stack.kill("app"))
     stack.approve_all(job.rpartition("/")[2])

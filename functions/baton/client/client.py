@@ -134,7 +134,7 @@ class BatonClient:
     create_schedule = blocking(EventCalls.create_schedule)
     schedules = blocking(EventCalls.schedules)
     schedule = blocking(EventCalls.schedule)
-    pause_schedule = blocking(EventCalls.pause_schedule)
+    change_schedule = blocking(EventCalls.change_schedule)
     delete_schedule = blocking(EventCalls.delete_schedule)
 
     chat = iterating(SessionCalls.chat)

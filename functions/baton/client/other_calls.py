@@ -101,9 +101,12 @@ class EventCalls(Calls):
         """Return a schedule, with its next run and its last jobs."""
         return await self._get(f"{_SCHEDULES}/{id_of(schedule_id)}", Schedule)
 
-    async def pause_schedule(self, schedule: Schedule | str, *, paused: bool = True) -> Schedule:
-        """Pause a schedule, or resume it with `paused=False`."""
-        call = Call("PATCH", f"{_SCHEDULES}/{id_of(schedule)}", {"paused": paused}, repeatable=True)
+    async def change_schedule(
+        self, schedule: Schedule | str, *, paused: bool | None = None, run_now: bool = False
+    ) -> Schedule:
+        """Pause a schedule, or resume it; `run_now`: start its job now, which is the first of `last_jobs`."""
+        body = {"paused": paused, "runNow": run_now or None}
+        call = Call("PATCH", f"{_SCHEDULES}/{id_of(schedule)}", body, repeatable=not run_now)
         return await self._requests.fetch_record(call, Schedule)
 
     async def delete_schedule(self, schedule: Schedule | str) -> None:

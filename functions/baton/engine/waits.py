@@ -5,6 +5,7 @@ taken in yet. Secrets in arguments are not shown. Must not: decide anything.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -236,6 +237,8 @@ _WHAT = {
     ItemKind.NOTIFY: "its end to be sent out",
     ItemKind.RELEASE: "its workspace to be released",
 }
+# What code that runs has not: it takes no turns.
+_TURN = r"( of turn|'s turn| in turn| for turn) [0-9]+"
 A_SLOT = "a free slot, and its turn in its session"
 STOPPED = "an operator to start the admission, which is stopped"
 
@@ -251,6 +254,7 @@ def status_and_wait(
     if job.ended:
         return job.status, None
     status, waits_for = _status_and_wait(job, items, slot_state, now_ms, stopped=stopped)
+    waits_for = re.sub(_TURN, "", waits_for).replace("the model", "its code") if job.model.runs_code else waits_for
     if job.cancelling is None:
         return status, waits_for
     by = f" by {job.cancelling.sender}" if job.cancelling.sender else ""

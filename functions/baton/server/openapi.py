@@ -35,7 +35,7 @@ from baton.server.api.jobs.scores import ScoreBody
 from baton.server.api.jobs.signals import EventBody
 from baton.server.api.jobs.submission import SubmitBody
 from baton.server.api.route import ApiRoute
-from baton.server.api.schedules import PauseBody, ScheduleBody
+from baton.server.api.schedules import ScheduleBody, ScheduleChange
 from baton.server.api.sessions.chat import ChatBody
 from baton.server.api.sessions.sessions import SessionQuery
 from baton.server.api.stream import StreamTokenBody
@@ -83,7 +83,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"POST {_SCHEDULES}": Described(ScheduleBody, "Schedule", (201,)),
     f"GET {_SCHEDULES}": Described(answer="Schedules"),
     f"GET {_SCHEDULES}/{{schedule_id}}": Described(answer="Schedule"),
-    f"PATCH {_SCHEDULES}/{{schedule_id}}": Described(PauseBody, "Schedule"),
+    f"PATCH {_SCHEDULES}/{{schedule_id}}": Described(ScheduleChange, "Schedule"),
     f"DELETE {_SCHEDULES}/{{schedule_id}}": Described(statuses=(204,)),
     f"POST {_CHECKPOINT}": Described(ApprovalBody, "Checkpoint", body_needed=False),
     f"DELETE {_CHECKPOINT}": Described(RejectionBody, "Checkpoint", body_needed=False),

@@ -26,7 +26,7 @@ from baton.server.api.jobs.recording import show_recording, show_result
 from baton.server.api.jobs.scores import post_score
 from baton.server.api.jobs.signals import KeptQuota, complete_operation, post_event, show_operation
 from baton.server.api.route import ApiRoute
-from baton.server.api.schedules import create_schedule, delete_schedule, pause_schedule, read_schedule, show_schedules
+from baton.server.api.schedules import change_schedule, create_schedule, delete_schedule, read_schedule, show_schedules
 from baton.server.api.sessions.chat import resume_chat, send_chat
 from baton.server.api.sessions.files import show_file
 from baton.server.api.sessions.sessions import cancel_session, delete_session, forget_memory, show_session
@@ -134,7 +134,7 @@ def _of_schedules(context: Context) -> list[ApiRoute]:
         ApiRoute("POST", path, "client", to(create_schedule), makes, SCHEDULE_BYTES),
         ApiRoute("GET", path, "client", to(show_schedules), "schedules, by id"),
         ApiRoute("GET", one, "client", to(read_schedule), "a schedule, with its next run and its last jobs"),
-        ApiRoute("PATCH", one, "client", to(pause_schedule), "pause or resume it"),
+        ApiRoute("PATCH", one, "client", to(change_schedule), "pause or resume it, or start its job now"),
         ApiRoute("DELETE", one, "client", to(delete_schedule), "delete it; jobs that it started continue"),
     ]
 

@@ -447,10 +447,6 @@ export interface components {
             /** @default false */
             edit?: boolean;
         };
-        /** @description Pauses or resumes a schedule. */
-        PauseBody: {
-            paused: boolean;
-        };
         /** @description Rejects, as a rule with a reason, which the model reads; `digest` as for an approval. */
         RejectionBody: {
             /** @default  */
@@ -477,6 +473,13 @@ export interface components {
             cron: string;
             /** @default UTC */
             timeZone?: string;
+        };
+        /** @description Pauses or resumes a schedule, or starts its job now, whether it is paused or not. */
+        ScheduleChange: {
+            /** @default null */
+            paused?: boolean | null;
+            /** @default false */
+            runNow?: boolean;
         };
         /** @description A score. */
         ScoreBody: {
@@ -566,9 +569,9 @@ export type EditsBody = components['schemas']['EditsBody'];
 export type EventBody = components['schemas']['EventBody'];
 export type ForkBody = components['schemas']['ForkBody'];
 export type LinkBody = components['schemas']['LinkBody'];
-export type PauseBody = components['schemas']['PauseBody'];
 export type RejectionBody = components['schemas']['RejectionBody'];
 export type ScheduleBody = components['schemas']['ScheduleBody'];
+export type ScheduleChange = components['schemas']['ScheduleChange'];
 export type ScoreBody = components['schemas']['ScoreBody'];
 export type StreamTokenBody = components['schemas']['StreamTokenBody'];
 export type SubmitBody = components['schemas']['SubmitBody'];

@@ -228,9 +228,9 @@ export class BatonClient extends PageClient {
     return this.#read(`${SCHEDULES}/${idOf(id)}`);
   }
 
-  /** Pause a schedule, or with false let it go on. */
-  pauseSchedule(schedule: Id, paused = true): Promise<Schedule> {
-    return this.request("PATCH", `${SCHEDULES}/${idOf(schedule)}`, { body: { paused }, repeatable: true });
+  /** Pause a schedule, let it go on, or start its job now, which is the first of `lastJobs`. */
+  changeSchedule(schedule: Id, change: { paused?: boolean; runNow?: boolean }): Promise<Schedule> {
+    return this.request("PATCH", `${SCHEDULES}/${idOf(schedule)}`, { body: change, repeatable: !change.runNow });
   }
 
   /** Delete a schedule; jobs that it has started continue. */

@@ -31,6 +31,7 @@ from baton.worker.container import Ports
 from baton.worker.wiring import real_ports
 from baton.worker.wiring import resealing as real_resealing
 from baton_events.errors import BatonError, PublishError, SettingsError, StoreError
+from baton_local.cli.deployment import DEFAULT_FOLDER
 from baton_local.cli.place import Place, put_line, with_place
 from baton_local.dev.data_folder import DEV_FILE_NAME
 from baton_local.dev.secrets_file import (
@@ -115,15 +116,16 @@ _STATUS_DONE = 200
 def store_settings(data: Path | None) -> Settings | None:
     """Return settings that reach the store: of this folder's running stack, or of the environment; None: none do.
 
-    Raises StackError: the environment's settings are wrong.
+    Without either it is the stack that runs in the default folder. Raises StackError: the settings are wrong.
     """
     if data is None:
         try:
             settings = settings_from_environment()
         except SettingsError as error:
             raise StackError(str(error)) from error
-        return settings if settings.resp_url or (settings.redis_url and settings.redis_token) else None
-    path = data / DEV_FILE_NAME
+        if settings.resp_url or (settings.redis_url and settings.redis_token):
+            return settings
+    path = (data or DEFAULT_FOLDER) / DEV_FILE_NAME
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
         if described.get("store_url"):
@@ -199,7 +201,7 @@ _data = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="The local stack of this folder. Without it: the deployment whose store the environment names.",
+    help="The local stack of this folder. Without it: the environment's store, else a running `baton dev`.",
 )
 
 

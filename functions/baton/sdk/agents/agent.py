@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from baton.sdk.agents.history import HistoryPolicy, KeepAll
@@ -26,7 +26,7 @@ from baton.sdk.planning.step import Step, checked_plan
 from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.records.limits import MOST, CodeMode, Limits, code_mode_of, is_whole
 from baton.sdk.tools.running_workflow import RUNNING
-from baton.sdk.tools.tool import Tool, ToolSource
+from baton.sdk.tools.tool import NO_FUNCTION, Tool, ToolSource
 from baton_events.app_event import name_fault
 from baton_events.values.durations import Given, plain_seconds
 
@@ -57,7 +57,8 @@ def no_tool(value: object) -> str:
     if isinstance(value, CodeAgent):
         start = f"return ctx.start({value.name!r}, '', data)"
         return f"workflow {value.name!r} is not a tool; write one that starts it, whose ctx is a ToolContext: {start}"
-    return f"{value!r} is not a tool; decorate the function with @tool"
+    way_out = "decorate the function with @tool" if isinstance(value, FunctionType) else f"{NO_FUNCTION}, with @tool"
+    return f"{value!r} is not a tool; {way_out}"
 
 
 ModelChoice = Model | LibraryModel | str | Sequence[Model | LibraryModel | str] | None

@@ -22,7 +22,7 @@ from baton.sdk.planning.step import Step
 from baton.sdk.records.limits import Limits, is_number, is_whole
 from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.context import ToolContext
-from baton.sdk.tools.tool import TOOL_NAME, Tool, tool
+from baton.sdk.tools.tool import NO_FUNCTION, TOOL_NAME, Tool, tool
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.app_event import LONGEST_DELAY_SECONDS, name_fault, topic_suffix
 from baton_events.ids import BATCH_PREFIX, digest, key_digest
@@ -336,7 +336,7 @@ def _refuse_batch(name: str, batch: Any, *, key_order: bool, debounce_seconds: f
 
 def _refuse_unfit(name: str, function: Any, schema: Any) -> None:
     if not inspect.isfunction(function) or not TOOL_NAME.fullmatch(function.__name__):
-        raise TypeError(f"@on({name!r}) needs a function with a name, got {function!r}")
+        raise TypeError(f"@on({name!r}) needs a function with a name, got {function!r}: {NO_FUNCTION}")
     try:
         inspect.signature(function).bind(None, None)
     except TypeError as error:

@@ -224,6 +224,10 @@ def _made(function: Callable[..., Any], names_in_scope: Mapping[str, Any], optio
     return Tool(**vars(options) | made)
 
 
+# Which name, arguments and options another callable has, nobody has written down.
+NO_FUNCTION = "write a function that calls a method, a partial or a callable object"
+
+
 @lru_cache(1024)
 def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function)
@@ -239,7 +243,9 @@ def _names_in_scope_of_caller() -> Mapping[str, Any]:
 def _name_of(function: object, name: str | None) -> str:
     """Return the tool's name; refuse a non-function, and a generator, which has no single result."""
     if not inspect.isfunction(function):
-        raise TypeError(f"@tool needs a function, got {function!r}; options are named, as in @tool(name='search')")
+        raise TypeError(
+            f"@tool needs a function, got {function!r}: {NO_FUNCTION}; options are named, as in @tool(name='search')"
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"tool {function.__qualname__}: a generator has no one result; return a list instead of yielding"

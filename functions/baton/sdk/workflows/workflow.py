@@ -23,7 +23,7 @@ from baton.sdk.tools.builtin.job_tools import sleep
 from baton.sdk.tools.pending import ChildTask, Pending
 from baton.sdk.tools.return_type import ResultSchema
 from baton.sdk.tools.running_workflow import RUNNING, bound
-from baton.sdk.tools.tool import TOOL_NAME, Tool, tool
+from baton.sdk.tools.tool import NO_FUNCTION, TOOL_NAME, Tool, tool
 from baton.sdk.workflows.code_run import CodeRun
 from baton.sdk.workflows.input import Input
 from baton.sdk.workflows.refused import faults_of
@@ -43,7 +43,9 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         if not inspect.iscoroutinefunction(function) or not isinstance(function, FunctionType):
             if inspect.isasyncgenfunction(function):
                 raise TypeError(f"@workflow needs an async def without yield: {function!r} has one; return a list")
-            raise TypeError(f"@workflow needs an async def, got {function!r}; options are named: @workflow(name='…')")
+            raise TypeError(
+                f"@workflow needs an async def, got {function!r}: {NO_FUNCTION}; options are named: @workflow(name='…')"
+            )
         self.function: Any = function
         self.name = function.__name__ if name is None else name
         self.__name__, self.__doc__ = function.__name__, function.__doc__

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -21,7 +22,7 @@ from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job, subject_of
 from baton.server.api.problem import ApiError, limited_body, parsed
-from baton.worker.commands.schedule import coded_prefix, put_schedule, schedule_bytes
+from baton.worker.commands.schedule import at_time, coded_prefix, put_schedule, schedule_bytes
 from baton.worker.container import Container
 from baton_events.errors import BatonError, MalformedEventError, QueueRefusedError
 from baton_events.ids import SCHEDULE_PREFIX, named_schedule_id, scheduled_job_id
@@ -53,12 +54,13 @@ class ScheduleBody(JobBody):
         return name
 
 
-class PauseBody(BaseModel):
-    """Pauses or resumes a schedule."""
+class ScheduleChange(BaseModel):
+    """Pauses or resumes a schedule, or starts its job now, whether it is paused or not."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
-    paused: Annotated[bool, Field(strict=True)]
+    paused: Annotated[bool, Field(strict=True)] | None = None
+    run_now: Annotated[bool, Field(strict=True)] = False
 
 
 def recurrence_in(schedule: QueueSchedule, sealing: Sealing) -> Recurrence | None:
@@ -219,13 +221,26 @@ async def read_schedule(context: Context, request: Request) -> Response:
     return JSONResponse(await _shown(context, principal, request.path_params["schedule_id"]))
 
 
-async def pause_schedule(context: Context, request: Request) -> Response:
-    """Answer `PATCH /api/agent-schedules/{id}` with 200 and the schedule."""
+async def change_schedule(context: Context, request: Request) -> Response:
+    """Answer `PATCH /api/agent-schedules/{id}` with 200 and the schedule; with the job that was started now."""
     principal = await context.keys.authenticate(request)
-    body = parsed(PauseBody, await limited_body(request))
+    body = parsed(ScheduleChange, await limited_body(request))
     schedule, _ = await _found(context, principal, request.path_params["schedule_id"])
-    await context.container.ports.schedules.pause(schedule.id, paused=body.paused)
-    return JSONResponse(await _shown(context, principal, schedule.id))
+    if body.paused is not None:
+        await context.container.ports.schedules.pause(schedule.id, paused=body.paused)
+    started = [await run_now(context.container, schedule)] if body.run_now else []
+    view = await _shown(context, principal, schedule.id)
+    return JSONResponse(view | {"lastJobs": [*started, *view["lastJobs"]]})
+
+
+async def run_now(container: Container, schedule: QueueSchedule) -> str:
+    """Start a schedule's job by a message of its own, as its next tick would; return the job's id."""
+    event = parse_event(container.sealing.shown_message(schedule.body).encode())
+    assert isinstance(event, AgentLoopInit), "it is one of ours"
+    at_ms = container.ports.clock.now_ms()
+    made = at_time(event, at_ms)
+    await container.emitter.emit(made, deduplication_id=f"{schedule.id}.{at_ms}")
+    return scheduled_job_id(schedule.id, str(at_ms))
 
 
 async def delete_schedule(context: Context, request: Request) -> Response:

@@ -130,7 +130,7 @@ class _Pieces:
         calls = {call["id"]: call for call in with_scripts(calls_shown(job), snapshot)}
         values = {**self._values, "now_ms": now_ms, "job": job}
         if job != self._head:
-            changed.append(render("_head.html", **values))
+            changed += [render("_head.html", **values), render("_facts.html", **values)]
         changed += [
             render("_call.html", **values, call=call) for key, call in calls.items() if call != self._calls.get(key)
         ]

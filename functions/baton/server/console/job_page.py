@@ -33,13 +33,14 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
     """Return the job as pages show it.
 
     `ended`: nothing more will come; `asks`: the pending approvals; `event`: name and id of the one that it handles;
-    `of_person`: it was submitted with a `subjectId`.
+    `of_person`: it was submitted with a `subjectId`; `is_code`: it has no turns and no model.
     """
     return job_view(snapshot, now_ms, prices, _EVERY_RESULT) | {
         "tenant": snapshot.job.tenant,
         "event": snapshot.job.handles,
         "ended": snapshot.job.ended,
         "of_person": bool(snapshot.job.subject),
+        "is_code": snapshot.job.model.runs_code,
         "failing": snapshot.failing,
         "asks": pending_of(snapshot, now_ms),
     }
@@ -163,7 +164,7 @@ async def show_call(visit: Visit) -> Response:
                 call=call,
                 steps=[step for step in shown.steps if step["callId"] == wanted],
                 attempts=shown.traced.trace.calls.get(wanted, []),
-                call_turn=record.turn,
+                call_turn=0 if job["is_code"] else record.turn,
                 traceback=record.error.traceback if record.error else "",
                 # Derived from approved arguments, which are no longer known where they had a secret.
                 key="" if record.approved and REDACTED in json_text(record.arguments) else record.idempotency_key,

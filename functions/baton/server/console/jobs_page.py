@@ -21,7 +21,7 @@ from baton.server.api.jobs.query import PageQuery, read_page_query
 from baton.server.api.problem import ApiError, invalid
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.server.console.shown import exact, job_shown
+from baton.server.console.shown import errors_of, exact, job_shown
 from baton.store.records.jobs import Snapshot
 
 # Rounds of a hundred jobs each: more at once would outlast a request.
@@ -156,6 +156,7 @@ async def show(visit: Visit) -> Response:
         lines=lines,
         cursor=page.cursor,
         looked_back_to_ms=page.looked_back_to_ms if len(page.jobs) < int(ROWS) else 0,
+        errors=errors_of(page.jobs, given["createdAfter"]) if given["status"] == "failed" else [],
         given=given,
         address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
         faults=faults,

@@ -106,8 +106,8 @@ def _of_queue(gate: Gate) -> list[Route]:
             schedule,
             make=schedules_page.make,
             delete=schedules_page.delete,
-            pause=schedules_page.pause,
-            resume=schedules_page.resume,
+            set=schedules_page.pause_or_resume,
+            run=schedules_page.run,
         ),
     ]
 

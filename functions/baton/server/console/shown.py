@@ -4,8 +4,9 @@ Invariant: the input may be any text of a tool or a stranger; the output is text
 """
 
 import json
+import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from baton.sdk.records.limits import RUN_CODE
@@ -32,6 +33,7 @@ __all__ = [
     "price",
     "program",
     "short",
+    "timed",
     "usd",
     "with_scripts",
 ]
@@ -40,11 +42,17 @@ SHOWN_CHARS = 2_000
 _DEEPEST, _MOST_PARTS = 40, 5_000
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _SECOND_MS, _MINUTE_MS = 1_000, 60_000
+_HALF_DAY_MS, _TWO_DAYS, _WEEK_DAYS = 43_200_000, 2, 7
 _SMALL_USD, _LEAST_USD = 0.01, 0.000001
 
 
 def ago(at_ms: int, now_ms: int) -> str:
-    """Format the distance to a time: `3 min ago`, `in 2 h`, `now`. A moment after it was set, a day is `in 24 h`."""
+    """Format a time as its distance, `3 min ago`, `in 2 h`, `now`; from half a day on as `tomorrow 07:17 UTC`."""
+    if at_ms - now_ms >= _HALF_DAY_MS:
+        at, today = datetime.fromtimestamp(at_ms / 1000, UTC), datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        days = (at.date() - today).days
+        named = f"{at:%A}" if days < _WEEK_DAYS else f"{at.day} {at:%b} {at.year}"
+        return f"{('today', 'tomorrow')[days] if days < _TWO_DAYS else named} {at:%H:%M} UTC"
     seconds = abs(now_ms - at_ms) // 1000
     for size, unit in _STEPS:
         if seconds >= size:
@@ -61,6 +69,15 @@ def exact(at_ms: int) -> str:
 def ms(text: str) -> int:
     """Return the milliseconds since 1970 of a time on the wire."""
     return milliseconds(datetime.fromisoformat(text))
+
+
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z)")
+
+
+def timed(text: str) -> list[tuple[str, int]]:
+    """Split a text at its times: each piece with the time behind it, in milliseconds since 1970; 0: none is."""
+    pieces = [*_TIME.split(text), ""]
+    return [(words, ms(time) if time else 0) for words, time in zip(pieces[::2], pieces[1::2], strict=True)]
 
 
 def clock(at_ms: int) -> str:
@@ -147,6 +164,46 @@ def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]
     took_ms = (job.finished_at_ms or now_ms) - job.started_at_ms if job.started_at_ms else None
     cost_usd = job_cost(snapshot.usage, job.used, prices)["totalUsd"]
     return job_row(snapshot, now_ms) | {"tenant": job.tenant, "took_ms": took_ms, "cost_usd": cost_usd}
+
+
+_FRAME = re.compile(r'File "([^"]+)", line ([0-9]+)')
+_CHANGING = re.compile(r"\S*[0-9]\S*")
+_NOT_OURS = ("site-packages", "/lib/python", "<frozen")
+_MOST_NAMED = 3
+
+
+def errors_of(failed: Iterable[Snapshot], created_after: str = "") -> list[dict[str, Any]]:
+    """Group failed jobs, the newest first, by agent and error; words with a digit in them make no difference.
+
+    `place`: of the newest one, in the user's code; `query`: the filter that finds them, by what their messages have.
+    """
+    groups = dict[tuple[str, str, str], list[Snapshot]]()
+    for one in failed:
+        if one.job.error:
+            alike = _CHANGING.sub("…", one_line(one.job.error.message, 600))
+            groups.setdefault((one.job.agent, one.job.error.type, alike), []).append(one)
+    return [_error(*about, jobs, created_after) for about, jobs in groups.items()]
+
+
+def _error(agent: str, kind: str, alike: str, jobs: list[Snapshot], after: str) -> dict[str, Any]:
+    newest = jobs[0].job
+    frames = _FRAME.findall(newest.error.traceback) if newest.error else []
+    own = [frame for frame in frames if not any(part in frame[0] for part in _NOT_OURS)] or frames
+    words = max((words.strip() for words in re.split(r'[…"]', alike)), key=len)[:150]
+    times = [one.job.finished_at_ms or one.job.created_at_ms for one in jobs]
+    return {
+        "agent": agent,
+        "type": kind,
+        "message": one_line(newest.error.message, 300) if newest.error else "",
+        "place": f"{'/'.join(own[-1][0].split('/')[-2:])}, line {own[-1][1]}" if own else "",
+        "count": len(jobs),
+        "first_ms": min(times),
+        "last_ms": max(times),
+        "jobs": [one.job.id for one in jobs[:_MOST_NAMED]],
+        "query": {"status": "failed", "jobType": agent}
+        | ({"createdAfter": after} if after else {})
+        | ({"q": f'"{words}"'} if words else {}),
+    }
 
 
 def pending_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ class Bar(NamedTuple):
 class Row:
     """One row, nested `depth` deep; a row without bars stands for folded ones. `failed`, `open`: its state.
 
-    `about`: what its job or call is about.
+    `about`: what its job or call is about. `waits_for`: `person` or `wait`, where it is or was more than a run.
     """
 
     kind: str
@@ -46,6 +46,7 @@ class Row:
     failed: bool = False
     open: bool = False
     about: str = ""
+    waits_for: str = ""
 
     @property
     def duration_ms(self) -> int:
@@ -80,7 +81,8 @@ class Rows:
                 calls[call.turn].append(call)
         turns = sorted(traced.trace.turns.keys() | calls.keys() | _open_turns(traced.snapshot))
         shown = self._shown(turns, calls, depth)
-        yield from _folded(job_id, [turn for turn in turns if turn < shown.start], calls, depth + 1)
+        older = [turn for turn in turns if turn < shown.start]
+        yield from _folded(traced.snapshot.job, older, calls, depth + 1)
         ends, about = _Ends(traced, calls), summaries_of(traced.snapshot.calls)
         for turn in turns:
             if turn in shown:
@@ -124,11 +126,15 @@ class Rows:
         bars = self._bars(job, steps, ends.before(turn), [item for item in items if item.turn == turn], _APPROVAL)
         failed = bool(steps) and steps[-1].failed
         href = f"/console/jobs/{job.id}/turns/{turn}"
-        yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, bool(bars) and not _over(steps))
+        if job.model.runs_code:  # its code goes on between two steps, which is nobody's turn
+            depth -= 1
+        else:
+            yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, bool(bars) and not _over(steps))
         folded = 0 if self._everything or (self._turns and len(self._turns) == 1) else len(calls) - NEWEST_ROWS
         if folded > 0:
             href = f"/console/jobs/{job.id}?turns={turn}-{turn}"
-            yield Row("fold", depth + 1, f"{folded} more calls of turn {turn}", href)
+            what = "more steps" if job.model.runs_code else f"more calls of turn {turn}"
+            yield Row("fold", depth + 1, f"{folded} {what}", href)
         for call in calls[max(0, folded) :]:
             yield self._of_call(traced, call, known, depth + 1)
             if call.child in self._traced and depth < DEEPEST:
@@ -142,9 +148,12 @@ class Rows:
         if not bars and call.started_at_ms and call.finished_at_ms:
             bars = [Bar("span", call.started_at_ms, call.finished_at_ms, "its events are no longer stored")]
         label = f"{call.step}: {call.tool}" if call.step else call.tool
+        waits = "person" if call.questions else "wait" if call.operation_id else ""
         is_open = not snapshot.job.ended and call.finished_at_ms is None
         href = f"/console/jobs/{snapshot.job.id}/calls/{call.id}"
-        return Row("call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open, about[call.id])
+        return Row(
+            "call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open, about[call.id], waits
+        )
 
     def _bars(
         self, job: Job, steps: Sequence[Step], ready_ms: int, items: Sequence[WorkItem], awaited: str
@@ -207,13 +216,14 @@ def _over(steps: Sequence[Step]) -> bool:
     return bool(steps) and gap_after(steps[-1]) == "queue"
 
 
-def _folded(job_id: str, turns: Sequence[int], calls: Mapping[int, Sequence[CallRecord]], depth: int) -> Iterator[Row]:
+def _folded(job: Job, turns: Sequence[int], calls: Mapping[int, Sequence[CallRecord]], depth: int) -> Iterator[Row]:
     for start in range(0, len(turns), FOLDED_TURNS):
         some = turns[start : start + FOLDED_TURNS]
         steps = len(some) + sum(len(calls[turn]) for turn in some)
-        href = f"/console/jobs/{job_id}?turns={some[0]}-{some[-1]}"
+        href = f"/console/jobs/{job.id}?turns={some[0]}-{some[-1]}"
         named = f"turns {some[0]} to {some[-1]}" if len(some) > 1 else f"turn {some[0]}"
-        yield Row("fold", depth, f"{named}: {steps} steps", href)
+        label = f"{steps - len(some)} earlier steps" if job.model.runs_code else f"{named}: {steps} steps"
+        yield Row("fold", depth, label, href)
 
 
 _GAPS = {

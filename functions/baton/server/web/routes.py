@@ -19,7 +19,7 @@ from baton.worker.container import Container
 _STATIC = files("baton.server.web") / "static"
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _PAGE, AGENTS = "chat.html", "agents.json"
-NAMES = (_PAGE, "chat.css", "chat.js", "baton.js")
+NAMES = (_PAGE, "chat.css", "chat.js", "baton.js", "markdown.js", "marked.js")
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data: blob:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"

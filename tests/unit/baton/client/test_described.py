@@ -79,7 +79,7 @@ CALLS: dict[str, Callable[[BatonClient], Any]] = {
     "create_schedule": lambda c: c.create_schedule("a", "t", cron="0 9 * * *", **JOB, idempotency_key="k"),
     "schedules": lambda c: c.schedules(),
     "schedule": lambda c: c.schedule("sch_1"),
-    "pause_schedule": lambda c: c.pause_schedule("sch_1", paused=False),
+    "change_schedule": lambda c: c.change_schedule("sch_1", paused=False, run_now=True),
     "delete_schedule": lambda c: c.delete_schedule("sch_1"),
     "chat": lambda c: list(c.chat("s", "hello", agent="a", message_id="m", when_busy="steer", subject_id="u")),
     "resume_chat": lambda c: list(c.resume_chat("s", tenant="t")),

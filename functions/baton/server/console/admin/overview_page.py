@@ -5,6 +5,7 @@ It also stops and starts the admission. Invariant: the number of its reads is th
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,10 +16,11 @@ from baton.engine.all_jobs.ends import with_used
 from baton.server.api.admin.control import start_admission, stop_admission, worker_view
 from baton.server.api.admin.usage import UsageQuery, periods_of, usage_and_cost
 from baton.server.api.jobs.listing import page_of_jobs
-from baton.server.api.jobs.query import PageQuery
+from baton.server.api.jobs.query import MOST_ROWS, PageQuery
 from baton.server.console.admin.chart import history_chart
 from baton.server.console.gate import HOME, Visit
-from baton.server.console.shown import job_shown, pending_of
+from baton.server.console.shown import errors_of, job_shown, pending_of
+from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.gone_agents import gone_agents
 
 _NEWEST, _OF_A_KIND = 10, 5
@@ -31,8 +33,8 @@ async def show(visit: Visit) -> Response:
         control.live(),
         control.samples(visit.now_ms),
         _sums(visit, today),
-        _rows(visit, _NEWEST),
-        _rows(visit, _OF_A_KIND, status="failed", createdAfter=f"{today}T00:00:00Z"),
+        _jobs(visit, _NEWEST),
+        _jobs(visit, MOST_ROWS, status="failed", createdAfter=f"{today}T00:00:00Z"),
     )
     slots = Counter(entry.tenant for entry in live.values() if entry.slot)
     line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
@@ -45,8 +47,8 @@ async def show(visit: Visit) -> Response:
         gone=gone_agents(visit.container.registry, live),
         tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
         days=days,
-        newest=newest,
-        failed=failed,
+        newest=[job_shown(one, visit.container.settings.prices, visit.now_ms) for one in newest],
+        failed=errors_of(failed, today)[:_OF_A_KIND],
         today=today,
         samples=samples,
         chart_of_hours=history_chart(samples, visit.now_ms),
@@ -62,9 +64,9 @@ async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
     return [{**usage_and_cost(each, visit.container.settings.prices), "ends": each} for each in used.values()]
 
 
-async def _rows(visit: Visit, limit: int, **query: str) -> list[dict[str, Any]]:
-    page = await page_of_jobs(visit.container, visit.principal, PageQuery.model_validate({**query, "limit": limit}))
-    return [job_shown(one, visit.container.settings.prices, visit.now_ms) for one in page.jobs]
+async def _jobs(visit: Visit, limit: int, **query: str) -> Sequence[Snapshot]:
+    wanted = PageQuery.model_validate({**query, "limit": limit})
+    return (await page_of_jobs(visit.container, visit.principal, wanted)).jobs
 
 
 async def _asked(visit: Visit) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from baton.server.api.schedules import (
     drop_schedule,
     made_schedule,
     recurrence_in,
+    run_now,
     schedule_shown,
 )
 from baton.server.console.form import field
@@ -50,13 +51,23 @@ async def make(visit: Visit) -> Response:
     return visit.go(HOME, f"Schedule {made['id']} is made.")
 
 
-async def pause(visit: Visit) -> Response:
+async def pause_or_resume(visit: Visit) -> Response:
     """Pause a schedule: no more ticks until it is resumed."""
-    return await _set(visit, paused=True)
+    schedule_id, paused = visit.request.path_params["schedule_id"], field(visit.form, "paused") == "yes"
+    try:
+        await visit.container.ports.schedules.pause(schedule_id, paused=paused)
+    except MessageNotFoundError as error:
+        raise ApiError(404, f"there is no schedule {schedule_id!r}") from error
+    return visit.go(HOME, f"Schedule {schedule_id} {'is paused' if paused else 'is resumed'}.")
 
 
-async def resume(visit: Visit) -> Response:
-    return await _set(visit, paused=False)
+async def run(visit: Visit) -> Response:
+    """Start the job of a schedule of ours now."""
+    schedule_id = visit.request.path_params["schedule_id"]
+    found = await visit.container.ports.schedules.find(schedule_id)
+    if found is None or recurrence_in(found, visit.container.sealing) is None:
+        raise ApiError(404, f"there is no schedule {schedule_id!r} of jobs")
+    return visit.go(HOME, f"Job {await run_now(visit.container, found)} is started.")
 
 
 async def delete(visit: Visit) -> Response:
@@ -73,12 +84,3 @@ async def delete(visit: Visit) -> Response:
     else:
         await visit.container.ports.schedules.delete(schedule_id)
     return visit.go(HOME, f"Schedule {schedule_id} is deleted.")
-
-
-async def _set(visit: Visit, *, paused: bool) -> Response:
-    schedule_id = visit.request.path_params["schedule_id"]
-    try:
-        await visit.container.ports.schedules.pause(schedule_id, paused=paused)
-    except MessageNotFoundError as error:
-        raise ApiError(404, f"there is no schedule {schedule_id!r}") from error
-    return visit.go(HOME, f"Schedule {schedule_id} {'is paused' if paused else 'is resumed'}.")

@@ -30,8 +30,8 @@ class About:
     """One approval.
 
     `approval`: the approval in the API's form. `asked`: the arguments that can be edited. schema: theirs; None:
-    unknown. `words`: the model's text with the call. `job_id`: the job that the call is a part of, and the turn.
-    program: the script that makes it, line by line.
+    unknown. `words`: the model's text with the call. `job_id`: the job that the call is a part of, and the turn; 0:
+    code makes it. program: the script that makes it, line by line.
     """
 
     approval: Checkpoint
@@ -83,7 +83,7 @@ async def read_about(container: Container, checkpoint_id: str) -> About:
         task=container.secrets.hide(str(asked_by.task.get("text", ""))),
         words=await _words(container, asked_by.job.id, turn),
         job_id=asked_by.job.id,
-        turn=turn,
+        turn=0 if asked_by.job.model.runs_code else turn,
         description=description,
         asked={"value": view["arguments"]["value"]} if is_limit else view["arguments"],
         schema=schema,

@@ -23,8 +23,21 @@ function put(markup) {
   const active = old.contains(document.activeElement) ? document.activeElement : null;
   const place = active ? all(old, `${shown} > summary`).indexOf(active) : -1;
   old.replaceWith(piece);
+  formatted(piece);
   if (active) (place >= 0 ? all(piece, `${shown} > summary`)[place] : same(active))?.focus();
 }
+
+// An answer in Markdown; without this file it is read as it was written.
+async function formatted(box) {
+  const texts = [...box.querySelectorAll("[data-markdown]:not(.markdown)")];
+  if (!texts.length) return;
+  const { markdown } = await import("/chat/markdown.js");
+  for (const text of texts) {
+    text.classList.add("markdown");
+    text.replaceChildren(...markdown(text.textContent));
+  }
+}
+formatted(document);
 
 // What is shown may be old: the server does not answer, or the login has ended. A page says so until it hears again.
 function stale(is) {
@@ -108,6 +121,7 @@ document.querySelectorAll(".zoom").forEach((frame) => frame.addEventListener("cl
   const box = document.getElementById("piece");
   box.replaceChildren(whole, ...made.childNodes);
   box.querySelectorAll("[data-json]").forEach(readable);
+  formatted(box);
   frame.querySelectorAll("[aria-current]").forEach((one) => one.removeAttribute("aria-current"));
   link.setAttribute("aria-current", "true");
   if (box.getBoundingClientRect().top > innerHeight - 200) box.scrollIntoView({ block: "start" });
@@ -154,7 +168,16 @@ function readable(box) {
 document.querySelectorAll("[data-json]").forEach(readable);
 
 const STEPS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+const DAY = 86400000;
+const midnight = (milliseconds) => new Date(milliseconds).setHours(0, 0, 0, 0);
 function ago(milliseconds, now) {
+  if (milliseconds - now >= 43200000) {
+    const at = new Date(milliseconds);
+    const days = Math.round((midnight(milliseconds) - midnight(now)) / DAY);
+    const named = at.toLocaleDateString([], days < 7 ? { weekday: "long" } : { day: "numeric", month: "short", year: "numeric" });
+    const day = ["today", "tomorrow"][days] ?? named;
+    return `${day} ${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false })}`;
+  }
   const seconds = Math.floor(Math.abs(now - milliseconds) / 1000);
   const step = STEPS.find(([size]) => seconds >= size);
   if (!step) return "now";
@@ -162,10 +185,12 @@ function ago(milliseconds, now) {
   const text = `${Math.floor((seconds + more) / step[0])} ${step[1]}`;
   return now > milliseconds ? `${text} ago` : `in ${text}`;
 }
-setInterval(() => {
+const tell = () => {
   const now = Date.now();
   document.querySelectorAll("time[data-ms]").forEach((time) => (time.textContent = ago(Number(time.dataset.ms), now)));
-}, 5000);
+};
+tell();
+setInterval(tell, 5000);
 
 document.querySelectorAll("[data-live]").forEach((element) => live(element));
 // One box that ticks all others of its form.

@@ -1,6 +1,7 @@
 /** The chat page: a session is in the address, the key in this tab; what was said comes from the API. */
 
 import { Answer, BatonClient, BatonError, once, serverSentEvents } from "./baton.js";
+import { markdown } from "./markdown.js";
 
 const by = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const KEY = "baton-key";
@@ -76,7 +77,7 @@ function showAnswer(into, answer, live) {
   for (const id of answer.order) {
     const [call, text] = [answer.calls.get(id), answer.texts.get(id)];
     if (call) parts.push(callBox(call, open.has(id)));
-    else if (text) parts.push(live ? element("p", "text", text) : answerBox(text));
+    else if (text) parts.push(live ? said(text) : answerBox(text));
   }
   for (const mark of answer.checkpoints.values()) {
     const over = !live && mark.status === "pending" ? { status: "cancelled" } : {};
@@ -93,12 +94,20 @@ function showAnswer(into, answer, live) {
 
 /** A text of an answer; one that is typed, so JSON, is a table. @param {string} text */
 function answerBox(text) {
-  if (!/^\s*[[{]/.test(text) || /\d{16}/.test(text)) return element("p", "text", text); // a number of JavaScript loses digits
+  if (!/^\s*[[{]/.test(text)) return said(text);
+  if (/\d{16}/.test(text)) return element("p", "text", text); // a number of JavaScript loses digits
   try {
     return table(JSON.parse(text));
   } catch {
-    return element("p", "text", text);
+    return said(text);
   }
+}
+
+/** A text of the model, in Markdown. @param {string} text */
+function said(text) {
+  const made = element("div", "text markdown");
+  made.append(...markdown(text));
+  return made;
 }
 
 /** A table of a value's fields, or of its rows. @param {any} value @returns {HTMLElement} */

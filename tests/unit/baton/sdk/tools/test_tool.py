@@ -168,6 +168,8 @@ def generator() -> Iterator[int]:
         (generator, "generator: a generator has no one result"),
         (lambda: 1, "tool name '<lambda>' must be"),
         (3, "@tool needs a function, got 3"),
+        ([].append, "write a function that calls a method, a partial or a callable object"),
+        (functools.partial(len, []), "write a function that calls a method, a partial or a callable object"),
         (int, "@tool needs a function"),
     ],
 )

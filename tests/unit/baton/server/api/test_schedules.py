@@ -68,6 +68,24 @@ async def test_a_schedule_is_paused_goes_on_and_is_deleted(api: Api) -> None:
     assert "there is no schedule" in assert_problem(await api.request("GET", path, ACME), 404)
 
 
+async def test_a_schedule_starts_its_job_now_each_time_that_it_is_asked(api: Api) -> None:
+    """Also one that is paused; others may not."""
+    schedule = await made(api)
+    path = f"{PATH}/{schedule['id']}"
+    await api.request("PATCH", path, ACME, json={"paused": True})
+    assert (await api.request("PATCH", path, OTHER, json={"runNow": True})).status_code == 403
+    started = []
+    for _ in range(2):
+        view = (await api.request("PATCH", path, ACME, json={"runNow": True})).json()
+        assert view["paused"] is True
+        started += view["lastJobs"]
+        api.stage.clock.ms += 1
+    await api.stage.run()
+    jobs = (await api.request("GET", "/api/agent-jobs", ACME)).json()["jobs"]
+    assert {job["id"] for job in jobs} == set(started)
+    assert [job["status"] for job in jobs] == ["completed", "completed"]
+
+
 async def test_a_tick_that_was_skipped_names_no_job(api: Api) -> None:
     """Its job was never made, so a link to it would lead nowhere."""
     schedule_id = (await made(api))["id"]

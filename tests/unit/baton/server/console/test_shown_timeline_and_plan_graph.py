@@ -3,12 +3,17 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from baton.engine import stream_parts
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
 from baton.sdk.records.limits import Limits
+from baton.sdk.records.transcript import Failure
 from baton.server.console import shown
 from baton.server.console.plan_graph import plan_graph
 from baton.server.console.timeline import Timeline
+from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_view
 from tests.unit.baton.kit.plan_kit import Kit, diamond, stage_of
 from tests.unit.baton.kit.stage import Stage
@@ -25,12 +30,51 @@ from tests.unit.baton.server.console.operator import operator_of
         (7300, "2 h ago"),
         (200_000, "2 d ago"),
         (-90, "in 1 min"),
-        (-86_394, "in 24 h"),
-        (-604_500, "in 7 d"),
+        (-43_199, "in 12 h"),
+        (-43_200, "today 18:00 UTC"),
+        (-70_000, "tomorrow 01:26 UTC"),
+        (-86_394, "tomorrow 05:59 UTC"),
+        (-172_800, "Saturday 06:00 UTC"),
+        (-604_800, "22 Jan 1970 06:00 UTC"),
     ],
 )
-def test_times_are_reported_from_now(seconds: int, text: str) -> None:
-    assert shown.ago(1_000_000_000, 1_000_000_000 + seconds * 1000) == text
+def test_times_are_reported_from_now_and_those_to_come_by_their_day(seconds: int, text: str) -> None:
+    now_ms = (14 * 86_400 + 6 * 3_600) * 1_000  # a Thursday
+    assert shown.ago(now_ms - seconds * 1000, now_ms) == text
+
+
+def test_a_text_is_split_at_its_times() -> None:
+    at_ms = shown.ms("2026-11-20T09:03:25.120Z")
+    assert shown.timed("a decision, until 2026-11-20T09:03:25.120Z: b") == [("a decision, until ", at_ms), (": b", 0)]
+    assert shown.timed("nothing") == [("nothing", 0)]
+
+
+TRACE = """Traceback (most recent call last):
+  File "/srv/app/my_company/agents.py", line 12, in pay
+  File "/srv/app/.venv/lib/python3.12/site-packages/httpx/_client.py", line 88, in send
+httpx.ConnectError"""
+
+
+def test_failed_jobs_are_grouped_by_what_has_failed() -> None:
+    """Numbers, ids and addresses make no difference; agents and kinds do."""
+
+    def failed(number: int, message: str, *, agent: str = "a", kind: str = "boom") -> Snapshot:
+        error = Failure(kind, message, traceback=TRACE)
+        job = Job(f"job_{number}", "s", "t", agent, 0, status=JobStatus.FAILED, error=error, finished_at_ms=number)
+        return Snapshot(job, {})
+
+    jobs = [failed(9 - n, f"could not connect to 10.0.0.{n}:6379 within 5 s") for n in range(5)]
+    jobs += [failed(3, "could not read"), failed(2, "could not read", agent="b"), failed(1, "could not read", kind="c")]
+    first, *others = shown.errors_of([*jobs, Snapshot(replace(jobs[0].job, error=None), {})])
+    assert (first["count"], first["first_ms"], first["last_ms"]) == (5, 5, 9)
+    assert first["jobs"] == ["job_9", "job_8", "job_7"]
+    assert first["place"] == "my_company/agents.py, line 12"
+    assert first["query"] == {"status": "failed", "jobType": "a", "q": '"could not connect to"'}
+    assert [(each["agent"], each["type"], each["count"]) for each in others] == [
+        ("a", "boom", 1),
+        ("b", "boom", 1),
+        ("a", "c", 1),
+    ]
 
 
 @pytest.mark.parametrize(

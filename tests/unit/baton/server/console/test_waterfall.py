@@ -1,17 +1,20 @@
 """A run as rows of bars: what its time went to."""
 
 import json
+import re
 from typing import Any
 
 from msgspec.structs import replace
 
-from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, tool
+from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, approval, tool, workflow
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.models.model import ModelAnswer, ModelRequest
 from baton.sdk.tools.tool_error import ToolError
 from baton.server.console.trace import Traced
 from baton.server.console.waterfall import Axis, Row, Rows, offset
 from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import with_keys
+from tests.unit.baton.server.console.operator import operator_of
 
 ZERO_MS = 1_800_000_000_000
 
@@ -59,11 +62,43 @@ def shown(rows: list[Row]) -> list[tuple[str, list[tuple[str, int, int]]]]:
 async def test_rows_of_one_tool_say_in_what_they_differ() -> None:
     """A job's row says its task, which that of a job below does, too."""
     script = [[Call("ask", {"task": "one"}), Call("ask", {"task": "two"})], "done"]
-    stage = stage_of(script, Agent(name="helper", model=ScriptedModel(["yes"] * 2), instructions="Help."))
+    stage = stage_of(script, Agent(name="helper", model=ScriptedModel(["yes"]), instructions="Help."))
     await stage.submit("slow")
     await stage.run()
     rows = [row for row in Rows({"job_1": await traced(stage)}, stage.clock.ms).of("job_1") if row.kind == "call"]
     assert [(row.label, row.about) for row in rows] == [("ask", "one"), ("ask", "two")]
+
+
+@tool
+async def weigh(n: int) -> int:
+    """Weigh."""
+    return n
+
+
+@workflow
+async def weighing(n: int) -> int:
+    """Weigh, and ask a person."""
+    await approval("Weigh it?", {"n": n})
+    return await weigh(n)
+
+
+async def test_a_workflow_has_steps_and_no_turns() -> None:
+    """Neither in its picture nor in what it waits for."""
+    stage = Stage(settings=with_keys(), registry=Registry(workflows=[weighing]))
+    async with operator_of(stage) as operator:
+        job_id = (await operator.api.submitted(jobType="weighing", inputData={"n": 3}))["id"]
+        await stage.run(within_seconds=600)
+        markup = await operator.see(f"/console/jobs/{job_id}")
+        main = markup.split("<main")[1].split("Timeline")[0]
+        for text in ("turn", "model calls", "tokens in"):
+            assert text not in re.sub(r"<[^>]*>", " ", main)
+        assert "Weigh it?" in main
+        assert 'class="d1 r-call r-person"' in main
+        rows = list(Rows({job_id: Traced(await stage.snapshot(job_id))}, stage.clock.ms).of(job_id))
+        assert [(row.kind, row.depth, row.label, row.about) for row in rows] == [
+            ("job", 0, "weighing", ""),
+            ("call", 1, "approval", "Weigh it?"),
+        ]
 
 
 async def test_attempts_pauses_and_time_in_the_queue_have_bars_of_their_own() -> None:

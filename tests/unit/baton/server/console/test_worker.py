@@ -51,7 +51,8 @@ async def test_the_overview_sets_today_beside_yesterday() -> None:
     days = re.findall(r'<th scope="row">(\w+)</th>(.+)</tr>', markup)
     ends = {day: re.findall(r'num(?: bad)?">(\d+)<', row)[:2] for day, row in days}
     assert ends == {"today": ["0", "1"], "yesterday": ["1", "0"]}
-    assert markup.count("broken &lt;today&gt;") == 2  # among those that failed today, and among the newest
+    assert markup.count("broken &lt;today&gt;") == 2  # on its card, and among the newest
+    assert "Retry all" in markup
 
 
 async def test_approvals_and_dead_letters_are_counted_in_the_menu(operator: Operator) -> None:
@@ -125,10 +126,14 @@ async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None
     assert "Europe/Berlin" in markup
     (schedule_id,) = operator.stage.schedules.known
     other = operator.stage.schedules.known["other"] = QueueSchedule("other", "https://x.example", "0 * * * *")
-    assert "Schedule other is paused." in await operator.done(f"/console/schedules/{other.id}/pause")
+    assert "Schedule other is paused." in await operator.done(f"/console/schedules/{other.id}/set", paused="yes")
     assert operator.stage.schedules.known[other.id].paused
-    assert "Schedule other is resumed." in await operator.done(f"/console/schedules/{other.id}/resume")
-    assert (await operator.do("/console/schedules/x/pause")).status_code == 404
+    assert "Schedule other is resumed." in await operator.done(f"/console/schedules/{other.id}/set", paused="no")
+    assert (await operator.do("/console/schedules/x/set", paused="yes")).status_code == 404
+    assert "is started." in await operator.done(f"/console/schedules/{schedule_id}/run")
+    await operator.stage.run()
+    assert "every &lt;morning&gt;" in await operator.see("/console/jobs")
+    assert (await operator.do("/console/schedules/other/run")).status_code == 404
     assert f"Schedule {schedule_id} is deleted." in await operator.done(f"/console/schedules/{schedule_id}/delete")
     assert list(operator.stage.schedules.known) == [other.id]
     assert (await operator.do("/console/schedules/other/delete")).status_code == 409

@@ -76,7 +76,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   createSchedule: () => client.createSchedule("a", "t", { cron: "0 9 * * *", timeZone: "UTC", ...job, idempotencyKey: "k" }),
   schedules: () => client.schedules(),
   schedule: () => client.schedule("sch_1"),
-  pauseSchedule: () => client.pauseSchedule("sch_1", false),
+  changeSchedule: () => client.changeSchedule("sch_1", { paused: false, runNow: true }),
   deleteSchedule: () => client.deleteSchedule("sch_1"),
   chat: () => all(client.chat("s", "hello", { agent: "a", messageId: "m", whenBusy: "steer", subjectId: "u" })),
   resumeChat: () => all(client.resumeChat("s", { tenant: "t" })),
