@@ -227,7 +227,8 @@ def _scene_of(
     faults: Collection[str],
 ) -> Scene:
     times = [(0.0, data), *((_time("again", seconds) or 0.0, other) for seconds, other in again)]
-    bodies = tuple((at, AppEventBody(name=name, data=one, key=key, onceFor=once_for)) for at, one in times)
+    named = {"name": name, "key": key, "onceFor": once_for}
+    bodies = tuple((at, AppEventBody.model_validate({**named, "data": one})) for at, one in times)
     return Scene("", "", {}, None, decide, outcomes, _checked(faults), events=bodies)
 
 

@@ -127,8 +127,8 @@ class World:
     def _play(self) -> None:
         if not self.scene.events:
             self._later(0.0, lambda: self._start(self._submit()))
-        for seconds, body in self.scene.events:
-            self._later(seconds, lambda body=body: self._start(self._emit(body)))
+        for at_seconds, body in self.scene.events:
+            self._later(at_seconds, partial(self._emit_later, body))
         for seconds, force in ((self.scene.cancel_at, False), (self.scene.force_at, True)):
             if seconds is not None:
                 self._later(seconds, partial(self._cancel_later, force=force))
@@ -149,6 +149,9 @@ class World:
         job = new_job(body, self.registry, **names, now_ms=self.now_ms())
         self.job_id = job.id
         await self._api.commands.submit(job, body.task)
+
+    def _emit_later(self, body: AppEventBody) -> None:
+        self._start(self._emit(body))
 
     async def _emit(self, body: AppEventBody) -> None:
         # Each world's events have the same ids, and so have the calls that they are arguments of.
