@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton_events.app_event import AppEvent, app_event, delay_ms, endpoint_of, topic_suffix
+from baton_events.errors import SettingsError
 from baton_events.ids import subject_digest
 from baton_events.messages import CALLBACK_WAITS, Flow, Outgoing, Queue, RetryWaits, delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type, function_of
@@ -28,12 +29,13 @@ class Delivery(Struct, frozen=True):
     """An event to publish: not before `not_before_ms` (0: at once).
 
     `deduplication_id`: empty for none; it must differ each time that the same event is replayed on purpose, since
-    the queue accepts a repeat within ten minutes and never delivers it.
+    the queue accepts a repeat within ten minutes and never delivers it. `lane`: of its message.
     """
 
     event: Event
     not_before_ms: int = 0
     deduplication_id: str = ""
+    lane: str = ""
 
 
 class Emitter:
@@ -55,6 +57,10 @@ class Emitter:
         from baton_events.publisher import SdkPublisher  # noqa: PLC0415
 
         chosen = EmitterSettings.from_environment() if settings is None else settings.checked()
+        if chosen.queue == "redis":
+            raise SettingsError(
+                "QUEUE=redis: a program outside of the deployment sends events by its API (baton.client)"
+            )
         return cls(chosen, SdkPublisher(chosen))
 
     async def emit(self, event: Event, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
@@ -142,6 +148,7 @@ class Emitter:
             url="" if by_topic else message.url,
             topic=f"{settings.topic_prefix}.{topic_suffix(event.name)}" if by_topic else "",
             headers={"x-event-id": event.id, "x-event-type": event.name},
+            lane=event.tenant,
         )
 
     async def message_of(self, event: Event) -> Outgoing:
@@ -154,7 +161,8 @@ class Emitter:
         await self._queue.close()
 
     def _outgoing(self, delivery: Delivery) -> Outgoing:
-        return message_of(self._settings, delivery.event, delivery.deduplication_id, delivery.not_before_ms)
+        message = message_of(self._settings, delivery.event, delivery.deduplication_id, delivery.not_before_ms)
+        return replace(message, lane=delivery.lane) if delivery.lane else message
 
 
 def sealing_in(settings: QueueSettings) -> Sealing:

@@ -91,7 +91,8 @@ class Outgoing(Struct, frozen=True):
     `deduplication_id`: a second message with it, within ten minutes, is accepted and never delivered; empty: none.
     `waits`: before its retries. `flow`: how many like it are delivered at once; `callback_flow`: the same of its
     failure callback. `callback`: where the queue brings the answer of each attempt; such a message is somebody else's
-    request, whose headers and body the queue is to show nobody, and its failure callback is the answer's.
+    request, whose headers and body the queue is to show nobody, and its failure callback is the answer's. `lane`: the
+    tenant whose turn it takes among others, where the queue knows turns; empty: its job is one of its own.
     """
 
     body: str
@@ -108,6 +109,7 @@ class Outgoing(Struct, frozen=True):
     timeout_seconds: int = 300
     flow: Flow = _NO_FLOW
     callback_flow: Flow = _NO_FLOW
+    lane: str = ""
 
 
 class Queue(Protocol):

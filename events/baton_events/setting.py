@@ -220,9 +220,10 @@ class Setting(Struct, frozen=True):
     """One environment variable, as `Annotated[type, help, Setting(…)] = default` of the field that has its value.
 
     `read` raises ValueError with what the value should be: "X is not …"; flags and a choice of words need none, and no
-    `unit`. `needed`: a deployment does not work without it, unless the setting named by `instead` is there. `where`:
-    which functions read it. `name`: the variable's, where it is not the field's. `alias`: another name, read where that
-    one is not set. The rest comes from the field; `default` is a text.
+    `unit`. `needed`: a deployment does not work without it, unless the setting named by `instead` is there, or has the
+    value that is named with it: NAME=VALUE. `where`: which functions read it. `name`: the variable's, where it is not
+    the field's. `alias`: another name, read where that one is not set. The rest comes from the field; `default` is a
+    text.
     """
 
     read: Callable[[str], Any] = text
@@ -236,6 +237,12 @@ class Setting(Struct, frozen=True):
     field: str = ""
     default: str = ""
     help: str = ""
+
+    def is_replaced(self, value_of: Callable[[str], Any]) -> bool:
+        """Return whether another setting is there in place of this one; `value_of`: of a variable."""
+        name, _, value = self.instead.partition("=")
+        given = value_of(name) if name else ""
+        return given == value if value else bool(given)
 
 
 @cache
@@ -270,7 +277,7 @@ def read_values(
         name = setting.name if environment.get(setting.name, "").strip() else setting.alias
         given = environment.get(name, "").strip()
         if not given:
-            has_other = bool(environment.get(setting.instead, "").strip())
+            has_other = setting.is_replaced(lambda other: environment.get(other, "").strip())
             problems += [missing(setting)] if setting.name in needed and not has_other else []
             continue
         try:

@@ -41,8 +41,11 @@ SWEEPS_AT_ONCE = 2
 class QueueSettings(Struct, frozen=True):
     """What publishing needs."""
 
-    qstash_url: Annotated[str, "the queue", Setting(url, "URL")] = "https://qstash.upstash.io"
-    qstash_token: Annotated[str, "token for publishing", Setting(token, secret=True, needed=True)] = ""
+    queue: Annotated[Literal["qstash", "redis"], "the queue: QStash, or the store's Redis", Setting()] = "qstash"
+    qstash_url: Annotated[str, "QStash", Setting(url, "URL")] = "https://qstash.upstash.io"
+    qstash_token: Annotated[
+        str, "token for publishing", Setting(token, secret=True, needed=True, instead="QUEUE=redis")
+    ] = ""
     topic_prefix: Annotated[
         str, "prefix of topic names, before a dot", Setting(prefix_of_topics, name="QSTASH_TOPIC_PREFIX")
     ] = "agent"
@@ -128,7 +131,7 @@ class QueueSettings(Struct, frozen=True):
 
         Raises SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
         """
-        needed = ["qstash_token", *([] if self.publish_by == "topic" else ["worker_base_url"])]
+        needed = [*([] if self.queue == "redis" else ["qstash_token"]), *([] if self.publish_by == "topic" else ["worker_base_url"])]
         problems = [missing(each) for each in QUEUE_SETTINGS if each.field in needed and not getattr(self, each.field)]
         if problems:
             raise SettingsError(join_problems("missing settings:", problems))

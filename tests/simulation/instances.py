@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from baton.engine.work_items import WorkItem
-from baton.queue.qstash.verifier import counts_at
+from baton.queue.verifier import counts_at
 from baton.sdk.clock import Clock
 from baton.testing.dice import Dice, number_of
 from baton.worker.runtime.policy import Suspects
@@ -95,6 +95,9 @@ def sign(url: str, body: bytes, at_ms: int) -> str:
 class SimVerifier:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+
+    async def ready(self) -> None:
+        """Do nothing: it has no keys."""
 
     def signed_digest(self, signature: str, url: str) -> str:
         """The signature, and the URL: the body is judged by both."""

@@ -38,7 +38,12 @@ class Outcome(Struct, frozen=True):
 
 
 async def dispatch(
-    emitter: Emitter, session_id: str, items: Sequence[WorkItem], replay: str, spent: Spending | None = None
+    emitter: Emitter,
+    session_id: str,
+    items: Sequence[WorkItem],
+    replay: str,
+    spent: Spending | None = None,
+    lane: str = "",
 ) -> int:
     """Publish the events of these work items in one request; return their number.
 
@@ -46,13 +51,13 @@ async def dispatch(
     dispatch. `replay`: the delivery that dispatches. It is part of the deduplication id, as is the time when the work
     item was added or replayed. So the queue suppresses a repeat by the same delivery, but no deliberate replay, even
     by another copy of a message, whose retries are counted separately. `spent`: usage that the first item, which must
-    begin a turn or request a slot, adds to its job's ledger.
+    begin a turn or request a slot, adds to its job's ledger. `lane`: the job's tenant, if its messages may be many.
     """
     events = [event_of(session_id, item) for item in items]
     if spent is not None and isinstance(events[0], AgentLoopInit):
         events[0] = events[0].with_spent(spent)
     deliveries = [
-        delivery(event, item.free_at_ms(), f"{item.since_ms}.{replay}")
+        delivery(event, item.free_at_ms(), f"{item.since_ms}.{replay}", lane)
         for event, item in zip(events, items, strict=True)
     ]
     if emitter.announces:
@@ -71,6 +76,6 @@ def replay_of(message_id: str, retried: int) -> str:
     return f"{message_id}.{retried}"
 
 
-def delivery(event: Event, not_before_ms: int, replay: str) -> Delivery:
+def delivery(event: Event, not_before_ms: int, replay: str, lane: str = "") -> Delivery:
     """Build an event to publish, distinct from the same event replayed by another delivery."""
-    return Delivery(with_trace(event), not_before_ms, f"{event.id}.{replay}")
+    return Delivery(with_trace(event), not_before_ms, f"{event.id}.{replay}", lane)

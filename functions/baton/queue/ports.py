@@ -140,6 +140,10 @@ class QueueRecords(Protocol):
 class Verifier(Protocol):
     """Checks the queue's signature: first its own text, then the body that it is for."""
 
+    async def ready(self) -> None:
+        """Know the signing keys. Raises PublishError: the queue does not tell them."""
+        ...
+
     def signed_digest(self, signature: str, url: str) -> str:
         """Check that the queue signed for this URL, recently; return the digest of the body. Raises SignatureError."""
         ...

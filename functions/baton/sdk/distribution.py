@@ -19,7 +19,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "models": ("pydantic_ai",),
     "objects": ("obstore",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
-    "redis": ("redis", "hiredis"),
+    "redis": ("cronsim", "redis", "hiredis"),
     "sentry": ("sentry_sdk",),
     "server": ("uvicorn",),
     "site": ("jinja2", "prometheus_client"),

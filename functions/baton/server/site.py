@@ -66,7 +66,8 @@ def build_site(container: Container) -> Starlette:
         warning = create_task(warn_of_gone_agents(container.registry, container.ports.admission_control))
         await wait({warning}, timeout=_START_SECONDS)  # a store that does not answer holds up no start
         with container.stopping.noticing():
-            yield
+            async with container.pumping():
+                yield
         warning.cancel()
         await container.stopping.work_is_given_back()
         await container.metering.flush()

@@ -155,8 +155,9 @@ def _too_long_on_lambda(settings: Settings) -> list[str]:
 
 def has(settings: Settings, setting: Setting) -> bool:
     """Return whether a setting is set, or the one that replaces it."""
-    other = next((each.field for each in ALL_SETTINGS if each.name == setting.instead), "")
-    return bool(getattr(settings, setting.field) or (other and getattr(settings, other)))
+    fields_by_name = {each.name: each.field for each in ALL_SETTINGS}
+    replaced = setting.is_replaced(lambda other: getattr(settings, fields_by_name[other]))
+    return bool(getattr(settings, setting.field)) or replaced
 
 
 def require(settings: Settings, *names: str) -> None:

@@ -147,12 +147,12 @@ class Declared(QueueSettings, frozen=True):
     current_signing_key: Annotated[
         str,
         "verifies incoming events; none: 401",
-        Setting(token, name="QSTASH_CURRENT_SIGNING_KEY", where=WEBHOOKS, secret=True, needed=True),
+        Setting(token, name="QSTASH_CURRENT_SIGNING_KEY", where=WEBHOOKS, secret=True, needed=True, instead="QUEUE=redis"),
     ] = ""
     next_signing_key: Annotated[
         str,
         "tried after the current key",
-        Setting(token, name="QSTASH_NEXT_SIGNING_KEY", where=WEBHOOKS, secret=True, needed=True),
+        Setting(token, name="QSTASH_NEXT_SIGNING_KEY", where=WEBHOOKS, secret=True, needed=True, instead="QUEUE=redis"),
     ] = ""
     continuation: Annotated[
         Literal["literal", "queue", "inline"],

@@ -3,17 +3,15 @@
 Importing this module opens nothing.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from baton.observability.alerts import Alerts
 from baton.observability.error_reports import report_errors
 from baton.observability.logs import guard_logs, seal_output, write_logs
 from baton.observability.spans import Tracer
-from baton.queue.qstash.publisher import QStashQueue
-from baton.queue.qstash.records import QStashRecords
-from baton.queue.qstash.schedules import QStashSchedules
-from baton.queue.qstash.verifier import QueueVerifier
+from baton.queue.verifier import QueueVerifier
 from baton.sdk.clock import SystemClock, SystemRandomness
+from baton.sdk.distribution import require_extra
 from baton.settings.settings import Settings, settings_from_environment
 from baton.store.redis.access import ApiKeyStore, AuditLog, RateLimit
 from baton.store.redis.admission import Admission, AdmissionControl
@@ -31,6 +29,7 @@ from baton.worker.container import Container, Ports
 from baton.worker.runtime.callbacks import HttpCallbacks
 
 if TYPE_CHECKING:
+    from baton.queue.redis.in_store import QueueInStore
     from baton.store.objects import Objects
     from baton.store.redis.budgets import Budgets
     from baton.store.redis.call_limits import CallLimits
@@ -44,17 +43,14 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
     connection, objects = to_store or RedisConnection(settings), _objects(settings)
     retention_ms, length = settings.job_retention_seconds * 1000, settings.stream_max_length
     return Ports(
+        **_queue(settings, connection, clock),
         store=Store(connection, retention_ms, settings.prompt_limit_bytes, length),
         reader=Reader(connection, objects),
         archive=Archive(connection, retention_ms),
         admission=Admission(connection, *slots),
         admission_control=AdmissionControl(connection, *slots),
         listing=Listing(connection),
-        queue=QStashQueue(settings),
-        queue_records=QStashRecords(settings),
-        schedules=QStashSchedules(settings),
         kept_schedules=KeptSchedules(connection),
-        verifier=QueueVerifier(settings, clock),
         clock=clock,
         randomness=SystemRandomness(),
         model_cache=RedisModelCache(connection),
@@ -79,6 +75,36 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
         session_memory=RedisSessionMemory(connection, retention_ms),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )
+
+
+def queue_in_store(settings: Settings, connection: RedisConnection | None = None) -> "QueueInStore":
+    """Build the queue in the store. Raises SettingsError: its extra is missing."""
+    require_extra("redis", "QUEUE=redis")
+    from baton.queue.redis.in_store import QueueInStore  # noqa: PLC0415 - the other queue needs none of it
+
+    return QueueInStore(connection or RedisConnection(settings), settings, SystemClock(), SystemRandomness())
+
+
+def _queue(settings: Settings, connection: RedisConnection, clock: SystemClock) -> dict[str, Any]:
+    """Build the ports of the queue."""
+    if settings.queue == "redis":
+        made = queue_in_store(settings, connection)
+        return {
+            "queue": made.queue,
+            "queue_records": made.records,
+            "schedules": made.schedules,
+            "verifier": made.verifier,
+        }
+    from baton.queue.qstash.publisher import QStashQueue  # noqa: PLC0415 - the other queue needs none of it
+    from baton.queue.qstash.records import QStashRecords  # noqa: PLC0415 - as above
+    from baton.queue.qstash.schedules import QStashSchedules  # noqa: PLC0415 - as above
+
+    return {
+        "queue": QStashQueue(settings),
+        "queue_records": QStashRecords(settings),
+        "schedules": QStashSchedules(settings),
+        "verifier": QueueVerifier(settings, clock),
+    }
 
 
 def resealing(settings: Settings) -> tuple["Resealing", Ports]:

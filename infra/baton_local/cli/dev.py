@@ -23,7 +23,7 @@ from baton.sdk.distribution import missing_extra
 from baton.server.processes import processes_here
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.dev.data_folder import DEV_FILE_NAME, DevFile
-from baton_local.dev.parts import StoreKind
+from baton_local.dev.parts import QueueKind, StoreKind
 from baton_local.dev.ports import LOOPBACK
 from baton_local.dev.stack import STACK_NAME, LocalStack, StackOptions
 from baton_local.dev.supervisor import LOG_POLL_SECONDS
@@ -96,6 +96,13 @@ TRY_QUESTION = "How did sailors tell one lighthouse from another?"
     help="How the app reaches its Redis: over REST as the hosted one, or straight (extra `redis`).",
 )
 @click.option(
+    "--queue",
+    type=click.Choice(["qstash", "redis"]),
+    default="qstash",
+    show_default=True,
+    help="The queue: a local QStash, or the store's Redis, reached straight (extra `redis`).",
+)
+@click.option(
     "--reload/--no-reload",
     "reloads",
     default=True,
@@ -118,6 +125,7 @@ def dev(  # noqa: PLR0913 - one for each option
     redis_port: int | None,
     vector_port: int | None,
     store: StoreKind,
+    queue: QueueKind,
     reloads: bool,
     processes: int | None,
     opens: bool,
@@ -131,11 +139,13 @@ def dev(  # noqa: PLR0913 - one for each option
         raise click.BadParameter(
             f"{app!r} is not of the form MODULE:ATTR, such as my_agents:registry", param_hint="--app"
         )
+    store = "resp" if queue == "redis" else store
     if store == "resp" and (missing := missing_extra("redis", "resp")):
-        raise click.BadParameter(missing, param_hint="--store")
+        raise click.BadParameter(missing, param_hint="--store" if queue == "qstash" else "--queue")
     others = {"qstash": queue_port, "redis_rest": redis_port, "vector": vector_port}
     ports = {part: number for part, number in others.items() if number}
     options = StackOptions(folder=data, app=app, port=port, ports=ports, store=store, reloads=reloads)
+    options = replace(options, queue=queue)
     options = replace(options, processes=processes or min(processes_here(), MOST_PROCESSES))
 
     screen = PlainScreen()
@@ -167,7 +177,7 @@ def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
   app         {stack.app_url}
   console     {stack.app_url}/console  (log in with the admin key)
   chat        {stack.app_url}/chat
-  queue       {stack.qstash_url}
+  queue       {stack.qstash_url or "in its Redis"}
   redis       {f"{stack.store_url} (RESP)" if stack.store_url else f"{stack.redis_url} (REST)"}
   vector      {stack.vector_url}
 

@@ -42,10 +42,12 @@ SUBCOMMANDS = {
     "keys": Subcommand("baton_local.cli.keys", "keys", "Make, list and revoke API keys."),
     "mcp": Subcommand("baton_local.cli.mcp", "mcp", "Serve MCP over stdio: tools for operators."),
     "package": Subcommand("baton_local.cli.project", "package", "Make the archives that AWS Lambda runs."),
+    "pump": Subcommand("baton_local.cli.serve", "pump", "Deliver the messages of a queue in the store."),
     "qstash": Subcommand("baton_local.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("baton_local.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
     "replay": Subcommand("baton_local.cli.stored.replay", "replay", "Replay a message, or an ended job offline."),
     "score": Subcommand("baton_local.cli.stored.gate", "score", "Keep what you think of a job with it."),
+    "serve": Subcommand("baton_local.cli.serve", "serve", "Serve a deployment whose queue is in the store."),
     "setup": Subcommand(
         "baton_local.cli.setup", "setup", "Create or update topics and schedules in the queue's account."
     ),

@@ -37,7 +37,7 @@ def setup(place: Place, *, dry_run: bool, prune: bool) -> None:
     refusal = unreachable_base(settings)
     if refusal:
         raise StackError(refusal)
-    print(f"queue   {settings.qstash_url}  ({place.origin})")
+    print(f"queue   {settings.queue_place}  ({place.origin})")
     print(f"app     {settings.worker_base_url}", flush=True)
     try:
         wanted = wanted_of(settings, *asyncio.run(code_of(settings)))

@@ -80,6 +80,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 DEV_FILE_NAME = "dev.json"
 SHOWN_SETTINGS = (
+    "QUEUE",
     "QSTASH_TOPIC_PREFIX",
     "PUBLISH_BY",
     "MESSAGE_RETRY_DELAY_MS",
@@ -94,7 +95,8 @@ SHOWN_SETTINGS = (
 class DevFile:
     """The content of `dev.json`.
 
-    `settings`: what the person set that says how events go, for other commands. `store_url`: where the server is
+    `settings`: what the person set that says how events go, for other commands. `qstash_url`, `qstash_token`: empty
+    where the queue is in the store. `store_url`: where the server is
     reached over RESP; then there is no REST API, and `redis_url` and `redis_token` are empty. `fault`: why the app
     serves nobody until its code is mended; empty: it serves.
     """

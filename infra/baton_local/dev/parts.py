@@ -32,18 +32,22 @@ def part_url(ports: Mapping[str, int], part: str) -> str:
 
 
 def app_settings(
-    ports: Mapping[str, int], stack_secrets: StackSecrets, app: str | None, store_url: str = ""
+    ports: Mapping[str, int], stack_secrets: StackSecrets, app: str | None, store_url: str = "", queue: str = "qstash"
 ) -> dict[str, str]:
     """Return the app's settings.
 
     `app` is the user's registry as `module:attribute`, None for the samples; `store_url`: of a store over RESP, none
-    for REST. What the person's own environment says of a store is never meant.
+    for REST; `queue`: QUEUE. What the person's own environment says of a store is never meant.
     """
-    settings = {
+    of_qstash = {
         "QSTASH_URL": part_url(ports, "qstash"),
         "QSTASH_TOKEN": stack_secrets.qstash_token,
         "QSTASH_CURRENT_SIGNING_KEY": stack_secrets.qstash_current_signing_key,
         "QSTASH_NEXT_SIGNING_KEY": stack_secrets.qstash_next_signing_key,
+    }
+    settings = {
+        "QUEUE": queue,
+        **(of_qstash if queue == "qstash" else dict.fromkeys(of_qstash, "")),
         "WORKER_BASE_URL": part_url(ports, "app"),
         "UPSTASH_REDIS_REST_URL": "" if store_url else part_url(ports, "redis_rest"),
         "UPSTASH_REDIS_REST_TOKEN": "" if store_url else stack_secrets.redis_token,
@@ -62,6 +66,7 @@ def app_settings(
 
 PROOF_BYTES = 12
 StoreKind = Literal["rest", "resp"]
+QueueKind = Literal["qstash", "redis"]
 PYTHON = (sys.executable, "-P", "-u")
 
 
@@ -78,6 +83,7 @@ class StackPlan:
     inherited: Mapping[str, str]
     app: str | None = None
     store: StoreKind = "rest"
+    queue: QueueKind = "qstash"
     registers: bool = True
     reloads: bool = False
     processes: int = 1
@@ -101,14 +107,19 @@ def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
     """Return the parts in the order of their start; they stop in the opposite order."""
     bridge = (_redis_rest(plan),) if plan.store == "rest" else ()
     apps = [_app(plan, number) for number in range(1, plan.processes + 1)]
-    return _redis(plan), *bridge, _vector(plan), _qstash(plan), *apps
+    queue = (_qstash(plan),) if plan.queue == "qstash" else ()
+    return _redis(plan), *bridge, _vector(plan), *queue, *apps
 
 
 def app_environment(plan: StackPlan) -> dict[str, str]:
     objects = {"OBJECT_STORE_URL": f"file://{quote(str(plan.folder.absolute()))}/objects"}
     has_objects = not missing_extra("objects", "a folder of large payloads")
     defaults = {**LOCAL_DEFAULTS, **(objects if has_objects else {})}
-    return {**defaults, **plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app, plan.store_url)}
+    return {
+        **defaults,
+        **plan.inherited,
+        **app_settings(plan.ports, plan.secrets, plan.app, plan.store_url, plan.queue),
+    }
 
 
 def remove_socket_folder(plan: StackPlan) -> None:

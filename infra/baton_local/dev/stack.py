@@ -26,6 +26,7 @@ from baton_local.dev.environment import inherited_environment, reach_loopback_di
 from baton_local.dev.part_log import Screen
 from baton_local.dev.parts import (
     PartsOf,
+    QueueKind,
     StackPlan,
     StoreKind,
     app_environment,
@@ -48,8 +49,9 @@ class StackOptions:
     """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app.
 
     `ports`: those of other parts than the app.
-    `store`: how the app reaches its Redis. `registers`: the app, topics and schedules with the queue; what lives for
-    one job needs neither. `reloads`: a change of the app's code starts the app again. `processes`: of the app.
+    `store`: how the app reaches its Redis; `queue`: which one it has. `registers`: the app, topics and schedules with
+    the queue; what lives for one job needs neither. `reloads`: a change of the app's code starts the app again.
+    `processes`: of the app.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class StackOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     parts_of: PartsOf = stack_parts
     store: StoreKind = "rest"
+    queue: QueueKind = "qstash"
     reloads: bool = False
     processes: int = 1
 
@@ -127,12 +130,13 @@ class LocalStack:
         assert self._plan is not None
         assert self._supervisor is not None
         plan = self._plan
+        has_qstash = plan.queue == "qstash"
         return DevFile(
             app_url=part_url(plan.ports, "app"),
-            qstash_url=part_url(plan.ports, "qstash"),
+            qstash_url=part_url(plan.ports, "qstash") if has_qstash else "",
             redis_url="" if plan.store_url else part_url(plan.ports, "redis_rest"),
             vector_url=part_url(plan.ports, "vector"),
-            qstash_token=plan.secrets.qstash_token,
+            qstash_token=plan.secrets.qstash_token if has_qstash else "",
             redis_token="" if plan.store_url else plan.secrets.redis_token,
             vector_token=plan.secrets.vector_token,
             client_key=plan.secrets.client_key,
@@ -165,6 +169,7 @@ class LocalStack:
             inherited,
             options.app,
             options.store,
+            options.queue,
             registers=options.registers,
             reloads=options.reloads,
             processes=options.processes,

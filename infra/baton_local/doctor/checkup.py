@@ -21,6 +21,7 @@ from baton.settings.settings import Settings
 from baton.store.objects import Objects, objects_of
 from baton.store.vector import UpstashLongTermMemory
 from baton.worker.runtime.gone_agents import WAY_OUT, gone_agents
+from baton.worker.wiring import queue_in_store
 from baton_events.errors import SettingsError, StoreError
 from baton_events.messages import Queue
 from baton_local.doctor.delivery import ENDPOINTS, Probes
@@ -51,12 +52,13 @@ class Services:
 
     @classmethod
     def of(cls, settings: Settings) -> "Services":
+        in_store = queue_in_store(settings) if settings.queue == "redis" else None
         return cls(
             store=StoreCheck(settings),
-            setup=QStashSetup(settings),
+            setup=in_store.setup if in_store else QStashSetup(settings),
             account=Account.of(settings),
-            queue=QStashQueue(settings),
-            records=QStashRecords(settings),
+            queue=in_store.queue if in_store else QStashQueue(settings),
+            records=in_store.records if in_store else QStashRecords(settings),
             clock=SystemClock(),
             randomness=SystemRandomness(),
             memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
@@ -98,7 +100,7 @@ async def _around(settings: Settings, outside: Services, probe_seconds: int) -> 
     found += await check_agents(settings, outside.store, found)
     found += await check_tools(settings)
     found += await check_objects(outside.objects, settings, outside.randomness.token())
-    if not settings.qstash_token:
+    if settings.queue == "qstash" and not settings.qstash_token:
         return [*found, skipped(QUEUE, "its token is not set")]
     queue = await check_queue(outside.setup, settings)
     found += queue

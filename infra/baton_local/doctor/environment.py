@@ -65,7 +65,7 @@ def read(environment: Mapping[str, str]) -> tuple[Settings | None, list[Finding]
         what, _, way_out = refusal.partition(": set ")
         found.append(failed(ENVIRONMENT, what, f"set {way_out}"))
     if all(finding.level is Level.NOTE for finding in found):
-        found.insert(0, ok(ENVIRONMENT, f"queue {settings.qstash_url}, functions {settings.worker_base_url}"))
+        found.insert(0, ok(ENVIRONMENT, f"queue {settings.queue_place}, functions {settings.worker_base_url}"))
     return settings, found
 
 

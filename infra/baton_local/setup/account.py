@@ -17,6 +17,7 @@ from baton.queue.qstash.setup import QStashSetup
 from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry
 from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings, read_settings
+from baton.worker.wiring import queue_in_store
 from baton_events.emitter import sealing_in
 from baton_events.errors import MessageNotFoundError, PublishError, QueueRefusedError, SettingsError, TopicNotFoundError
 from baton_events.messages import Queue
@@ -51,6 +52,9 @@ class Account:
     @classmethod
     def of(cls, settings: Settings) -> "Account":
         """Return the account that the settings name; nothing is opened before it is used."""
+        if settings.queue == "redis":
+            made = queue_in_store(settings)
+            return cls(made.setup, made.schedules, made.queue, settings)
         return cls(QStashSetup(settings), QStashSchedules(settings), SdkPublisher(settings), settings)
 
     async def read(self) -> Found:

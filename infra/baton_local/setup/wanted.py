@@ -68,7 +68,7 @@ def missed_message(coded: CodedSchedule, settings: Settings, at_ms: int) -> Outg
 def unreachable_base(settings: Settings) -> str:
     """Return why the queue cannot reach the functions, with the way out; empty: nothing speaks against it."""
     here = [url for url in map(settings.endpoint_url, WEBHOOK_ENDPOINTS) if is_loopback(url)]
-    if is_loopback(settings.qstash_url) or not here:
+    if settings.queue == "redis" or is_loopback(settings.qstash_url) or not here:
         return ""
     return (
         f"{here[0]} is reached by this machine only, and the queue is {settings.qstash_url}: set "

@@ -1,4 +1,4 @@
-"""The local queue, one for the session, and an endpoint for each test."""
+"""The local QStash and the queue in a store, one for the session, and an endpoint for each test."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import pytest
 
 from baton.settings.settings import Settings
 from tests.contract.emitter.qstash_process import QStashProcess
+from tests.contract.emitter.store_queue import StoreQueue
 from tests.contract.qstash.destination import Destination
 
 
@@ -24,16 +25,29 @@ def endpoint() -> Iterator[Destination]:
         yield made
 
 
-@pytest.fixture
-def settings(local_qstash: QStashProcess, endpoint: Destination) -> Settings:
-    """Of a program that publishes to the queue and is delivered to at the endpoint."""
-    return local_qstash.settings(endpoint.url("/api/v2"))
+@pytest.fixture(scope="session")
+def store_queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreQueue]:
+    made = StoreQueue(tmp_path_factory.mktemp("redis") / "data")
+    try:
+        yield made
+    finally:
+        made.stop()
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["qstash", "redis"])
+def settings(request: pytest.FixtureRequest, endpoint: Destination) -> Settings:
+    """Of a program that publishes to each queue in turn and is delivered to at the endpoint."""
+    return _settings(request, endpoint.url("/api/v2"))
+
+
+@pytest.fixture(params=["fake", "qstash", "redis"])
 def either(request: pytest.FixtureRequest) -> Settings | None:
     """Each side in turn: None for the fake."""
-    if request.param == "fake":
-        return None
-    process: QStashProcess = request.getfixturevalue("local_qstash")
-    return process.settings("http://127.0.0.1:9")
+    return None if request.param == "fake" else _settings(request, "http://127.0.0.1:9")
+
+
+def _settings(request: pytest.FixtureRequest, worker_base_url: str) -> Settings:
+    queue: QStashProcess | StoreQueue = request.getfixturevalue(
+        "store_queue" if request.param == "redis" else "local_qstash"
+    )
+    return queue.settings(worker_base_url)

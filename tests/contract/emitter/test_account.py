@@ -8,18 +8,12 @@ from msgspec.structs import replace
 
 from baton.queue.account import QueueSetup, Topic, TopicEndpoint
 from baton.queue.ports import QueueRecords, Schedules
-from baton.queue.qstash.publisher import QStashQueue
-from baton.queue.qstash.records import QStashRecords
-from baton.queue.qstash.schedules import QStashSchedules
-from baton.queue.qstash.setup import QStashSetup
 from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
 from baton_events.errors import MessageNotFoundError, QueueRefusedError, TopicNotFoundError
-from baton_events.messages import Outgoing
-from tests.fakes.queue import FakeQueue
+from baton_events.messages import Outgoing, Queue
+from tests.contract.emitter.account_of import account_of
 from tests.fakes.queue_records import FakeQueueRecords
-from tests.fakes.queue_setup import FakeQueueSetup
-from tests.fakes.schedules import FakeSchedules
 
 CLOSED_PORT = "http://127.0.0.1:9/never"
 LATER_MS = SystemClock().now_ms() + 3_600_000
@@ -29,7 +23,7 @@ OURS, BY_HAND = TopicEndpoint("http://127.0.0.1:9/a", "baton"), TopicEndpoint("h
 
 
 class Side:
-    def __init__(self, records: QueueRecords, queue: FakeQueue | QStashQueue) -> None:
+    def __init__(self, records: QueueRecords, queue: Queue) -> None:
         self.records = records
         self.queue = queue
 
@@ -51,29 +45,25 @@ class Side:
 
 @pytest.fixture
 async def side(either: Settings | None) -> AsyncIterator[Side]:
-    fake = FakeQueue()
-    made = Side(FakeQueueRecords(fake, SystemClock()), fake)
-    if either:
-        made = Side(QStashRecords(either), QStashQueue(either))
-    yield made
-    await made.records.close()
-    await made.queue.close()
+    made = account_of(either)
+    yield Side(made.records, made.queue)
+    await made.close()
 
 
 @pytest.fixture
 async def schedules(either: Settings | None) -> AsyncIterator[Schedules]:
-    made: Schedules = QStashSchedules(either) if either else FakeSchedules()
-    yield made
+    made = account_of(either)
+    yield made.schedules
     await made.close()
 
 
 @pytest.fixture
 async def setup(either: Settings | None) -> AsyncIterator[QueueSetup]:
     """Without topics of tests before: all share one queue."""
-    made: QueueSetup = QStashSetup(either) if either else FakeQueueSetup()
-    for topic in await made.topics():
-        await made.delete_topic(topic.name)
-    yield made
+    made = account_of(either)
+    for topic in await made.setup.topics():
+        await made.setup.delete_topic(topic.name)
+    yield made.setup
     await made.close()
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from baton.engine.outbox import event_of
 from baton.engine.work_items import loop_item
+from baton.queue.account import TopicEndpoint
 from baton.queue.qstash.schedules import QStashSchedules
-from baton.queue.qstash.verifier import QueueVerifier
+from baton.queue.verifier import QueueVerifier
 from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
 from baton_events.emitter import Delivery, Emitter, message_to
@@ -28,6 +29,7 @@ from baton_events.errors import (
     TopicNotFoundError,
 )
 from baton_events.schema import SWEEP_ENDPOINT, EventType, encode_event, parse_event
+from tests.contract.emitter.account_of import account_of, verifier_of
 from tests.contract.qstash.destination import Destination, Received, Reply
 from tests.unit.baton.kit.signing import verify
 
@@ -41,9 +43,19 @@ LOOP, SWEEP = "/api/v2/workers/agent-loop", "/api/v2/workers/sweep"
 
 @pytest.fixture
 async def emitter(settings: Settings) -> AsyncIterator[Emitter]:
-    made = Emitter.from_settings(settings)
+    made = emitter_of(settings)
     yield made
     await made.close()
+
+
+OF_QSTASH = pytest.mark.parametrize("settings", ["qstash"], indirect=True)
+
+
+def emitter_of(settings: Settings) -> Emitter:
+    """An emitter, as a process of the deployment has it."""
+    if settings.queue == "redis":
+        return Emitter(settings, account_of(settings).queue)
+    return Emitter.from_settings(settings)
 
 
 async def call(settings: Settings, method: str, path: str, body: Any = None) -> Any:
@@ -74,11 +86,12 @@ async def test_an_event_arrives_signed_with_its_headers_and_its_body(
     }
     assert {name: delivery.headers.get(name) for name in expected} == expected
     signature, url = delivery.headers["upstash-signature"], settings.event_url(EventType.LOOP_INIT)
-    verify(QueueVerifier(settings), signature, delivery.body, url)
-    strange = QueueVerifier(replace(settings, current_signing_key="k" * 40, next_signing_key="l" * 40))
+    believing = await verifier_of(settings)
+    verify(believing, signature, delivery.body, url)
+    strange = QueueVerifier(Settings(current_signing_key="k" * 40, next_signing_key="l" * 40))
     for verifier, body, where in (
-        (QueueVerifier(settings), delivery.body + b" ", url),
-        (QueueVerifier(settings), delivery.body, url + "x"),
+        (believing, delivery.body + b" ", url),
+        (believing, delivery.body, url + "x"),
         (strange, delivery.body, url),
     ):
         with pytest.raises(SignatureError):
@@ -94,10 +107,12 @@ async def test_events_of_a_batch_arrive_each_once(emitter: Emitter, endpoint: De
 
 async def test_an_event_arrives_by_topic(settings: Settings, endpoint: Destination) -> None:
     """At the endpoint that the topic is bound to; the prefix is a setting. One that nobody made is named."""
-    endpoints = {"endpoints": [{"name": "baton", "url": endpoint.url("/elsewhere")}]}
-    await call(settings, "POST", "/v2/topics/contract-agent.agent-loop-init/endpoints", endpoints)
+    account = account_of(settings)
+    await account.setup.put_endpoint(
+        "contract-agent.agent-loop-init", TopicEndpoint(endpoint.url("/elsewhere"), "baton")
+    )
     emitter, nobodys = (
-        Emitter.from_settings(replace(settings, publish_by="topic", topic_prefix=prefix))
+        emitter_of(replace(settings, publish_by="topic", topic_prefix=prefix))
         for prefix in ("contract-agent", "nobodys")
     )
     message_id = await emitter.emit(EVENT)
@@ -108,7 +123,7 @@ async def test_an_event_arrives_by_topic(settings: Settings, endpoint: Destinati
     with pytest.raises(PartialPublishError) as caught:
         await nobodys.emit_many([Delivery(EVENT), Delivery(SECOND)])
     assert (caught.value.accepted, sorted(caught.value.failed)) == ({}, [0, 1])
-    for each in (emitter, nobodys):
+    for each in (emitter, nobodys, account):
         await each.close()
 
 
@@ -129,12 +144,13 @@ async def test_a_message_that_was_taken_back_does_not_arrive(emitter: Emitter, e
     assert [one.body for one in endpoint.wait(SWEEP)] == [b'{"dueMs":1}']
 
 
+@OF_QSTASH
 async def test_a_wrong_token_and_a_wrong_address_are_named(settings: Settings) -> None:
     for wrong, error in (
         (replace(settings, qstash_token="wrong"), QueueUnauthorizedError),
         (replace(settings, qstash_url="http://127.0.0.1:9"), QueueUnreachableError),
     ):
-        emitter = Emitter.from_settings(wrong)
+        emitter = emitter_of(wrong)
         with pytest.raises(error):
             await emitter.emit(EVENT)
         await emitter.close()
@@ -155,16 +171,17 @@ async def test_no_more_deliveries_are_under_way_than_a_message_says(settings: Se
         return Reply(429 if request.headers["upstash-retried"] == "0" else 200)
 
     endpoint.replies[LOOP] = answer
-    emitter = Emitter.from_settings(replace(settings, deliveries_at_once=LIMITS, message_retry_delay_ms=10))
+    emitter = emitter_of(replace(settings, deliveries_at_once=LIMITS, message_retry_delay_ms=10))
     await emitter.emit_many([Delivery(event) for event in EVENTS])
     endpoint.wait(LOOP, 2 * len(EVENTS))
     await emitter.close()
     assert most == 3
 
 
+@OF_QSTASH
 async def test_the_queue_keeps_what_messages_and_schedules_say_of_retries_and_flow(settings: Settings) -> None:
     flow = replace(settings, deliveries_at_once=LIMITS, topic_prefix="kept")
-    emitter, schedules = Emitter.from_settings(flow), QStashSchedules(settings)
+    emitter, schedules = emitter_of(flow), QStashSchedules(settings)
     alone = await emitter.emit(EVENTS[0], not_before_ms=LATER_MS)
     together = await emitter.emit_many([Delivery(event, LATER_MS) for event in EVENTS[1:3]])
     for event, message_id in zip(EVENTS, [alone, *together], strict=False):

@@ -79,6 +79,7 @@ def test_it_holds_one_package_of_the_same_version(unpacked: Path) -> None:
     assert len(alone["project"]["dependencies"]) == 3
 
 
+@pytest.mark.parametrize("settings", ["qstash"], indirect=True)
 async def test_it_emits_where_nothing_else_is_installed(
     unpacked: Path, settings: Settings, endpoint: Destination
 ) -> None:

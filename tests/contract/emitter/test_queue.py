@@ -12,16 +12,16 @@ from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
 from baton_events.errors import TopicNotFoundError
 from baton_events.messages import Outgoing, Queue
+from tests.contract.emitter.account_of import account_of
 from tests.contract.emitter.qstash_process import QStashProcess
-from tests.fakes.queue import FakeQueue
 
 LATER_MS = SystemClock().now_ms() + 3_600_000
 
 
 @pytest.fixture
 async def queue(either: Settings | None) -> AsyncIterator[Queue]:
-    made: Queue = QStashQueue(either) if either else FakeQueue()
-    yield made
+    made = account_of(either)
+    yield made.queue
     await made.close()
 
 

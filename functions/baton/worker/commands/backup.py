@@ -23,7 +23,7 @@ from baton.sdk.clock import Clock, Randomness
 from baton.store.transport.meter import charge, give_back, take
 from baton.worker.commands.command_result import CommandResult
 from baton.worker.commands.follow import JobNotices
-from baton_events.emitter import Emitter
+from baton_events.emitter import Delivery, Emitter
 from baton_events.errors import JobGoneError, PublishError, StoreError, UnknownJobError
 from baton_events.ids import event_id
 from baton_events.schema import Command, Spending
@@ -144,7 +144,8 @@ class Backup:
         spent = Spending(requests=rest.requests, commands=rest.commands, size_bytes=rest.size_bytes)
         give_back(replace(rest, requests=0, commands=0, size_bytes=0))
         try:
-            await dispatch(self._emitter, job.session_id, items, self.relay_id, spent if spent.requests else None)
+            counted = spent if spent.requests else None
+            await dispatch(self._emitter, job.session_id, items, self.relay_id, counted, job.tenant)
         except PublishError as error:
             charge(**asdict(spent))
             _log.warning(
@@ -157,7 +158,8 @@ class Backup:
         now_ms = self._backups.clock.now_ms()
         name = self._command_id or self._backups.new_id(self.job.id, self.command)
         event = command_event(name, self.job.id, self.job.session_id, moment(now_ms), self.command)
-        message_id = await self._emitter.emit(event, not_before_ms=now_ms + BACKUP_DELAY_MS)
+        sent = Delivery(event, now_ms + BACKUP_DELAY_MS, lane=self.job.tenant)
+        (message_id,) = await self._emitter.emit_many([sent])
         charge(messages=1)
         return message_id
 

@@ -7,6 +7,7 @@ before the stack begins; nothing that was started outlives the command.
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from rich.console import Console
 from baton.sdk.distribution import missing_extra
 from baton_local.cli.demo.story import Scenario, Story, Task
 from baton_local.cli.interruption import Interruption, run_until_interrupted
+from baton_local.dev.parts import QueueKind
 from baton_local.dev.stack import LocalStack, StackOptions
 from baton_local.dev.stack_error import StackError
 
@@ -90,9 +92,18 @@ _SETTINGS_WITH_FAULT = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "
 @click.argument("name", default="research")
 @click.option("--fault", type=click.Choice(["kill"]), help="kill: end the app with -9 in the middle of the job.")
 @click.option("--list", "lists", is_flag=True, help="List the sample agents.")
+@click.option(
+    "--queue",
+    type=click.Choice(["qstash", "redis"]),
+    default="qstash",
+    show_default=True,
+    help="The queue: a local QStash, or the store's Redis (extra `redis`).",
+)
 @click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
 @click.option("--task", default="Do it.", show_default=True, help="With --app: the task of your agent's job.")
-def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: bool) -> None:
+def demo(  # noqa: PLR0913 - one for each option
+    name: str, fault: str | None, queue: QueueKind, app: str | None, task: str, *, lists: bool
+) -> None:
     """Show real jobs of an agent live, on a stack of their own.
 
     NAME is a sample agent; the default is research, and --list says what each has to show. With --app it is one of
@@ -107,6 +118,8 @@ def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: boo
     scenario = Scenario(name, "", (Task(task),)) if app else SCENARIOS[name]
     if scenario.needs and (missing := missing_extra(scenario.needs, name)):
         raise click.UsageError(missing)
+    if queue == "redis" and (missing := missing_extra("redis", "--queue redis")):
+        raise click.UsageError(missing)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
     story = Story(scenario, Console())
     story.show(f"Baton: {name}, live, on a local stack of its own", "bold")
@@ -118,6 +131,8 @@ def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: boo
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="baton-demo-", ignore_cleanup_errors=True) as folder:
             options = StackOptions(folder=Path(folder), app=app, port=0, registers=False, settings=settings)
+            if queue == "redis":
+                options = replace(options, queue=queue, store="resp")
             stack = LocalStack(options, story)
             interruption.at_once = stack.kill
             story.show("Starting queue, Redis and app, each a process of its own ...")

@@ -101,7 +101,8 @@ class Story:
             except httpx.HTTPError as error:
                 fault = str(error) or type(error).__name__
                 raise StackError(f"{error.request.url} does not answer as it should: {fault}") from error
-        self._bill([now - then for now, then in zip(after, before, strict=True)], wall_seconds)
+        if stack.qstash_url:  # a queue in the store has no counters of its own
+            self._bill([now - then for now, then in zip(after, before, strict=True)], wall_seconds)
         self.show("Next: `baton dev` keeps such a stack running; README shows how to add agents.")
         return 0
 

@@ -2,7 +2,7 @@
 
 import httpx
 
-from baton.queue.qstash.verifier import QueueVerifier
+from baton.queue.verifier import QueueVerifier
 from baton.server.app import build_app
 from baton.settings.settings import Settings
 from baton_events.schema import encode_event

@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 
-from baton.queue.qstash.verifier import QueueVerifier
+from baton.queue.verifier import QueueVerifier
 from baton.settings.settings import Settings
 
 CURRENT, STRANGE = "sig_" + "c" * 40, "sig_" + "s" * 40

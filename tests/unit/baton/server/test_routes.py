@@ -195,6 +195,9 @@ def test_only_these_routes_are_open() -> None:
 
 
 class StrangeSignature(AnySignature):
+    async def ready(self) -> None:
+        """Do nothing: it has no keys."""
+
     def signed_digest(self, signature: str, url: str) -> str:
         raise SignatureError("not signed")
 

@@ -8,7 +8,7 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.queue.qstash.verifier import QueueVerifier
+from baton.queue.verifier import QueueVerifier
 from baton.sdk.clock import SystemClock
 from baton.worker.runtime.webhook import probe_answer
 from baton_events.errors import SignatureError

@@ -11,7 +11,7 @@ from typing import Any
 from baton.engine.outbox import event_of
 from baton.engine.work_items import loop_item
 from baton.queue.qstash.publisher import QStashQueue
-from baton.queue.qstash.verifier import QueueVerifier
+from baton.queue.verifier import QueueVerifier
 from baton.settings.settings import Settings
 from baton_events.emitter import Emitter
 from baton_events.schema import encode_event, parse_event

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baton.engine.work_items import CLOCK_ERROR_MS
-from baton.queue.qstash.verifier import TOLERANCE_SECONDS, QueueVerifier
+from baton.queue.verifier import TOLERANCE_SECONDS, QueueVerifier
 from baton.settings.settings import Settings
 from baton_events.errors import SignatureError
 from tests.fakes.clock import FakeClock

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from qstash import Receiver
 
-from baton.queue.qstash.verifier import TOLERANCE_SECONDS
+from baton.queue.verifier import TOLERANCE_SECONDS
 from baton_events.errors import SignatureError
 from tests.unit.baton.kit.signing import verify
 from tests.unit.baton.queue.qstash.test_verifier import BODY, BOTH, CURRENT, NEXT, STRANGE, URL, claims

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from baton.engine.work_items import ItemKind
-from baton.queue.qstash.verifier import QueueVerifier
+from baton.queue.verifier import QueueVerifier
 from baton.server.app import EVENT_SPECS, SPECS
 from baton.settings.settings import Settings
 from baton.worker.entry import LambdaHandler

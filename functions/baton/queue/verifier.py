@@ -10,6 +10,7 @@ Invariant: nothing is read of a token before its signature holds.
 import hashlib
 import hmac
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Sequence
 from functools import lru_cache
 from json import loads
 from sys import int_info
@@ -61,10 +62,16 @@ class QueueVerifier:
     """`Verifier` with the signing keys of the settings."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        keys = (settings.current_signing_key, settings.next_signing_key)
+        self.use((settings.current_signing_key, settings.next_signing_key))
+        self._clock = clock or SystemClock()
+
+    def use(self, keys: Sequence[str]) -> None:
+        """Verify by these keys from now on."""
         self._configured = any(keys)
         self._keys = tuple(hmac.new(key.encode(), digestmod="sha256") for key in keys if key and _may_be_secret(key))
-        self._clock = clock or SystemClock()
+
+    async def ready(self) -> None:
+        """Do nothing: its keys are there."""
 
     def signed_digest(self, signature: str, url: str) -> str:
         """Check that the queue signed for exactly this URL, recently; return the digest of what it signed.

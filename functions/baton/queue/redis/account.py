@@ -1,0 +1,66 @@
+"""`QueueSetup` of the queue in the store: topics with their endpoints, and signing keys."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.json import encode
+
+from baton.queue.account import SigningKeys, Topic, TopicEndpoint
+from baton.queue.redis.publisher import topic_in
+from baton.queue.redis.shards import TOPICS, Shards
+from baton.queue.redis.signing import KeysInStore
+from baton_events.errors import TopicNotFoundError
+
+
+class RedisSetup:
+    """The queue's account."""
+
+    def __init__(self, shards: Shards, keys: KeysInStore) -> None:
+        self._shards, self._keys = shards, keys
+
+    async def topics(self) -> tuple[Topic, ...]:
+        (flat,) = await self._shards.ask(["HGETALL", TOPICS])
+        return tuple(topic_in(text) for _, text in sorted(dict(flat or {}).items()))
+
+    async def put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> None:
+        known = await self._topic(topic) or Topic(topic)
+        there = {each.name or each.url: each for each in known.endpoints}
+        await self._keep(Topic(topic, (*(there | {endpoint.name or endpoint.url: endpoint}).values(),), known.defaults))
+
+    async def remove_endpoints(self, topic: str, endpoints: Sequence[TopicEndpoint]) -> None:
+        """Remove endpoints, one without a name by its address. Raises TopicNotFoundError."""
+        known = await self._found(topic)
+        gone = {each.name or each.url for each in endpoints}
+        left = tuple(each for each in known.endpoints if not {each.name, each.url} & gone)
+        await (self._keep(Topic(topic, left, known.defaults)) if left else self.delete_topic(topic))
+
+    async def put_defaults(self, topic: str, defaults: Mapping[str, str]) -> None:
+        """Set the defaults, which messages of ours do not need. Raises TopicNotFoundError."""
+        known = await self._found(topic)
+        await self._keep(Topic(topic, known.endpoints, {name.lower(): text for name, text in defaults.items()}))
+
+    async def delete_topic(self, topic: str) -> None:
+        await self._shards.ask(["HDEL", TOPICS, topic])
+
+    async def signing_keys(self) -> SigningKeys:
+        current, following, *_ = await self._keys.read()
+        return SigningKeys(current, following)
+
+    async def roll_signing_keys(self) -> SigningKeys:
+        return await self._keys.roll()
+
+    async def close(self) -> None:
+        """Close the store's connection; a later use opens it again."""
+        await self._shards.redis.close()
+
+    async def _topic(self, name: str) -> Topic | None:
+        (text,) = await self._shards.ask(["HGET", TOPICS, name])
+        return topic_in(text) if text else None
+
+    async def _found(self, name: str) -> Topic:
+        found = await self._topic(name)
+        if found is None:
+            raise TopicNotFoundError(name)
+        return found
+
+    async def _keep(self, topic: Topic) -> None:
+        await self._shards.ask(["HSET", TOPICS, topic.name, encode(topic).decode()])
