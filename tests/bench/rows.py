@@ -56,6 +56,7 @@ ROWS = (
     Row("baton-inline", "baton_row", _INLINE, own=True, is_far=True),
     Row("baton-queue", "baton_row", _QUEUE, own=True, lengthens=False),
     Row("baton-inline-resp", "baton_row", (*_INLINE, "--store", "resp"), own=True, quick=False, crashes=False),
+    Row("baton-redis-queue", "baton_row", (*_QUEUE, "--queue", "redis"), own=True, quick=False, lengthens=False),
     Row("restate", "restate_row", restate=True, is_far=True),
     Row("floor-hop-plain", "floor_row", ("--mode", "hop", "--stack", "plain"), crashes=False, lengthens=False),
     Row("floor-hop-fast", "floor_row", ("--mode", "hop", "--stack", "fast"), quick=False, crashes=False),

@@ -1,6 +1,6 @@
 """Baton: `baton dev` with queue, Redis behind its REST bridge or without it, and the app, each a process of its own.
 
-python -m tests.bench.peers.baton_row --mode queue|inline [--store rest|resp] [--crash | --long CALLS | ...]
+python -m tests.bench.peers.baton_row --mode queue|inline [--store rest|resp] [--queue qstash|redis] [--crash | --long CALLS | ...]
 """
 
 import asyncio
@@ -33,13 +33,14 @@ def app_ids(described: dict[str, Any]) -> list[int]:
 class Baton(Peer):
     mode: ClassVar[str] = "inline"
     store: ClassVar[str] = "rest"
+    queue: ClassVar[str] = "qstash"
     crash_note = "the queue delivers again, and a claim of the dead process is over within 12 s"
 
     async def setup(self) -> None:
         data = self.folder / "data"
         own = {**SETTINGS, "CONTINUATION": self.mode}
         command = [str(Path(sys.executable).with_name("baton")), "dev", "--data", str(data), "--port", "0"]
-        command += ["--store", self.store]
+        command += ["--store", self.store, "--queue", self.queue]
         if self.round_trip_ms:
             port = free_port()
             command += ["--redis-port", str(port)]
@@ -120,7 +121,10 @@ if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--mode", choices=("queue", "inline"), default="inline")
     parser.add_argument("--store", choices=("rest", "resp"), default="rest")
+    parser.add_argument("--queue", choices=("qstash", "redis"), default="qstash")
     chosen = parser.parse_args()
-    Baton.mode, Baton.store = chosen.mode, chosen.store
+    Baton.mode, Baton.store, Baton.queue = chosen.mode, chosen.store, chosen.queue
     Baton.name = f"baton-{chosen.mode}{'-resp' if chosen.store == 'resp' else ''}"
+    if chosen.queue == "redis":
+        Baton.name = f"baton-redis-{chosen.mode}"
     run(Baton, chosen)
