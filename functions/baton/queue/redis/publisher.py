@@ -6,7 +6,7 @@ A message goes to the shard of its flow key, else of its deduplication id: both 
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 from msgspec.json import Decoder, encode
@@ -20,6 +20,7 @@ from baton_events.ids import root_of
 from baton_events.messages import Outgoing
 
 _LOGGED_BYTES = 4_096
+LEASE_MS = 20_000
 _NO_NAME = re.compile(r"[|;\x00-\x1f]")  # what separates the parts of a lane's entries
 
 
@@ -38,12 +39,28 @@ class Kept(Struct, frozen=True, omit_defaults=True):
         return replace(self.message, body="", headers={}) if hidden else self.message
 
 
+class Taker(Protocol):
+    """What delivers messages in this process."""
+
+    def tell(self, where: Iterable[int], wait_ms: int) -> None:
+        """Take note of messages in these shards that are due then."""
+        ...
+
+    def lease_for(self, count: int) -> str:
+        """Return the lease to take so many messages under; empty: there is no place for them."""
+        ...
+
+    def take(self, message_id: str, lease: str, retried: int, kept: Kept) -> None:
+        """Deliver a message that is under the lease."""
+        ...
+
+
 kept_in = Decoder(Kept).decode
 topic_in = Decoder(Topic).decode
 
 
 class RedisQueue:
-    """`Queue`. `on_published`: hears of shards with new messages, and in how many ms the first is due.
+    """`Queue`. `taker`: the pump of this process, which delivers what it has a place for at once, without a claim.
 
     `pump`: makes what delivers the messages.
     """
@@ -52,7 +69,7 @@ class RedisQueue:
 
     def __init__(self, shards: Shards, clock: Clock, randomness: Randomness) -> None:
         self._shards, self._clock, self._randomness = shards, clock, randomness
-        self.on_published: Callable[[Iterable[int], int], None] | None = None
+        self.taker: Taker | None = None
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
         """Publish all; return message ids in order. Raises as `publish_kept`."""
@@ -101,13 +118,14 @@ class RedisQueue:
             if isinstance(answer, BaseException) and not isinstance(answer, PublishError):
                 raise answer
             found |= zip(those, [answer] * len(those) if isinstance(answer, PublishError) else answer, strict=True)
-        if messages and self.on_published:
+        if messages and self.taker:
             soonest_ms = min(one.message.not_before_ms for one in messages) - now_ms
-            self.on_published(by_shard, max(0, soonest_ms))
+            self.taker.tell(by_shard, max(0, soonest_ms))
         return [found[position] for position in range(len(messages))]
 
     async def _keep(self, shard: int, messages: Sequence[Kept], now_ms: int) -> list[str]:
-        keys, args = [*shard_keys(shard)], list[str | int]()
+        lease = self.taker.lease_for(len(messages)) if self.taker else ""
+        keys, args = [*shard_keys(shard)], list[str | int]([lease, LEASE_MS])
         first = len(keys)
         for one in messages:
             message = one.message
@@ -120,7 +138,11 @@ class RedisQueue:
             wait_ms = max(0, message.not_before_ms - now_ms)
             name = message_id(shard, self._randomness.token())
             args += [name, lane, message.flow.parallelism, wait_ms, once, text, brief]
-        return list(await self._shards.run("publish", keys, args))
+        ids, leased = await self._shards.run("publish", keys, args)
+        for at in map(int, leased):
+            assert self.taker, "only its lease is taken"
+            self.taker.take(ids[at], lease, 0, messages[at])
+        return list(ids)
 
     async def _topics(self, names: set[str]) -> dict[str, list[str]]:
         if not names:

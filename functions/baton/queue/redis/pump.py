@@ -16,7 +16,7 @@ import httpx
 from msgspec import Struct
 
 from baton.queue.redis.outcomes import Attempt, answered, brought_to, dead_letter, failure_report
-from baton.queue.redis.publisher import Kept, RedisQueue, kept_in
+from baton.queue.redis.publisher import LEASE_MS, Kept, RedisQueue, kept_in
 from baton.queue.redis.schedules import RedisSchedules
 from baton.queue.redis.shards import SHARDS, Shards, shard_in, shard_keys
 from baton.queue.redis.signing import KeysInStore, signature_of
@@ -31,7 +31,6 @@ _log = logging.getLogger("baton.pump")
 
 # How many deliveries a pump has under way; a claim takes some of the free places.
 AT_ONCE, _CLAIM = 256, 64
-LEASE_MS = 20_000
 _RENEW_SECONDS = 6.0
 # How often a pump looks at all shards where nothing tells it of news; in a cluster each shard is asked by itself.
 IDLE_SECONDS, _CLUSTER_IDLE_SECONDS = 0.5, 8.0
@@ -77,7 +76,7 @@ class Pump:
         self._news, self._free = asyncio.Event(), asyncio.Event()
         self._tasks: dict[asyncio.Task[None], _Claimed] = {}
         self._transports: dict[bool, httpx.AsyncBaseTransport] = {}
-        queue.on_published = self._told
+        queue.taker = self
 
     async def run(self) -> None:
         """Deliver until cancelled; then give back what is under way."""
@@ -97,8 +96,20 @@ class Pump:
             for transport in self._transports.values():
                 await transport.aclose()
 
-    def _told(self, where: Iterable[int], wait_ms: int) -> None:
-        """Take note of messages that are due then."""
+    def lease_for(self, count: int) -> str:
+        """Return the lease to take so many messages under; half of the places are for what is claimed."""
+        is_running = bool(self._transports) and not self._is_stopping()
+        return f"{self._name}.own" if is_running and len(self._tasks) + count <= AT_ONCE // 2 else ""
+
+    def take(self, message_id: str, lease: str, retried: int, kept: Kept) -> None:
+        """Deliver a message that is under the lease."""
+        claimed = _Claimed(message_id, lease, retried, kept)
+        task = asyncio.get_running_loop().create_task(self._deliver(claimed))
+        self._tasks[task] = claimed
+        task.add_done_callback(self._done)
+
+    def tell(self, where: Iterable[int], wait_ms: int) -> None:
+        """Take note of messages in these shards that are due then."""
         at = asyncio.get_running_loop().time() + wait_ms / 1000
         for shard in where:
             self._next[shard] = min(self._next[shard], at)
@@ -132,20 +143,16 @@ class Pump:
         try:
             waits, found = await self._shards.run("claim", keys, [lease, LEASE_MS, most])
         except BaseException:
-            self._told(group, 0)
+            self.tell(group, 0)
             raise
         for shard, wait_ms in zip(group, waits, strict=True):
             if int(wait_ms) >= 0:
-                self._told([shard], int(wait_ms))
+                self.tell([shard], int(wait_ms))
         for at in range(0, len(found), 3):
             try:
-                claimed = _Claimed(found[at], lease, int(found[at + 1]), kept_in(found[at + 2]))
+                self.take(found[at], lease, int(found[at + 1]), kept_in(found[at + 2]))
             except ValueError:
                 _log.exception("message %s cannot be read here: another pump gets it", found[at])
-                continue
-            task = asyncio.get_running_loop().create_task(self._deliver(claimed))
-            self._tasks[task] = claimed
-            task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
@@ -171,7 +178,7 @@ class Pump:
             else:
                 wait_ms = message.waits.wait_ms(retried) if attempt.wait_ms is None else attempt.wait_ms
                 if await settle(claimed.id, claimed.lease, "retry", wait_ms, *shown):
-                    self._told([shard_in(claimed.id)], wait_ms)
+                    self.tell([shard_in(claimed.id)], wait_ms)
         except asyncio.CancelledError:
             with suppress(BatonError):
                 await settle(claimed.id, claimed.lease, "back")

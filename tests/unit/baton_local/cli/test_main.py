@@ -32,7 +32,7 @@ def test_every_command_of_the_table_exists_and_an_unknown_one_names_them() -> No
     result = CliRunner().invoke(main, ["nope"])
     assert result.exit_code == 2
     assert "'nope'" in result.output
-    assert "dev, diff, doctor, fork, gate, init, jobs, keys, mcp, package, qstash, redis" in result.output
+    assert "dev, diff, doctor, fork, gate, init, jobs, keys, mcp, package, pump, qstash, redis" in result.output
     assert "'jobz'; did you mean 'jobs'?" in CliRunner().invoke(main, ["jobz"]).output
 
 

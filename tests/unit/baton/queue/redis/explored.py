@@ -4,13 +4,13 @@ The scripts run over the Redis in this process, by a clock of the world's own. `
 explorer has to find each (test_explored.py).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from baton.queue.redis.publisher import RedisQueue
+from baton.queue.redis.publisher import LEASE_MS, Kept, RedisQueue
 from baton.queue.redis.shards import SHARDS, Shards, shard_in, shard_keys
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.testing.dice import Dice
@@ -19,7 +19,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.randomness import FakeRandomness
 
 _T = TypeVar("_T")
-LEASE_MS, LIMIT = 20_000, 3
+LIMIT = 3
 URL = "http://127.0.0.1:9/x"
 DEDUPLICATED_MS = 600_000
 
@@ -56,6 +56,8 @@ class World:
     under_way: dict[str, Held] = field(default_factory=dict[str, Held])
     ended: set[str] = field(default_factory=set[str])
     once: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
+    taken: list[tuple[str, Held]] = field(default_factory=list[tuple[str, Held]])
+    leasing: bool = False
     count: int = 0
     rolls: int = 0
 
@@ -67,6 +69,7 @@ class World:
         skew_ms = self.pick((-5_000, 0, 5_000))
         self.publisher = FakeClock(self.clock.now_ms() + skew_ms)
         self.queue = RedisQueue(self.shards, self.publisher, FakeRandomness())
+        self.queue.taker = self
 
     def pick(self, options: Sequence[_T]) -> _T:
         self.rolls += 1
@@ -94,6 +97,7 @@ class World:
         if self.pick(range(10)) < 3:
             flow = Flow()  # with one the shard is the flow key's
             message = replace(message, flow=flow, deduplication_id=name)
+        self.leasing = self.pick((True, False))
         (found,) = await self.queue.publish([message])
         before, until_ms = self.once.get(message.deduplication_id, ("", 0))
         if message.deduplication_id and self.now_ms < until_ms:
@@ -101,8 +105,22 @@ class World:
             return
         assert found not in self.due, "two messages have the same id"
         self.due[found], self.flows[found] = self.now_ms + delay_ms, flow
+        for name, held in self.taken:
+            self._claimed(name, held)
+        self.taken.clear()
         if message.deduplication_id:
             self.once[message.deduplication_id] = (found, self.now_ms + DEDUPLICATED_MS)
+
+    def tell(self, where: Iterable[int], wait_ms: int) -> None:
+        """A pump would look there."""
+
+    def lease_for(self, count: int) -> str:
+        self.count += count
+        return f"pump-0.{self.count}" if self.leasing else ""
+
+    def take(self, message_id: str, lease: str, retried: int, kept: Kept) -> None:
+        assert (retried, kept.message.flow.key) == (0, "")
+        self.taken.append((message_id, Held(0, lease, self.now_ms + LEASE_MS)))
 
     async def claim(self, most: int = LIMIT) -> int:
         pump = self.pick(range(3))

@@ -30,13 +30,13 @@ async def test_nothing_is_lost_doubled_or_left_behind(seed: int) -> None:
 
 @pytest.mark.parametrize("defect", DEFECTS)
 async def test_a_planted_defect_is_found(defect: str) -> None:
+    swapped = 0
     for seed in SEEDS:
         try:
-            world = await explore(seed, swaps=(DEFECTS[defect],))
+            swapped += (await explore(seed, swaps=(DEFECTS[defect],))).server.swapped
         except (AssertionError, KeyError):
             return
-        assert world.server.swapped, "the defect is in no script"
-    pytest.fail(f"{defect}: nobody has noticed")
+    pytest.fail(f"{defect}: nobody has noticed, in {swapped} scripts")
 
 
 async def claims_until(world: World, wanted: str) -> int:
