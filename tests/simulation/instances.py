@@ -96,7 +96,7 @@ class SimVerifier:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def ready(self) -> None:
+    async def know_keys(self) -> None:
         """Do nothing: it has no keys."""
 
     def signed_digest(self, signature: str, url: str) -> str:

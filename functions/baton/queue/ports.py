@@ -140,7 +140,7 @@ class QueueRecords(Protocol):
 class Verifier(Protocol):
     """Checks the queue's signature: first its own text, then the body that it is for."""
 
-    async def ready(self) -> None:
+    async def know_keys(self) -> None:
         """Know the signing keys. Raises PublishError: the queue does not tell them."""
         ...
 

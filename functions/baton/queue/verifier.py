@@ -70,7 +70,7 @@ class QueueVerifier:
         self._configured = any(keys)
         self._keys = tuple(hmac.new(key.encode(), digestmod="sha256") for key in keys if key and _may_be_secret(key))
 
-    async def ready(self) -> None:
+    async def know_keys(self) -> None:
         """Do nothing: its keys are there."""
 
     def signed_digest(self, signature: str, url: str) -> str:

@@ -55,6 +55,21 @@ def _begins(path: str) -> str:
 _START_SECONDS = 1.0
 
 
+@asynccontextmanager
+async def _pumping(container: Container) -> AsyncIterator[None]:
+    """Deliver the queue's messages for the time of the block, where it is in the store: QStash does it itself."""
+    make, on_lambda = getattr(container.ports.queue, "pump", None), bool(container.settings.lambda_runtime_api)
+    if make is None or on_lambda:
+        yield
+        return
+    running = create_task(make(lambda: container.stopping.begun).run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await wait({running})
+
+
 def build_site(container: Container) -> Starlette:
     """Build the app, or refuse where the extra `site` is not installed."""
     require_extra("site", "the site (API and console)")
@@ -66,7 +81,7 @@ def build_site(container: Container) -> Starlette:
         warning = create_task(warn_of_gone_agents(container.registry, container.ports.admission_control))
         await wait({warning}, timeout=_START_SECONDS)  # a store that does not answer holds up no start
         with container.stopping.noticing():
-            async with container.pumping():
+            async with _pumping(container):
                 yield
         warning.cancel()
         await container.stopping.work_is_given_back()

@@ -164,7 +164,7 @@ class Backend:
 class _AnySignature:
     """`Verifier` of a queue in the same process."""
 
-    async def ready(self) -> None:
+    async def know_keys(self) -> None:
         """Do nothing: it has no keys."""
 
     def signed_digest(self, signature: str, url: str) -> str:  # noqa: ARG002 - any signature is accepted

@@ -1,6 +1,5 @@
 """Everything of one process, assembled from its ports; tests give it fakes. Importing this module opens nothing."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property, partial
@@ -238,20 +237,6 @@ class Container:
         rows = JobRows(self.ports.listing, self.ports.counters)
         quota = StoredQuota(self.ports.stored_bytes, self.ports.clock, self.settings)
         return SlotClient(self.ports.admission, rows, self.emitter, self.ports.clock, quota)
-
-    @asynccontextmanager
-    async def pumping(self) -> AsyncIterator[None]:
-        """Deliver the queue's messages for the time of the block, where it is in the store: QStash does it itself."""
-        make, on_lambda = getattr(self.ports.queue, "pump", None), bool(self.settings.lambda_runtime_api)
-        if make is None or on_lambda:
-            yield
-            return
-        running = asyncio.create_task(make(lambda: self.stopping.begun).run())
-        try:
-            yield
-        finally:
-            running.cancel()
-            await asyncio.wait({running})
 
     async def close(self) -> None:
         ports = self.ports

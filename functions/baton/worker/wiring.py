@@ -9,6 +9,9 @@ from baton.observability.alerts import Alerts
 from baton.observability.error_reports import report_errors
 from baton.observability.logs import guard_logs, seal_output, write_logs
 from baton.observability.spans import Tracer
+from baton.queue.qstash.publisher import QStashQueue
+from baton.queue.qstash.records import QStashRecords
+from baton.queue.qstash.schedules import QStashSchedules
 from baton.queue.verifier import QueueVerifier
 from baton.sdk.clock import SystemClock, SystemRandomness
 from baton.sdk.distribution import require_extra
@@ -80,7 +83,7 @@ def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> P
 def queue_in_store(settings: Settings, connection: RedisConnection | None = None) -> "QueueInStore":
     """Build the queue in the store. Raises SettingsError: its extra is missing."""
     require_extra("redis", "QUEUE=redis")
-    from baton.queue.redis.in_store import QueueInStore  # noqa: PLC0415 - the other queue needs none of it
+    from baton.queue.redis.in_store import QueueInStore  # noqa: PLC0415 - few deployments have it
 
     return QueueInStore(connection or RedisConnection(settings), settings, SystemClock(), SystemRandomness())
 
@@ -95,10 +98,6 @@ def _queue(settings: Settings, connection: RedisConnection, clock: SystemClock) 
             "schedules": made.schedules,
             "verifier": made.verifier,
         }
-    from baton.queue.qstash.publisher import QStashQueue  # noqa: PLC0415 - the other queue needs none of it
-    from baton.queue.qstash.records import QStashRecords  # noqa: PLC0415 - as above
-    from baton.queue.qstash.schedules import QStashSchedules  # noqa: PLC0415 - as above
-
     return {
         "queue": QStashQueue(settings),
         "queue_records": QStashRecords(settings),

@@ -46,6 +46,6 @@ async def verifier_of(settings: Settings) -> QueueVerifier:
     if settings.queue == "qstash":
         return QueueVerifier(settings)
     made = queue_in_store(settings)
-    await made.verifier.ready()
+    await made.verifier.know_keys()
     await made.queue.close()
     return made.verifier

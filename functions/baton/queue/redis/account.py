@@ -18,7 +18,7 @@ class RedisSetup:
         self._shards, self._keys = shards, keys
 
     async def topics(self) -> tuple[Topic, ...]:
-        (flat,) = await self._shards.ask(["HGETALL", TOPICS])
+        (flat,) = await self._shards.run_commands(["HGETALL", TOPICS])
         return tuple(topic_in(text) for _, text in sorted(dict(flat or {}).items()))
 
     async def put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> None:
@@ -39,7 +39,7 @@ class RedisSetup:
         await self._keep(Topic(topic, known.endpoints, {name.lower(): text for name, text in defaults.items()}))
 
     async def delete_topic(self, topic: str) -> None:
-        await self._shards.ask(["HDEL", TOPICS, topic])
+        await self._shards.run_commands(["HDEL", TOPICS, topic])
 
     async def signing_keys(self) -> SigningKeys:
         current, following, *_ = await self._keys.read()
@@ -53,7 +53,7 @@ class RedisSetup:
         await self._shards.redis.close()
 
     async def _topic(self, name: str) -> Topic | None:
-        (text,) = await self._shards.ask(["HGET", TOPICS, name])
+        (text,) = await self._shards.run_commands(["HGET", TOPICS, name])
         return topic_in(text) if text else None
 
     async def _found(self, name: str) -> Topic:
@@ -63,4 +63,4 @@ class RedisSetup:
         return found
 
     async def _keep(self, topic: Topic) -> None:
-        await self._shards.ask(["HSET", TOPICS, topic.name, encode(topic).decode()])
+        await self._shards.run_commands(["HSET", TOPICS, topic.name, encode(topic).decode()])

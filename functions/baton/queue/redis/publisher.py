@@ -42,7 +42,7 @@ class Kept(Struct, frozen=True, omit_defaults=True):
 class Taker(Protocol):
     """What delivers messages in this process."""
 
-    def tell(self, where: Iterable[int], wait_ms: int) -> None:
+    def note_due(self, where: Iterable[int], wait_ms: int) -> None:
         """Take note of messages in these shards that are due then."""
         ...
 
@@ -118,9 +118,6 @@ class RedisQueue:
             if isinstance(answer, BaseException) and not isinstance(answer, PublishError):
                 raise answer
             found |= zip(those, [answer] * len(those) if isinstance(answer, PublishError) else answer, strict=True)
-        if messages and self.taker:
-            soonest_ms = min(one.message.not_before_ms for one in messages) - now_ms
-            self.taker.tell(by_shard, max(0, soonest_ms))
         return [found[position] for position in range(len(messages))]
 
     async def _keep(self, shard: int, messages: Sequence[Kept], now_ms: int) -> list[str]:
@@ -139,16 +136,20 @@ class RedisQueue:
             name = message_id(shard, self._randomness.token())
             args += [name, lane, message.flow.parallelism, wait_ms, once, text, brief]
         ids, leased = await self._shards.run("publish", keys, args)
-        for at in map(int, leased):
-            assert self.taker, "only its lease is taken"
-            self.taker.take(ids[at], lease, 0, messages[at])
+        if self.taker:
+            own = set(map(int, leased))
+            for at in own:
+                self.taker.take(ids[at], lease, 0, messages[at])
+            if left := [one for at, one in enumerate(messages) if at not in own]:
+                soonest_ms = min(one.message.not_before_ms for one in left) - now_ms
+                self.taker.note_due([shard], max(0, soonest_ms))
         return list(ids)
 
     async def _topics(self, names: set[str]) -> dict[str, list[str]]:
         if not names:
             return {}
         ordered = sorted(names)
-        (texts,) = await self._shards.ask(["HMGET", TOPICS, *ordered])
+        (texts,) = await self._shards.run_commands(["HMGET", TOPICS, *ordered])
         known = {name: topic_in(text) for name, text in zip(ordered, texts, strict=True) if text}
         return {name: [endpoint.url for endpoint in topic.endpoints] for name, topic in known.items()}
 

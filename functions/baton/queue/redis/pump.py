@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from functools import lru_cache
 from math import inf
 
@@ -76,6 +77,7 @@ class Pump:
         self._news, self._free = asyncio.Event(), asyncio.Event()
         self._tasks: dict[asyncio.Task[None], _Claimed] = {}
         self._transports: dict[bool, httpx.AsyncBaseTransport] = {}
+        self._context = copy_context()
         queue.taker = self
 
     async def run(self) -> None:
@@ -83,6 +85,7 @@ class Pump:
         limits = httpx.Limits(
             max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=_KEPT_SECONDS
         )
+        self._context = copy_context()
         proxied = AsyncEnvironmentTransport(limits, limit_bytes=OWN_LIMIT_BYTES)
         self._transports = {False: Http1Transport(tls_context(), limits), True: proxied}
         spawn = asyncio.get_running_loop().create_task
@@ -104,11 +107,12 @@ class Pump:
     def take(self, message_id: str, lease: str, retried: int, kept: Kept) -> None:
         """Deliver a message that is under the lease."""
         claimed = _Claimed(message_id, lease, retried, kept)
-        task = asyncio.get_running_loop().create_task(self._deliver(claimed))
+        # Nothing of a delivery is the publisher's: not its cost, nor its place in a trace.
+        task = asyncio.get_running_loop().create_task(self._deliver(claimed), context=self._context.copy())
         self._tasks[task] = claimed
         task.add_done_callback(self._done)
 
-    def tell(self, where: Iterable[int], wait_ms: int) -> None:
+    def note_due(self, where: Iterable[int], wait_ms: int) -> None:
         """Take note of messages in these shards that are due then."""
         at = asyncio.get_running_loop().time() + wait_ms / 1000
         for shard in where:
@@ -143,11 +147,11 @@ class Pump:
         try:
             waits, found = await self._shards.run("claim", keys, [lease, LEASE_MS, most])
         except BaseException:
-            self.tell(group, 0)
+            self.note_due(group, 0)
             raise
         for shard, wait_ms in zip(group, waits, strict=True):
             if int(wait_ms) >= 0:
-                self.tell([shard], int(wait_ms))
+                self.note_due([shard], int(wait_ms))
         for at in range(0, len(found), 3):
             try:
                 self.take(found[at], lease, int(found[at + 1]), kept_in(found[at + 2]))
@@ -178,7 +182,7 @@ class Pump:
             else:
                 wait_ms = message.waits.wait_ms(retried) if attempt.wait_ms is None else attempt.wait_ms
                 if await settle(claimed.id, claimed.lease, "retry", wait_ms, *shown):
-                    self.tell([shard_in(claimed.id)], wait_ms)
+                    self.note_due([shard_in(claimed.id)], wait_ms)
         except asyncio.CancelledError:
             with suppress(BatonError):
                 await settle(claimed.id, claimed.lease, "back")

@@ -28,7 +28,7 @@ class RedisRecords:
 
     async def message(self, message_id: str) -> QueuedMessage | None:
         """Return a message that the queue still has."""
-        (text,) = await self._shards.ask(["HGET", shard_keys(shard_in(message_id))[2], message_id])
+        (text,) = await self._shards.run_commands(["HGET", shard_keys(shard_in(message_id))[2], message_id])
         return _message(message_id, kept_in(text)) if text and not message_id.endswith((":", ":log")) else None
 
     async def log(
@@ -39,7 +39,7 @@ class RedisRecords:
         wanted = range(SHARDS) if not message_id else (shard_in(message_id),)
         count = () if message_id or label or state else ("COUNT", limit + 2)
         first, newest = self._clock.now_ms() - _DAY_MS, f"{before[0]}-{before[1]}" if before else "+"
-        answers = await self._shards.ask(
+        answers = await self._shards.run_commands(
             *(["XREVRANGE", shard_keys(each)[6], newest, first, *count] for each in wanted)
         )
         found = list[tuple[Place, dict[str, str]]]()
@@ -72,7 +72,9 @@ class RedisRecords:
     ) -> DeadLetters:
         """Return up to a hundred dead letters, the newest first."""
         wanted = range(SHARDS) if not message_id else (shard_in(message_id),)
-        orders = await self._shards.ask(*(("ZRANGE", dead_keys(each)[1], 0, -1, "WITHSCORES") for each in wanted))
+        orders = await self._shards.run_commands(
+            *(("ZRANGE", dead_keys(each)[1], 0, -1, "WITHSCORES") for each in wanted)
+        )
         places = list[tuple[int, str]]()
         for pairs in orders:
             flat = [each for pair in pairs for each in pair] if pairs and not isinstance(pairs[0], str) else pairs
@@ -102,7 +104,7 @@ class RedisRecords:
         for name in dead_letter_ids:
             texts, order = dead_keys(shard_in(message_of_dead(name)))
             commands += [["HDEL", texts, name], ["ZREM", order, name]]
-        return sum((await self._shards.ask(*commands))[::2]) if commands else 0
+        return sum((await self._shards.run_commands(*commands))[::2]) if commands else 0
 
     async def close(self) -> None:
         """Close the store's connection; a later use opens it again."""
@@ -110,7 +112,9 @@ class RedisRecords:
 
     async def _dead(self, names: Sequence[str]) -> list[Dead | None]:
         commands = [["HGET", dead_keys(shard_in(message_of_dead(name)))[0], name] for name in names]
-        return [dead_in(text) if text else None for text in await self._shards.ask(*commands)] if commands else []
+        return (
+            [dead_in(text) if text else None for text in await self._shards.run_commands(*commands)] if commands else []
+        )
 
     def _letter(self, name: str, dead: Dead) -> DeadLetter:
         answer = self._sealing.shown_message(dead.answer)

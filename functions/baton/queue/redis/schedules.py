@@ -8,7 +8,6 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim import CronSim, CronSimError
 from msgspec import Struct
 from msgspec.json import Decoder, encode
 from msgspec.structs import replace
@@ -72,12 +71,14 @@ class RedisSchedules:
 
     async def delete(self, schedule_id: str) -> None:
         """Delete a schedule; an unknown one is no error."""
-        await self._shards.ask(["HDEL", SCHEDULES, schedule_id], ["ZREM", SCHEDULE_ORDER, schedule_id])
+        await self._shards.run_commands(["HDEL", SCHEDULES, schedule_id], ["ZREM", SCHEDULE_ORDER, schedule_id])
 
     async def fire(self) -> None:
         """Publish what is due."""
         now_ms = self._clock.now_ms()
-        (due,) = await self._shards.ask(["ZRANGE", SCHEDULE_ORDER, "-inf", now_ms, "BYSCORE", "LIMIT", 0, _AT_ONCE])
+        (due,) = await self._shards.run_commands(
+            ["ZRANGE", SCHEDULE_ORDER, "-inf", now_ms, "BYSCORE", "LIMIT", 0, _AT_ONCE]
+        )
         for name in due:
             found = await self._planned(name)
             if found is None or found.paused or found.next_ms > now_ms:
@@ -93,17 +94,17 @@ class RedisSchedules:
         await self._shards.redis.close()
 
     async def _known(self) -> dict[str, Planned]:
-        (flat,) = await self._shards.ask(["HGETALL", SCHEDULES])
+        (flat,) = await self._shards.run_commands(["HGETALL", SCHEDULES])
         return {name: _planned_in(text) for name, text in dict(flat or {}).items()}
 
     async def _planned(self, schedule_id: str) -> Planned | None:
-        (text,) = await self._shards.ask(["HGET", SCHEDULES, schedule_id])
+        (text,) = await self._shards.run_commands(["HGET", SCHEDULES, schedule_id])
         return _planned_in(text) if text else None
 
     async def _keep(self, schedule_id: str, planned: Planned) -> None:
         due = ["ZREM", SCHEDULE_ORDER, schedule_id] if planned.paused else []
         due = due or ["ZADD", SCHEDULE_ORDER, str(planned.next_ms), schedule_id]
-        await self._shards.ask(["HSET", SCHEDULES, schedule_id, encode(planned).decode()], due)
+        await self._shards.run_commands(["HSET", SCHEDULES, schedule_id, encode(planned).decode()], due)
 
 
 @lru_cache(1_024)
@@ -118,6 +119,8 @@ def _parsed(cron: str) -> tuple[str, tzinfo]:
 
 def next_ms(cron: str, after_ms: int) -> int:
     """Return the first time of a cron expression after another time. Raises QueueRefusedError: it is none."""
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - of an extra
+
     try:
         expression, zone = _parsed(cron)
         following = next(CronSim(expression, datetime.fromtimestamp(after_ms / 1000, zone)))

@@ -74,7 +74,7 @@ class Shards:
         except StoreError as error:
             raise self._named(error) from error
 
-    async def ask(self, *commands: Sequence[str | int]) -> list[Any]:
+    async def run_commands(self, *commands: Sequence[str | int]) -> list[Any]:
         """Run commands in one request, not as one."""
         try:
             return await self.redis.pipeline(*commands)

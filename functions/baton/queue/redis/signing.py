@@ -38,9 +38,9 @@ class KeysInStore:
 
     async def read(self) -> tuple[str, ...]:
         made = (["HSETNX", SIGNING_KEYS, name, self._new()] for name in _FIELDS[:2])
-        (found,) = await self._shards.ask(["HMGET", SIGNING_KEYS, *_FIELDS])
+        (found,) = await self._shards.run_commands(["HMGET", SIGNING_KEYS, *_FIELDS])
         if not all(found[:2]):
-            *_, found = await self._shards.ask(*made, ["HMGET", SIGNING_KEYS, *_FIELDS])
+            *_, found = await self._shards.run_commands(*made, ["HMGET", SIGNING_KEYS, *_FIELDS])
         return tuple(key for key in found if key)
 
     async def roll(self) -> SigningKeys:
@@ -48,7 +48,7 @@ class KeysInStore:
         current, following, *_ = await self.read()
         after = (following, self._new(), current)
         fields = (each for pair in zip(_FIELDS, after, strict=True) for each in pair)
-        await self._shards.ask(["HSET", SIGNING_KEYS, *fields])
+        await self._shards.run_commands(["HSET", SIGNING_KEYS, *fields])
         self._known = ()
         return SigningKeys(*after[:2])
 
@@ -63,7 +63,7 @@ class RedisVerifier(QueueVerifier):
         super().__init__(Settings(), clock)
         self._in_store, self._of = keys, tuple[str, ...]()
 
-    async def ready(self) -> None:
+    async def know_keys(self) -> None:
         """Know the keys. Raises PublishError: the store does not tell them."""
         known = await self._in_store.known()
         if known != self._of:

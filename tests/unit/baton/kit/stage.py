@@ -57,7 +57,7 @@ SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_j
 class AnySignature:
     """A `Verifier` for tests that are not about signatures."""
 
-    async def ready(self) -> None:
+    async def know_keys(self) -> None:
         """Do nothing: it has no keys."""
 
     def signed_digest(self, signature: str, url: str) -> str:

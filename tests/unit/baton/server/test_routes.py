@@ -195,7 +195,7 @@ def test_only_these_routes_are_open() -> None:
 
 
 class StrangeSignature(AnySignature):
-    async def ready(self) -> None:
+    async def know_keys(self) -> None:
         """Do nothing: it has no keys."""
 
     def signed_digest(self, signature: str, url: str) -> str:

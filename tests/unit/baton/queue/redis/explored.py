@@ -111,7 +111,7 @@ class World:
         if message.deduplication_id:
             self.once[message.deduplication_id] = (found, self.now_ms + DEDUPLICATED_MS)
 
-    def tell(self, where: Iterable[int], wait_ms: int) -> None:
+    def note_due(self, where: Iterable[int], wait_ms: int) -> None:
         """A pump would look there."""
 
     def lease_for(self, count: int) -> str:
