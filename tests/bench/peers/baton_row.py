@@ -1,6 +1,6 @@
 """Baton: `baton dev` with queue, Redis behind its REST bridge or without it, and the app, each a process of its own.
 
-python -m tests.bench.peers.baton_row --mode queue|inline [--store rest|resp] [--queue redis] [--crash | --long CALLS | …]
+python -m tests.bench.peers.baton_row --mode queue|inline [--store rest|resp] [--queue redis] [--crash | --long CALLS]
 """
 
 import asyncio
