@@ -131,7 +131,10 @@ class QueueSettings(Struct, frozen=True):
 
         Raises SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
         """
-        needed = [*([] if self.queue == "redis" else ["qstash_token"]), *([] if self.publish_by == "topic" else ["worker_base_url"])]
+        needed = [
+            *([] if self.queue == "redis" else ["qstash_token"]),
+            *([] if self.publish_by == "topic" else ["worker_base_url"]),
+        ]
         problems = [missing(each) for each in QUEUE_SETTINGS if each.field in needed and not getattr(self, each.field)]
         if problems:
             raise SettingsError(join_problems("missing settings:", problems))

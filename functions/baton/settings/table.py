@@ -147,7 +147,9 @@ class Declared(QueueSettings, frozen=True):
     current_signing_key: Annotated[
         str,
         "verifies incoming events; none: 401",
-        Setting(token, name="QSTASH_CURRENT_SIGNING_KEY", where=WEBHOOKS, secret=True, needed=True, instead="QUEUE=redis"),
+        Setting(
+            token, name="QSTASH_CURRENT_SIGNING_KEY", where=WEBHOOKS, secret=True, needed=True, instead="QUEUE=redis"
+        ),
     ] = ""
     next_signing_key: Annotated[
         str,

@@ -101,9 +101,7 @@ _SETTINGS_WITH_FAULT = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "
 )
 @click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
 @click.option("--task", default="Do it.", show_default=True, help="With --app: the task of your agent's job.")
-def demo(  # noqa: PLR0913 - one for each option
-    name: str, fault: str | None, queue: QueueKind, app: str | None, task: str, *, lists: bool
-) -> None:
+def demo(name: str, fault: str | None, queue: QueueKind, app: str | None, task: str, *, lists: bool) -> None:
     """Show real jobs of an agent live, on a stack of their own.
 
     NAME is a sample agent; the default is research, and --list says what each has to show. With --app it is one of

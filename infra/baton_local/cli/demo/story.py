@@ -101,7 +101,7 @@ class Story:
             except httpx.HTTPError as error:
                 fault = str(error) or type(error).__name__
                 raise StackError(f"{error.request.url} does not answer as it should: {fault}") from error
-        if stack.qstash_url:  # a queue in the store has no counters of its own
+        if stack.qstash_url:
             self._bill([now - then for now, then in zip(after, before, strict=True)], wall_seconds)
         self.show("Next: `baton dev` keeps such a stack running; README shows how to add agents.")
         return 0
@@ -209,7 +209,12 @@ def _client(stack: DevFile, key: str) -> AsyncBatonClient:
 
 
 async def _counters(http: httpx.AsyncClient, stack: DevFile) -> tuple[int, int, int, int]:
-    """Return what both servers count: messages, deliveries, requests, and commands with those inside scripts."""
+    """Return what both servers count: messages, deliveries, requests, and commands with those inside scripts.
+
+    A queue in the store has no counters of its own.
+    """
+    if not stack.qstash_url:
+        return 0, 0, 0, 0
     found = []
     for url, token in ((stack.qstash_url, stack.qstash_token), (stack.redis_url, stack.redis_token)):
         response = await http.get(f"{url}/admin/counters", headers={"Authorization": f"Bearer {token}"})
