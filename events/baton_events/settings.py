@@ -122,6 +122,11 @@ class QueueSettings(Struct, frozen=True):
         return {SWEEP_ENDPOINT: SWEEPS_AT_ONCE, **dict(self.deliveries_at_once)}.get(function_of(endpoint), 0)
 
     @property
+    def queue_place(self) -> str:
+        """Where the queue is, for people."""
+        return "in the store" if self.queue == "redis" else self.qstash_url
+
+    @property
     def failure_callback_url(self) -> str:
         """Where the queue reports messages that it gave up on."""
         return self.endpoint_url(DELIVERY_FAILED_ENDPOINT)

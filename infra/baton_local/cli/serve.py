@@ -15,14 +15,13 @@ from baton.worker.wiring import queue_in_store
 from baton_events.errors import SettingsError
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.cli.place import Place, with_place
-from baton_local.cli.servers import PASS_ON
 from baton_local.dev.stack_error import StackError
 from baton_local.setup.account import register
 
 _NEEDED = ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "WORKER_BASE_URL")
 
 
-@click.command(context_settings=PASS_ON)
+@click.command(context_settings={"ignore_unknown_options": True})
 @with_place
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve(place: Place, arguments: tuple[str, ...]) -> None:
