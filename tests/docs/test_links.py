@@ -6,8 +6,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tests.docs.documented import documented_pages
-from tests.docs.fence import ROOT
+from tests.docs.fence import ROOT, documented_pages
 
 PAGES = documented_pages()
 

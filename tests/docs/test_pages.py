@@ -3,11 +3,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.docs.documented import documented_pages
-from tests.docs.fence import ROOT, fences_in
-from tests.docs.named_commands import faults_in
+from tests.docs.fence import ROOT, documented_pages, fences_in
 from tests.docs.page_run import PageRun
-from tests.docs.rules import REASONS, excused, faults_of
+from tests.docs.rules import REASONS, excused, faults_in, faults_of
 
 # Of the pages that start stacks, `make test` follows the one that is read first.
 READ_FIRST = "README.md"

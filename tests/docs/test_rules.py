@@ -1,9 +1,7 @@
 import pytest
 
 from tests.docs.fence import Fence, fences_of
-from tests.docs.named_commands import faults_in
-from tests.docs.rules import faults_of
-from tests.docs.shown import json_matches, text_matches
+from tests.docs.rules import faults_in, faults_of, json_matches, text_matches
 
 
 def block(info: str, text: str = "x\n") -> Fence:
