@@ -31,13 +31,13 @@ from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_jo
 from baton.server.api.problem import ApiError, limited_body
 from baton.server.api.session_line import Sessions
 from baton.server.api.sessions.chat import forget_replaced, must_take, newest_messages
-from baton.server.api.sessions.files import ChatFiles, Named
+from baton.server.api.sessions.files import ChatFiles
 from baton.server.api.stream import streamed
 from baton.server.api.stream_form import HEADERS, numbered, position_in
 from baton.server.api.stream_token import check_capacity
 from baton.server.protocols.ag_ui.body import RunAgentInput, answer_of, read_run_input
 from baton.server.protocols.ag_ui.translation import Event, Part, Translation
-from baton.store.records.jobs import Snapshot, StoredParts
+from baton.store.records.jobs import StoredParts
 from baton.worker.conversation.exchanges import replaced_by
 from baton_events.ids import call_of_operation, canonical_json, digest, job_of_call, named_job_id, operation_id
 
@@ -163,7 +163,10 @@ async def run_agent(context: Context, request: Request) -> Response:
     """Answer 200 with the run's events, or only those after `Last-Event-ID` if the request has it."""
     principal, seen = await context.keys.authenticate(request), position_in(request)
     body = read_run_input(await limited_body(request))
-    agent = _agent(context, request.path_params["agent"])
+    try:
+        agent = context.container.registry.agent(request.path_params["agent"])
+    except UnknownAgentError as error:
+        raise ApiError(404, str(error)) from error
     _check_tools(context, agent, body)
     check_capacity(context.container, principal)  # before there is a job
     if seen is None:
@@ -173,7 +176,14 @@ async def run_agent(context: Context, request: Request) -> Response:
     else:
         first = await _read(context, principal, agent, body)
     assert first.job is not None, "it is accepted, or was found"
-    form = RunStream(_run_of(body), first.job.id, seen)
+    messages = [message.model_dump(by_alias=True, exclude_unset=True) for message in body.messages]
+    if body.resume:
+        answers = frozenset(entry.interrupt_id for entry in body.resume)
+        run = Run(body.thread_id, body.run_id, messages, answers=answers)
+    else:
+        before = messages[: body.place + 1]
+        run = Run(body.thread_id, body.run_id, before, has_more=len(before) < len(messages))
+    form = RunStream(run, first.job.id, seen)
     return streamed(context, request, principal, first, form=form)
 
 
@@ -188,13 +198,6 @@ async def _read(context: Context, principal: Principal, agent: Agent, body: RunA
     if not principal.may_see(stored.job.tenant) or not of_run:
         raise ApiError(403, f"run {body.run_id!r} of thread {body.thread_id!r} is not yours, or another agent's")
     return stored
-
-
-def _agent(context: Context, name: str) -> Agent:
-    try:
-        return context.container.registry.agent(name)
-    except UnknownAgentError as error:
-        raise ApiError(404, str(error)) from error
 
 
 def _check_tools(context: Context, agent: Agent, body: RunAgentInput) -> None:
@@ -212,15 +215,29 @@ async def _begun(context: Context, principal: Principal, agent: Agent, body: Run
     job_id = named_job_id("run", tenant, thread, body.run_id)
     earlier = await newest_messages(context.container, tenant, thread)
     known = next((one for one in earlier if one.job.id == job_id), None)
-    if known is None:
-        _refuse_while_asked(thread, earlier)
-    replaced = None if known else _answer_to(body.asked.id, earlier)
+    replaced = None
+    if known is None:  # a new message would wait in line behind a question that its sender can answer
+        items = (item for one in earlier for item in one.items)
+        asking = [operation_id(item.call_id) for item in items if item.approval_of_call or item.tool == LIMIT_APPROVAL]
+        if asking:
+            listed = ", ".join(map(repr, asking))
+            raise ApiError(409, f"thread {thread!r} has open interrupts: answer {listed} by `resume` first")
+        # The newest job that has answered this message: the message is answered anew.
+        mine = [one for one in earlier if one.task["chat"].get("messageId") == body.asked.id]
+        replaced = max(mine, key=lambda one: (one.job.created_at_ms, one.job.id), default=None)
     replaces = replaced_by(known.task) if known else replaced.job.id if replaced else ""
     files = await ChatFiles(context.container).read(tenant, thread, body.file_parts)
     named = [file for file, _ in files]
     must_take(context.container, agent, named)
-    job, task = _new_job(context, agent, body, job_id, tenant, named)
-    task["chat"] |= {"replaces": replaces} if replaces else {}
+    fields = {"jobType": agent.name, "taskDescription": body.text, "sessionId": thread}
+    ids = {"job_id": job_id, "session_id": thread, "tenant": tenant}
+    now_ms = context.container.ports.clock.now_ms()
+    job = new_job(SubmitBody.model_validate(fields), context.container.registry, **ids, now_ms=now_ms)
+    # A front end that repeats the request may have another state by then: the first one counts.
+    job = structs.replace(job, request_digest=digest(job.request_digest, body.asked.id, named))
+    chat = {"messageId": body.asked.id} | ({"replaces": replaces} if replaces else {})
+    task: dict[str, Any] = {"text": body.text, "chat": chat}
+    task |= ({"data": body.data} if body.data else {}) | ({"files": named} if named else {})
     attached = ChatFiles(context.container).attached(job, files)
     accepted = await Sessions(context.container).submit(job, task, may_exist=True, attached=attached)
     if replaced is not None and not replaced.job.ended:
@@ -230,24 +247,6 @@ async def _begun(context: Context, principal: Principal, agent: Agent, body: Run
         detail = f"run {body.run_id!r} was started with another message before: a new run needs a new id"
         raise ApiError(422, detail, [("runId", detail)])
     return accepted.job
-
-
-def _new_job(
-    context: Context, agent: Agent, body: RunAgentInput, job_id: str, tenant: str, files: list[Named]
-) -> tuple[Job, dict[str, Any]]:
-    fields = {"jobType": agent.name, "taskDescription": body.text, "sessionId": body.thread_id}
-    job = new_job(
-        SubmitBody.model_validate(fields),
-        context.container.registry,
-        job_id=job_id,
-        session_id=body.thread_id,
-        tenant=tenant,
-        now_ms=context.container.ports.clock.now_ms(),
-    )
-    # A front end that repeats the request may have another state by then: the first one counts.
-    job = structs.replace(job, request_digest=digest(job.request_digest, body.asked.id, files))
-    task: dict[str, Any] = {"text": body.text, "chat": {"messageId": body.asked.id}}
-    return job, task | ({"data": body.data} if body.data else {}) | ({"files": files} if files else {})
 
 
 async def _resumed(context: Context, principal: Principal, agent: Agent, body: RunAgentInput) -> Job:
@@ -270,27 +269,3 @@ async def _resumed(context: Context, principal: Principal, agent: Agent, body: R
     await decide(context.container, principal, pending)
     assert snapshot is not None, "an interrupt is one of a job"
     return snapshot.job
-
-
-def _run_of(body: RunAgentInput) -> Run:
-    messages = [message.model_dump(by_alias=True, exclude_unset=True) for message in body.messages]
-    if body.resume:
-        answers = frozenset(entry.interrupt_id for entry in body.resume)
-        return Run(body.thread_id, body.run_id, messages, answers=answers)
-    before = messages[: body.place + 1]
-    return Run(body.thread_id, body.run_id, before, has_more=len(before) < len(messages))
-
-
-def _refuse_while_asked(thread: str, earlier: list[Snapshot]) -> None:
-    """Refuse a new message while a question is open: it would wait in line behind one that its sender can answer."""
-    items = (item for one in earlier for item in one.items)
-    asked = [operation_id(item.call_id) for item in items if item.approval_of_call or item.tool == LIMIT_APPROVAL]
-    if asked:
-        listed = ", ".join(map(repr, asked))
-        raise ApiError(409, f"thread {thread!r} has open interrupts: answer {listed} by `resume` first")
-
-
-def _answer_to(message_id: str, earlier: list[Snapshot]) -> Snapshot | None:
-    """Find the newest job that has answered this message: the message is answered anew."""
-    mine = [one for one in earlier if one.task["chat"].get("messageId") == message_id]
-    return max(mine, key=lambda one: (one.job.created_at_ms, one.job.id), default=None)

@@ -13,10 +13,9 @@ of CORS_ORIGINS: others could reach a server on the visitor's machine, by a host
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -236,7 +235,16 @@ async def _answered(context: Context, wait: _Wait) -> Part | Response:
     stored = await context.container.ports.reader.parts(job.id, 0)
     first, form = stored if stored.job is not None else StoredParts(job), _form(context, wait)
     response = streamed(context, request, principal, first, form=form)
-    response.body_iterator = _closed(response.body_iterator, form)
+    events = response.body_iterator
+
+    async def closed() -> AsyncIterator[Any]:
+        """Yield the stream with its answer at the end, also where the host ends the stream before the job."""
+        async for text in events:
+            yield text
+        if last := form.ending():
+            yield last
+
+    response.body_iterator = closed()
     return response
 
 
@@ -253,15 +261,13 @@ async def _settled(context: Context, wait: _Wait) -> None:
 
 
 def _form(context: Context, wait: _Wait) -> CallForm:
-    found = wait.found
-    return CallForm(wait.asked.call, found.snapshot.job, partial(_message, context, wait), found.decided)
+    def message(job: Job, asked: Sequence[Part]) -> Part:
+        try:
+            return done(wait.asked.call, _result(context, wait, job, asked))
+        except RpcError as error:
+            return failed(wait.asked.call.id, error)
 
-
-def _message(context: Context, wait: _Wait, job: Job, asked: Sequence[Part]) -> Part:
-    try:
-        return done(wait.asked.call, _result(context, wait, job, asked))
-    except RpcError as error:
-        return failed(wait.asked.call.id, error)
+    return CallForm(wait.asked.call, wait.found.snapshot.job, message, wait.found.decided)
 
 
 def _result(context: Context, wait: _Wait, job: Job, asked: Sequence[Part]) -> Part:
@@ -280,14 +286,6 @@ def _result(context: Context, wait: _Wait, job: Job, asked: Sequence[Part]) -> P
     return {"resultType": "input_required", "requestState": state} | (
         {"inputRequests": requests_of(asked)} if asked else {}
     )
-
-
-async def _closed(events: AsyncIterable[Any], form: CallForm) -> AsyncIterator[Any]:
-    """Yield a call's stream with its answer at the end, also where the host ends the stream before the job."""
-    async for text in events:
-        yield text
-    if last := form.ending():
-        yield last
 
 
 def _goes_on(job: Job) -> str:
@@ -316,7 +314,9 @@ async def call_mcp(context: Context, request: Request) -> Response:
     message: Any = None
     try:
         message = decoded(await limited_body(request))
-        request_id = _id_of(message)
+        named = message.get("id") if isinstance(message, dict) else None
+        if (isinstance(named, str) and len(named) <= ID_LIMIT_CHARS) or type(named) is int:
+            request_id = named  # its error names it
         call = read_call(request.headers, message)
         if not call.method and isinstance(call.id, str) and call.result is not None:
             await take_answer(context, principal, call.id, call.result)  # an error leaves the question open
@@ -396,13 +396,6 @@ async def _listen(_context: Context, asked: Asked) -> Response:
     message = {"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": params}
     content = f"event: message\ndata: {canonical_json(message)}\n\n"
     return Response(content, media_type="text/event-stream")
-
-
-def _id_of(message: Any) -> str | int | None:
-    """Return the id of a request, if it has a valid one: its error names it."""
-    found = message.get("id") if isinstance(message, dict) else None
-    is_id = (isinstance(found, str) and len(found) <= ID_LIMIT_CHARS) or type(found) is int
-    return found if is_id else None
 
 
 _BOTH: Mapping[str, Method] = {

@@ -7,7 +7,7 @@ call continues the job that is named by a state which this server has signed for
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -76,19 +76,16 @@ def tool_of(agent: Agent, *, modern: bool) -> dict[str, Any]:
 
 def _schema_of(agent: Agent) -> dict[str, Any]:
     """Return an agent's input schema: a fixed plan takes named fields; others take a text, and any data beside it."""
-    taken = set(_taken_by_plan(agent))
+    taken = set[tuple[str | int, ...]]()
+    for step in agent.plan:
+        try:
+            taken.update(found.path for _, found in references(recorded(step.arguments)) if found.step == TASK)
+        except InvalidReference as error:  # the registry refuses such a plan
+            raise AssertionError(error) from error
     fields = sorted({str(path[1]) for path in taken if path[0] == "data" and len(path) > 1} - _PROPERTIES.keys())
     schema = {"type": "object", "properties": _PROPERTIES | {name: {} for name in fields}}
     required = ([_TASK] if ("text",) in taken else []) + fields
     return schema | ({"required": required} if required else {} if agent.plan else {"minProperties": 1})
-
-
-def _taken_by_plan(agent: Agent) -> Iterator[tuple[str | int, ...]]:
-    for step in agent.plan:
-        try:
-            yield from (found.path for _, found in references(recorded(step.arguments)) if found.step == TASK)
-        except InvalidReference as error:  # the registry refuses such a plan
-            raise AssertionError(error) from error
 
 
 class ArgumentsError(ValueError):
@@ -210,25 +207,18 @@ def task_of(
         "ttlMs" if modern else "ttl": ttl_ms,
         "pollIntervalMs" if modern else "pollInterval": come_back_ms(snapshot, now_ms),
     }
-    return task | (_modern_state(job, asked, promised=promised) if modern else _legacy_state(job, asked))
-
-
-def _modern_state(job: Job, asked: Sequence[Part], *, promised: bool) -> Part:
     if not job.ended:
-        return {"status": "input_required", "inputRequests": requests_of(asked)} if asked else {"status": "working"}
-    if job.status is JobStatus.CANCELLED:
-        return {"status": "cancelled"}
-    try:
-        return {"status": "completed", "result": {"resultType": "complete"} | tool_result(job, promised=promised)}
-    except RpcError as error:
-        return {"status": "failed", "statusMessage": str(error), "error": error.value}
-
-
-def _legacy_state(job: Job, asked: Sequence[Part]) -> Part:
-    if not job.ended:
-        return {"status": "input_required" if asked else "working"}
+        task["status"] = "input_required" if asked else "working"
+        return task | ({"inputRequests": requests_of(asked)} if asked and modern else {})
     ended = {JobStatus.COMPLETED: "completed", JobStatus.CANCELLED: "cancelled"}.get(job.status, "failed")
-    return {"status": ended} | ({"statusMessage": job.error.message} if job.error else {})
+    if not modern or ended == "cancelled":
+        said = {"statusMessage": job.error.message} if job.error and not modern else {}
+        return task | {"status": ended} | said
+    try:
+        result = {"resultType": "complete"} | tool_result(job, promised=promised)
+        return task | {"status": "completed", "result": result}
+    except RpcError as error:
+        return task | {"status": "failed", "statusMessage": str(error), "error": error.value}
 
 
 _STATE = "call of an mcp tool"
