@@ -158,7 +158,14 @@ class Libraries:
     def requirements(self, work: Path, platform: str, extras: Sequence[str]) -> str:
         """Return the project's requirements with these extras, versions and hashes; without Baton itself."""
         options = [option for name in extras for option in ("--extra", name)]
-        return self._locked(options) if self.are_locked else self._resolved(work, platform, options)
+        if self.are_locked:
+            which = ("--locked", "--no-dev", "--no-emit-project", "--prune", _LEFT_OUT)
+            return self._uv.run("export", *which, *_LISTED, *options)
+        own, left_out = work / "own.txt", work / "left-out.txt"
+        own.write_text(f"{DISTRIBUTION}=={version(DISTRIBUTION)}\n", encoding="utf-8")
+        left_out.write_text(f"{_LEFT_OUT}; python_version < '3'\n", encoding="utf-8")
+        known = ("--generate-hashes", "--constraints", str(own), "--overrides", str(left_out))
+        return self._uv.run("pip", "compile", "pyproject.toml", *_LISTED, *known, *_wheels(platform), *options)
 
     def install(self, folder: Path, work: Path, platform: str, extras: Sequence[str]) -> Path:
         """Unpack what the project needs with these extras; the file that lists it."""
@@ -170,17 +177,6 @@ class Libraries:
     def install_added(self, folder: Path, platform: str, requirements: Path, listed: Path) -> None:
         """Unpack what somebody's agents need beside that; a version that is listed stays."""
         self._install(folder, platform, "--requirements", str(requirements.resolve()), "--constraints", str(listed))
-
-    def _locked(self, options: Sequence[str]) -> str:
-        which = ("--locked", "--no-dev", "--no-emit-project", "--prune", _LEFT_OUT)
-        return self._uv.run("export", *which, *_LISTED, *options)
-
-    def _resolved(self, work: Path, platform: str, options: Sequence[str]) -> str:
-        own, left_out = work / "own.txt", work / "left-out.txt"
-        own.write_text(f"{DISTRIBUTION}=={version(DISTRIBUTION)}\n", encoding="utf-8")
-        left_out.write_text(f"{_LEFT_OUT}; python_version < '3'\n", encoding="utf-8")
-        known = ("--generate-hashes", "--constraints", str(own), "--overrides", str(left_out))
-        return self._uv.run("pip", "compile", "pyproject.toml", *_LISTED, *known, *_wheels(platform), *options)
 
     def _install(self, folder: Path, platform: str, *options: str) -> None:
         target = ("--target", str(folder), "--no-compile-bytecode")

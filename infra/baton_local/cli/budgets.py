@@ -22,7 +22,7 @@ def budgets(context: click.Context, *, url: str | None, key: str | None, data: P
     """List budgets, those last used first; needs an admin key."""
     if context.invoked_subcommand is not None:
         return
-    found = _found(deployment(url, key, data))
+    found = deployment(url, key, data).all(_PATH, "budgets")
     if shows_json:
         print(json.dumps({"budgets": found}, indent=2, ensure_ascii=False))
     elif not found:
@@ -44,16 +44,6 @@ def set_limit(deployment: Deployment, budget: str, *, per: str, limit: float, un
     body: dict[str, Any] = {"per": per, "limit": limit, "period": "every" if every else "present"}
     body |= {"unit": unit} if unit else {}
     _print(deployment.request("PUT", f"{_PATH}/{in_path(budget)}", body))
-
-
-def _found(deployment: Deployment) -> list[dict[str, Any]]:
-    found, cursor = list[dict[str, Any]](), None
-    while True:
-        page = deployment.get(_PATH, limit=100, cursor=cursor)
-        found += page["budgets"]
-        cursor = page.get("cursor")
-        if cursor is None:
-            return found
 
 
 def _print(one: dict[str, Any]) -> None:

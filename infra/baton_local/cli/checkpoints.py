@@ -11,7 +11,6 @@ from baton_local.cli.job_events import compact, plain
 from baton_local.cli.jobs import as_json
 
 STATUSES = ("pending", "approved", "rejected", "expired", "cancelled")
-_PAGE = 100
 
 
 @click.group()
@@ -26,7 +25,10 @@ def checkpoints() -> None:
 @as_json
 def list_checkpoints(deployment: Deployment, *, job_id: str | None, status: str, shows_json: bool) -> None:
     """List the open approvals of all jobs; needs an admin key."""
-    found = _of_job(deployment, job_id) if job_id else _of_all(deployment, status)
+    if job_id:
+        found = deployment.get(f"/api/agent-jobs/{in_path(job_id)}/checkpoints")["checkpoints"]
+    else:
+        found = deployment.all("/api/admin/agent-checkpoints", "checkpoints", status=status)
     if shows_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     elif not found:
@@ -84,22 +86,6 @@ def link(
 def _decide(deployment: Deployment, method: str, checkpoint_id: str, body: dict[str, Any]) -> None:
     decided = deployment.request(method, f"/api/admin/agent-checkpoints/{in_path(checkpoint_id)}", body)
     print(f"{decided['id']}  {decided['status']}")
-
-
-def _of_job(deployment: Deployment, job_id: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = deployment.get(f"/api/agent-jobs/{in_path(job_id)}/checkpoints")["checkpoints"]
-    return found
-
-
-def _of_all(deployment: Deployment, status: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    cursor: str | None = None
-    while True:
-        page = deployment.get("/api/admin/agent-checkpoints", status=status, limit=_PAGE, cursor=cursor)
-        found += page["checkpoints"]
-        cursor = page.get("cursor")
-        if cursor is None:
-            return found
 
 
 def _print(found: list[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ to do; the key is in no message.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from baton_local.dev.data_folder import DEV_FILE_NAME
 from baton_local.dev.stack_error import StackError
 
 DEFAULT_FOLDER = Path(".baton/dev")
+_PAGE = 100
 # So long a stream may stay away in all, without a part in between: then the deployment is gone.
 _FOLLOWED_SECONDS = 10.0
 
@@ -34,6 +36,16 @@ class Deployment:
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """Send a GET, with the query's values that are not None."""
         return self.request("GET", path, query=query)
+
+    def all(self, path: str, name: str, limit: int = sys.maxsize, **query: Any) -> list[dict[str, Any]]:
+        """Return what the pages of a list have under this name, so many at most."""
+        found, cursor = list[dict[str, Any]](), None
+        while len(found) < limit:
+            page = self.get(path, **query, limit=min(_PAGE, limit - len(found)), cursor=cursor)
+            found += page[name]
+            if (cursor := page.get("cursor")) is None:
+                break
+        return found
 
     def request(
         self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None, key: str = ""

@@ -97,24 +97,17 @@ def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str
 
 def _in_bulk(deployment: Deployment, body: dict[str, str | bool], wanted: Wanted) -> None:
     matched = changed = 0
-    cursor: str | None = None
+    requested = {**body, "filter": wanted.filter, "dryRun": wanted.dry_run}
     while True:
-        requested = {
-            **body,
-            "filter": wanted.filter,
-            "dryRun": wanted.dry_run,
-            **({"cursor": cursor} if cursor else {}),
-        }
         page = deployment.request("POST", "/api/admin/agent-jobs/bulk", requested)
         matched, changed = matched + page["matched"], changed + page["changed"]
-        cursor = page.get("cursor")
-        if cursor is None:
+        if not page.get("cursor"):
             break
+        requested["cursor"] = page["cursor"]
         print(f"{matched} jobs so far ...", file=sys.stderr, flush=True)
     print(f"{matched} jobs are meant" if wanted.dry_run else f"{changed} of {matched} jobs changed")
 
 
-_PAGE = 100
 as_json = click.option("--json", "shows_json", is_flag=True, help="Print JSON, as the API answers it.")
 watching = click.option(
     "--watch",
@@ -198,15 +191,7 @@ def list_jobs(
     shows_json: bool,
 ) -> None:
     """List jobs, the newest first."""
-    query = {**given, "createdAfter": after, "createdBefore": before}
-    found: list[dict[str, Any]] = []
-    cursor: str | None = None
-    while len(found) < limit:
-        page = deployment.get("/api/agent-jobs", **query, limit=min(_PAGE, limit - len(found)), cursor=cursor)
-        found += page["jobs"]
-        cursor = page.get("cursor")
-        if cursor is None:
-            break
+    found = deployment.all("/api/agent-jobs", "jobs", limit, **given, createdAfter=after, createdBefore=before)
     if shows_json:
         print_json(found)
     elif found:

@@ -4,7 +4,6 @@ Invariant: doing it again changes nothing; `--dry-run` changes nothing at all; n
 """
 
 import asyncio
-from collections.abc import Sequence
 
 import click
 
@@ -18,7 +17,7 @@ from baton_local.dev.stack_error import StackError
 from baton_local.doctor.finding import Level
 from baton_local.doctor.store import NO_STORE, check_objects
 from baton_local.setup.account import Account, code_of
-from baton_local.setup.wanted import Change, Wanted, described, difference, unreachable_base, wanted_of
+from baton_local.setup.wanted import Wanted, described, difference, unreachable_base, wanted_of
 
 NEEDED = ("QSTASH_TOKEN", "WORKER_BASE_URL")
 
@@ -75,20 +74,11 @@ async def _run(settings: Settings, wanted: Wanted, *, dry_run: bool, prune: bool
         for change in todo:
             remark = "" if dry_run else await account.apply(change)
             print(described(change) + (f"\n  {remark}" if remark else ""), flush=True)
-        print(_summary(todo, dry_run=dry_run))
+        changes = f"{len(todo)} change{'s' if len(todo) > 1 else ''}"
+        made = "to make; nothing was changed (--dry-run)." if dry_run else "made."
+        print(f"{changes} {made}" if todo else "Nothing to do: topics, endpoints and schedules are as they should be.")
         if found.left and not prune:
-            print(_left(found.left))
+            lines = "\n".join(map(described, found.left))
+            print(f"Not ours, or no longer; --prune takes it away (an endpoint more gets every event, too):\n{lines}")
     finally:
         await account.close()
-
-
-def _summary(todo: Sequence[Change], *, dry_run: bool) -> str:
-    if not todo:
-        return "Nothing to do: topics, endpoints and schedules are as they should be."
-    changes = f"{len(todo)} change{'s' if len(todo) > 1 else ''}"
-    return f"{changes} to make; nothing was changed (--dry-run)." if dry_run else f"{changes} made."
-
-
-def _left(left: Sequence[Change]) -> str:
-    lines = "\n".join(described(change) for change in left)
-    return f"Not ours, or no longer; --prune takes it away (an endpoint more gets every event, too):\n{lines}"

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 
 class Level(StrEnum):
@@ -22,8 +23,8 @@ class Level(StrEnum):
 class Finding:
     """One line. `check`: the part that it is about; `way_out`: what to do."""
 
-    check: str
     level: Level
+    check: str
     text: str
     way_out: str = ""
 
@@ -35,24 +36,7 @@ def way_to_reach(error: str, otherwise: str) -> str:
     return otherwise
 
 
-def ok(check: str, text: str) -> Finding:
-    return Finding(check, Level.OK, text)
-
-
-def note(check: str, text: str, way_out: str = "") -> Finding:
-    return Finding(check, Level.NOTE, text, way_out)
-
-
-def warning(check: str, text: str, way_out: str) -> Finding:
-    return Finding(check, Level.WARNING, text, way_out)
-
-
-def failed(check: str, text: str, way_out: str) -> Finding:
-    return Finding(check, Level.FAILED, text, way_out)
-
-
-def skipped(check: str, text: str) -> Finding:
-    return Finding(check, Level.SKIPPED, text)
+ok, note, warning, failed, skipped = (partial(Finding, level) for level in Level)
 
 
 _CHECK_WIDTH, _LEVEL_WIDTH, WIDTH = 11, 8, 116

@@ -124,12 +124,31 @@ async def check_account(account: Account, settings: Settings) -> list[Finding]:
         ]
     except PublishError as error:
         return [failed(TOPICS, f"they cannot be read: {error}", "check that the token may do more than publish")]
-    return [*_topics(found, settings), *_schedules(found)]
+    schedules = [
+        failed(
+            SCHEDULES,
+            f"schedule {change.schedule.id}: {change.why or 'it is not there'}; "
+            + ("it starts no such job" if change.schedule.coded else "jobs that a failover forgot stay where they are"),
+            _SETUP,
+        )
+        for change in found.changes
+        if isinstance(change, PutSchedule)
+    ]
+    return [*_topics(found, settings), *(schedules or [ok(SCHEDULES, "the sweep comes every hour")])]
 
 
 def _topics(found: Difference, settings: Settings) -> list[Finding]:
     wrong = [_topic(change, settings) for change in found.changes if isinstance(change, PutEndpoint)]
-    more = [_more(change) for change in found.left if isinstance(change, RemoveEndpoint)]
+    more = [
+        warning(
+            TOPICS,
+            f"topic {each.topic} also delivers to {each.endpoint.url or each.endpoint.name}: "
+            "every event goes there, too",
+            "run `baton setup --prune`",
+        )
+        for each in found.left
+        if isinstance(each, RemoveEndpoint)
+    ]
     if any(isinstance(change, PutDefaults) for change in found.changes) and not wrong:
         more.append(note(TOPICS, "their default options are not set, or not reported by this queue", _SETUP))
     return [*wrong, *more] or [ok(TOPICS, f"{settings.topic_prefix}.…: each event type has its endpoint")]
@@ -143,23 +162,3 @@ def _topic(change: PutEndpoint, settings: Settings) -> Finding:
     if settings.publish_by == "topic":
         return failed(TOPICS, f"{text}: its events are lost", f"{_SETUP}, or set PUBLISH_BY=url")
     return warning(TOPICS, f"{text}; PUBLISH_BY=url does not use it", _SETUP)
-
-
-def _more(change: RemoveEndpoint) -> Finding:
-    where = change.endpoint.url or change.endpoint.name
-    return warning(
-        TOPICS,
-        f"topic {change.topic} also delivers to {where}: every event goes there, too",
-        "run `baton setup --prune`",
-    )
-
-
-def _schedules(found: Difference) -> list[Finding]:
-    wrong = [_schedule(change) for change in found.changes if isinstance(change, PutSchedule)]
-    return wrong or [ok(SCHEDULES, "the sweep comes every hour")]
-
-
-def _schedule(change: PutSchedule) -> Finding:
-    why = change.why or "it is not there"
-    harm = "it starts no such job" if change.schedule.coded else "jobs that a failover forgot stay where they are"
-    return failed(SCHEDULES, f"schedule {change.schedule.id}: {why}; {harm}", _SETUP)

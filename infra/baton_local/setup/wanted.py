@@ -107,7 +107,9 @@ def wanted_of(settings: Settings, events: Iterable[str] = (), coded: Iterable[Co
     not known.
     """
     prefix = f"{settings.topic_prefix}."
-    sweep = WantedSchedule(f"{prefix}sweep", EVERY_HOUR, _sweep(settings))
+    sweep = WantedSchedule(
+        f"{prefix}sweep", EVERY_HOUR, message_to(settings, SWEEP_ENDPOINT, "")
+    )  # an empty body is the backstop's
     core = (_topic(settings, settings.topic(kind), ENDPOINTS[kind]) for kind in EventType)
     own = (_topic(settings, f"{prefix}{topic_suffix(name)}", endpoint_of(name)) for name in events)
     in_code = (WantedSchedule(each.id, each.cron, each.message, each) for each in coded or ())
@@ -117,21 +119,14 @@ def wanted_of(settings: Settings, events: Iterable[str] = (), coded: Iterable[Co
 
 def _topic(settings: Settings, name: str, endpoint: str) -> Topic:
     there = TopicEndpoint(settings.endpoint_url(endpoint), ENDPOINT_NAME)
-    return Topic(name, (there,), _defaults(settings, endpoint))
-
-
-def _defaults(settings: Settings, endpoint: str) -> dict[str, str]:
-    """Return defaults for messages of others, such as a test from the queue's console: ours carry their own."""
-    return {
+    # For messages of others, such as a test from the queue's console: ours carry their own options.
+    defaults = {
         "Upstash-Retries": str(RETRIES),
         "Upstash-Retry-Delay": RetryWaits(settings.message_retry_delay_ms).expression,
         "Upstash-Timeout": f"{delivery_seconds(endpoint, settings.message_timeout_seconds)}s",
         "Upstash-Failure-Callback": settings.failure_callback_url,
     }
-
-
-def _sweep(settings: Settings) -> Outgoing:
-    return message_to(settings, SWEEP_ENDPOINT, "")  # an empty body is the backstop's
+    return Topic(name, (there,), defaults)
 
 
 _GRACE_MS = 60_000

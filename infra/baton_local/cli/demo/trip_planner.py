@@ -11,7 +11,6 @@ from pydantic_ai import Agent, ModelMessage, ModelResponse, ModelRetry, RunConte
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from baton.sdk.agents.registry import Registry
-from baton.sdk.agents.runner import JobInfo
 from baton.sdk.pydantic_ai.durable import durable
 
 _LOOK_UP_SECONDS = 0.3  # long enough to be killed in
@@ -66,8 +65,4 @@ def costs_something(trip: Trip) -> Trip:
     return trip
 
 
-def _prices(_job: JobInfo) -> Prices:
-    return {"train": 50, "hotel": 70}
-
-
-registry = Registry(agents=[durable(trip_planner, deps=_prices)])
+registry = Registry(agents=[durable(trip_planner, deps=lambda _job: {"train": 50, "hotel": 70})])

@@ -51,7 +51,7 @@ async def check(store: FakeStoreCheck, settings: Settings = REST) -> list[Findin
 async def test_a_store_that_is_well() -> None:
     speed, memory = await check(FakeStoreCheck())
     where = "over REST at https://store.example.com"
-    assert speed == Finding("store", Level.OK, f"answers within 3 ms, runs scripts, version 7.2, {where}")
+    assert speed == Finding(Level.OK, "store", f"answers within 3 ms, runs scripts, version 7.2, {where}")
     assert memory.level is Level.OK
 
 
