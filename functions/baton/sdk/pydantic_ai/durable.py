@@ -11,14 +11,12 @@ from pydantic_ai import Agent as PydanticAIAgent
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.usage import UsageLimits
 
-from baton.sdk.agents.agent import Agent, RunAgent
-from baton.sdk.pydantic_ai.runner import OfJob, PydanticAIRunner
+from baton.sdk.agents.agent import Agent
+from baton.sdk.libraries.library_runner import OfJob, check_factories, library_agent
+from baton.sdk.pydantic_ai.runner import PydanticAIRunner
 from baton.sdk.pydantic_ai.stopping import may_do
 from baton.sdk.records.call_limit import CallLimit
-from baton.sdk.records.limits import MOST, Limits
-
-# The library counts requests, calls and tokens by itself, and fails the run.
-_OF_THE_LIBRARY = Limits(turns=MOST, tool_calls=MOST, tokens=MOST)
+from baton.sdk.records.limits import Limits
 
 if TYPE_CHECKING:
     from baton.sdk.memory.policy import Memory
@@ -70,14 +68,12 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
     if not isinstance(agent, PydanticAIAgent):
         raise TypeError(f"durable(agent): {agent!r} is not a pydantic_ai.Agent; give it the agent itself")
     named = name or agent.name
-    if not named:
-        raise ValueError("durable(agent): the agent has no name; give one: durable(agent, name='support')")
-    _check(agent, named, deps=deps, prompt=prompt, workspace=workspace)
-    runner = PydanticAIRunner(agent, deps, prompt, usage_limits, workspace)
-    return RunAgent(
-        name=named,
-        runner=runner,
-        limits=limits or _OF_THE_LIBRARY,
+    check_factories(named, {"deps": deps, "prompt": prompt, "workspace": workspace})
+    return library_agent(
+        named,
+        PydanticAIRunner(agent, deps, prompt, usage_limits, workspace),
+        list(_faults(agent)),
+        limits=limits,
         description=description,
         on=on,
         task=task,
@@ -87,14 +83,6 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         call_limits=call_limits,
         budgets=budgets,
     )
-
-
-def _check(agent: PydanticAIAgent[Any, Any], named: str, **factories: OfJob | None) -> None:
-    for what, factory in factories.items():
-        if factory is not None and not callable(factory):
-            raise TypeError(f"durable({named!r}, {what}=…): must be a function of a JobInfo, got {factory!r}")
-    if faults := list(_faults(agent)):
-        raise ValueError("\n".join([f"agent {named!r} cannot be durable as it is:", *(f"- {one}" for one in faults)]))
 
 
 def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:

@@ -17,7 +17,8 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from baton.sdk.agents.runner import Recorded, RunFailedError
-from baton.sdk.models.model import ANSWER_CUT, Message
+from baton.sdk.libraries.recorded_errors import OUTCOMES, told_or_failed
+from baton.sdk.models.model import Message
 from baton.sdk.models.model import ModelRequest as Question
 from baton.sdk.models.through_pydantic_ai.messages import to_messages
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, with_call
@@ -37,8 +38,6 @@ _USAGE, _LISTS = TypeAdapter(ai.RunUsage), TypeAdapter(dict[str, list[ai.ToolDef
 _COUNTS = frozenset(one.name for one in fields(ai.RunUsage))
 _BESIDE = ("metadata", "tool_kind", "content_file_digests")  # of a result, what is kept with it
 _SAME_AS_JSON = (str, int, bool, type(None))
-# Outcomes that the model gets; every other error fails the run, as an exception of a tool does.
-_OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed", ANSWER_CUT: "failed"}
 
 
 def dumped(messages: Sequence[ai.ModelMessage]) -> str:
@@ -359,12 +358,9 @@ def _as_messages(known: Message | str, contents: FileContents) -> list[ai.ModelM
 def _parts(
     tool_call_id: str, tool: str, stored: Mapping[str, Any], contents: FileContents
 ) -> Sequence[ai.ModelRequestPart]:
-    error = stored.get("error")
-    if error is not None or "ok" not in stored:
-        kind, message = (error["type"], error["message"]) if error else ("unknown", "the result is not recorded")
-        if kind not in _OUTCOMES:
-            raise RunFailedError(kind, message)
-        outcome: Any = _OUTCOMES[kind]
+    if error := told_or_failed(stored):
+        outcome: Any = OUTCOMES[error["type"]]
+        message = error["message"]
         return [ai.ToolReturnPart(tool_name=tool, content=message, tool_call_id=tool_call_id, outcome=outcome)]
     if messages := (stored.get("kept") or {}).get("messages"):
         [request] = _JSON.validate_json(contents.whole(messages))

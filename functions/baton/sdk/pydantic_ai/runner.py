@@ -4,8 +4,7 @@ A turn runs up to one model request; a call is the last answer with that call al
 from the record. Must not: copy or patch the agent.
 """
 
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any, cast
 import pydantic_ai as ai
 from msgspec.structs import replace as with_fields
 from pydantic import ValidationError
+from pydantic_ai import exceptions
 from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.models import Model
 from pydantic_ai.toolsets import AbstractToolset
@@ -23,7 +23,6 @@ from pydantic_graph import End
 
 from baton.sdk.agents.runner import (
     CallReturned,
-    JobInfo,
     NeedsApproval,
     OwnWorkspaces,
     Recorded,
@@ -31,14 +30,14 @@ from baton.sdk.agents.runner import (
     RunnerAnswer,
     RunnerCall,
 )
-from baton.sdk.models.model import Listener, ModelError
+from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited
+from baton.sdk.libraries.recorded_errors import Used, recorded_error
+from baton.sdk.models.model import Listener, ModelError, Spent
 from baton.sdk.models.through_pydantic_ai.client import streams
 from baton.sdk.models.through_pydantic_ai.errors import model_error
 from baton.sdk.models.through_pydantic_ai.messages import contents_of, listen
-from baton.sdk.pydantic_ai.hook_contexts import in_step
 from baton.sdk.pydantic_ai.judging import calls_to_make, goes_on, gone_on_from, is_begun, is_cut, is_suspended, judged
 from baton.sdk.pydantic_ai.open_runs import HeldRun, as_it_began, count_all_as_new, held_run
-from baton.sdk.pydantic_ai.recorded_errors import Used, as_recorded, failure_of, recorded_error
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, RunObjects
 from baton.sdk.pydantic_ai.run_state import Run, RunState, enqueue_again, kept_of_call, kept_of_end, messages_of
 from baton.sdk.pydantic_ai.stopping import (
@@ -56,12 +55,9 @@ from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.approval_rule import WEEK_SECONDS
 from baton.sdk.tools.arguments import misfit
 from baton.sdk.tools.pending import Pending
-from baton.sdk.tools.tool_error import ToolError
-
-OfJob = Callable[[JobInfo], Any]
 
 
-def _prompt_of(job: JobInfo) -> Any:
+def _prompt_of(job: Any) -> Any:
     return [*([job.task] if job.task else []), *contents_of(job.files)] if job.files else job.task
 
 
@@ -74,7 +70,10 @@ def _named(instruction: object) -> str:
 _NEEDED = {"image": "supports_image_input", "audio": "supports_audio_file_input", "video": ""}
 
 
-class PydanticAIRunner:
+_OF_MODEL = (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup)
+
+
+class PydanticAIRunner(LibraryRunner):
     """`Runner` of one agent; `deps` and `prompt` are called with the job."""
 
     messages = staticmethod(messages_of)
@@ -93,7 +92,7 @@ class PydanticAIRunner:
         self._usage_limits = usage_limits or ai.UsageLimits()
         self._outputs_first = agent.end_strategy == "early"
         self._others_handle = may_do(agent, "handle_deferred_tool_calls")
-        self._workspaces = Workspaces(agent, lambda job: _awaited(self._deps(job)), workspace)
+        self._workspaces = Workspaces(agent, lambda job: awaited(self._deps(job)), workspace)
         self.workspaces: OwnWorkspaces | None = self._workspaces if self._workspaces.are_made else None
 
     @property
@@ -142,26 +141,25 @@ class PydanticAIRunner:
                     known = list(function.function_schema.json_schema.get("properties", ()))
                     raise misfit(tool, error, arguments, known) from error
 
-    async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
+    def model_error(self, error: Exception) -> ModelError | None:
+        """Return the provider's failure that an error is; None: it is none."""
+        return model_error(error) if isinstance(error, _OF_MODEL) else None
+
+    async def run_turn(self, recorded: Recorded, listener: Listener | None, used: list[Used]) -> RunnerAnswer:
         """Continue up to one model request, and judge its answer."""
-        used, edits = list[Used](), cast("dict[str, Any]", recorded.edits)
-        try:
-            step = f"{recorded.job.job_id}:{recorded.turn}"
-            with self._agent.override(**edits), in_step(recorded.job.job_id, step, repeated=recorded.again):
-                async with self._workspaces.piece(recorded) as workspace:
-                    answer = await self._run_turn(recorded, listener, used, workspace)
-                    return with_fields(answer, workspace=await workspace.new_handle())
-        except Exception as error:
-            raise failure_of(error, used) from error
+        with self._agent.override(**cast("dict[str, Any]", recorded.edits)):
+            async with self._workspaces.piece(recorded) as workspace:
+                answer = await self._run_turn(recorded, listener, used, workspace)
+                return with_fields(answer, workspace=await workspace.new_handle())
 
     async def _run_turn(
         self, recorded: Recorded, listener: Listener | None, used: list[Used], workspace: WorkspaceOfPiece
     ) -> RunnerAnswer:
         open_run = await held_run(recorded)
         state = open_run.state if open_run else RunState.of(recorded)
-        failed = recorded_error(state.failure) if state.failure else None
+        failed = recorded_error(state.failure, exceptions) if state.failure else None
         node, ids, held, unanswered = None, list[str](), Held(), None
-        async with as_recorded(failed, state.failure):
+        async with _as_recorded(failed, state.failure):
             history: Sequence[ai.ModelMessage] = ()
             if open_run is None:
                 open_run, history = await self._begun(recorded, state)
@@ -175,12 +173,12 @@ class PydanticAIRunner:
                     if ids:
                         await workspace.make()
                     count_all_as_new(run)
-                except (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup) as error:
+                except _OF_MODEL as error:
                     if not (failure := model_error(error)).retryable:
                         raise
                     unanswered = failure
                 finally:
-                    used.append((run.usage, state.usage, partial(kept_of_end, state, run)))
+                    used.append(partial(_used, run, state))
                 if unanswered is None and run.result is None:
                     held = open_run.objects.kept()
             stays = unanswered is None and run.result is None and goes_on(node, ids) and not recorded.edits
@@ -195,7 +193,7 @@ class PydanticAIRunner:
 
     async def _begun(self, recorded: Recorded, state: RunState) -> tuple[HeldRun, Sequence[ai.ModelMessage]]:
         """Open a run for a turn; also return the history that it goes on from, if it resumes no calls."""
-        prompt = None if state.messages else storable_in(await _awaited(self._prompt(recorded.job)))
+        prompt = None if state.messages else storable_in(await awaited(self._prompt(recorded.job)))
         if prompt is None:
             state.answered += map(ai.UserPromptPart, state.sent)
         elif state.sent:
@@ -204,23 +202,19 @@ class PydanticAIRunner:
         open_run = await self._opened(recorded, state, history, results, prompt)
         return open_run, history if results is None and prompt is None else ()
 
-    async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
+    async def run_call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""
         try:
             open_run = await held_run(recorded, call)
             state = open_run.state if open_run else RunState.of(recorded, call.turn)
             if state.polls:
                 return Pending(timeout_seconds=call.arguments["seconds"], operation=False, otherwise=None)
-            key = call.context.idempotency_key
-            with in_step(recorded.job.job_id, key, repeated=call.again):
-                async with self._workspaces.piece(recorded) as workspace:
-                    return await self._call(recorded, state, call, open_run, workspace)
+            async with self._workspaces.piece(recorded) as workspace:
+                return await self._call(recorded, state, call, open_run, workspace)
         except StoppedError as stopped:
             if stopped.requests.approvals:
                 return NeedsApproval(f"run tool {call.tool}", next(iter(stopped.requests.metadata.values()), None))
             return Pending(timeout_seconds=WEEK_SECONDS)
-        except RunFailedError as error:
-            raise ToolError(error.message, type=error.type) from error
 
     async def abandon(self, recorded: Recorded) -> None:
         """Cancel the suspended answer that the job waited for, if any."""
@@ -271,10 +265,10 @@ class PydanticAIRunner:
             deferred_tool_results=results,
             conversation_id=job.session_id,
             run_id=state.run_id or None,
-            deps=await _awaited(self._deps(job)),
+            deps=await awaited(self._deps(job)),
             usage=deepcopy(state.usage),
             usage_limits=self._usage_limits,
-            workspace=await _awaited(given(job)) if given else self._workspaces.of(recorded.workspace),
+            workspace=await awaited(given(job)) if given else self._workspaces.of(recorded.workspace),
             infer_name=False,
             # Earlier jobs may be sent as texts, or from their middle: only their first message has a system prompt.
             capabilities=[
@@ -384,5 +378,19 @@ async def _requested(run: Run, node: Any, listener: Listener | None) -> Any:
     return await run.next(node)
 
 
-async def _awaited(value: Any | Awaitable[Any]) -> Any:
-    return await value if inspect.isawaitable(value) else value
+@asynccontextmanager
+async def _as_recorded(failed: Exception | None, failure: RunFailedError | None) -> AsyncIterator[None]:
+    """Raise a call's failure as it was recorded, if the run makes nothing else of it."""
+    try:
+        yield
+    except Exception as error:
+        if error is failed and failure is not None:
+            raise failure from error
+        raise
+
+
+def _used(run: Run, state: RunState) -> tuple[Spent, dict[str, Any] | None]:
+    one = run.usage - state.usage
+    any_spent = one.input_tokens or one.output_tokens
+    spent = Spent(max(one.requests, 1), one.input_tokens, one.output_tokens, float(one.cost or 0))
+    return spent if any_spent else Spent(), kept_of_end(state, run)

@@ -16,13 +16,12 @@ from pydantic_ai.usage import RunUsage
 from pydantic_ai.workspaces import Workspace, WorkspaceError, WorkspaceRef
 
 from baton.sdk.agents.runner import UNDO, JobInfo, OwnWorkspaces, Recorded
+from baton.sdk.libraries.hook_contexts import in_step
+from baton.sdk.libraries.library_runner import OfJob
 from baton.sdk.models.model import ModelError
-from baton.sdk.pydantic_ai.hook_contexts import in_step
 from baton.sdk.pydantic_ai.run_objects import parts
 from baton.sdk.pydantic_ai.run_state import Run
 from baton_events.values.text import text_of
-
-OfJob = Callable[[JobInfo], Any]
 
 
 class Workspaces(OwnWorkspaces):

@@ -14,7 +14,7 @@ from pydantic_ai.capabilities import AbstractCapability
 
 from baton import Registry
 from baton.pydantic_ai import durable, hook_context
-from baton.sdk.pydantic_ai.hook_contexts import HookContext
+from baton.sdk.libraries.hook_contexts import HookContext
 from baton.testing import Simulation
 from tests.unit.baton.sdk.pydantic_ai.capable_agents import TURNS, with_tools
 from tests.unit.baton.sdk.pydantic_ai.played import call, scripted

@@ -1,0 +1,96 @@
+"""The base of the runners of agents of other libraries: a piece of a run, with its step, its failures, and its usage.
+
+Invariant: what a run raises is a failure of its turn with the place in the user's code behind it; a call's failure is
+one of the call. Must not: know a library.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from baton.sdk.agents.agent import RunAgent
+from baton.sdk.agents.runner import (
+    CallReturned,
+    JobInfo,
+    NeedsApproval,
+    OwnWorkspaces,
+    Recorded,
+    RunFailedError,
+    RunnerAnswer,
+    RunnerCall,
+)
+from baton.sdk.libraries.hook_contexts import in_step
+from baton.sdk.libraries.recorded_errors import Used, failure_of
+from baton.sdk.models.model import Listener, ModelError
+from baton.sdk.records.limits import MOST, Limits
+from baton.sdk.tools.pending import Pending
+from baton.sdk.tools.tool_error import ToolError
+
+OfJob = Callable[[JobInfo], Any]
+# A library counts requests, calls and tokens by itself, and fails the run.
+_OF_THE_LIBRARY = Limits(turns=MOST, tool_calls=MOST, tokens=MOST)
+
+
+class LibraryRunner(ABC):
+    """`Runner` of one agent of a library."""
+
+    workspaces: OwnWorkspaces | None = None
+    toolsets: Sequence[Any] = ()
+
+    @abstractmethod
+    async def run_turn(self, recorded: Recorded, listener: Listener | None, used: list[Used]) -> RunnerAnswer:
+        """Continue up to one model request. `used`: takes what tells the piece's usage, if it fails."""
+
+    @abstractmethod
+    async def run_call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
+        """Run one attempt of a call."""
+
+    @abstractmethod
+    def model_error(self, error: Exception) -> ModelError | None:
+        """Return the provider's failure that an error is; None: it is none."""
+
+    async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
+        """Continue up to one model request, and judge its answer."""
+        used = list[Used]()
+        try:
+            step = f"{recorded.job.job_id}:{recorded.turn}"
+            with in_step(recorded.job.job_id, step, repeated=recorded.again):
+                return await self.run_turn(recorded, listener, used)
+        except Exception as error:
+            raise failure_of(error, self.model_error(error), used) from error
+
+    async def call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
+        """Run the call, as the only one of the last answer."""
+        try:
+            with in_step(recorded.job.job_id, call.context.idempotency_key, repeated=call.again):
+                return await self.run_call(recorded, call)
+        except RunFailedError as error:
+            raise ToolError(error.message, type=error.type) from error
+
+    async def abandon(self, recorded: Recorded) -> None:
+        """Stop nothing: no provider works for a job that is cancelled."""
+        del recorded
+
+
+def library_agent(
+    name: str | None, runner: LibraryRunner, faults: Sequence[str], *, limits: Limits | None, **settings: Any
+) -> RunAgent:
+    """Make the agent of a registry. Raises ValueError: it has no name, or `faults`, which are named."""
+    if not name:
+        raise ValueError("durable(agent): the agent has no name; give one: durable(agent, name='support')")
+    if faults:
+        raise ValueError("\n".join([f"agent {name!r} cannot be durable as it is:", *(f"- {one}" for one in faults)]))
+    return RunAgent(name=name, runner=runner, limits=limits or _OF_THE_LIBRARY, **settings)
+
+
+def check_factories(name: str | None, factories: Mapping[str, OfJob | None]) -> None:
+    """Raises TypeError: one of them is no function of a `JobInfo`."""
+    for what, factory in factories.items():
+        if factory is not None and not callable(factory):
+            raise TypeError(f"durable({name!r}, {what}=…): must be a function of a JobInfo, got {factory!r}")
+
+
+async def awaited(value: Any | Awaitable[Any]) -> Any:
+    """Wait for the value if it has to be waited for."""
+    return await value if inspect.isawaitable(value) else value

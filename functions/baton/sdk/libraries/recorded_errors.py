@@ -1,0 +1,73 @@
+"""A recorded failure of a call as the exception that a run is told of, and an exception of a run as a failure.
+
+Invariant: the class is a built-in one or the library's where the name is; else one that is made with it, so that
+`isinstance` does not hold for a user's own class. Must not: know a library.
+"""
+
+import builtins
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+from baton.sdk.agents.runner import RunFailedError
+from baton.sdk.models.model import ANSWER_CUT, NOTHING_SPENT, ModelError, Spent
+from baton.sdk.tools.contained import CutShortError
+from baton_events.values.text import text_of
+
+# What a piece has used by its end, and what is to be kept if the run has ended there.
+Used = Callable[[], tuple[Spent, dict[str, Any] | None]]
+# By the type of a call's error, its outcome: the model gets it. Every other error fails the run.
+OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed", ANSWER_CUT: "failed"}
+
+
+class RecordedFailureError(Exception):
+    """A call of the run has failed; the class that a run sees is named like its error."""
+
+
+def recorded_error(failure: RunFailedError, exceptions: ModuleType) -> Exception:
+    """Make the exception. `exceptions`: the library's module of its own."""
+    known: Any = getattr(builtins, failure.type, None) or getattr(exceptions, failure.type, None)
+    if isinstance(known, type) and issubclass(known, Exception):
+        try:
+            error: Exception = known(failure.message)
+        except TypeError:  # it takes more than a text
+            pass
+        else:
+            return error
+    made: type[Exception] = type(failure.type, (RecordedFailureError,), {})
+    return made(failure.message)
+
+
+def told_or_failed(stored: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the error of a call that the model is told of; None: it has a result.
+
+    Raises RunFailedError: the error fails the run, as an exception of a tool does.
+    """
+    error: Mapping[str, Any] | None = stored.get("error")
+    if error is None and "ok" not in stored:
+        error = {"type": "unknown", "message": "the result is not recorded"}
+    if error is not None and error["type"] not in OUTCOMES:
+        raise RunFailedError(error["type"], error["message"])
+    return error
+
+
+def failure_of(error: Exception, of_model: ModelError | None, used: Sequence[Used]) -> ModelError | RunFailedError:
+    """Return the failure of a turn, with its usage: it fails the job; only a provider's failure may be retried.
+
+    `of_model`: what the error is, if it is a provider's.
+    """
+    if isinstance(error, RunFailedError):
+        failure: ModelError | RunFailedError = error
+    elif of_model is not None:
+        failure = of_model
+    else:
+        kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+        failure = RunFailedError(kind, text_of(error) or "no message")
+    for one in used:
+        with suppress(Exception):  # what cannot be kept: its error is told without it
+            spent, kept = one()
+            failure.spent = spent if spent != NOTHING_SPENT else failure.spent
+            if isinstance(failure, RunFailedError):
+                failure.kept = kept
+    return failure
