@@ -15,9 +15,11 @@ DISTRIBUTION = "durable-baton"
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "code-mode": ("pydantic_monty",),
     "encryption": ("cryptography",),
+    "langgraph": ("langchain", "langgraph"),
     "mcp": ("mcp", "regex"),
     "models": ("pydantic_ai",),
     "objects": ("obstore",),
+    "openai-agents": ("agents",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "redis": ("cronsim", "redis", "hiredis"),
     "sentry": ("sentry_sdk",),
