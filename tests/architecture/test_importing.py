@@ -18,6 +18,7 @@ MODELS_EXTRA = (
     "baton.sdk.pydantic_ai",
     "baton.pydantic_ai",
 )  # all of these need it, nothing else does
+OPENAI_EXTRA = ("baton.sdk.openai_agents", "baton.openai_agents")  # likewise
 REDIS_EXTRA = ("baton.store.transport.redis_resp", "baton.store.transport.redis_node")  # likewise
 SITE_EXTRA = ("baton.server.api.admin.metrics",)  # likewise
 MCP_EXTRA = (  # likewise
@@ -53,6 +54,9 @@ NOT_FOR_WEBHOOKS = (
     "baton.sdk.models.demo",
     "baton.sdk.models.through_pydantic_ai",
     "baton.pydantic_ai",
+    "baton.openai_agents",
+    "baton.sdk.libraries",
+    "baton.sdk.openai_agents",
     "baton.server.site",
     "baton.sdk.tools.builtin",
     "baton.server.web.",
@@ -185,6 +189,7 @@ def test_production_works_without_the_local_stack() -> None:
     ours = _modules_of("baton", "baton_events")
     extras = (
         *MODELS_EXTRA,
+        *OPENAI_EXTRA,
         *REDIS_EXTRA,
         *MCP_EXTRA,
         *SITE_EXTRA,

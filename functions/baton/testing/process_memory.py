@@ -19,7 +19,7 @@ from baton.sdk.agents.registry import Registry
 
 Namespaces = Mapping[str, dict[str, Any]]
 _Restore = Callable[[], None]
-_LIBRARIES = ("baton.", "pydantic_ai.")
+_LIBRARIES = ("baton.", "pydantic_ai.", "agents.", "langchain.", "langgraph.")
 _CACHED = type(functools.lru_cache(lambda: None))
 
 

@@ -17,10 +17,12 @@ from baton.sdk.agents.runner import (
     OwnWorkspaces,
     Recorded,
     RunFailedError,
+    Runner,
     RunnerAnswer,
     RunnerCall,
 )
 from baton.sdk.libraries.hook_contexts import in_step
+from baton.sdk.libraries.provider_errors import provider_error
 from baton.sdk.libraries.recorded_errors import Used, failure_of
 from baton.sdk.models.model import Listener, ModelError
 from baton.sdk.records.limits import MOST, Limits
@@ -46,9 +48,13 @@ class LibraryRunner(ABC):
     async def run_call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run one attempt of a call."""
 
-    @abstractmethod
     def model_error(self, error: Exception) -> ModelError | None:
         """Return the provider's failure that an error is; None: it is none."""
+        return provider_error(error)
+
+    def check(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Check nothing: the tool itself does, and tells the model."""
+        del tool, arguments
 
     async def turn(self, recorded: Recorded, listener: Listener | None) -> RunnerAnswer:
         """Continue up to one model request, and judge its answer."""
@@ -74,7 +80,7 @@ class LibraryRunner(ABC):
 
 
 def library_agent(
-    name: str | None, runner: LibraryRunner, faults: Sequence[str], *, limits: Limits | None, **settings: Any
+    name: str | None, runner: Runner, faults: Sequence[str], *, limits: Limits | None, **settings: Any
 ) -> RunAgent:
     """Make the agent of a registry. Raises ValueError: it has no name, or `faults`, which are named."""
     if not name:

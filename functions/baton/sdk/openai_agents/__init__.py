@@ -1,0 +1,1 @@
+"""Agents of OpenAI's Agents SDK as durable agents."""

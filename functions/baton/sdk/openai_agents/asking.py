@@ -1,0 +1,91 @@
+"""The model of a piece: it repeats the recorded answer, asks the agent's own model once."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from agents import ModelProvider, ModelResponse, Usage
+from agents.models.interface import Model
+from openai.types.responses import Response, ResponseCompletedEvent, ResponseUsage
+from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
+
+from baton.sdk.models.model import Listener
+
+
+class Asking(Protocol):
+    """What a model of a piece asks of it."""
+
+    listener: Listener | None
+
+    def recorded_answer(self) -> list[Any] | None:
+        """Count a request, and return the recorded answer to it; None: the model is asked."""
+        ...
+
+
+class AskedOnce(Model):
+    """Stands before an agent's own model."""
+
+    def __init__(self, inner: Model, piece: Asking) -> None:
+        self._inner, self._piece = inner, piece
+
+    async def get_response(self, *args: Any, **given: Any) -> ModelResponse:
+        """Ask the agent's own model."""
+        return await self._inner.get_response(*args, **given)
+
+    def get_retry_advice(self, request: Any) -> Any:
+        """Return the own model's advice."""
+        return self._inner.get_retry_advice(request)
+
+    async def stream_response(self, *args: Any, **given: Any) -> AsyncIterator[Any]:
+        """Stream the answer where somebody listens and the model can; else ask it as `Runner.run` does."""
+        output = self._piece.recorded_answer()
+        if output is not None:
+            yield _completed(output, None)
+            return
+        listener, begun = self._piece.listener, False
+        try:
+            if listener is not None:
+                async for event in self._inner.stream_response(*args, **given):
+                    begun = True
+                    if event.type == "response.output_text.delta":
+                        await listener.write(event.delta)
+                    yield event
+        except NotImplementedError:
+            if begun:
+                raise
+            listener = None
+        if listener is None:
+            answer = await self._inner.get_response(*args, **given)
+            yield _completed(answer.output, answer.usage, answer.response_id)
+
+
+class AskedProvider(ModelProvider):
+    """Stands before the models that are known by their names."""
+
+    def __init__(self, inner: ModelProvider, piece: Asking) -> None:
+        self._inner, self._piece = inner, piece
+
+    def get_model(self, model_name: str | None) -> Model:
+        """Return the named model, to be asked once."""
+        return AskedOnce(self._inner.get_model(model_name), self._piece)
+
+
+def _completed(output: list[Any], used: Usage | None, response_id: str | None = None) -> ResponseCompletedEvent:
+    usage = used and ResponseUsage(
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        total_tokens=used.total_tokens,
+        input_tokens_details=used.input_tokens_details or InputTokensDetails(cached_tokens=0, cache_write_tokens=0),
+        output_tokens_details=used.output_tokens_details or OutputTokensDetails(reasoning_tokens=0),
+    )
+    response = Response(
+        id=response_id or "answer",
+        created_at=0,
+        model="",
+        object="response",
+        output=output,
+        tool_choice="auto",
+        tools=[],
+        parallel_tool_calls=True,
+        usage=usage,
+    )
+    return ResponseCompletedEvent(type="response.completed", sequence_number=0, response=response)

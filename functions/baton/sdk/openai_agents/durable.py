@@ -1,0 +1,96 @@
+"""`durable(agent)`: converts an agent of the OpenAI Agents SDK for a registry.
+
+Invariant: what cannot be kept between two pieces of a run is refused here, by name and with the remedy. Must not:
+change the agent.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import agents as sdk
+
+from baton.sdk.agents.agent import Agent
+from baton.sdk.libraries.library_runner import OfJob, check_factories, library_agent
+from baton.sdk.openai_agents.piece import agents_below
+from baton.sdk.openai_agents.runner import OpenAIRunner
+from baton.sdk.records.call_limit import CallLimit
+from baton.sdk.records.limits import Limits
+
+if TYPE_CHECKING:
+    from baton.sdk.memory.policy import Memory
+    from baton.sdk.records.budget import Budget
+
+
+def durable(  # noqa: PLR0913 - settings, each given by its name
+    agent: sdk.Agent[Any],
+    *,
+    name: str | None = None,
+    context: OfJob | None = None,
+    max_turns: int | None = None,
+    hooks: Any = None,
+    run_config: sdk.RunConfig | None = None,
+    limits: Limits | None = None,
+    description: str = "",
+    on: str = "",
+    task: str = "",
+    version: str = "",
+    memory: "Memory | bool | None" = None,
+    expose: Collection[str] = (),
+    call_limits: Sequence[CallLimit] = (),
+    budgets: "Sequence[Budget]" = (),
+) -> Agent:
+    """Make an agent of the SDK durable: each model request and each tool call is a step of a job.
+
+    Args:
+        agent: it is not changed.
+        name: the job's type; the agent's name, unless given.
+        context: called with a `JobInfo` for each piece of work, returns the context, which is never stored.
+        max_turns: as `Runner.run` takes it; without it, that of the SDK: 10 requests, and an error beyond.
+        hooks: as `Runner.run` takes them.
+        run_config: as `Runner.run` takes it.
+        limits: limits of a job, together with the jobs below it; without them, those of the SDK alone, and a day.
+        description: its purpose in a line, for agents that have it among their tools.
+        on: the name of an app event: each such event starts a job, whose data (`JobInfo.input_data`) is the event's.
+        task: the task of such a job.
+        version: its name among versions, as `Agent(version=…)`.
+        memory: its memory of earlier jobs, which the model is told before the task: a `Memory`, or True.
+        expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
+        call_limits: limits of its model requests, shared by all calls with the same key.
+        budgets: what its model requests may spend, shared by all calls with the same key.
+
+    Raises:
+        TypeError: a value is of the wrong type.
+        ValueError: it has something that a durable run cannot keep.
+    """
+    if not isinstance(agent, sdk.Agent):
+        raise TypeError(f"durable(agent): {agent!r} is not an agents.Agent; give it the agent itself")
+    named = name or agent.name
+    check_factories(named, {"context": context})
+    return library_agent(
+        named,
+        OpenAIRunner(agent, context, max_turns, hooks, run_config),
+        list(_faults(agent)),
+        limits=limits,
+        description=description,
+        on=on,
+        task=task,
+        version=version,
+        memory=memory,
+        expose=expose,
+        call_limits=call_limits,
+        budgets=budgets,
+    )
+
+
+def _faults(root: sdk.Agent[Any]) -> Iterator[str]:
+    found = agents_below(root)
+    names = [agent.name for agent in found]
+    for twice in sorted({one for one in names if names.count(one) > 1}):
+        yield f"two agents that it may hand off to are named {twice!r}; rename one"
+    for agent in found:
+        for tool in agent.tools:
+            if not isinstance(tool, sdk.FunctionTool):
+                kind = type(tool).__name__
+                yield f"{kind} {tool.name!r} of {agent.name!r} does not run here; make it a function tool"
+        if type(agent) is not sdk.Agent and type(agent).__module__.startswith("agents."):
+            yield f"{agent.name!r} is a {type(agent).__name__}, which holds a process; make it an Agent"

@@ -1,0 +1,329 @@
+"""What one piece of a run puts around the agents: copies that repeat the recorded answer, and stop at the next one.
+
+The SDK itself makes all of a run's decisions: it is given the recorded answer again, with the results of its calls, and
+goes on to one request. Invariant: the user's own agents, tools, hooks and models are called, and never changed; each
+hook runs where the SDK runs it, once. Must not: read a record.
+"""
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import agents as sdk
+from agents.items import ItemHelpers
+from agents.lifecycle import AgentHooksBase, RunHooksBase
+from agents.run_config import CallModelData, ModelInputData
+
+from baton.sdk.agents.runner import RunnerCall
+from baton.sdk.libraries.library_runner import awaited
+from baton.sdk.models.model import Listener
+from baton.sdk.openai_agents.asking import AskedOnce, AskedProvider
+from baton.sdk.openai_agents.run_state import Items, RunState
+
+# What a copy of a tool leaves out where its result is known: they ran when it was called.
+_RAN: Mapping[str, Any] = {
+    "tool_input_guardrails": None,
+    "tool_output_guardrails": None,
+    "custom_data_extractor": None,
+    "timeout_seconds": None,
+}
+
+
+class Said(str):
+    """A recorded output as the model gets it, with the value that it was made of."""
+
+    __slots__ = ("value",)
+
+    value: Any
+
+
+class StoppedError(Exception):
+    """A call is made in another piece."""
+
+
+class Piece:
+    """One piece of a run.
+
+    Attributes:
+        state: what is recorded of the run.
+        output: the answer to repeat; None: none.
+        outcomes: by the SDK's call id, the output of each call of that answer.
+        call: the one call to make; None: a turn.
+        listener: of the answer's text.
+        filters: whether handoffs change the history: such a one is made together with the request after it.
+        late: the SDK's ids of the calls that a person has decided on.
+        response: the new answer.
+        sent: the items of the new request.
+        handoffs: the names of the tools that hand a run on.
+        result: of the SDK's run.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        output: list[Any] | None,
+        outcomes: Mapping[str, Any],
+        call: RunnerCall | None = None,
+        listener: Listener | None = None,
+        *,
+        filters: bool = False,
+    ) -> None:
+        self.filters, self.late = filters, frozenset[str]()
+        self.state, self.output, self.outcomes, self.call, self.listener = state, output, outcomes, call, listener
+        self.response: sdk.ModelResponse | None = None
+        self.sent: Items | None = None
+        self.result: Any = None
+        self.hidden: Items = []
+        self._requests = 0
+        self.handoffs, self._stopping = set[str](), list[Any]()
+        self._copies: dict[int, sdk.Agent[Any]] = {}
+        self._own: dict[int, sdk.Agent[Any]] = {}
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the next request is one that was made before."""
+        return self.output is not None and self._requests == 0
+
+    @property
+    def has_repeated(self) -> bool:
+        """Whether the last answer is the recorded one."""
+        return self.output is not None and self._requests == 1
+
+    def recorded_answer(self) -> list[Any] | None:
+        """Count a request, and return the recorded answer to it; None: the model is asked."""
+        self._requests += 1
+        if self.has_repeated and not self.call:
+            return self.output
+        self.result.cancel(mode="after_turn")
+        for tool in self._stopping:
+            tool.needs_approval = True
+        return self.output if self.call else None
+
+    def starts(self) -> bool:
+        """Return whether the SDK's start of an agent is one of the run: not where a piece goes on."""
+        if self.call:
+            return False
+        return self._requests > 0 or self.state.resumed or self.state.begins or not self.state.turns
+
+    def own(self, agent: Any) -> Any:
+        """Return the user's own agent."""
+        return self._own.get(id(agent), agent)
+
+    def copy_of(self, agent: sdk.Agent[Any]) -> sdk.Agent[Any]:
+        """Return this piece's copy of an agent."""
+        if id(agent) in self._own:
+            return agent
+        if id(agent) not in self._copies:
+            made: Any = copy.copy(agent)
+            self._copies[id(agent)], self._own[id(made)] = made, agent
+            self._prepare(made, agent)
+        return self._copies[id(agent)]
+
+    def config(self, given: sdk.RunConfig, job_id: str) -> sdk.RunConfig:
+        """Return the settings of the piece's run."""
+        model = AskedOnce(given.model, self) if isinstance(given.model, sdk.Model) else given.model
+        return replace(
+            given,
+            model=model,
+            model_provider=AskedProvider(given.model_provider, self),
+            group_id=given.group_id or job_id,
+            input_guardrails=given.input_guardrails if self._begins() else [],
+            call_model_input_filter=self._filter(given.call_model_input_filter),
+        )
+
+    def in_order(self, items: Items) -> Items:
+        """Put the outputs of calls that waited for a person behind the others, as the SDK does."""
+        late = [one for one in items if one.get("call_id") in self.late and "output" in one]
+        if not late:
+            return items
+        first = min(items.index(one) for one in late)
+        rest = [one for one in items[first:] if one not in late]
+        outputs = [one for one in rest if one.get("type") == "function_call_output"]
+        return [*items[:first], *outputs, *late, *(one for one in rest if one not in outputs)]
+
+    def _begins(self) -> bool:
+        return not self.state.turns and self.call is None
+
+    def _filter(self, own: Any) -> Any:
+        async def filtered(data: CallModelData[Any]) -> ModelInputData:
+            if self.repeats:
+                return data.model_data
+            given = data.model_data
+            first = len(self.state.earlier) + len(self.state.items[:1])
+            at = first if self.hidden else 0
+            items = [*given.input[:at], *self.hidden, *given.input[at:]]
+            items += [item for text in self.state.sent for item in ItemHelpers.input_to_new_input_list(text)]
+            self.sent = self.in_order(items)
+            items = self.sent
+            made = ModelInputData(input=list(items), instructions=given.instructions)
+            return await awaited(own(replace(data, model_data=made, agent=self.own(data.agent)))) if own else made
+
+        return filtered
+
+    def _prepare(self, made: Any, agent: sdk.Agent[Any]) -> None:
+        made.tools = [self._tool(tool) for tool in agent.tools]
+        made.handoffs = [self._handoff(one) for one in agent.handoffs]
+        made.hooks = OfAgent(self, agent.hooks)
+        if isinstance(agent.model, sdk.Model):
+            made.model = AskedOnce(agent.model, self)
+        if not self._begins():
+            made.input_guardrails = []
+        if agent.name in self.state.used and agent.reset_tool_choice:
+            made.model_settings = replace(agent.model_settings, tool_choice=None)
+        if callable(instructions := agent.instructions):
+            made.instructions = lambda context, _: instructions(context, agent)
+
+        async def get_mcp_tools(context: Any) -> list[Any]:
+            return [self._tool(tool) for tool in await type(agent).get_mcp_tools(made, context)]
+
+        vars(made)["get_mcp_tools"] = get_mcp_tools
+
+    def _handoff(self, one: Any) -> Any:
+        made: Any = copy.copy(one) if isinstance(one, sdk.Handoff) else sdk.handoff(one)
+        invoke = made.on_invoke_handoff
+        self.handoffs.add(made.tool_name)
+
+        async def on_invoke_handoff(context: Any, arguments: str) -> Any:
+            if self.filters and not self.has_repeated:
+                raise StoppedError(made.tool_name)
+            return self.copy_of(await invoke(context, arguments))
+
+        made.on_invoke_handoff = on_invoke_handoff
+        return made
+
+    def _tool(self, tool: Any) -> Any:
+        made = copy.copy(tool)
+        if self.call is not None:
+            if self.call.approved:
+                made.needs_approval = False
+            return made
+
+        async def invoke(context: Any, _: str) -> Any:
+            if context.tool_call_id not in self.outcomes:
+                raise StoppedError(context.tool_call_id)
+            return self.outcomes[context.tool_call_id]
+
+        made.on_invoke_tool, made.needs_approval = invoke, not self.repeats
+        vars(made).update(_RAN)
+        self._stopping.append(made)
+        return made
+
+
+class OfRun(RunHooksBase[Any, Any]):
+    """The hooks of a run, each where it is new."""
+
+    def __init__(self, piece: Piece, own: Any) -> None:
+        self._piece, self._own = piece, own
+
+    async def on_llm_start(self, context: Any, agent: Any, system_prompt: Any, input_items: Any) -> None:
+        if self._own and not self._piece.repeats:
+            await self._own.on_llm_start(context, self._piece.own(agent), system_prompt, input_items)
+
+    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
+        if self._piece.has_repeated:
+            return
+        self._piece.response = response
+        if self._own:
+            await self._own.on_llm_end(context, self._piece.own(agent), response)
+
+    async def on_agent_start(self, context: Any, agent: Any) -> None:
+        if self._own and self._piece.starts():
+            await self._own.on_agent_start(context, self._piece.own(agent))
+
+    async def on_agent_end(self, context: Any, agent: Any, output: Any) -> None:
+        if self._own and not self._piece.call:
+            await self._own.on_agent_end(context, self._piece.own(agent), output)
+
+    async def on_handoff(self, context: Any, from_agent: Any, to_agent: Any) -> None:
+        if self._own:
+            await self._own.on_handoff(context, self._piece.own(from_agent), self._piece.own(to_agent))
+
+    async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
+        if self._own and self._piece.call:
+            await self._own.on_tool_start(context, self._piece.own(agent), tool)
+
+    async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: Any) -> None:
+        if self._own and self._piece.call:
+            await self._own.on_tool_end(context, self._piece.own(agent), tool, result)
+
+
+class OfAgent(AgentHooksBase[Any, Any]):
+    """The hooks of one agent, each where it is new."""
+
+    def __init__(self, piece: Piece, own: Any) -> None:
+        self._piece, self._own = piece, own
+
+    async def on_llm_start(self, context: Any, agent: Any, system_prompt: Any, input_items: Any) -> None:
+        if self._own and not self._piece.repeats:
+            await self._own.on_llm_start(context, self._piece.own(agent), system_prompt, input_items)
+
+    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
+        if self._own and not self._piece.has_repeated:
+            await self._own.on_llm_end(context, self._piece.own(agent), response)
+
+    async def on_start(self, context: Any, agent: Any) -> None:
+        if self._own and self._piece.starts():
+            await self._own.on_start(context, self._piece.own(agent))
+
+    async def on_end(self, context: Any, agent: Any, output: Any) -> None:
+        if self._own and not self._piece.call:
+            await self._own.on_end(context, self._piece.own(agent), output)
+
+    async def on_handoff(self, context: Any, agent: Any, source: Any) -> None:
+        if self._own:
+            await self._own.on_handoff(context, self._piece.own(agent), self._piece.own(source))
+
+    async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
+        if self._own and self._piece.call:
+            await self._own.on_tool_start(context, self._piece.own(agent), tool)
+
+    async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: Any) -> None:
+        if self._own and self._piece.call:
+            await self._own.on_tool_end(context, self._piece.own(agent), tool, result)
+
+
+def outcome_of(output: Any, value: Any) -> Any:
+    """Return a recorded output as a tool gives it. `output`: as the model gets it; `value`: as the tool gave it."""
+    if not isinstance(output, str):
+        return value
+    said = Said(output)
+    said.value = value
+    return said
+
+
+def json_of(arguments: Mapping[str, Any], made: str) -> str:
+    """Return the arguments as the model wrote them, unless a person has edited them."""
+    try:
+        return made if json.loads(made or "{}") == arguments else json.dumps(arguments)
+    except ValueError:
+        return made if arguments == {UNREADABLE: made} else json.dumps(arguments)
+
+
+# What the arguments of a call are where its text is no JSON object: the SDK tells the model of it.
+UNREADABLE = "arguments"
+
+
+def arguments_of(made: str) -> dict[str, Any]:
+    """Return a call's arguments as people see them."""
+    try:
+        read = json.loads(made or "{}")
+    except ValueError:
+        read = None
+    return read if isinstance(read, dict) else {UNREADABLE: made}
+
+
+def agents_below(root: sdk.Agent[Any]) -> Sequence[sdk.Agent[Any]]:
+    """Return an agent with all that it may hand off to, in their order."""
+    found, waiting = dict[int, sdk.Agent[Any]](), [root]
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in found:
+            continue
+        found[id(one)] = one
+        for item in one.handoffs:
+            refers = getattr(item, "_agent_ref", None)  # the SDK has no other name for it
+            target = item if isinstance(item, sdk.Agent) else refers and refers()
+            waiting += [target] if isinstance(target, sdk.Agent) else []
+    return list(found.values())

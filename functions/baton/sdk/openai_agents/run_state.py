@@ -1,0 +1,194 @@
+"""The state of a run between its pieces of work: the items of the conversation, as the SDK sends them.
+
+Each turn keeps the items that its request had beyond those of the turn before, and the answer whose calls are to be
+made. Invariant: kept data is never rewritten, and it is all of the Responses API's own JSON. Must not: run anything.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents import Usage
+from agents.items import ItemHelpers
+from pydantic import TypeAdapter
+
+from baton.sdk.agents.runner import Recorded, RunFailedError
+from baton.sdk.libraries.held_states import held_state
+from baton.sdk.libraries.recorded_errors import OUTCOMES
+from baton.sdk.models.model import NEWER_STATE, File, Message, ModelError, ToolMessage, UserMessage
+from baton.sdk.records.file_contents import FileContents
+
+KIND, VERSION = "openai-agents-run", 1
+_USAGE = TypeAdapter(Usage)
+Items = list[Any]
+
+
+@dataclass
+class RunState:
+    """A run as recorded so far.
+
+    Attributes:
+        earlier: the session's conversation before the job; empty: a handoff has replaced it.
+        items: what the last request had beyond it, the task first.
+        response: the output of the last answer, whose calls are made; empty: it has been taken up.
+        agent: the name of the agent that goes on.
+        turns: the number of model requests made.
+        used: the agents that have called tools.
+        sent: the user's messages since that request.
+        resumed: whether a person has decided on one of the last calls, after which the SDK starts its agent again.
+        begins: whether the agent has not begun: it was handed the run.
+        handoffs: the ids of the last calls that hand the run on.
+        files: large contents of the texts read.
+    """
+
+    earlier: Items
+    items: Items = field(default_factory=Items)
+    response: Items = field(default_factory=Items)
+    agent: str = ""
+    turns: int = 0
+    usage: Usage = field(default_factory=Usage)
+    nested: Usage = field(default_factory=Usage)
+    used: list[str] = field(default_factory=list[str])
+    sent: list[str] = field(default_factory=list[str])
+    resumed: bool = False
+    begins: bool = False
+    handoffs: list[str] = field(default_factory=list[str])
+    files: FileContents = field(default_factory=FileContents)
+
+    @classmethod
+    def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
+        """Read the recorded run. `up_to_turn`: the turn whose call is made: of those before it, the task alone.
+
+        Raises RunFailedError: the job began with another agent. ModelError: a newer version wrote the record.
+        """
+        turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
+        state = held_state(recorded, cls) if up_to_turn is None else None
+        if state is None:
+            state = cls([item for one in recorded.earlier for item in _as_items(one)], files=FileContents())
+        else:
+            turns = turns[-1:]
+        for at, entry in enumerate(turns):
+            state.take(entry.get("provider") or {}, entry["turn"], head=up_to_turn is not None and at > 0)
+        last = recorded.turns[-1]["turn"] if recorded.turns else 0
+        state.sent = [text for turn, text in recorded.messages if turn >= last]
+        state.resumed, state.nested = False, Usage()
+        for call in recorded.turns[-1]["calls"] if recorded.turns else ():
+            stored = recorded.results.get(call["id"]) or call
+            kept = stored.get("kept") or {}
+            state.resumed |= bool(kept.get("approved")) or (stored.get("error") or {}).get("type") in OUTCOMES
+            if "usage" in kept:
+                state.nested.add(_USAGE.validate_python(kept["usage"]))
+        state.usage.add(state.nested)
+        return state
+
+    def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:
+        """Take what a turn has kept. `head`: but for the items."""
+        if kept.get("kind") != KIND:
+            message = f"turn {turn} was not made by an agent of the OpenAI Agents SDK: submit the job again"
+            raise RunFailedError("unknown_run", message)
+        if kept["version"] > VERSION:
+            message = f"turn {turn} was recorded by a newer version: {kept['version']} instead of {VERSION}"
+            raise ModelError(message, retryable=True, type=NEWER_STATE)
+        if not head:
+            self.items[kept["from"] :] = json.loads(self.files.whole(kept["items"]))
+        if kept.get("whole"):
+            self.earlier = []
+        self.response = json.loads(kept["response"])
+        self.agent, self.turns, self.used = kept["agent"], kept["turns"], kept["used"]
+        self.begins, self.handoffs = kept["begins"], kept["handoffs"]
+        self.usage = _USAGE.validate_python(kept["usage"])
+
+    def kept(
+        self,
+        items: Items,
+        response: Items,
+        agent: str,
+        usage: Usage,
+        handoffs: Sequence[str] = (),
+        *,
+        begins: bool = False,
+        asked: bool = True,
+    ) -> dict[str, Any]:
+        """Return the data to keep of a turn. `items`: of its request, `earlier` ones included."""
+        whole = bool(self.earlier) and items[: len(self.earlier)] != self.earlier
+        new = items if whole else items[len(self.earlier) :]
+        first = 0 if whole else _same(self.items, new)
+        return {
+            "kind": KIND,
+            "version": VERSION,
+            "from": first,
+            "items": self.files.short(json.dumps(new[first:])),
+            "response": json.dumps(response),
+            "agent": agent,
+            "begins": begins,
+            "handoffs": list(handoffs),
+            "turns": self.turns + asked,
+            "used": self.used,
+            "usage": _USAGE.dump_python(usage, mode="json", exclude={"request_usage_entries"}),
+            **({"whole": True} if whole else {}),
+        }
+
+
+def _same(known: Items, items: Items) -> int:
+    count = min(len(known), len(items))
+    if known[:count] == items[:count]:
+        return count
+    return next(at for at in range(count) if known[at] != items[at])
+
+
+def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a job's items, with the last answer and the results of its calls so far; empty: no run of the SDK."""
+    if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
+        return ""
+    state = RunState([], files=FileContents(complete=False))
+    for entry in turns:
+        state.take(entry["provider"], entry["turn"])
+    outputs: Items = []
+    asked = [item for item in state.response if item.get("type") == "function_call"]
+    for item, call in zip(asked, turns[-1]["calls"], strict=False):
+        stored = results.get(call["id"]) or call
+        if "ok" in stored or "error" in stored:
+            outputs.append({"type": "function_call_output", "call_id": item["call_id"], "output": output_of(stored)})
+    return json.dumps([*state.items, *state.response, *outputs])
+
+
+def output_of(stored: Mapping[str, Any]) -> Any:
+    """Return the output of a call as the model gets it."""
+    if error := stored.get("error"):
+        return error["message"]
+    kept = (stored.get("kept") or {}).get("output")
+    return kept if kept is not None else str(stored["ok"])
+
+
+def task_items(text: str, files: Sequence[File]) -> Items:
+    """Return the task as the run's input."""
+    return ItemHelpers.input_to_new_input_list(text) if not files else [_user(text, files)]
+
+
+def _as_items(known: Message | str) -> Items:
+    """Convert an earlier message of the session: recorded JSON, or a text."""
+    if isinstance(known, str):
+        return json.loads(known)  # type: ignore[no-any-return]
+    if isinstance(known, ToolMessage):
+        return []  # of other libraries' jobs, whose calls are told as texts
+    if isinstance(known, UserMessage):
+        return [_user(known.text, known.files)]
+    return [{"role": "assistant", "content": known.text}] if known.text else []
+
+
+def _user(text: str, files: Sequence[File]) -> dict[str, Any]:
+    if not files:
+        return {"role": "user", "content": text}
+    return {"role": "user", "content": [{"type": "input_text", "text": text}, *map(_content, files)]}
+
+
+def _content(file: File) -> dict[str, Any]:
+    data = file.data.replace("-", "+").replace("_", "/")
+    url = file.url or (f"data:{file.media_type};base64,{data}" if data else "")
+    if not url:
+        return {"type": "input_text", "text": f"[file {file.filename or file.media_type}, no longer kept]"}
+    if file.media_type.startswith("image/"):
+        return {"type": "input_image", "image_url": url, "detail": "auto"}
+    named = {"file_url": url} if file.url else {"file_data": url, "filename": file.filename or "file"}
+    return {"type": "input_file", **named}

@@ -1,0 +1,263 @@
+"""Runs an agent of the OpenAI Agents SDK piece by piece, by the SDK's own runner.
+
+A turn runs the last answer again with the results of its calls, then one model request; a call is the last answer with
+that call alone. Invariant: each piece can begin from the record. Must not: change the agent.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import agents as sdk
+from agents.items import ItemHelpers, ToolCallOutputItem
+from agents.run_config import DEFAULT_MAX_TURNS
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
+
+from baton.sdk.agents.runner import CallReturned, NeedsApproval, Recorded, RunFailedError, RunnerAnswer, RunnerCall
+from baton.sdk.libraries.held_states import hold
+from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited
+from baton.sdk.libraries.recorded_errors import Used, told_or_failed
+from baton.sdk.models.model import Call, Listener, ModelAnswer, Spent
+from baton.sdk.openai_agents.mcp_servers import connect
+from baton.sdk.openai_agents.piece import (
+    OfRun,
+    Piece,
+    Said,
+    StoppedError,
+    agents_below,
+    arguments_of,
+    json_of,
+    outcome_of,
+)
+from baton.sdk.openai_agents.run_state import RunState, messages_of, output_of, task_items
+from baton.sdk.tools.pending import Pending
+from baton_events.ids import canonical_json
+from baton_events.values.text import storable
+
+_OUTPUT: TypeAdapter[list[Any]] = TypeAdapter(list[sdk.items.TResponseOutputItem])
+_USAGE = TypeAdapter(sdk.Usage)
+_FILES = ("image/", "text/", "application/pdf")
+
+
+class OpenAIRunner(LibraryRunner):
+    """`Runner` of one agent, and of those that it hands off to."""
+
+    messages = staticmethod(messages_of)
+
+    def __init__(
+        self,
+        agent: sdk.Agent[Any],
+        context: OfJob | None,
+        max_turns: int | None,
+        hooks: Any,
+        run_config: sdk.RunConfig | None,
+    ) -> None:
+        self._agent, self._context = agent, context or (lambda _: None)
+        self._max_turns = DEFAULT_MAX_TURNS if max_turns is None else max_turns
+        self._hooks, self._config = hooks, run_config or sdk.RunConfig()
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        model = self._config.model or self._agent.model
+        return model if isinstance(model, str) else getattr(model, "model", "") if model else "default"
+
+    @property
+    def functions(self) -> Sequence[Callable[..., Any]]:
+        """The functions of tools and of the context."""
+        tools = [tool for agent in agents_below(self._agent) for tool in agent.tools]
+        named = [getattr(tool, "__wrapped__", None) or getattr(tool, "on_invoke_tool", None) for tool in tools]
+        return [one for one in (*named, self._context) if hasattr(one, "__globals__")]
+
+    def made_of(self) -> dict[str, Any]:
+        """Return the agents' definitions; a function among the instructions counts by its name."""
+        found = agents_below(self._agent)
+        tools = [tool for agent in found for tool in agent.tools if isinstance(tool, sdk.FunctionTool)]
+        return {
+            "instructions": [[agent.name, _named(agent.instructions)] for agent in found],
+            "tools": [(tool.name, tool.description, tool.params_json_schema) for tool in tools],
+            "settings": [to_jsonable_python(agent.model_settings, fallback=str) for agent in found],
+            "output": [str(agent.output_type) for agent in found],
+        }
+
+    def takes_file(self, media_type: str) -> bool:
+        """Return whether the Responses API takes such a file."""
+        return media_type.startswith(_FILES)
+
+    async def run_turn(self, recorded: Recorded, listener: Listener | None, used: list[Used]) -> RunnerAnswer:
+        """Repeat the last answer with its results, and go on to one request."""
+        state = RunState.of(recorded)
+        asked = [item for item in state.response if item.get("type") == "function_call"]
+        outcomes, late = dict[str, Any](), set[str]()
+        for item, made in zip(asked, recorded.turns[-1]["calls"] if asked else (), strict=False):
+            stored = recorded.results.get(made["id"]) or made
+            if told_or_failed(stored) or (stored.get("kept") or {}).get("approved"):
+                late.add(item["call_id"])
+            outcomes[item["call_id"]] = outcome_of(output_of(stored), stored.get("ok", output_of(stored)))
+        output = _OUTPUT.validate_python(state.response) if asked else None
+        piece = Piece(state, output, outcomes, listener=listener, filters=self._filters())
+        piece.late = frozenset(late)
+        if asked and state.agent not in state.used:
+            state.used = [*state.used, state.agent]
+        context = sdk.RunContextWrapper(await awaited(self._context(recorded.job)), usage=_copied(state.usage))
+        before = _copied(state.usage)
+        used.append(partial(_spent, piece, context, before, state))
+        await self._run(recorded, piece, context)
+        answer = self._judged(piece, context, before)
+        hold(recorded, state, answer.answer.provider)
+        return answer
+
+    async def run_call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
+        """Run the call, as the only one of the last answer."""
+        state = RunState.of(recorded, call.turn)
+        asked = [item for item in state.response if item.get("type") == "function_call"]
+        if call.position >= len(asked):  # the turn has handed the run on
+            return CallReturned({"assistant": state.agent})
+        item = {**asked[call.position]}
+        if item["call_id"] in state.handoffs:  # the next turn hands it on, beside its other calls
+            return CallReturned({"handoff": call.tool})
+        item["arguments"] = json_of(call.arguments, item["arguments"])
+        piece = Piece(state, _OUTPUT.validate_python([item]), {}, call)
+        context = sdk.RunContextWrapper(await awaited(self._context(recorded.job)), usage=_copied(state.usage))
+        result = await self._run(recorded, piece, context)
+        if result.interruptions:
+            return NeedsApproval(f"run tool {call.tool}")
+        returned = next(one for one in result.new_items if isinstance(one, ToolCallOutputItem))
+        if isinstance(returned.output, Pending):
+            return returned.output
+        kept: dict[str, Any] = {"approved": True} if call.approved else {}
+        spent = _less(context.usage, state.usage)
+        if spent.requests:
+            kept["usage"] = _USAGE.dump_python(spent, mode="json", exclude={"request_usage_entries"})
+        value, output = _value_of(returned.output), returned.raw_item["output"]
+        if output != (value if isinstance(value, str) else str(value)):
+            kept["output"] = storable(output) if isinstance(output, str) else to_jsonable_python(output)
+        return CallReturned(value, kept or None)
+
+    async def _run(self, recorded: Recorded, piece: Piece, context: Any) -> Any:
+        state, job = piece.state, recorded.job
+        known = [*state.earlier, *(state.items or task_items(job.task, job.files))]
+        if piece.call or not piece.filters:  # the SDK need not look at all of it again
+            first = len(state.earlier) + 1
+            known, piece.hidden = known[:first], [] if piece.call else known[first:]
+        by_name = {agent.name: agent for agent in reversed(agents_below(self._agent))}
+        if state.agent and state.agent not in by_name:
+            raise RunFailedError("unknown_agent", f"the run is with {state.agent!r}, which is no agent of it any more")
+        own = by_name.get(state.agent, self._agent)
+        if recorded.edits and own is self._agent:
+            own = sdk.Agent.clone(own, **recorded.edits)
+        agent = piece.copy_of(own)
+        await connect([server for one in by_name.values() for server in one.mcp_servers])
+        repeated = 1 if piece.output is not None else 0
+        most = None if self._max_turns is None else self._max_turns - state.turns + repeated
+        try:
+            piece.result = sdk.Runner.run_streamed(
+                agent,
+                known,
+                context=context,
+                max_turns=1 if piece.call else most,
+                hooks=OfRun(piece, self._hooks),
+                run_config=piece.config(self._config, job.job_id),
+            )
+            with suppress(StoppedError):  # a handoff that the next turn makes
+                async for _ in piece.result.stream_events():
+                    pass
+        except sdk.MaxTurnsExceeded as error:
+            raise RunFailedError(type(error).__name__, f"Max turns ({self._max_turns}) exceeded") from error
+        return piece.result
+
+    def _filters(self) -> bool:
+        """Return whether a handoff may change the history, which it then has to be given."""
+        handoffs = [
+            one for agent in agents_below(self._agent) for one in agent.handoffs if isinstance(one, sdk.Handoff)
+        ]
+        own = any(one.input_filter or one.nest_handoff_history for one in handoffs)
+        return bool(own or self._config.handoff_input_filter or self._config.nest_handoff_history)
+
+    def _judged(self, piece: Piece, context: Any, before: sdk.Usage) -> RunnerAnswer:
+        result, state = piece.result, piece.state
+        answer = piece.response
+        spent = _less(context.usage, before)
+        output = [] if answer is None else _OUTPUT.dump_python(answer.output, mode="json", exclude_unset=True)
+        text = "".join(map(_text_of, answer.output)) if answer else ""
+        agent = piece.own(result.last_agent).name
+        asked = [item for item in output if item.get("type") == "function_call"]
+        calls = tuple(Call(item["name"], arguments_of(item["arguments"])) for item in asked)
+        value, correction, items = None, "", piece.sent
+        passed = [item["call_id"] for item in asked if item["name"] in piece.handoffs]
+        begins = False
+        if result.interruptions:
+            agent = piece.own(result.interruptions[0].agent).name
+        elif result.final_output is not None:
+            value, calls = _value_of(result.final_output), ()
+            text = value if isinstance(value, str) else text or canonical_json(value)
+        elif passed and calls and not piece.filters:  # the SDK has handed the run on in this turn
+            items, output, begins = None, [], True
+        elif not calls:
+            correction = "the agent goes on with another request"
+            items, output = None, []
+        if items is None:
+            items, first = result.to_input_list(mode="normalized"), len(state.earlier) + 1
+            items = piece.in_order([*items[:first], *piece.hidden, *items[first:]])
+            output = output if result.final_output is not None and answer else []
+            items = items[: len(items) - len(output)]
+        kept = state.kept(items, output, agent, context.usage, passed, begins=begins, asked=answer is not None)
+        nested = state.nested
+        return RunnerAnswer(
+            ModelAnswer(
+                text,
+                calls,
+                spent.input_tokens,
+                spent.output_tokens,
+                cached_input_tokens=spent.input_tokens_details.cached_tokens or 0,
+                provider=kept,
+                spent_before=Spent(nested.requests, nested.input_tokens, nested.output_tokens),
+            ),
+            value,
+            correction,
+            asked=answer is not None,
+        )
+
+
+def _spent(piece: Piece, context: Any, before: sdk.Usage, state: RunState) -> tuple[Spent, dict[str, Any] | None]:
+    spent = _less(context.usage, before)
+    kept = None
+    if piece.response is not None:
+        output = _OUTPUT.dump_python(piece.response.output, mode="json", exclude_unset=True)
+        kept = state.kept(piece.sent or [], output, state.agent, context.usage)
+    return Spent(spent.requests, spent.input_tokens, spent.output_tokens), kept
+
+
+def _named(instructions: Any) -> str:
+    return instructions if isinstance(instructions, str) else getattr(instructions, "__qualname__", "")
+
+
+def _text_of(item: Any) -> str:
+    return ItemHelpers.extract_text(item) or ""
+
+
+def _value_of(output: Any) -> Any:
+    """Return an output as JSON; `str()` of what is none, as the model gets it."""
+    if isinstance(output, Said):
+        return output.value
+    return to_jsonable_python(output, fallback=str)
+
+
+def _copied(usage: sdk.Usage) -> sdk.Usage:
+    made = sdk.Usage()
+    made.add(usage)
+    return made
+
+
+def _less(now: sdk.Usage, before: sdk.Usage) -> sdk.Usage:
+    made = sdk.Usage(
+        requests=now.requests - before.requests,
+        input_tokens=now.input_tokens - before.input_tokens,
+        output_tokens=now.output_tokens - before.output_tokens,
+        total_tokens=now.total_tokens - before.total_tokens,
+    )
+    cached = (now.input_tokens_details.cached_tokens or 0) - (before.input_tokens_details.cached_tokens or 0)
+    made.input_tokens_details.cached_tokens = cached
+    return made
