@@ -48,7 +48,7 @@ async def build(url: str) -> tuple[Any, Any]:
     await saver.setup()
     graph = StateGraph(State)
     graph.add_node("model", model)
-    graph.add_node("tool", tool)
+    graph.add_node("tool", tool)  # type: ignore[type-var]
     graph.add_edge(START, "model")
     graph.add_conditional_edges("model", _route, ["tool", END])
     graph.add_edge("tool", "model")

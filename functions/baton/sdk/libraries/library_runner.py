@@ -38,7 +38,11 @@ class LibraryRunner(ABC):
     """`Runner` of one agent of a library."""
 
     workspaces: OwnWorkspaces | None = None
-    toolsets: Sequence[Any] = ()
+
+    @property
+    def toolsets(self) -> Sequence[Any]:
+        """None: the library keeps no connections of its own."""
+        return ()
 
     @abstractmethod
     async def run_turn(self, recorded: Recorded, listener: Listener | None, used: list[Used]) -> RunnerAnswer:

@@ -70,12 +70,16 @@ class AskedProvider(ModelProvider):
 
 
 def _completed(output: list[Any], used: Usage | None, response_id: str | None = None) -> ResponseCompletedEvent:
-    usage = used and ResponseUsage(
-        input_tokens=used.input_tokens,
-        output_tokens=used.output_tokens,
-        total_tokens=used.total_tokens,
-        input_tokens_details=used.input_tokens_details or InputTokensDetails(cached_tokens=0, cache_write_tokens=0),
-        output_tokens_details=used.output_tokens_details or OutputTokensDetails(reasoning_tokens=0),
+    usage = (
+        None
+        if used is None
+        else ResponseUsage(
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            total_tokens=used.total_tokens,
+            input_tokens_details=used.input_tokens_details or InputTokensDetails(cached_tokens=0, cache_write_tokens=0),
+            output_tokens_details=used.output_tokens_details or OutputTokensDetails(reasoning_tokens=0),
+        )
     )
     response = Response(
         id=response_id or "answer",

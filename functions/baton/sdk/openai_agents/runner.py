@@ -68,7 +68,9 @@ class OpenAIRunner(LibraryRunner):
     def functions(self) -> Sequence[Callable[..., Any]]:
         """The functions of tools and of the context."""
         tools = [tool for agent in agents_below(self._agent) for tool in agent.tools]
-        named = [getattr(tool, "__wrapped__", None) or getattr(tool, "on_invoke_tool", None) for tool in tools]
+        named: list[Any] = [
+            getattr(tool, "__wrapped__", None) or getattr(tool, "on_invoke_tool", None) for tool in tools
+        ]
         return [one for one in (*named, self._context) if hasattr(one, "__globals__")]
 
     def made_of(self) -> dict[str, Any]:
@@ -131,7 +133,8 @@ class OpenAIRunner(LibraryRunner):
         spent = _less(context.usage, state.usage)
         if spent.requests:
             kept["usage"] = _USAGE.dump_python(spent, mode="json", exclude={"request_usage_entries"})
-        value, output = _value_of(returned.output), returned.raw_item["output"]
+        raw: Any = returned.raw_item
+        value, output = _value_of(returned.output), raw["output"]
         if output != (value if isinstance(value, str) else str(value)):
             kept["output"] = storable(output) if isinstance(output, str) else to_jsonable_python(output)
         return CallReturned(value, kept or None)

@@ -47,8 +47,11 @@ class Scripted(Model):
         for at, (tool, arguments) in enumerate(() if isinstance(turn, str) else turn):
             text = arguments if isinstance(arguments, str) else json.dumps(arguments)
             call_id = f"{self.name}-{number}-{at}"
-            call = {"type": "function_call", "id": f"fc_{call_id}", "call_id": call_id, "name": tool, "arguments": text}
-            output.append(ResponseFunctionToolCall(**call))
+            output.append(
+                ResponseFunctionToolCall(
+                    type="function_call", id=f"fc_{call_id}", call_id=call_id, name=tool, arguments=text
+                )
+            )
         usage = Usage(requests=1, input_tokens=10 + number, output_tokens=5, total_tokens=15 + number)
         return sdk.ModelResponse(output=output, usage=usage, response_id=None)
 
@@ -403,7 +406,7 @@ def picture() -> Case:
 
 
 def enabled_by_context() -> Case:
-    @sdk.function_tool(is_enabled=lambda context, _: context.context["admin"])
+    @sdk.function_tool(is_enabled=lambda context, _: bool(context.context["admin"]))
     def secret() -> str:
         """Tell."""
         return "42"

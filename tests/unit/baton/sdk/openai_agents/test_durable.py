@@ -3,7 +3,7 @@
 from typing import Any
 
 import agents as sdk
-import httpx
+import httpx2
 import openai
 import pytest
 from openai.types.responses import ResponseTextDeltaEvent
@@ -94,13 +94,14 @@ class _Streams(Scripted):
                 sequence_number=at,
                 logprobs=[],
             )
-        raise openai.APIConnectionError(request=httpx.Request("POST", "https://api.example.com"))
+        raise openai.APIConnectionError(request=httpx2.Request("POST", "https://api.example.com"))
 
 
 async def test_a_model_without_connection_is_asked_again_and_its_text_is_streamed() -> None:
     model = _Streams("a", "sunny")
     run = await Simulation(Registry([durable(sdk.Agent("a", model=model), run_config=CONFIG)])).run("a", "go")
     assert run.status == "failed"
+    assert run.error is not None
     assert run.error["type"] == "model_error"
     assert sum(part["type"] == "data-retry" for part in run.parts) > 1
 

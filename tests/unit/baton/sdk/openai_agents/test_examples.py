@@ -56,7 +56,8 @@ def as_job(case: Case) -> Any:
 
 
 def _requests(case: Case) -> Any:
-    waiting, read = [case.agent], dict[str, Any]()
+    waiting: list[Any] = [case.agent]
+    read = dict[str, Any]()
     while waiting:
         agent = waiting.pop()
         if agent.name not in read and isinstance(agent.model, Scripted):
