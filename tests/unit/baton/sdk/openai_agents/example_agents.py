@@ -328,7 +328,7 @@ def human_in_the_loop() -> Case:
     noted: list[Any] = []
 
     async def asks(_context: Any, arguments: dict[str, Any], _: str) -> bool:
-        return arguments["city"] == "Oakland"
+        return bool(arguments["city"] == "Oakland")
 
     @sdk.function_tool(needs_approval=asks)
     def temperature(city: str) -> str:
