@@ -197,7 +197,9 @@ DEFECTS = (
             "a call that runs again is the one that was held": around(
                 operations,
                 "is_anew",
-                lambda is_anew, item, claim, changes: is_anew(item, replace(claim, looks=item.offloaded), changes),
+                lambda is_anew, tree, item, claim, changes: is_anew(
+                    tree, item, replace(claim, looks=item.offloaded), changes
+                ),
             )
         },
         an_attempt_is_the_next_one={

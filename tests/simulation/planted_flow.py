@@ -124,7 +124,9 @@ DEFECTS = (
         0,
         every_item_is_guaranteed={
             "a deduplication id without a replay": replaced(
-                dispatch, "delivery", lambda event, not_before_ms, _replay: Delivery(event, not_before_ms, event.id)
+                dispatch,
+                "delivery",
+                lambda event, not_before_ms, _replay, lane: Delivery(event, not_before_ms, event.id, lane),
             ),
             "a busy item is acknowledged without postponing": idle(pipeline, "postpone"),
             "what follows is published before COMMIT": around(pipeline.Pipeline, "_do", _publishing_first),

@@ -151,7 +151,7 @@ DEFECTS = (
         },
         a_cancellation_is_of_the_run_that_was_seen={
             "a cancellation cancels a later run": replaced(
-                cancel, "Cancelled", lambda by, _run, _rolls_back: Cancelled(by, run=1_000)
+                cancel, "Cancelled", lambda by, _run, *ways: Cancelled(by, 1_000, *ways)
             )
         },
     ),

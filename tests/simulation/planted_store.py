@@ -142,7 +142,7 @@ def _all_items(self: Tree, _message_id: str, now_ms: int, but: str = "") -> tupl
     return tuple(item for item in self.items.values() if item.key != but and not self.gated(item, now_ms))
 
 
-_AT_ONCE = around(dispatch, "delivery", lambda delivery, event, _not_before_ms, replay: delivery(event, 0, replay))
+_AT_ONCE = around(dispatch, "delivery", lambda delivery, event, _not_before_ms, *rest: delivery(event, 0, *rest))
 
 DEFECTS = defects(
     0,
