@@ -19,6 +19,7 @@ MODELS_EXTRA = (
     "baton.pydantic_ai",
 )  # all of these need it, nothing else does
 OPENAI_EXTRA = ("baton.sdk.openai_agents", "baton.openai_agents")  # likewise
+LANGGRAPH_EXTRA = ("baton.sdk.langgraph", "baton.langgraph")  # likewise
 REDIS_EXTRA = ("baton.store.transport.redis_resp", "baton.store.transport.redis_node")  # likewise
 SITE_EXTRA = ("baton.server.api.admin.metrics",)  # likewise
 MCP_EXTRA = (  # likewise
@@ -54,7 +55,9 @@ NOT_FOR_WEBHOOKS = (
     "baton.sdk.models.demo",
     "baton.sdk.models.through_pydantic_ai",
     "baton.pydantic_ai",
+    "baton.langgraph",
     "baton.openai_agents",
+    "baton.sdk.langgraph",
     "baton.sdk.libraries",
     "baton.sdk.openai_agents",
     "baton.server.site",
@@ -190,6 +193,7 @@ def test_production_works_without_the_local_stack() -> None:
     extras = (
         *MODELS_EXTRA,
         *OPENAI_EXTRA,
+        *LANGGRAPH_EXTRA,
         *REDIS_EXTRA,
         *MCP_EXTRA,
         *SITE_EXTRA,

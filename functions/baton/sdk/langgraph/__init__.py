@@ -1,0 +1,1 @@
+"""Agents of LangGraph as durable agents."""

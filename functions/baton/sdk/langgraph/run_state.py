@@ -1,0 +1,229 @@
+"""The state of a graph between its pieces of work: LangGraph's own checkpoint, kept in the job's record.
+
+Each turn keeps the messages that it added as LangChain's JSON, and the other channels that it changed as LangGraph
+writes them. Invariant: kept data is never rewritten. Must not: run anything.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, message_to_dict, messages_from_dict
+from langgraph.checkpoint.base import WRITES_IDX_MAP, BaseCheckpointSaver, CheckpointTuple
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from pydantic_core import to_jsonable_python
+
+from baton.sdk.agents.runner import Recorded, RunFailedError
+from baton.sdk.libraries.held_states import held_state
+from baton.sdk.models.model import NEWER_STATE, File, Message, ModelError, ToolMessage, UserMessage
+from baton.sdk.records.file_contents import FileContents
+
+KIND, VERSION = "langgraph-run", 1
+MESSAGES, SENDS, INTERRUPTED, RESUMED = "messages", "__pregel_tasks", "__interrupt__", "__resume__"
+Typed = list[str]
+Write = tuple[str, str, Any]
+_SERDE = JsonPlusSerializer()
+# Ids that LangChain makes where a message has none; those of providers stay.
+_MADE_ID = re.compile(r"(lc_run--|run--|run-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(-\d+)?")
+
+
+def typed(value: Any, where: str) -> Typed:
+    """Write a value as LangGraph does. Raises RunFailedError: it cannot be kept."""
+    try:
+        kind, data = _SERDE.dumps_typed(value)
+    except Exception as error:
+        text = f"{where} holds what cannot be kept between two steps: {error}; keep it in `context` or in a store"
+        raise RunFailedError("state_not_kept", text) from error
+    return [kind, base64.b64encode(data).decode()]
+
+
+def untyped(kept: Typed) -> Any:
+    """Read a value back."""
+    return _SERDE.loads_typed((kept[0], base64.b64decode(kept[1])))
+
+
+class RecordSaver(BaseCheckpointSaver[int]):
+    """Keeps the last checkpoint of one run, with the writes of its tasks; those of graphs within it are not kept.
+
+    Attributes:
+        piece: its name in the run, which ids of messages are made of.
+        made: by task: all that it has written, also before the checkpoint that took it in.
+    """
+
+    def __init__(self, checkpoint: Any, metadata: Any, writes: Sequence[Write], piece: str) -> None:
+        super().__init__()
+        self.checkpoint, self.metadata, self.writes, self.piece = checkpoint, metadata, list(writes), piece
+        self.made: dict[str, list[tuple[str, Any]]] = {}
+        self._named = 0
+
+    async def aget_tuple(self, config: Any) -> CheckpointTuple | None:
+        """Return the checkpoint."""
+        if self.checkpoint is None or config["configurable"].get("checkpoint_ns"):
+            return None
+        return CheckpointTuple(self._at(config), self.checkpoint, self.metadata, None, list(self.writes))
+
+    async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:  # noqa: ARG002 - a hook
+        """Take a checkpoint, whose new messages get ids that are the same wherever the turn is repeated."""
+        if config["configurable"].get("checkpoint_ns"):
+            return config
+        for message in checkpoint["channel_values"].get(MESSAGES, ()):
+            if message.id is None or _MADE_ID.fullmatch(message.id):
+                self._named += 1
+                message.id = f"{self.piece}-{self._named}"
+        self.checkpoint, self.metadata, self.writes = checkpoint, metadata, []
+        return self._at(config)
+
+    async def aput_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:  # noqa: ARG002 - as above
+        """Take what a task has written."""
+        if config["configurable"].get("checkpoint_ns"):
+            return
+        for channel, value in writes:
+            if channel in WRITES_IDX_MAP:
+                self.writes = [one for one in self.writes if one[:2] != (task_id, channel)]
+            self.writes.append((task_id, channel, value))
+            self.made.setdefault(task_id, []).append((channel, value))
+
+    def _at(self, config: Any) -> Any:
+        thread = config["configurable"]["thread_id"]
+        return {"configurable": {"thread_id": thread, "checkpoint_ns": "", "checkpoint_id": self.checkpoint["id"]}}
+
+
+@dataclass
+class RunState:
+    """A run as recorded so far.
+
+    Attributes:
+        earlier: the session's conversation before the job.
+        messages: all of the run's.
+        values: its other channels, as written.
+        head: the checkpoint without its channels; empty: the run has not begun.
+        metadata: of the checkpoint.
+        asks: what middleware asks of people, before any call: the task that waits, and its question; empty: nothing.
+        sent: the user's messages since the last request.
+        files: large contents of the texts read.
+    """
+
+    earlier: list[BaseMessage]
+    messages: list[BaseMessage] = field(default_factory=list[BaseMessage])
+    values: dict[str, Typed] = field(default_factory=dict[str, Typed])
+    head: dict[str, Any] = field(default_factory=dict[str, Any])
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    asks: list[Any] = field(default_factory=list[Any])
+    sent: list[str] = field(default_factory=list[str])
+    files: FileContents = field(default_factory=FileContents)
+
+    @classmethod
+    def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
+        """Read the recorded run. `up_to_turn`: the last turn to read.
+
+        Raises RunFailedError: the job began with another agent. ModelError: a newer version wrote the record.
+        """
+        turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
+        state = held_state(recorded, cls) if up_to_turn is None else None
+        if state is None:
+            state = cls([message for one in recorded.earlier for message in _as_messages(one)])
+        else:
+            turns = turns[-1:]
+        for entry in turns:
+            state.take(entry.get("provider") or {}, entry["turn"])
+        last = recorded.turns[-1]["turn"] if recorded.turns else 0
+        state.sent = [text for turn, text in recorded.messages if turn >= last]
+        return state
+
+    def take(self, kept: Mapping[str, Any], turn: int) -> None:
+        """Take what a turn has kept."""
+        if kept.get("kind") != KIND:
+            message = f"turn {turn} was not made by an agent of LangGraph: submit the job again"
+            raise RunFailedError("unknown_run", message)
+        if kept["version"] > VERSION:
+            message = f"turn {turn} was recorded by a newer version: {kept['version']} instead of {VERSION}"
+            raise ModelError(message, retryable=True, type=NEWER_STATE)
+        self.messages[kept["from"] :] = messages_from_dict(json.loads(self.files.whole(kept["messages"])))
+        self.values = {name: one for name, one in self.values.items() if name not in kept["gone"]} | kept["values"]
+        self.head, self.metadata, self.asks = kept["head"], kept["metadata"], kept["asks"]
+
+    def saver(self, piece: str) -> RecordSaver:
+        """Return a checkpointer that has the run."""
+        if not self.head:
+            return RecordSaver(None, None, (), piece)
+        try:
+            values = {name: untyped(one) for name, one in self.values.items()}
+        except Exception as error:
+            raise ModelError(f"the record cannot be read: {error}", retryable=True, type=NEWER_STATE) from error
+        checkpoint = {**self.head, "channel_values": {**values, MESSAGES: [*self.messages]}}
+        return RecordSaver(checkpoint, self.metadata, (), piece)
+
+    def kept(self, saver: RecordSaver, asks: Sequence[Any]) -> dict[str, Any]:
+        """Return the data to keep of a turn."""
+        head = {name: value for name, value in saver.checkpoint.items() if name != "channel_values"}
+        channels = dict(saver.checkpoint["channel_values"])
+        messages = channels.pop(MESSAGES, [])
+        values = {name: typed(value, f"channel {name}") for name, value in channels.items()}
+        known = zip(self.messages, messages, strict=False)
+        first = next((at for at, (one, other) in enumerate(known) if one is not other and one != other), None)
+        first = min(len(self.messages), len(messages)) if first is None else first
+        return {
+            "kind": KIND,
+            "version": VERSION,
+            "earlier": len(self.earlier),
+            "from": first,
+            "messages": self.files.short(_dumped(messages[first:])),
+            "values": {name: one for name, one in values.items() if self.values.get(name) != one},
+            "gone": [name for name in self.values if name not in values],
+            "head": to_jsonable_python(head),
+            "metadata": {"step": saver.metadata.get("step", 0), "source": "loop", "parents": {}},
+            "asks": list(asks),
+        }
+
+
+def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a job's messages, as far as its turns have them; empty: no run of LangGraph."""
+    if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
+        return ""
+    state = RunState([], files=FileContents(complete=False))
+    for entry in turns:
+        state.take(entry["provider"], entry["turn"])
+    answers: list[Any] = []
+    for call in turns[-1]["calls"]:
+        stored = results.get(call["id"]) or call
+        for _, value in map(tuple, (stored.get("kept") or {}).get("writes", ())):
+            answers += [one for one in _listed(untyped(value)) if isinstance(one, BaseMessage)]
+    return _dumped([*state.messages[turns[0]["provider"]["earlier"] :], *answers])
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _dumped(messages: Sequence[BaseMessage]) -> str:
+    return json.dumps([to_jsonable_python(message_to_dict(one), fallback=str) for one in messages])
+
+
+def _as_messages(known: Message | str) -> list[BaseMessage]:
+    """Convert an earlier message of the session: recorded JSON, or a text."""
+    if isinstance(known, str):
+        return messages_from_dict(json.loads(known))
+    if isinstance(known, ToolMessage):
+        return []  # of other libraries' jobs, whose calls are told as texts
+    if isinstance(known, UserMessage):
+        return [task_message(known.text, known.files)]
+    return [AIMessage(known.text)] if known.text else []
+
+
+def task_message(text: str, files: Sequence[File]) -> HumanMessage:
+    """Return a user's message with its files."""
+    if not files:
+        return HumanMessage(text)
+    return HumanMessage(content=[{"type": "text", "text": text}, *map(_content, files)])
+
+
+def _content(file: File) -> dict[str, Any]:
+    if not (file.url or file.data):
+        return {"type": "text", "text": f"[file {file.filename or file.media_type}, no longer kept]"}
+    kind = next((one for one in ("image", "audio", "video") if file.media_type.startswith(one)), "file")
+    data = file.data.replace("-", "+").replace("_", "/")
+    where = {"url": file.url} if file.url else {"base64": data, "mime_type": file.media_type}
+    return {"type": kind, **where}

@@ -1,0 +1,324 @@
+"""Runs an agent of LangChain's `create_agent` piece by piece, by LangGraph's own loop and a checkpointer of ours.
+
+A turn runs up to one model request; a call is its task of the checkpoint alone, whose writes are kept and given to the
+next turn. Invariant: each piece can begin from the record. Must not: change the agent.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langgraph.channels import LastValue, UntrackedValue
+from langgraph.errors import GraphRecursionError
+from langgraph.types import Send
+from pydantic_core import to_jsonable_python
+
+from baton.sdk.agents.runner import CallReturned, NeedsApproval, Recorded, RunFailedError, RunnerAnswer, RunnerCall
+from baton.sdk.langgraph.run_state import (
+    INTERRUPTED,
+    MESSAGES,
+    RESUMED,
+    SENDS,
+    RecordSaver,
+    RunState,
+    messages_of,
+    task_message,
+    typed,
+    untyped,
+)
+from baton.sdk.libraries.held_states import hold
+from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited
+from baton.sdk.libraries.recorded_errors import Used, told_or_failed
+from baton.sdk.models.model import Call, Listener, ModelAnswer, Spent
+from baton.sdk.tools.pending import RunAgain
+from baton_events.ids import canonical_json
+
+MODEL, TOOLS = "model", "tools"
+_NO_WRITES = "__no_writes__"
+_NO_TOOL = "no tool: a person has refused this call"
+_WORDS = ("title", "question", "message", "description")
+
+
+class _Counted(AsyncCallbackHandler):
+    """Counts the requests of a piece and their usage."""
+
+    def __init__(self) -> None:
+        self.begun, self.requests, self.input_tokens, self.output_tokens, self.cached_tokens = 0, 0, 0, 0, 0
+
+    async def on_chat_model_start(self, *_: Any, **__: Any) -> None:
+        """Count a request."""
+        self.begun += 1
+
+    async def on_llm_end(self, response: Any, **_: Any) -> None:
+        """Count an answer."""
+        self.requests += 1
+        message = getattr(response.generations[0][0], "message", None)
+        usage = getattr(message, "usage_metadata", None) or {}
+        self.input_tokens += usage.get("input_tokens", 0)
+        self.output_tokens += usage.get("output_tokens", 0)
+        self.cached_tokens += (usage.get("input_token_details") or {}).get("cache_read", 0) or 0
+
+    def spent(self) -> tuple[Spent, None]:
+        """Return the usage."""
+        return Spent(self.requests, self.input_tokens, self.output_tokens), None
+
+
+class LangGraphRunner(LibraryRunner):
+    """`Runner` of one agent."""
+
+    messages = staticmethod(messages_of)
+
+    def __init__(self, graph: Any, context: OfJob | None, state: OfJob | None) -> None:
+        # What LangGraph keeps for one invocation alone is kept for the job, which has many.
+        kept: dict[str, Any] = {
+            name: LastValue(one.typ, name) for name, one in graph.channels.items() if type(one) is UntrackedValue
+        }
+        self._graph, self._context, self._state = graph.copy({"channels": {**graph.channels, **kept}}), context, state
+        self._stops = [node for node in (MODEL, TOOLS) if node in graph.nodes]
+
+    @property
+    def name(self) -> str:
+        """The agent's name: its model is within the graph."""
+        return str(self._graph.name)
+
+    @property
+    def tools(self) -> Mapping[str, Any]:
+        """The tools by their names."""
+        node = self._graph.nodes.get(TOOLS)
+        return getattr(node and node.bound, "tools_by_name", {})
+
+    @property
+    def functions(self) -> Sequence[Callable[..., Any]]:
+        """The functions of tools, context and state."""
+        tools = (getattr(tool, "func", None) or getattr(tool, "coroutine", None) for tool in self.tools.values())
+        return [one for one in (*tools, self._context, self._state) if one]
+
+    def made_of(self) -> dict[str, Any]:
+        """Return the graph's nodes and tools."""
+        tools = [(tool.name, tool.description, _schema(tool)) for tool in self.tools.values()]
+        return {"nodes": sorted(self._graph.nodes), "tools": tools}
+
+    def takes_file(self, media_type: str) -> bool:  # noqa: ARG002 - its model is within the graph
+        """Return that it may."""
+        return True
+
+    async def run_turn(self, recorded: Recorded, listener: Listener | None, used: list[Used]) -> RunnerAnswer:
+        """Go on from the checkpoint with the results of its calls, up to one model request."""
+        state, counted = RunState.of(recorded), _Counted()
+        used.append(counted.spent)
+        saver = state.saver(f"turn-{recorded.turn}")
+        graph = self._graph.copy({"checkpointer": saver})
+        given = None
+        if recorded.turns:
+            await self._answer(recorded, state, saver, graph)
+        else:
+            own = dict(await awaited(self._state(recorded.job))) if self._state else {}
+            first = [*state.earlier, *own.pop(MESSAGES, []), task_message(recorded.job.task, recorded.job.files)]
+            first += [HumanMessage(text) for text in state.sent]
+            given = {**own, MESSAGES: first}
+        settings = await self._settings(recorded, saver, counted)
+        while True:
+            await self._stream(graph, given, settings, listener)
+            given, snapshot = None, await graph.aget_state(settings["config"])
+            waits = [task for task in snapshot.tasks if task.interrupts]
+            if waits or not snapshot.tasks or TOOLS in snapshot.next or counted.begun:
+                answer = self._judged(state, saver, snapshot, counted)
+                hold(recorded, state, answer.answer.provider)
+                return answer
+
+    async def run_call(self, recorded: Recorded, call: RunnerCall) -> Any:
+        """Run the call's task, as the only one of the checkpoint."""
+        state = RunState.of(recorded, call.turn)
+        if state.asks:
+            return self._decided(state, call)
+        saver = state.saver(f"turn-{call.turn}-call-{call.position}")
+        answers = [*(call.context.memo or {}).get("answers", ())]
+        if answered := _answer_of(call):
+            answers.append(answered)
+        writes = await self._writes_of(recorded, saver, call.position, call.tool, call.arguments, answers)
+        asked = next((value for channel, value in writes if channel == INTERRUPTED), None)
+        if asked is not None:
+            return self._question(call, asked[0].value, answers)
+        kept = [[channel, typed(value, f"the result of {call.tool}")] for channel, value in writes]
+        return CallReturned(_shown(writes), {"writes": kept})
+
+    async def _writes_of(
+        self, recorded: Recorded, saver: RecordSaver, position: int, tool: str, arguments: Any, answers: Sequence[Any]
+    ) -> list[tuple[str, Any]]:
+        """Run one task of the checkpoint; return what it writes."""
+        graph = self._graph.copy({"checkpointer": saver})
+        sends = list(saver.checkpoint["channel_values"][SENDS])
+        sends[position] = _send(sends[position], tool, arguments)
+        values = {**saver.checkpoint["channel_values"], SENDS: sends}
+        saver.checkpoint = {**saver.checkpoint, "channel_values": values}
+        settings = await self._settings(recorded, saver, _Counted())
+        tasks = (await graph.aget_state(settings["config"])).tasks
+        saver.writes = [(task.id, _NO_WRITES, None) for at, task in enumerate(tasks) if at != position]
+        if answers:
+            saver.writes.append((tasks[position].id, RESUMED, list(answers)))
+        saver.made.clear()
+        await graph.ainvoke(None, **{**settings, "interrupt_before": None}, interrupt_after="*")
+        return saver.made.get(tasks[position].id, [])
+
+    async def _answer(self, recorded: Recorded, state: RunState, saver: RecordSaver, graph: Any) -> None:
+        """Give the checkpoint what its calls have written, or what people have decided."""
+        made = recorded.turns[-1]["calls"] if state.asks or saver.checkpoint["channel_values"].get(SENDS) else ()
+        results = [(call, recorded.results.get(call["id"]) or call) for call in made]
+        told = [told_or_failed(stored) for _, stored in results]
+        if state.asks:
+            task, question = state.asks
+            pairs = zip(results, told, strict=True)
+            decisions = [_decision(stored, error) for (_, stored), error in pairs]
+            is_review = isinstance(question, dict) and "action_requests" in question
+            saver.writes = [(task, RESUMED, [{"decisions": decisions} if is_review else decisions[0]])]
+            return
+        config = {"configurable": {"thread_id": recorded.job.session_id}}
+        tasks = (await graph.aget_state(config)).tasks if results else ()
+        writes: list[Any] = []
+        for at, ((call, stored), error) in enumerate(zip(results, told, strict=True)):
+            if "writes" in (kept := stored.get("kept") or {}):
+                written = [(channel, untyped(value)) for channel, value in kept["writes"]]
+            else:
+                refused = state.saver(f"turn-{recorded.turns[-1]['turn']}-call-{at}")
+                written = await self._writes_of(recorded, refused, at, _NO_TOOL, {}, ())
+                _retold([value for _, value in written], call["tool"], stored, error)
+            writes += [(tasks[at].id, channel, value) for channel, value in written]
+        if state.sent:
+            task_id = tasks[-1].id if tasks else "00000000-0000-0000-0000-000000000000"
+            writes.append((task_id, MESSAGES, [HumanMessage(text) for text in state.sent]))
+        saver.writes = writes
+
+    async def _settings(self, recorded: Recorded, saver: RecordSaver, counted: _Counted) -> dict[str, Any]:
+        limit = (self._graph.config or {}).get("recursion_limit", 25)
+        steps = 0 if saver.metadata is None else saver.metadata["step"] + 1
+        if steps >= limit:
+            raise RunFailedError(GraphRecursionError.__name__, f"Recursion limit of {limit} reached")
+        config = {
+            "configurable": {"thread_id": recorded.job.session_id},
+            "callbacks": [counted],
+            "recursion_limit": limit - steps,
+        }
+        context = await awaited(self._context(recorded.job)) if self._context else None
+        return {"config": config, "context": context, "interrupt_before": self._stops, "durability": "sync"}
+
+    async def _stream(self, graph: Any, given: Any, settings: dict[str, Any], listener: Listener | None) -> None:
+        if listener is None:
+            await graph.ainvoke(given, **settings)
+            return
+        async for message, metadata in graph.astream(given, **settings, stream_mode="messages"):
+            if isinstance(message, AIMessageChunk) and metadata.get("langgraph_node") == MODEL and message.text:
+                await listener.write(str(message.text))
+
+    def _judged(self, state: RunState, saver: RecordSaver, snapshot: Any, counted: _Counted) -> RunnerAnswer:
+        answers = [
+            one for one in snapshot.values.get(MESSAGES, ())[len(state.messages) :] if isinstance(one, AIMessage)
+        ]
+        text = str(answers[-1].text) if answers else ""
+        calls, output, correction, asks = tuple[Call, ...](), None, "", list[Any]()
+        waits = [task for task in snapshot.tasks if task.interrupts]
+        if waits:
+            question = to_jsonable_python(waits[0].interrupts[0].value, fallback=str)
+            asks, calls = [waits[0].id, question], _asked_calls(waits[0].name, question)
+        elif TOOLS in snapshot.next:
+            made = map(_call_in, saver.checkpoint["channel_values"][SENDS])
+            calls = tuple(Call(one["name"], dict(one["args"])) for one in made)
+        elif not snapshot.tasks:
+            values = snapshot.values
+            last = next((one for one in reversed(values.get(MESSAGES, ())) if isinstance(one, AIMessage)), None)
+            text = text or (str(last.text) if last else "")
+            output = to_jsonable_python(values["structured_response"]) if "structured_response" in values else text
+            text = output if isinstance(output, str) else text or canonical_json(output)
+        else:
+            correction = "the agent goes on with another request"
+        answer = ModelAnswer(
+            text,
+            calls,
+            counted.input_tokens,
+            counted.output_tokens,
+            cached_input_tokens=counted.cached_tokens,
+            provider=state.kept(saver, asks),
+        )
+        return RunnerAnswer(answer, output, correction, asked=counted.begun > 0)
+
+    def _decided(self, state: RunState, call: RunnerCall) -> CallReturned | NeedsApproval:
+        """Return what a person has decided on a call that middleware asks for."""
+        question = state.asks[1]
+        requests = question.get("action_requests") if isinstance(question, dict) else None
+        asked = requests[call.position] if requests else {"args": call.arguments, "description": question}
+        if not call.approved:
+            return NeedsApproval(f"run tool {call.tool}", {"description": asked.get("description")})
+        edited = None if asked["args"] == call.arguments else call.arguments
+        return CallReturned({"approved": True}, {"edited": edited, "tool": call.tool, "review": bool(requests)})
+
+    def _question(self, call: RunnerCall, value: Any, answers: Sequence[Any]) -> RunAgain:
+        """Ask what a tool's `interrupt(value)` asks, with the call's arguments as a form."""
+        tool = self.tools.get(call.tool)
+        form = _schema(tool) if tool else {"type": "object"}
+        shown = to_jsonable_python(value, fallback=str)
+        named = next((shown[word] for word in _WORDS if word in shown), None) if isinstance(shown, dict) else None
+        title = shown if isinstance(shown, str) else named or f"{call.tool}: {canonical_json(shown)}"
+        return RunAgain(memo={"answers": list(answers)}, form=form, title=str(title), begins_with=call.arguments)
+
+
+def _schema(tool: Any) -> dict[str, Any]:
+    """Return a tool's arguments as the model is told of them."""
+    schema = tool.tool_call_schema
+    return schema if isinstance(schema, dict) else schema.model_json_schema()
+
+
+def _send(send: Send, tool: str, arguments: Mapping[str, Any]) -> Send:
+    call = {**_call_in(send), "name": tool, "args": arguments}
+    return Send(send.node, {**send.arg, "tool_call": call} if isinstance(send.arg, dict) else [call])
+
+
+def _call_in(send: Send) -> Mapping[str, Any]:
+    return send.arg["tool_call"] if isinstance(send.arg, dict) else send.arg[0]  # type: ignore[no-any-return]
+
+
+def _answer_of(call: RunnerCall) -> dict[str, Any] | None:
+    memo = call.context.memo or {}
+    if "answer" in memo:
+        edited = memo["answer"] if memo["answer"] != call.arguments else None
+        return {"approved": True, "arguments": edited, "reason": ""}
+    return (
+        {"approved": False, "arguments": None, "reason": memo.get("reason") or memo["refused"]}
+        if "refused" in memo
+        else None
+    )
+
+
+def _asked_calls(node: str, question: Any) -> tuple[Call, ...]:
+    requests = question.get("action_requests") if isinstance(question, dict) else None
+    if requests is None:
+        return (Call(node.partition(".")[0], {"question": question}),)
+    return tuple(Call(one["name"], dict(one["args"])) for one in requests)
+
+
+def _decision(stored: Mapping[str, Any], error: Mapping[str, Any] | None) -> dict[str, Any]:
+    kept = stored.get("kept") or {}
+    if not kept.get("review", True) or (error and not kept and "type" not in error):
+        return {"approved": error is None, "arguments": kept.get("edited"), "reason": error["message"] if error else ""}
+    if error:
+        return {"type": "reject", "message": error["message"]}
+    if kept["edited"] is None:
+        return {"type": "approve"}
+    return {"type": "edit", "edited_action": {"name": kept["tool"], "args": kept["edited"]}}
+
+
+def _retold(values: Sequence[Any], tool: str, stored: Mapping[str, Any], error: Mapping[str, Any] | None) -> None:
+    """Let the messages of a call that made none say its result or its error."""
+    for message in (one for value in values for one in (value if isinstance(value, list) else [value])):
+        if isinstance(message, ToolMessage):
+            ok = stored.get("ok")
+            message.content = error["message"] if error else ok if isinstance(ok, str) else canonical_json(ok)
+            message.status, message.name = ("error" if error else "success"), tool
+
+
+def _shown(writes: Sequence[tuple[str, Any]]) -> Any:
+    """Return a result as people see it."""
+    for _, value in writes:
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, ToolMessage):
+                return to_jsonable_python(one.content, fallback=str)
+    return None

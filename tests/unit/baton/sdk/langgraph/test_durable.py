@@ -1,0 +1,86 @@
+"""What `durable()` refuses, and what a job has beyond a run: chats, steering, edited arguments, newer records."""
+
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, MessagesState, StateGraph
+
+from baton import Registry
+from baton.langgraph import durable
+from baton.sdk.agents.runner import JobInfo, Recorded
+from baton.sdk.langgraph.run_state import KIND, VERSION, RunState
+from baton.sdk.models.model import NEWER_STATE, ModelError
+from baton.testing import Approve, Simulation
+from tests.unit.baton.sdk.langgraph.example_agents import Scripted, one_tool, pay
+
+JOB = JobInfo(job_id="job_1", session_id="s", tenant="t", task="do it")
+
+
+def test_a_graph_that_create_agent_has_not_made_is_refused() -> None:
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("own", lambda state: state)
+    graph.add_edge(START, "own")
+    graph.add_edge("own", END)
+    with pytest.raises(ValueError, match="no agent of create_agent"):
+        durable(graph.compile(name="g"))
+
+
+@pytest.mark.parametrize("setting", ["checkpointer", "interrupt_before", "interrupt_after"])
+def test_what_the_job_does_itself_is_refused_by_name(setting: str) -> None:
+    value: Any = InMemorySaver() if setting == "checkpointer" else ["model"]
+    agent: Any = create_agent(Scripted(turns=["ok"]), [pay], name="a", **{setting: value})
+    with pytest.raises(ValueError, match=setting):
+        durable(agent)
+
+
+def test_an_agent_without_a_name_and_what_is_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="has no name"):
+        durable(create_agent(Scripted(turns=["ok"]), []))
+    with pytest.raises(TypeError, match="create_agent"):
+        durable("a")  # type: ignore[arg-type]
+
+
+async def test_a_later_job_of_a_chat_reads_the_messages_of_the_earlier_one() -> None:
+    case = one_tool()
+    case.model.turns += ["more"]
+    simulation = Simulation(Registry([durable(case.agent)]))
+    first = await simulation.run("job", "how is it", session="s")
+    again = await simulation.run("job", "and now", session="s")
+    assert first.result["output"] == "sunny"
+    assert again.result["output"] == "more"
+    assert [text for kind, text, _ in case.model.read[-1] if kind == "human"] == ["how is it", "and now"]
+    assert [one["data"]["content"] for one in again.model_messages] == ["and now", "more"]
+
+
+async def test_a_tool_that_asks_goes_on_with_edited_arguments() -> None:
+    noted: list[Any] = []
+
+    def spend(euros: int) -> str:
+        """Spend."""
+        from langgraph.types import interrupt  # noqa: PLC0415 - of this tool
+
+        noted.append(interrupt("Really?"))
+        return "spent"
+
+    agent = create_agent(Scripted(turns=[[("spend", {"euros": 3})], "ok"]), [spend], name="a")
+    run = await Simulation(Registry([durable(agent)])).run("a", "go", decide=lambda _: Approve(arguments={"euros": 2}))
+    assert run.result["output"] == "ok"
+    assert noted == [{"approved": True, "arguments": {"euros": 2}, "reason": ""}]
+
+
+def test_a_record_of_a_newer_version_waits_for_newer_code() -> None:
+    turn = {"turn": 1, "calls": [], "provider": {"kind": KIND, "version": VERSION + 1}}
+    with pytest.raises(ModelError) as caught:
+        RunState.of(Recorded(JOB, turns=(turn,)))
+    assert (caught.value.type, caught.value.retryable) == (NEWER_STATE, True)
+
+
+async def test_the_agent_is_not_changed() -> None:
+    case = one_tool()
+    before = dict(vars(case.agent))
+    await Simulation(Registry([durable(case.agent)])).run("job", "how is it")
+    assert vars(case.agent) == before
+    assert (await case.agent.ainvoke({"messages": [HumanMessage("x")]}))["messages"][-1].text == "sunny"
