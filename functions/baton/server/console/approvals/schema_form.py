@@ -166,7 +166,7 @@ def type_of(schema: Schema) -> tuple[str, bool]:
 _DEEPEST = 3
 _LINE_CHARS = 80
 _NONE = "\N{EN DASH}"  # a choice's text where nothing is chosen
-_SAYS_NOTHING = {"title", "description", "default"}  # about the values that fit
+_NO_RULES = {"title", "description", "default"}  # about the values that fit
 _SCALARS = ("string", "integer", "number", "boolean")
 # The texts that an input of that type shows unchanged: a browser empties it for any other text.
 _INPUT_TYPES = {
@@ -228,7 +228,7 @@ class _Maker:
         return schema
 
     def _field(self, path: str, name: str, schema: Schema, value: Any, depth: int, *, required: bool) -> Field:
-        if value is not MISSING and not schema.keys() - _SAYS_NOTHING:
+        if value is not MISSING and not schema.keys() - _NO_RULES:
             schema = {**schema, **_shown_by(value)}
         kind = _kind_of(schema, value, depth)
         head = (path, name, kind, schema, value, required)

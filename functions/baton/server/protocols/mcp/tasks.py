@@ -212,8 +212,8 @@ def task_of(
         return task | ({"inputRequests": requests_of(asked)} if asked and modern else {})
     ended = {JobStatus.COMPLETED: "completed", JobStatus.CANCELLED: "cancelled"}.get(job.status, "failed")
     if not modern or ended == "cancelled":
-        said = {"statusMessage": job.error.message} if job.error and not modern else {}
-        return task | {"status": ended} | said
+        message = {"statusMessage": job.error.message} if job.error and not modern else {}
+        return task | {"status": ended} | message
     try:
         result = {"resultType": "complete"} | tool_result(job, promised=promised)
         return task | {"status": "completed", "result": result}
