@@ -60,14 +60,18 @@ class Options:
 
 def parse_options(headers: Mapping[str, Sequence[str]], limits: Limits) -> Options:
     """Read and check the options among lower-case headers."""
-    _check_names(headers)
+    check_served(headers)
+    for name in headers:
+        if len(name) > _MAX_NAME_LENGTH:  # else nested callback prefixes would never end
+            raise bad_request(f"header name {name[:80]!r}... is longer than {_MAX_NAME_LENGTH} characters; shorten it")
     schedule_id, queue = _one(headers, "upstash-schedule-id"), _one(headers, "upstash-queue-name")
+    retry_delay, redacted = _one(headers, "upstash-retry-delay"), _one(headers, "upstash-redact-fields")
     return Options(
         header=kept_headers(headers, forward_all=_flag(headers, "upstash-header-forward")),
         method=_method(headers),
         timeout_ms=_duration(headers, "upstash-timeout", limits.max_timeout_ms),
         max_retries=_retries(headers, limits),
-        retry_delay=_retry_delay(headers),
+        retry_delay=None if retry_delay is None else check_retry_delay(retry_delay, "Upstash-Retry-Delay"),
         delay_ms=_duration(headers, "upstash-delay", limits.max_delay_ms) or 0,
         not_before_ms=_not_before(headers),
         labels=_labels(headers),
@@ -76,7 +80,7 @@ def parse_options(headers: Mapping[str, Sequence[str]], limits: Limits) -> Optio
         flow=parse_flow(_one(headers, "upstash-flow-control-key"), _one(headers, "upstash-flow-control-value")),
         callback=_callback(headers, _CALLBACK, limits),
         failure_callback=_callback(headers, _FAILURE_CALLBACK, limits),
-        redaction=_redaction(headers),
+        redaction=NOTHING_REDACTED if redacted is None else parse_redaction(redacted, "Upstash-Redact-Fields"),
         cron=_one(headers, "upstash-cron"),
         schedule_id=None if schedule_id is None else check_name(schedule_id, "Upstash-Schedule-Id"),
         queue=None if queue is None else check_name(queue, "Upstash-Queue-Name"),
@@ -124,11 +128,6 @@ def _retries(headers: Mapping[str, Sequence[str]], limits: Limits) -> int | None
     return int(text)
 
 
-def _retry_delay(headers: Mapping[str, Sequence[str]]) -> str | None:
-    text = _one(headers, "upstash-retry-delay")
-    return None if text is None else check_retry_delay(text, "Upstash-Retry-Delay")
-
-
 def _not_before(headers: Mapping[str, Sequence[str]]) -> int | None:
     text = _one(headers, "upstash-not-before")
     if text is None:
@@ -142,11 +141,6 @@ def _labels(headers: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     values = headers.get("upstash-label", ())
     parts = (part.strip() for value in values for part in value.split(","))
     return tuple(dict.fromkeys(part for part in parts if part))
-
-
-def _redaction(headers: Mapping[str, Sequence[str]]) -> Redaction:
-    text = _one(headers, "upstash-redact-fields")
-    return NOTHING_REDACTED if text is None else parse_redaction(text, "Upstash-Redact-Fields")
 
 
 def _callback(headers: Mapping[str, Sequence[str]], prefix: str, limits: Limits) -> CallbackSpec | None:
@@ -168,11 +162,3 @@ def check_served(headers: Mapping[str, Sequence[str]]) -> None:
     for name in headers:
         if name.startswith("upstash-workflow-"):
             raise not_served(f"{canonical_name(name)}: Upstash Workflow is not available on this local server")
-
-
-def _check_names(headers: Mapping[str, Sequence[str]]) -> None:
-    """Refuse what is not served, and names so long that nested callback prefixes would never end."""
-    check_served(headers)
-    for name in headers:
-        if len(name) > _MAX_NAME_LENGTH:
-            raise bad_request(f"header name {name[:80]!r}... is longer than {_MAX_NAME_LENGTH} characters; shorten it")

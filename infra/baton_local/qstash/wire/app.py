@@ -5,8 +5,8 @@ the hosted service answers it (qstash.md 20), off unless set; its headers tell t
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
@@ -23,49 +23,32 @@ from baton_local.qstash.wire.routes import Route, Router
 from baton_local.stand_in.api_error import ApiError
 from baton_local.stand_in.http_server import Event, Receive, Send, read_body, send_json
 
-_SECOND_MS = 1_000
-
-
-@dataclass(slots=True)
-class _Window:
-    start_ms: int
-    count: int
-
 
 class RateLimits:
     """Counts calls and messages per user."""
 
     def __init__(self, calls_per_second: int | None, messages_per_day: int | None) -> None:
         self._calls_per_second, self._messages_per_day = calls_per_second, messages_per_day
-        self._calls: dict[str, _Window] = {}
-        self._days: dict[str, _Window] = {}
+        self._calls: Counter[str] = Counter()
+        self._windows: dict[tuple[str, str], tuple[int, int]] = {}  # when one began, and what was counted before it
 
     def check(self, tenant: Tenant, route: Route, now_ms: int) -> None:
         """Count the call; raise 429 if it is one too many."""
         if route.publishes:
-            self._check_day(tenant, now_ms)
-        elif self._calls_per_second is not None:
-            window = _current(self._calls, tenant.user, now_ms, _SECOND_MS)
-            window.count += 1
-            if window.count > self._calls_per_second:
-                raise _too_many("Burst-RateLimit", self._calls_per_second, window.start_ms + _SECOND_MS)
+            day_ms, published = now_ms - now_ms % DAY_MS, tenant.counters["published"]
+            self._bound("RateLimit", self._messages_per_day, tenant.user, published, day_ms, DAY_MS)
+        else:
+            self._bound("Burst-RateLimit", self._calls_per_second, tenant.user, self._calls[tenant.user], now_ms, 1_000)
+            self._calls[tenant.user] += 1
 
-    def _check_day(self, tenant: Tenant, now_ms: int) -> None:
-        if self._messages_per_day is None:
+    def _bound(self, kind: str, limit: int | None, user: str, count: int, now_ms: int, length_ms: int) -> None:
+        if limit is None:
             return
-        published = tenant.counters["published"]
-        known = self._days.get(tenant.user)
-        if known is None or now_ms - known.start_ms >= DAY_MS:
-            known = self._days[tenant.user] = _Window(now_ms - now_ms % DAY_MS, published)
-        if published - known.count >= self._messages_per_day:
-            raise _too_many("RateLimit", self._messages_per_day, known.start_ms + DAY_MS)
-
-
-def _current(windows: dict[str, _Window], user: str, now_ms: int, length_ms: int) -> _Window:
-    window = windows.get(user)
-    if window is None or now_ms - window.start_ms >= length_ms:
-        window = windows[user] = _Window(now_ms, 0)
-    return window
+        start_ms, before = self._windows.get((kind, user), (now_ms - length_ms, 0))
+        if now_ms - start_ms >= length_ms:
+            start_ms, before = self._windows[kind, user] = now_ms, count
+        if count - before >= limit:
+            raise _too_many(kind, limit, start_ms + length_ms)
 
 
 def _too_many(prefix: str, limit: int, reset_ms: int) -> ApiError:

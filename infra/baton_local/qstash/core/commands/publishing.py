@@ -274,7 +274,7 @@ def create_schedule(step: Transition, tenant: Tenant, command: Publish) -> Answe
         id=schedule_id,
         cron=options.cron,
         destination=destination_text(command.destination),
-        headers=_kept(command.headers),
+        headers={name: values for name, values in command.headers.items() if name != "authorization"},
         options=options,
         created_at_ms=step.now_ms,
         body=command.body,
@@ -357,8 +357,3 @@ def _schedule(tenant: Tenant, request: Request) -> Schedule:
     if schedule_id not in tenant.schedules:
         raise not_found(f"schedule {schedule_id[:80]!r} does not exist")
     return tenant.schedules[schedule_id]
-
-
-def _kept(headers: HeaderMap) -> HeaderMap:
-    """Return the headers needed to publish again, without the caller's credentials."""
-    return {name: values for name, values in headers.items() if name != "authorization"}
