@@ -23,22 +23,7 @@ _MAX_URL_LENGTH = 16_384
 _MAX_PORT = 65_535
 
 
-@dataclass(frozen=True, slots=True)
-class UrlDestination:
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class GroupDestination:
-    """A URL group by name; resolved when a message is made."""
-
-    name: str
-
-
-Destination = UrlDestination | GroupDestination
-
-
-def parse_destination(text: str, query: str = "") -> Destination:
+def parse_destination(text: str, query: str = "") -> str:
     """Return the destination named by the rest of a path, with the query string that belongs to it."""
     if _ENCODED_SCHEME.match(text):
         text = unquote(text)
@@ -46,16 +31,16 @@ def parse_destination(text: str, query: str = "") -> Destination:
     if _SCHEME.match(text):
         if query:
             text = f"{text}{'&' if '?' in text else '?'}{query}"
-        return UrlDestination(check_url(text, "destination"))
+        return check_url(text, "destination")
     name = unquote(text)
     if name == "api/llm":
         raise not_served("destination api/llm: the vendor's hosted model is not available locally; publish to a URL")
-    return GroupDestination(check_name(name, "destination"))
+    return check_name(name, "destination")
 
 
-def destination_text(destination: Destination) -> str:
-    """Return the destination as text: the URL or the group's name."""
-    return destination.url if isinstance(destination, UrlDestination) else destination.name
+def is_url(destination: str) -> bool:
+    """Return whether it is a URL; a group's name, which is resolved when a message is made, has no colon."""
+    return ":" in destination
 
 
 def check_url(url: str, field: str) -> str:

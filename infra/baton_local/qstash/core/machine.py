@@ -14,7 +14,6 @@ from typing import Any, Concatenate, ParamSpec
 from baton_local.qstash.core import dispatch, lifecycle
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.commands.publishing import Publish, plan, publish
-from baton_local.qstash.core.destinations import parse_destination
 from baton_local.qstash.core.message import AttemptResult, Live, Phase
 from baton_local.qstash.core.schedules import SCHEDULE_DUE
 from baton_local.qstash.core.state import State, Tenant, Timer, Transition
@@ -27,7 +26,7 @@ def run_schedule(step: Transition, tenant: Tenant, schedule_id: str, due_ms: int
     if schedule is None or schedule.paused or schedule.next_at_ms != due_ms:
         return
     command = Publish(
-        parse_destination(schedule.destination),
+        schedule.destination,
         schedule.headers,
         schedule.body,
         schedule.caller_ip,

@@ -4,11 +4,10 @@ import sqlite3
 from pathlib import Path
 
 from baton_local.qstash.core.commands.publishing import Publish, publish
-from baton_local.qstash.core.destinations import UrlDestination
 from baton_local.qstash.core.message import AttemptResult
 from tests.unit.baton_local.qstash.served import Served
 
-PUBLISHED = Publish(UrlDestination("https://example.com/"), {})
+PUBLISHED = Publish("https://example.com/", {})
 
 
 async def test_publishes_at_the_same_time_share_a_commit(server: Served) -> None:

@@ -13,13 +13,10 @@ from urllib.parse import parse_qsl
 from baton_local.qstash.core.answer import Answer, Request, bad_request, is_control_key, not_found, ok, over_quota
 from baton_local.qstash.core.commands.queues import queue_for_enqueue
 from baton_local.qstash.core.destinations import (
-    Destination,
     Endpoint,
-    GroupDestination,
     Topic,
-    UrlDestination,
     check_name,
-    destination_text,
+    is_url,
     merged_headers,
     parse_destination,
 )
@@ -37,7 +34,7 @@ from baton_local.stand_in.api_error import ApiError
 class Publish:
     """One publish (or enqueue, with a queue); header names are lower-case."""
 
-    destination: Destination
+    destination: str
     headers: HeaderMap
     body: bytes | None = None
     caller_ip: str | None = None
@@ -68,7 +65,7 @@ def publish(step: Transition, tenant: Tenant, command: Publish) -> Answer:
     _check(step, command, options)
     if command.queue is not None:
         queue_for_enqueue(step, tenant, command.queue)
-    targets = topic.endpoints if topic else (Endpoint(destination_text(command.destination)),)
+    targets = topic.endpoints if topic else (Endpoint(command.destination),)
     results = [_accept(step, tenant, command, options, target) for target in targets]
     duplicate = all(result.get("deduplicated") for result in results)
     status = HTTPStatus.ACCEPTED if duplicate else HTTPStatus.OK
@@ -159,13 +156,13 @@ def _encoded(text: str) -> bytes:
         raise bad_request(f"batch item: holds text that is not Unicode ({error.reason})") from error
 
 
-def _topic(tenant: Tenant, destination: Destination) -> Topic | None:
-    if isinstance(destination, UrlDestination):
+def _topic(tenant: Tenant, destination: str) -> Topic | None:
+    if is_url(destination):
         return None
-    topic = tenant.topics.get(destination.name)
+    topic = tenant.topics.get(destination)
     if topic is None:
         raise not_found(
-            f"URL group {destination.name!r} does not exist; create it with POST /v2/topics/{destination.name}"
+            f"URL group {destination!r} does not exist; create it with POST /v2/topics/{destination}"
             "/endpoints, or publish to a URL that begins with http:// or https://"
         )
     return topic
@@ -193,8 +190,8 @@ def _check(step: Transition, command: Publish, options: Options) -> None:
 def _accept(step: Transition, tenant: Tenant, command: Publish, options: Options, target: Endpoint) -> dict[str, Any]:
     key = None
     if command.schedule_id is None:
-        of_group = target.url if isinstance(command.destination, GroupDestination) else None
-        key = _dedup_key(options, destination_text(command.destination), command.body, of_group)
+        of_group = None if is_url(command.destination) else target.url
+        key = _dedup_key(options, command.destination, command.body, of_group)
     first, expires_ms = tenant.dedup.get(key or "", ("", 0))
     if expires_ms > step.now_ms:
         step.increment(tenant, "deduplicated")
@@ -205,7 +202,7 @@ def _accept(step: Transition, tenant: Tenant, command: Publish, options: Options
         target.url,
         options,
         command.body,
-        topic=command.destination.name if isinstance(command.destination, GroupDestination) else None,
+        topic=None if is_url(command.destination) else command.destination,
         endpoint=target.name,
         queue=command.queue,
         schedule_id=command.schedule_id,
@@ -242,7 +239,7 @@ def _content_digest(destination: str, header: Mapping[str, Sequence[str]], body:
 
 def _result(command: Publish, target: Endpoint, message_id: str, *, deduplicated: bool) -> dict[str, Any]:
     result: dict[str, Any] = {"messageId": message_id}
-    if isinstance(command.destination, GroupDestination):
+    if not is_url(command.destination):
         result["url"] = target.url
     if deduplicated:
         result["deduplicated"] = True
@@ -273,7 +270,7 @@ def create_schedule(step: Transition, tenant: Tenant, command: Publish) -> Answe
     schedule = Schedule(
         id=schedule_id,
         cron=options.cron,
-        destination=destination_text(command.destination),
+        destination=command.destination,
         headers={name: values for name, values in command.headers.items() if name != "authorization"},
         options=options,
         created_at_ms=step.now_ms,

@@ -1,6 +1,6 @@
 import pytest
 
-from baton_local.qstash.core.destinations import GroupDestination, UrlDestination, origin_of, parse_destination
+from baton_local.qstash.core.destinations import is_url, origin_of, parse_destination
 from tests.unit.baton_local.qstash.machine_world import refused
 
 
@@ -19,13 +19,15 @@ from tests.unit.baton_local.qstash.machine_world import refused
     ],
 )
 def test_url_is_kept_as_given(text: str, query: str, url: str) -> None:
-    assert parse_destination(text, query) == UrlDestination(url)
+    assert parse_destination(text, query) == url
+    assert is_url(url)
 
 
 @pytest.mark.parametrize("name", ["agent.agent-loop-init", "A_b-1.2", "example.com"])
 def test_text_without_scheme_is_a_group(name: str) -> None:
     """A URL with no scheme is taken for a group's name."""
-    assert parse_destination(name) == GroupDestination(name)
+    assert parse_destination(name) == name
+    assert not is_url(name)
 
 
 @pytest.mark.parametrize(
