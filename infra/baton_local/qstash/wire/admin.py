@@ -5,7 +5,6 @@ sets `clock_skew_seconds`; GET shows what is left; DELETE drops all. A reset for
 rules.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from baton_local.qstash.core.answer import Answer, Request, bad_request, not_found, ok
@@ -13,10 +12,10 @@ from baton_local.qstash.core.commands import tenants
 from baton_local.qstash.engine import Engine
 from baton_local.qstash.faults import Fault, FaultPlan, FaultRule
 
-_MAX_COUNT = 1_000_000
-_MAX_SECONDS = 3_600
 _MAX_SKEW_SECONDS = 10 * 365 * 86_400
 _STATUSES = range(100, 600)
+# Of a rule, with default, least and most.
+_NUMBERS = {"count": (1, 1, 1_000_000), "seconds": (0, 0, 3_600), "status": (0, 0, _STATUSES.stop - 1)}
 
 
 async def show(engine: Engine, _user: str, _request: Request) -> Answer:
@@ -56,14 +55,18 @@ def _plan(engine: Engine) -> FaultPlan:
 
 
 def _rule(given: Any) -> FaultRule:
-    if not isinstance(given, dict) or not given.keys() <= _FIELDS.keys() | {"fault"}:
-        raise bad_request(
-            f"rules: each is an object with fault and, if wanted, {', '.join(_FIELDS)}; not {given!r:.200}"
-        )
-    fault = given.get("fault")
+    if not isinstance(given, dict) or not given.keys() <= {"fault", "url", *_NUMBERS}:
+        wanted = ", ".join(("url", *_NUMBERS))
+        raise bad_request(f"rules: each is an object with fault and, if wanted, {wanted}; not {given!r:.200}")
+    fault, url = given.get("fault"), given.get("url", "")
     if fault not in list(Fault):
         raise bad_request(f"fault: {fault!r:.80} is unknown; use {', '.join(Fault)}")
-    return FaultRule(Fault(fault), **{name: read(given) for name, read in _FIELDS.items()})
+    if not isinstance(url, str):
+        raise bad_request(f"url: must be the beginning of a URL, not {url!r:.80}")
+    count, seconds, status = (_number(given, name, *bounds) for name, bounds in _NUMBERS.items())
+    if 0 < status < _STATUSES.start:
+        raise bad_request(f"status: {status} is none; use 0 for a broken connection, or 100 to 599")
+    return FaultRule(Fault(fault), url, int(count), seconds, int(status))
 
 
 def _number(given: dict[str, Any], name: str, default: float, low: float, high: float) -> float:
@@ -71,25 +74,3 @@ def _number(given: dict[str, Any], name: str, default: float, low: float, high: 
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise bad_request(f"{name}: must be a number between {low:g} and {high:g}, not {value!r:.80}")
     return value
-
-
-def _url(given: dict[str, Any]) -> str:
-    url = given.get("url", "")
-    if not isinstance(url, str):
-        raise bad_request(f"url: must be the beginning of a URL, not {url!r:.80}")
-    return url
-
-
-def _status(given: dict[str, Any]) -> int:
-    status = int(_number(given, "status", 0, 0, _STATUSES.stop - 1))
-    if status and status not in _STATUSES:
-        raise bad_request(f"status: {status} is none; use 0 for a broken connection, or 100 to 599")
-    return status
-
-
-_FIELDS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "url": _url,
-    "count": lambda given: int(_number(given, "count", 1, 1, _MAX_COUNT)),
-    "seconds": lambda given: _number(given, "seconds", 0, 0, _MAX_SECONDS),
-    "status": _status,
-}
