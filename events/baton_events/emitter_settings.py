@@ -3,8 +3,8 @@
 import os
 
 from baton_events.errors import SettingsError, join_problems
-from baton_events.setting import read_values
-from baton_events.settings import QUEUE_SETTINGS, QueueSettings
+from baton_events.setting import read_values, settings_of
+from baton_events.settings import QueueSettings
 
 
 class EmitterSettings(QueueSettings, frozen=True):
@@ -17,7 +17,7 @@ class EmitterSettings(QueueSettings, frozen=True):
         Raises SettingsError: values are wrong, or QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
         """
         environment = os.environ  # noqa: TID251 - a program that only publishes has no other settings
-        values, problems = read_values(environment, QUEUE_SETTINGS)
+        values, problems = read_values(environment, settings_of(QueueSettings))
         if problems:
             raise SettingsError(join_problems("wrong settings:", problems))
         return cls(**values).checked()

@@ -140,10 +140,11 @@ class QueueSettings(Struct, frozen=True):
             *([] if self.queue == "redis" else ["qstash_token"]),
             *([] if self.publish_by == "topic" else ["worker_base_url"]),
         ]
-        problems = [missing(each) for each in QUEUE_SETTINGS if each.field in needed and not getattr(self, each.field)]
+        problems = [
+            missing(each)
+            for each in settings_of(QueueSettings)
+            if each.field in needed and not getattr(self, each.field)
+        ]
         if problems:
             raise SettingsError(join_problems("missing settings:", problems))
         return self
-
-
-QUEUE_SETTINGS = settings_of(QueueSettings)

@@ -14,10 +14,10 @@ from baton.sdk.records.record import Record
 from baton.sdk.records.redaction import secrets_in
 from baton.settings.limits import FILES_BYTES
 from baton.settings.store import secrets_of, shown_address
-from baton.settings.table import ALL_SETTINGS, Declared
+from baton.settings.table import Declared
 from baton_events.errors import SettingsError, join_problems
 from baton_events.messages import FUNCTION_TIMEOUT_SECONDS
-from baton_events.setting import Setting, missing, read_values
+from baton_events.setting import Setting, missing, read_values, settings_of
 
 # The time left for the COMMIT after the work; the limit of a message's body, and the size of the envelope around an
 # outcome from outside.
@@ -58,7 +58,7 @@ class Settings(Declared, Record, frozen=True):
     @property
     def secret_values(self) -> tuple[str, ...]:
         """Every value that must not be shown."""
-        secret = (each.field for each in ALL_SETTINGS if each.secret and each.field not in _PARTLY)
+        secret = (each.field for each in settings_of(Declared) if each.secret and each.field not in _PARTLY)
         own = (getattr(self, field) for field in secret)
         keys = (entry.partition(":")[2] for entry in self.payload_keys.split(","))
         of_objects = secrets_in(dict(self.object_store_options))
@@ -91,8 +91,8 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
 
     Raises SettingsError: values are wrong, or some of the `needed` variables are not set; all are listed.
     """
-    values, problems = read_values(environment, ALL_SETTINGS, needed)
-    known = {setting.name for setting in ALL_SETTINGS}
+    values, problems = read_values(environment, settings_of(Declared), needed)
+    known = {setting.name for setting in settings_of(Declared)}
     foreign = (name for name in sorted(environment) if name not in known and re.fullmatch(_FOREIGN_SECRET, name))
     values["foreign_keys"] = tuple(
         text for name in foreign if (text := environment[name].strip()) and text not in values.values()
@@ -155,14 +155,14 @@ def _too_long_on_lambda(settings: Settings) -> list[str]:
 
 def has(settings: Settings, setting: Setting) -> bool:
     """Return whether a setting is set, or the one that replaces it."""
-    fields_by_name = {each.name: each.field for each in ALL_SETTINGS}
+    fields_by_name = {each.name: each.field for each in settings_of(Declared)}
     replaced = setting.is_replaced(lambda other: getattr(settings, fields_by_name[other]))
     return bool(getattr(settings, setting.field)) or replaced
 
 
 def require(settings: Settings, *names: str) -> None:
     """Check that these environment variables are set. Raises SettingsError: some are missing; all are listed."""
-    by_name = {setting.name: setting for setting in ALL_SETTINGS}
+    by_name = {setting.name: setting for setting in settings_of(Declared)}
     problems = [missing(by_name[name]) for name in names if not has(settings, by_name[name])]
     if problems:
         raise SettingsError(join_problems("missing settings:", problems))

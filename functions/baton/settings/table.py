@@ -259,6 +259,12 @@ class Declared(QueueSettings, frozen=True):
     ] = False
 
 
-ALL_SETTINGS = settings_of(Declared)
-OF_OTHERS = tuple(each for each in ALL_SETTINGS if each.name.startswith(("AWS_", "SENTRY_", "OTEL_")))
-SETTINGS = tuple(each for each in ALL_SETTINGS if each not in OF_OTHERS)
+def __getattr__(name: str) -> tuple[Setting, ...]:
+    """Make `ALL_SETTINGS`, `SETTINGS` (ours) and `OF_OTHERS` where one is asked for: a function's import needs none."""
+    if name not in ("ALL_SETTINGS", "SETTINGS", "OF_OTHERS"):
+        raise AttributeError(name)
+    others = ("AWS_", "SENTRY_", "OTEL_")
+    every = settings_of(Declared)
+    return tuple(
+        each for each in every if name == "ALL_SETTINGS" or each.name.startswith(others) == (name == "OF_OTHERS")
+    )
