@@ -53,7 +53,7 @@ class Server:
 class Hosting(JobApi):
     folder: Path
     redis: RedisProcess
-    queue: QStashProcess
+    queue: QStashProcess | None
     listener: socket.socket
     base_path: str = BASE_PATH
     servers: list[Server] = field(default_factory=list[Server])
@@ -111,18 +111,12 @@ class Hosting(JobApi):
         return found
 
     def _environment(self, code: Path, agents: str) -> dict[str, str]:
-        queue = self.queue.settings(self.base_url)
         return {
             **os.environ,  # noqa: TID251 - the service inherits this process's
             "PYTHONPATH": os.pathsep.join(map(str, (code / "functions", code / "events", ROOT))),
             "PYTHONUNBUFFERED": "1",
             "WEB_CONCURRENCY": "1",
-            "QSTASH_URL": queue.qstash_url,
-            "QSTASH_TOKEN": queue.qstash_token,
-            "QSTASH_CURRENT_SIGNING_KEY": queue.current_signing_key,
-            "QSTASH_NEXT_SIGNING_KEY": queue.next_signing_key,
-            "UPSTASH_REDIS_REST_URL": self.redis.url,
-            "UPSTASH_REDIS_REST_TOKEN": TOKEN,
+            **self._services(),
             "WORKER_BASE_URL": self.base_url,
             "BATON_APP": f"tests.e2e.{agents}:registry",
             "NOTES": str(self.notes_path),
@@ -131,14 +125,29 @@ class Hosting(JobApi):
             "MAX_CONCURRENT_JOBS": "12",
         }
 
+    def _services(self) -> dict[str, str]:
+        """Where queue and store are; without a QStash both are the store."""
+        if self.queue is None:
+            return {"QUEUE": "redis", "REDIS_URL": self.redis.address_of("app")}
+        queue = self.queue.settings(self.base_url)
+        return {
+            "QSTASH_URL": queue.qstash_url,
+            "QSTASH_TOKEN": queue.qstash_token,
+            "QSTASH_CURRENT_SIGNING_KEY": queue.current_signing_key,
+            "QSTASH_NEXT_SIGNING_KEY": queue.next_signing_key,
+            "UPSTASH_REDIS_REST_URL": self.redis.url,
+            "UPSTASH_REDIS_REST_TOKEN": TOKEN,
+        }
+
 
 @contextlib.contextmanager
-def hosting_in(folder: Path, base_path: str = BASE_PATH) -> Iterator[Hosting]:
+def hosting_in(folder: Path, base_path: str = BASE_PATH, *, has_qstash: bool = True) -> Iterator[Hosting]:
     with contextlib.ExitStack() as stack:
         redis = RedisProcess(folder / "redis")
         stack.callback(redis.stop)
-        queue = QStashProcess(folder / "qstash")
-        stack.callback(queue.stop)
+        queue = QStashProcess(folder / "qstash") if has_qstash else None
+        if queue is not None:
+            stack.callback(queue.stop)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=256))
         hosting = Hosting(folder, redis, queue, listener, base_path)
         stack.callback(_end, hosting)
