@@ -14,6 +14,12 @@ from baton.langgraph import durable
 from baton.testing import Approve, Reject, Simulation
 from tests.unit.baton.sdk.langgraph.example_agents import EXAMPLES, Case, one_tool, parallel_tools
 
+# What LangChain leaves of a run whose process dies in the middle of it.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:coroutine 'AsyncCallbackManager"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 
 async def own_run(case: Case) -> Any:
     graph = case.agent.copy({"checkpointer": InMemorySaver()})
