@@ -265,7 +265,7 @@ def test_an_ended_job_is_scored_and_counted(page: Page) -> None:
     page.get_by_label("Value").fill("0.5")
     page.get_by_role("button", name="Score").click()
     expect(page.locator("main")).to_contain_text("The job has a score calm.")
-    page.locator("#head .facts a.id").first.click()
+    page.locator("#facts .facts a.id").first.click()
     expect(page.locator("h1")).to_have_text("Versions of answers")
     page.get_by_role("link", name="All agents").click()
     expect(page.get_by_role("cell", name="harbour")).to_be_visible()
