@@ -59,15 +59,15 @@ class ProcessMemory:
                 if not name.startswith("__"):
                     walk.keep(value)
         self._contents = [*(_Kept((), tuple, restore) for restore in disconnecting), *walk.kept]
-        self.leave()
+        self.note_left()
 
-    def leave(self) -> None:
+    def note_left(self) -> None:
         """Note what the processes of a run have left."""
         self._left = [dict(namespace) for namespace, _ in self._names]
         for kept in self._contents:
             kept.left = kept.read()
 
-    def begin(self) -> None:
+    def undo_earlier(self) -> None:
         """Undo what earlier runs have left, before another one; what its caller has changed since is the caller's."""
         for (namespace, names), left in zip(self._names, self._left, strict=True):
             for name in [name for name, value in left.items() if namespace.get(name, _Kept) is value]:

@@ -22,7 +22,7 @@ from baton.testing.process import Point
 from baton.testing.process_memory import ProcessMemory, tool_namespaces
 from baton.testing.records import Decide, Outcomes, Run
 from baton.testing.report import Report, messages_of, names_of, together
-from baton.testing.world import WORK, Scene, World, points_of
+from baton.testing.world import WORK, Scene, World, own_jobs, points_of
 from baton.worker.payloads import Payloads
 from baton.worker.runtime.job_view import job_view
 from baton_events.ids import job_of_call, root_of
@@ -184,11 +184,11 @@ class Simulation:
     def _run(self) -> Iterator[None]:
         """Leave alone what the caller has changed since the last run."""
         with _ONE_AT_A_TIME:
-            self._memory.begin()
+            self._memory.undo_earlier()
             try:
                 yield
             finally:
-                self._memory.leave()
+                self._memory.note_left()
 
     @contextmanager
     def _played(self, scene: Scene, point: Point | None = None) -> Iterator[World]:
@@ -239,7 +239,7 @@ async def _outcome(world: World, point: Point | None) -> Run:
 
 async def _outcomes(world: World, point: Point | None) -> list[Run]:
     """Return the runs of the world's own jobs, in the order in which they were started."""
-    jobs = (await world.backend.reader.jobs(world.own_jobs())).values()
+    jobs = (await world.backend.reader.jobs(own_jobs(world))).values()
     names = [one.job.id for one in sorted(jobs, key=lambda one: (one.job.created_at_ms, one.job.agent))]
     return [await _outcome_of(world, name, point) for name in names]
 

@@ -275,7 +275,7 @@ class World:
             snapshot = await self.backend.reader.job(name)
             if snapshot is not None:
                 await self._people.decide(snapshot)
-        names = self.own_jobs()
+        names = own_jobs(self)
         jobs = await self.backend.reader.jobs(names)
         for name, one in jobs.items():
             if one.job.ended and name not in self._ended:
@@ -287,12 +287,6 @@ class World:
         elif not is_over and self.ended_seconds:  # an event has started another one: sweeps are needed again
             self.ended_seconds = 0.0
             self._later(_HOUR, self._sweep_hourly)
-
-    def own_jobs(self) -> list[str]:
-        """Return the job that is played, or those that its events have started, as far as they are there."""
-        return (
-            [name for name in self.backend.redis.jobs() if not is_child(name)] if self.scene.events else [self.job_id]
-        )
 
     def _give_up(self) -> None:
         if not self.ended_seconds:
@@ -327,6 +321,13 @@ class World:
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         self.loop.call_later(seconds, act, context=Context())
+
+
+def own_jobs(world: World) -> list[str]:
+    """Return the job that is played, or those that the world's events have started, as far as they are there."""
+    if not world.scene.events:
+        return [world.job_id]
+    return [name for name in world.backend.redis.jobs() if not is_child(name)]
 
 
 @contextmanager

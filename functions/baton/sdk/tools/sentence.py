@@ -12,6 +12,8 @@ _LONGEST_CHARS, _LINE_CHARS = 300, 120
 # Of a beginning that all siblings have, this much stays, and so much is left out at least.
 _KEPT_CHARS, _CUT_CHARS = 12, 12
 _DEEPEST = 3
+# The tool by which code asks a person; declaring it costs an import of its own.
+APPROVAL = "approval"
 _MISSING: Any = object()
 
 

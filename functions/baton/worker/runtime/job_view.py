@@ -18,8 +18,7 @@ from baton.engine.waits import APPROVALS, status_and_wait
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
-from baton.sdk.tools.sentence import call_summaries, line_of, task_summary
-from baton.sdk.workflows.approval import approval
+from baton.sdk.tools.sentence import APPROVAL, call_summaries, line_of, task_summary
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.store.records.jobs import Snapshot
 from baton.store.records.objects import JSON, ref_of
@@ -169,7 +168,7 @@ def summaries_of(calls: Iterable[CallRecord]) -> dict[str, str]:
         siblings[call.tool].append(call)
     for tool, each in siblings.items():
         arguments = [{} if call.sealed else redacted(call.arguments) for call in each]
-        titles = [line_of(str(one.get("title", ""))) if tool == approval.name else "" for one in arguments]
+        titles = [line_of(str(one.get("title", ""))) if tool == APPROVAL else "" for one in arguments]
         words = zip(each, titles, call_summaries(arguments), strict=True)
         found |= {call.id: title or text for call, title, text in words}
     return found

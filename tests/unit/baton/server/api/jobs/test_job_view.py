@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from baton import approval
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.state import CallRecord, Job, Usage
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, tool_key
 from baton.sdk.records.limits import Used
 from baton.sdk.records.transcript import Failure
+from baton.sdk.tools.sentence import APPROVAL
 from baton.settings.service_prices import LIST_PRICES
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_view
@@ -46,6 +48,7 @@ def call_view(**changes: Any) -> dict[str, Any]:
 
 def test_a_job_and_each_of_its_calls_say_what_they_are_about() -> None:
     """A question to a person by its words; a sealed call by nothing."""
+    assert approval.name == APPROVAL
     calls = (
         *(replace(CALL, id=f"call_{n}", tool="pull", arguments={"shop": f"shop-{n}", "day": "monday"}) for n in (1, 2)),
         replace(CALL, id="call_3", tool="approval", arguments={"title": "Send\nit?", "data": {"a": 1}}),
