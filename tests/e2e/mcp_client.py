@@ -83,7 +83,8 @@ async def main(url: str, key: str, tool: str) -> None:
         try:
             async with connected() as session:
                 result = await ended(session, task.task_id)
-        except (BaseExceptionGroup, MCPError, httpx2.HTTPError):
+        except (BaseExceptionGroup, MCPError, httpx2.HTTPError) as error:
+            print(repr(error), file=sys.stderr)  # noqa: T201 - the test shows it
             await asyncio.sleep(0.5)
     print(result.content[0].text, flush=True)  # type: ignore[union-attr]  # noqa: T201 - the test reads it
 

@@ -112,10 +112,13 @@ def test_a_task_of_mcp_outlives_the_process_that_serves_it(stack: DevStack, tool
     url, key = f"{stack.described['app_url']}/mcp", stack.described["client_key"]
     command = [sys.executable, "-m", "tests.e2e.mcp_client", url, key, tool]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
-        assert client.stdout is not None
-        assert client.stdout.readline().startswith("job_")
-        stack.wait_until_back("app", stack.kill("app"))
-        out, errors = client.communicate(timeout=LIMIT_SECONDS)
+        try:
+            assert client.stdout is not None
+            assert client.stdout.readline().startswith("job_")
+            stack.wait_until_back("app", stack.kill("app"))
+            out, errors = client.communicate(timeout=LIMIT_SECONDS)
+        finally:
+            client.kill()
     assert client.returncode == 0, errors
     assert out.strip() == answer
 
