@@ -29,41 +29,50 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "queue": ("queue", "observability"),
     "store": ("store",),
     "engine": ("engine", "settings"),
-    "sdk": ("sdk", "__init__.py", "tools.py", "mcp.py", "pydantic_ai.py"),
+    "sdk": ("sdk", "__init__.py", "tools.py", "mcp.py", "langgraph.py", "openai_agents.py", "pydantic_ai.py"),
     "client": ("client", "events/baton_events"),
     "local": ("infra/baton_local",),
 }
-DOORS = ("baton", "baton.tools", "baton.mcp", "baton.pydantic_ai", "baton.testing", "baton.client")
+DOORS = (
+    "baton",
+    "baton.tools",
+    "baton.mcp",
+    "baton.langgraph",
+    "baton.openai_agents",
+    "baton.pydantic_ai",
+    "baton.testing",
+    "baton.client",
+)
 
 KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
-    "testing": (2_830, 17, 249, 51),
-    "server": (15_550, 96, 1_051, 158),
-    "worker": (13_840, 94, 982, 153),
-    "queue": (2_110, 18, 173, 42),
-    "store": (9_270, 49, 786, 111),
-    "engine": (9_560, 49, 587, 116),
-    "sdk": (20_290, 136, 1_446, 263),
-    "client": (5_110, 27, 388, 129),
-    "local": (21_490, 145, 1_604, 279),
+    "testing": (2_960, 17, 262, 51),
+    "server": (15_200, 92, 1_030, 155),
+    "worker": (13_750, 93, 976, 151),
+    "queue": (3_200, 27, 276, 56),
+    "store": (9_200, 49, 783, 111),
+    "engine": (8_860, 48, 563, 115),
+    "sdk": (21_950, 149, 1_575, 276),
+    "client": (5_070, 27, 388, 129),
+    "local": (18_980, 122, 1_374, 246),
 }
 BOUNDS = {
-    "lines": 99_300,
-    "modules": 624,
-    "functions": 7_235,
-    "classes": 1_288,
-    "public names": 78,
+    "lines": 98_900,
+    "modules": 616,
+    "functions": 7_210,
+    "classes": 1_280,
+    "public names": 84,
     "Agent fields": 26,
     "@tool options": 12,
-    "settings": 60,
+    "settings": 61,
     "ports": 35,
-    "Protocols": 46,
+    "Protocols": 48,
     "API routes": 72,
     "console pages": 42,
-    "commands": 34,
-    "test lines": 135_500,
-    "docs words": 74_300,
+    "commands": 36,
+    "test lines": 137_200,
+    "docs words": 76_500,
 }
 
 # A bound may be above its sum by this share, or by a few.
@@ -171,10 +180,10 @@ def test_no_sum_is_over_its_bound_and_no_bound_is_idle() -> None:
 
 
 def test_the_fault_names_the_sum_and_by_how_much() -> None:
-    bounds = {"lines of store": 100, "settings": 40, "ports": 30}
-    assert faults({"lines of store": 103, "settings": 40, "ports": 29}, bounds) == [
+    bounds = {"lines of store": 100, "settings": 61, "ports": 30}
+    assert faults({"lines of store": 103, "settings": 61, "ports": 29}, bounds) == [
         "lines of store: 103 is 3 over its bound: take as much out elsewhere"
     ]
-    assert faults({"lines of store": 90, "settings": 40, "ports": 30}, bounds) == [
+    assert faults({"lines of store": 90, "settings": 61, "ports": 30}, bounds) == [
         "lines of store: 90 is 10 below its bound of 100: lower the bound"
     ]

@@ -11,7 +11,7 @@ from baton.engine.all_jobs import ends, slots
 from baton.engine.transitions import CallStatus, JobStatus
 from tests.architecture.source_files import ROOT
 
-ALL_LIMIT_LINES, LIMIT_LINES, LIMIT_BRANCHES = 650, 120, 25
+ALL_LIMIT_LINES, LIMIT_LINES, LIMIT_BRANCHES = 830, 120, 25
 SCRIPTS = sorted((ROOT / "functions/baton").rglob("*.lua"))
 MODULES = (slots, ends, state, work_items)
 # Fields that are a word of Redis, of Lua or of any program, too.
@@ -91,4 +91,4 @@ def test_what_is_wrong_with_a_script_is_found(text: str, fault: str) -> None:
 
 def test_comments_are_free_and_all_scripts_count_together() -> None:
     assert faults_of({"a": "local x = f(y) -- if a job is gone\n"}) == []
-    assert faults_of(dict.fromkeys("abcdefg", "local x = f(y)\n" * 94)) == ["all have 658 lines"]
+    assert faults_of(dict.fromkeys("abcdefg", "local x = f(y)\n" * 119)) == ["all have 833 lines"]

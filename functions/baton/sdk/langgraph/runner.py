@@ -29,7 +29,7 @@ from baton.sdk.langgraph.run_state import (
 )
 from baton.sdk.libraries.held_states import hold
 from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited
-from baton.sdk.libraries.recorded_errors import Used, told_or_failed
+from baton.sdk.libraries.recorded_errors import Used, error_of_result
 from baton.sdk.models.model import Call, Listener, ModelAnswer, Spent
 from baton.sdk.tools.pending import RunAgain
 from baton_events.ids import canonical_json
@@ -165,10 +165,10 @@ class LangGraphRunner(LibraryRunner):
         """Give the checkpoint what its calls have written, or what people have decided."""
         made = recorded.turns[-1]["calls"] if state.asks or saver.checkpoint["channel_values"].get(SENDS) else ()
         results = [(call, recorded.results.get(call["id"]) or call) for call in made]
-        told = [told_or_failed(stored) for _, stored in results]
+        errors = [error_of_result(stored) for _, stored in results]
         if state.asks:
             task, question = state.asks
-            pairs = zip(results, told, strict=True)
+            pairs = zip(results, errors, strict=True)
             decisions = [_decision(stored, error) for (_, stored), error in pairs]
             is_review = isinstance(question, dict) and "action_requests" in question
             saver.writes = [(task, RESUMED, [{"decisions": decisions} if is_review else decisions[0]])]
@@ -176,7 +176,7 @@ class LangGraphRunner(LibraryRunner):
         config = {"configurable": {"thread_id": recorded.job.session_id}}
         tasks = (await graph.aget_state(config)).tasks if results else ()
         writes: list[Any] = []
-        for at, ((call, stored), error) in enumerate(zip(results, told, strict=True)):
+        for at, ((call, stored), error) in enumerate(zip(results, errors, strict=True)):
             if "writes" in (kept := stored.get("kept") or {}):
                 written = [(channel, untyped(value)) for channel, value in kept["writes"]]
             else:

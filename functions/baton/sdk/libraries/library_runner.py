@@ -34,7 +34,7 @@ OfJob = Callable[[JobInfo], Any]
 _OF_THE_LIBRARY = Limits(turns=MOST, tool_calls=MOST, tokens=MOST)
 
 
-class LibraryRunner(ABC):
+class LibraryRunner(Runner, ABC):
     """`Runner` of one agent of a library."""
 
     workspaces: OwnWorkspaces | None = None

@@ -39,7 +39,7 @@ def recorded_error(failure: RunFailedError, exceptions: ModuleType) -> Exception
     return made(failure.message)
 
 
-def told_or_failed(stored: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def error_of_result(stored: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the error of a call that the model is told of; None: it has a result.
 
     Raises RunFailedError: the error fails the run, as an exception of a tool does.

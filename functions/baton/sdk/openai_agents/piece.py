@@ -31,7 +31,7 @@ _RAN: Mapping[str, Any] = {
 }
 
 
-class Said(str):
+class OutputText(str):
     """A recorded output as the model gets it, with the value that it was made of."""
 
     __slots__ = ("value",)
@@ -288,9 +288,9 @@ def outcome_of(output: Any, value: Any) -> Any:
     """Return a recorded output as a tool gives it. `output`: as the model gets it; `value`: as the tool gave it."""
     if not isinstance(output, str):
         return value
-    said = Said(output)
-    said.value = value
-    return said
+    text = OutputText(output)
+    text.value = value
+    return text
 
 
 def json_of(arguments: Mapping[str, Any], made: str) -> str:

@@ -18,13 +18,13 @@ from pydantic_core import to_jsonable_python
 from baton.sdk.agents.runner import CallReturned, NeedsApproval, Recorded, RunFailedError, RunnerAnswer, RunnerCall
 from baton.sdk.libraries.held_states import hold
 from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited
-from baton.sdk.libraries.recorded_errors import Used, told_or_failed
+from baton.sdk.libraries.recorded_errors import Used, error_of_result
 from baton.sdk.models.model import Call, Listener, ModelAnswer, Spent
 from baton.sdk.openai_agents.mcp_servers import connect
 from baton.sdk.openai_agents.piece import (
     OfRun,
+    OutputText,
     Piece,
-    Said,
     StoppedError,
     agents_below,
     arguments_of,
@@ -95,7 +95,7 @@ class OpenAIRunner(LibraryRunner):
         outcomes, late = dict[str, Any](), set[str]()
         for item, made in zip(asked, recorded.turns[-1]["calls"] if asked else (), strict=False):
             stored = recorded.results.get(made["id"]) or made
-            if told_or_failed(stored) or (stored.get("kept") or {}).get("approved"):
+            if error_of_result(stored) or (stored.get("kept") or {}).get("approved"):
                 late.add(item["call_id"])
             outcomes[item["call_id"]] = outcome_of(output_of(stored), stored.get("ok", output_of(stored)))
         output = _OUTPUT.validate_python(state.response) if asked else None
@@ -243,7 +243,7 @@ def _text_of(item: Any) -> str:
 
 def _value_of(output: Any) -> Any:
     """Return an output as JSON; `str()` of what is none, as the model gets it."""
-    if isinstance(output, Said):
+    if isinstance(output, OutputText):
         return output.value
     return to_jsonable_python(output, fallback=str)
 

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from baton.sdk.agents.runner import Recorded, RunFailedError
-from baton.sdk.libraries.recorded_errors import OUTCOMES, told_or_failed
+from baton.sdk.libraries.recorded_errors import OUTCOMES, error_of_result
 from baton.sdk.models.model import Message
 from baton.sdk.models.model import ModelRequest as Question
 from baton.sdk.models.through_pydantic_ai.messages import to_messages
@@ -358,7 +358,7 @@ def _as_messages(known: Message | str, contents: FileContents) -> list[ai.ModelM
 def _parts(
     tool_call_id: str, tool: str, stored: Mapping[str, Any], contents: FileContents
 ) -> Sequence[ai.ModelRequestPart]:
-    if error := told_or_failed(stored):
+    if error := error_of_result(stored):
         outcome: Any = OUTCOMES[error["type"]]
         message = error["message"]
         return [ai.ToolReturnPart(tool_name=tool, content=message, tool_call_id=tool_call_id, outcome=outcome)]

@@ -6,6 +6,7 @@ that no part holds (a submission, slot requests) is beside them. Pure.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
@@ -17,8 +18,6 @@ from baton.engine.state import Usage
 from baton.sdk.records.limits import Used
 from baton.settings.service_prices import Cost, Paid, Prices, cost_of
 from baton.store.records.jobs import Snapshot
-
-_COSTS = {to_camel(name): name for name in (*Cost.__struct_fields__, "total_usd")}
 
 
 def usage_view(usage: Usage, used: Used) -> dict[str, Any]:
@@ -58,18 +57,25 @@ def summed(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: sum(row[name] for row in rows) for name in (rows[0] if rows else {})}
 
 
+@cache  # a function that shows no usage starts without it
+def _by_shown_name(*names: str) -> Mapping[str, str]:
+    return {to_camel(name): name for name in names}
+
+
 def cost_view(cost: Cost) -> dict[str, float]:
     """Return US dollars by recipient, without rounding errors of floats; a command costs two millionths of one."""
-    return {shown: round(getattr(cost, name), 9) for shown, name in _COSTS.items()}
+    names = _by_shown_name(*cost.__struct_fields__, "total_usd")
+    return {shown: round(getattr(cost, name), 9) for shown, name in names.items()}
+
+
+def _counts() -> Mapping[str, str]:
+    """Return the amounts of a job's usage ledger by their names in an event's part."""
+    return _by_shown_name("appends", *COUNTED)
 
 
 def gb_seconds(mb_ms: int) -> float:
     """Return memory times time, as functions are billed."""
     return round(mb_ms / 1024 / 1000, 6)
-
-
-# Amounts of a job's usage ledger, by their names in an event's part.
-_COUNTS = {to_camel(name): name for name in ("appends", *COUNTED)}
 
 
 class _Step(Struct):
@@ -108,7 +114,8 @@ def _view(usage: Usage, used: Used, prices: Prices) -> dict[str, Any]:
 
 def _plus(usage: Usage, more: dict[str, int]) -> Usage:
     """Add an event's amounts; names that a newer version may have added are ignored."""
-    known = {_COUNTS[name]: much for name, much in more.items() if name in _COUNTS}
+    counts = _counts()
+    known = {counts[name]: much for name, much in more.items() if name in counts}
     return replace(usage, **{name: getattr(usage, name) + much for name, much in known.items()})
 
 
@@ -126,7 +133,9 @@ def _with_data(used: Used, data: dict[str, Any]) -> Used:
 
 def _beside(snapshot: Snapshot, steps: list[_Step]) -> tuple[Usage, Used]:
     usage, used = snapshot.usage, snapshot.job.used
-    left = {name: getattr(usage, name) - sum(getattr(step.usage, name) for step in steps) for name in _COUNTS.values()}
+    left = {
+        name: getattr(usage, name) - sum(getattr(step.usage, name) for step in steps) for name in _counts().values()
+    }
     rest = {name: much - sum(getattr(step.used, name) for step in steps) for name, much in asdict(used).items()}
     rest["cost_usd"] = max(0.0, rest["cost_usd"])  # the parts have rounded amounts
     return replace(usage, **left), Used(**rest)

@@ -21,6 +21,10 @@ def _text(text: str) -> ResponseOutputMessage:
     return ResponseOutputMessage(id="message", type="message", role="assistant", status="completed", content=[content])
 
 
+class NoStreamError(NotImplementedError):
+    """What a model raises that has no streams."""
+
+
 class Scripted(Model):
     """Gives these answers, by the calls of its own that it reads; a call's arguments are JSON, or a text as it is."""
 
@@ -56,7 +60,7 @@ class Scripted(Model):
         return sdk.ModelResponse(output=output, usage=usage, response_id=None)
 
     def stream_response(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
+        raise NoStreamError
 
 
 @dataclass
