@@ -102,6 +102,14 @@ def test_pinned_limits_override_messages(world: World) -> None:
     assert (shown["parallelismMax"], shown["rateMax"], shown["ratePeriod"], shown["isPinnedRate"]) == (9, 2, 60, True)
 
 
+def test_a_period_pins_the_rate_as_well(world: World) -> None:
+    """Messages bring their own no more."""
+    world.call("POST /v2/flowControl/k/pin?period=60")
+    publish(world, "rate=7")
+    shown = view(world)
+    assert (shown["ratePeriod"], shown["isPinnedRate"], shown["isPinnedParallelism"]) == (60, True, False)
+
+
 def test_reset_also_frees_parallelism(world: World) -> None:
     """Deliveries that never came back no longer count."""
     for _ in range(2):
