@@ -74,6 +74,7 @@ LOGGERS = (
     "baton.objects",
     "baton.operations",
     "baton.pipeline",
+    "baton.pump",
     "baton.quota",
     "baton.store",
     "baton.sweep",

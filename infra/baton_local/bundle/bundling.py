@@ -220,6 +220,13 @@ def _check_own_version(lock: Path) -> None:
 
 OWN_PACKAGES = ("baton", "baton_events")
 _FOR_TESTS = ("baton/testing", "baton/store/redis/in_process")
+# What is of use with a library alone, and that one's package.
+_WITH_A_LIBRARY = {
+    "baton/sdk/pydantic_ai": "pydantic_ai",
+    "baton/sdk/openai_agents": "agents",
+    "baton/sdk/langgraph": "langgraph",
+    "baton/queue/redis": "cronsim",
+}
 HANDLERS = Path("functions", "handlers")
 REQUIREMENTS = "requirements.txt"
 _MADE_BY_TOOLS = {"__pycache__", "node_modules"}
@@ -237,6 +244,12 @@ def copy_own(folder: Path) -> None:
     metadata = folder / f"{DISTRIBUTION.replace('-', '_')}-{ours}.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {ours}\n", encoding="utf-8")
+
+
+def leave_out_what_lacks_its_library(folder: Path) -> None:
+    for part, library in _WITH_A_LIBRARY.items():
+        if not (folder / library).is_dir():
+            shutil.rmtree(folder / part)
 
 
 def copy_app(app: Path, folder: Path) -> None:
@@ -427,6 +440,7 @@ class Bundling:
             added = added_libraries(app) if app != self._project else None
             if added is not None:
                 self._libraries.install_added(folder, wanted.platform, added, listed)
+        leave_out_what_lacks_its_library(folder)
         copy_handlers(folder)
         compile_modules(folder, self._python)
 

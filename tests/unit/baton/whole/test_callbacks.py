@@ -179,7 +179,10 @@ async def test_a_program_gets_json_signed_as_callbacks_are() -> None:
 async def test_slack_and_teams_get_their_own_form_with_a_link_that_decides() -> None:
     async with _asked(approval_webhook_url=SLACK, approval_links=True) as (api, job_id):
         ((_, slack),) = _sent(api)
-        assert slack["blocks"][0] == {"type": "header", "text": {"type": "plain_text", "text": "Refund <it>"}}
+        assert slack["blocks"][0] == {
+            "type": "header",
+            "text": {"type": "plain_text", "text": "Refund <it>: order id 7"},
+        }
         assert {block["type"] for block in slack["blocks"]} == {"header", "section", "context", "actions"}
         link = slack["blocks"][-1]["elements"][0]["url"]
         await api.http.post(f"{link.removeprefix(BASE)}/approve")
@@ -234,7 +237,7 @@ async def test_what_nobody_decides_in_time_is_escalated_once() -> None:
         await decide(api, (await pending(api, other))[0], "DELETE", reason="no")
         await api.stage.run(within_seconds=2 * _HOUR)
         assert [url for url, _ in _sent(api)] == [PLAIN, PLAIN, SLACK]
-        assert _sent(api)[2][1]["blocks"][0]["text"]["text"] == "Still waiting: Refund <it>"
+        assert _sent(api)[2][1]["blocks"][0]["text"]["text"] == "Still waiting: Refund <it>: order id 7"
         listed = (await api.request("GET", "/api/admin/agent-checkpoints", ADMIN)).json()["checkpoints"]
         assert [one["escalatedAt"] for one in listed] == [asked["escalatesAt"]]
         assert "escalatedAt" not in (await checkpoints(api, other))[0]

@@ -169,7 +169,12 @@ PROBES: list[tuple[str, dict[str, str], Any, Any]] = [
     ("GET /console/dead-letters", {}, None, 200),
     ("POST /console/dead-letters/{action}", {"action": "retry"}, {"id": "1-1"}, 404),
     ("GET /console/schedules", {}, None, 200),
-    ("POST /console/schedules/{schedule_id}/{action}", {"schedule_id": "{schedule}", "action": "pause"}, {}, 303),
+    (
+        "POST /console/schedules/{schedule_id}/{action}",
+        {"schedule_id": "{schedule}", "action": "set"},
+        {"paused": "yes"},
+        303,
+    ),
     ("GET /console/audit", {}, None, 200),
     ("GET /console/agents", {}, None, 200),
     ("GET /console/agents/{agent}/versions", {"agent": "sign"}, None, 200),

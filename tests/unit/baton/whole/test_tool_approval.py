@@ -49,6 +49,7 @@ async def test_nothing_runs_before_a_person_has_approved(api: Api, kit: Kit) -> 
         "type": "approval",
         "status": "pending",
         "title": "pay a bill",
+        "summary": "pay a bill: to Ann, amount 5",
         "data": None,
         "tool": "pay",
         "arguments": arguments,

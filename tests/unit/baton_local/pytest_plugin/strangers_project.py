@@ -7,7 +7,7 @@ from textwrap import dedent
 
 _LIMIT_SECONDS = 600
 # What else is installed here, by the names under which pytest finds it: none of it is the stranger's.
-_OTHER_PLUGINS = ("asyncio", "anyio", "hypothesispytest", "respx")
+_OTHER_PLUGINS = ("asyncio", "anyio", "hypothesispytest", "langsmith_plugin", "respx")
 
 
 class StrangersProject:

@@ -139,8 +139,9 @@ def test_what_is_no_agent_or_no_tool_is_refused() -> None:
     """A function without its decorator, say."""
     with pytest.raises(TypeError, match="is not an Agent"):
         Registry(agents=[READ])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-    with pytest.raises(TypeError, match="is not a tool; decorate the function with @tool"):
-        Registry(tools=[len])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    for what, way in ((lambda: 1, "decorate the function with @tool"), (len, "write a function that calls a method")):
+        with pytest.raises(TypeError, match=f"is not a tool; {way}"):
+            Registry(tools=[what])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
 def test_agents_and_tools_are_found_by_name() -> None:

@@ -24,6 +24,7 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
     assert job == {
         "id": job["id"],
         "jobType": "answers",
+        "summary": "do it",
         "taskDescription": "do it",
         "inputData": {"a": None},
         "priority": 9,
@@ -54,6 +55,7 @@ async def test_a_tool_call_is_shown_with_its_fields(api: Api) -> None:
     assert call == {
         "id": call["id"],
         "tool": "broken",
+        "summary": "",
         "arguments": {},
         "status": "failed",
         "attempts": 2,
