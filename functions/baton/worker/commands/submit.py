@@ -181,7 +181,9 @@ class SubmitJob(BeginsRun):
         """
         await self._store_task(job, content)
         now_ms = self._clock.now_ms()
-        changes, slot_state = _changes(job, task, now_ms, slot=True), first_slot_state(job, now_ms)
+        # A failover may have forgotten one that starts later: the message that starts it may outrun the correction.
+        at_once = not others or job.start_at_ms <= now_ms
+        changes, slot_state = _changes(job, task, now_ms, slot=at_once), first_slot_state(job, now_ms)
         stored = self._slot_client.quota.submitted(job, changes)
         # Begun first, and awaited last: both are ready at the same time, so one request carries them.
         creating = asyncio.create_task(self._store.create(changes, relay_id, now_ms, _counted(stored)))
@@ -201,7 +203,7 @@ class SubmitJob(BeginsRun):
             await self._leave(job, slot_state, relay_id)
             raise
         if slot_answer.slot:
-            return created if created.new else _with_slot_request(created, slot_state, now_ms)
+            return created if created.new and at_once else _with_slot_request(created, slot_state, now_ms)
         if slot_state.want != "slot" or not created.pending:
             return created
         return await self._corrected(created, max(slot_state.epoch, slot_answer.later_epoch), relay_id, now_ms)

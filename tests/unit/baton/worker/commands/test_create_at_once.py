@@ -132,6 +132,16 @@ async def test_a_second_delivery_of_the_message_counts_nothing(retried: int, mor
     assert await counted(costly, retried) == more + await counted(lambda event: event, retried)
 
 
+async def test_a_forgotten_job_that_starts_soon_has_no_slot_before_its_correction() -> None:
+    """The message that starts it, published before the failover, comes meanwhile: it finds no slot, and waits."""
+    stage, _ = await holding()
+    job = structs.replace(stage.job("answers", "job_2"), start_at_ms=stage.clock.ms + 1_000)
+    fail(stage.store, "reconcile", AWAY)
+    with pytest.raises(StoreError):
+        await stage.container.commands.submit(job, TASK, may_exist=True)
+    assert slot_state(stage) == SlotState("slot", 1, slot=False)
+
+
 async def test_a_message_that_is_postponed_counts_once() -> None:
     stage = Stage()
     job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 1_000)
