@@ -22,6 +22,7 @@ from baton.sdk.langgraph.run_state import (
     SENDS,
     RecordSaver,
     RunState,
+    Write,
     messages_of,
     task_message,
     typed,
@@ -67,7 +68,7 @@ class _Counted(AsyncCallbackHandler):
 class LangGraphRunner(LibraryRunner):
     """`Runner` of one agent."""
 
-    messages = staticmethod(messages_of)
+    messages = staticmethod(messages_of)  # pyright: ignore[reportAssignmentType] - a function, of no runner
 
     def __init__(self, graph: Any, context: OfJob | None, state: OfJob | None) -> None:
         # What LangGraph keeps for one invocation alone is kept for the job, which has many.
@@ -154,7 +155,7 @@ class LangGraphRunner(LibraryRunner):
         saver.checkpoint = {**saver.checkpoint, "channel_values": values}
         settings = await self._settings(recorded, saver, _Counted())
         tasks = (await graph.aget_state(settings["config"])).tasks
-        saver.writes = [(task.id, _NO_WRITES, None) for at, task in enumerate(tasks) if at != position]
+        saver.writes = list[Write]((task.id, _NO_WRITES, None) for at, task in enumerate(tasks) if at != position)
         if answers:
             saver.writes.append((tasks[position].id, RESUMED, list(answers)))
         saver.made.clear()

@@ -44,7 +44,7 @@ _FILES = ("image/", "text/", "application/pdf")
 class OpenAIRunner(LibraryRunner):
     """`Runner` of one agent, and of those that it hands off to."""
 
-    messages = staticmethod(messages_of)
+    messages = staticmethod(messages_of)  # pyright: ignore[reportAssignmentType] - a function, of no runner
 
     def __init__(
         self,

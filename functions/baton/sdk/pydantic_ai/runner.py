@@ -76,7 +76,7 @@ _OF_MODEL = (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup)
 class PydanticAIRunner(LibraryRunner):
     """`Runner` of one agent; `deps` and `prompt` are called with the job."""
 
-    messages = staticmethod(messages_of)
+    messages = staticmethod(messages_of)  # pyright: ignore[reportAssignmentType] - a function, of no runner
 
     def __init__(
         self,
