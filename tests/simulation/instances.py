@@ -96,6 +96,8 @@ class SimVerifier:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
+    knows_keys = True
+
     async def know_keys(self) -> None:
         """Do nothing: it has no keys."""
 

@@ -140,6 +140,8 @@ class QueueRecords(Protocol):
 class Verifier(Protocol):
     """Checks the queue's signature: first its own text, then the body that it is for."""
 
+    knows_keys: bool
+
     async def know_keys(self) -> None:
         """Know the signing keys. Raises PublishError: the queue does not tell them."""
         ...

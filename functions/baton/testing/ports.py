@@ -164,6 +164,8 @@ class Backend:
 class _AnySignature:
     """`Verifier` of a queue in the same process."""
 
+    knows_keys = True
+
     async def know_keys(self) -> None:
         """Do nothing: it has no keys."""
 

@@ -63,6 +63,8 @@ class RedisVerifier(QueueVerifier):
         super().__init__(Settings(), clock)
         self._in_store, self._of = keys, tuple[str, ...]()
 
+    knows_keys = False  # others may have rotated them
+
     async def know_keys(self) -> None:
         """Know the keys. Raises PublishError: the store does not tell them."""
         known = await self._in_store.known()

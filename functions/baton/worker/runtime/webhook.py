@@ -200,7 +200,8 @@ class SignedEndpoint:
         signature = headers.get("upstash-signature", "")
         if not signature:
             raise SignatureError("the request has no signature")
-        await self._verifier.know_keys()
+        if not self._verifier.knows_keys:
+            await self._verifier.know_keys()
         digest = self._signed_digest(signature, lambda_url(scope), _below(self._path, scope.get("path", "")))
         body = await read_body(scope, receive, MESSAGE_LIMIT_BYTES)
         self._verifier.check_body(digest, body)

@@ -57,6 +57,8 @@ SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_j
 class AnySignature:
     """A `Verifier` for tests that are not about signatures."""
 
+    knows_keys = True
+
     async def know_keys(self) -> None:
         """Do nothing: it has no keys."""
 

@@ -195,6 +195,8 @@ def test_only_these_routes_are_open() -> None:
 
 
 class StrangeSignature(AnySignature):
+    knows_keys = True
+
     async def know_keys(self) -> None:
         """Do nothing: it has no keys."""
 
