@@ -211,8 +211,8 @@ class Piece:
         return made
 
 
-class OfRun(RunHooksBase[Any, Any]):
-    """The hooks of a run, each where it is new."""
+class _OwnHooks:
+    """The user's own hooks of a run or of an agent, each where it is new."""
 
     def __init__(self, piece: Piece, own: Any) -> None:
         self._piece, self._own = piece, own
@@ -222,11 +222,25 @@ class OfRun(RunHooksBase[Any, Any]):
             await self._own.on_llm_start(context, self._piece.own(agent), system_prompt, input_items)
 
     async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
-        if self._piece.has_repeated:
-            return
-        self._piece.response = response
-        if self._own:
+        if self._own and not self._piece.has_repeated:
             await self._own.on_llm_end(context, self._piece.own(agent), response)
+
+    async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
+        if self._own and self._piece.call:
+            await self._own.on_tool_start(context, self._piece.own(agent), tool)
+
+    async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: Any) -> None:
+        if self._own and self._piece.call:
+            await self._own.on_tool_end(context, self._piece.own(agent), tool, result)
+
+
+class OfRun(_OwnHooks, RunHooksBase[Any, Any]):
+    """The hooks of a run, by which the piece takes its answer."""
+
+    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
+        if not self._piece.has_repeated:
+            self._piece.response = response
+        await super().on_llm_end(context, agent, response)
 
     async def on_agent_start(self, context: Any, agent: Any) -> None:
         if self._own and self._piece.starts():
@@ -240,28 +254,9 @@ class OfRun(RunHooksBase[Any, Any]):
         if self._own:
             await self._own.on_handoff(context, self._piece.own(from_agent), self._piece.own(to_agent))
 
-    async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
-        if self._own and self._piece.call:
-            await self._own.on_tool_start(context, self._piece.own(agent), tool)
 
-    async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: Any) -> None:
-        if self._own and self._piece.call:
-            await self._own.on_tool_end(context, self._piece.own(agent), tool, result)
-
-
-class OfAgent(AgentHooksBase[Any, Any]):
-    """The hooks of one agent, each where it is new."""
-
-    def __init__(self, piece: Piece, own: Any) -> None:
-        self._piece, self._own = piece, own
-
-    async def on_llm_start(self, context: Any, agent: Any, system_prompt: Any, input_items: Any) -> None:
-        if self._own and not self._piece.repeats:
-            await self._own.on_llm_start(context, self._piece.own(agent), system_prompt, input_items)
-
-    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
-        if self._own and not self._piece.has_repeated:
-            await self._own.on_llm_end(context, self._piece.own(agent), response)
+class OfAgent(_OwnHooks, AgentHooksBase[Any, Any]):
+    """The hooks of one agent."""
 
     async def on_start(self, context: Any, agent: Any) -> None:
         if self._own and self._piece.starts():
@@ -274,14 +269,6 @@ class OfAgent(AgentHooksBase[Any, Any]):
     async def on_handoff(self, context: Any, agent: Any, source: Any) -> None:
         if self._own:
             await self._own.on_handoff(context, self._piece.own(agent), self._piece.own(source))
-
-    async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
-        if self._own and self._piece.call:
-            await self._own.on_tool_start(context, self._piece.own(agent), tool)
-
-    async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: Any) -> None:
-        if self._own and self._piece.call:
-            await self._own.on_tool_end(context, self._piece.own(agent), tool, result)
 
 
 def outcome_of(output: Any, value: Any) -> Any:
