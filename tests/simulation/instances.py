@@ -93,10 +93,10 @@ def sign(url: str, body: bytes, at_ms: int) -> str:
 
 
 class SimVerifier:
+    knows_keys = True
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-
-    knows_keys = True
 
     async def know_keys(self) -> None:
         """Do nothing: it has no keys."""

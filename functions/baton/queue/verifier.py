@@ -61,6 +61,8 @@ _claims_in = json.Decoder(_Claims).decode
 class QueueVerifier:
     """`Verifier` with the signing keys of the settings."""
 
+    knows_keys = True
+
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.use((settings.current_signing_key, settings.next_signing_key))
         self._clock = clock or SystemClock()
@@ -69,8 +71,6 @@ class QueueVerifier:
         """Verify by these keys from now on."""
         self._configured = any(keys)
         self._keys = tuple(hmac.new(key.encode(), digestmod="sha256") for key in keys if key and _may_be_secret(key))
-
-    knows_keys = True
 
     async def know_keys(self) -> None:
         """Do nothing: its keys are there."""

@@ -59,11 +59,11 @@ class KeysInStore:
 class RedisVerifier(QueueVerifier):
     """`Verifier` with the keys in the store."""
 
+    knows_keys = False  # others may have rotated them
+
     def __init__(self, keys: KeysInStore, clock: Clock) -> None:
         super().__init__(Settings(), clock)
         self._in_store, self._of = keys, tuple[str, ...]()
-
-    knows_keys = False  # others may have rotated them
 
     async def know_keys(self) -> None:
         """Know the keys. Raises PublishError: the store does not tell them."""

@@ -195,11 +195,6 @@ def test_only_these_routes_are_open() -> None:
 
 
 class StrangeSignature(AnySignature):
-    knows_keys = True
-
-    async def know_keys(self) -> None:
-        """Do nothing: it has no keys."""
-
     def signed_digest(self, signature: str, url: str) -> str:
         raise SignatureError("not signed")
 
