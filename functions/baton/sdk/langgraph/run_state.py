@@ -17,7 +17,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic_core import to_jsonable_python
 
 from baton.sdk.agents.runner import Recorded, RunFailedError
-from baton.sdk.libraries.held_states import held_state
+from baton.sdk.libraries.held_states import begun_state, require_own, sent_since
 from baton.sdk.models.model import NEWER_STATE, File, Message, ModelError, ToolMessage, UserMessage
 from baton.sdk.records.file_contents import FileContents
 
@@ -121,26 +121,17 @@ class RunState:
 
         Raises RunFailedError: the job began with another agent. ModelError: a newer version wrote the record.
         """
-        turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
-        state = held_state(recorded, cls) if up_to_turn is None else None
+        state, turns = begun_state(recorded, cls, up_to_turn)
         if state is None:
             state = cls([message for one in recorded.earlier for message in _as_messages(one)])
-        else:
-            turns = turns[-1:]
         for entry in turns:
             state.take(entry.get("provider") or {}, entry["turn"])
-        last = recorded.turns[-1]["turn"] if recorded.turns else 0
-        state.sent = [text for turn, text in recorded.messages if turn >= last]
+        state.sent = sent_since(recorded)
         return state
 
     def take(self, kept: Mapping[str, Any], turn: int) -> None:
         """Take what a turn has kept."""
-        if kept.get("kind") != KIND:
-            message = f"turn {turn} was not made by an agent of LangGraph: submit the job again"
-            raise RunFailedError("unknown_run", message)
-        if kept["version"] > VERSION:
-            message = f"turn {turn} was recorded by a newer version: {kept['version']} instead of {VERSION}"
-            raise ModelError(message, retryable=True, type=NEWER_STATE)
+        require_own(kept, turn, KIND, "LangGraph", VERSION)
         self.messages[kept["from"] :] = messages_from_dict(json.loads(self.files.whole(kept["messages"])))
         self.values = {name: one for name, one in self.values.items() if name not in kept["gone"]} | kept["values"]
         self.head, self.metadata, self.asks = kept["head"], kept["metadata"], kept["asks"]
@@ -224,6 +215,5 @@ def _content(file: File) -> dict[str, Any]:
     if not (file.url or file.data):
         return {"type": "text", "text": f"[file {file.filename or file.media_type}, no longer kept]"}
     kind = next((one for one in ("image", "audio", "video") if file.media_type.startswith(one)), "file")
-    data = file.data.replace("-", "+").replace("_", "/")
-    where = {"url": file.url} if file.url else {"base64": data, "mime_type": file.media_type}
+    where = {"url": file.url} if file.url else {"base64": file.standard_data, "mime_type": file.media_type}
     return {"type": kind, **where}

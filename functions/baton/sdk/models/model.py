@@ -70,6 +70,11 @@ class File(Record, frozen=True):
     data: str = ""
     name: str = ""
 
+    @property
+    def standard_data(self) -> str:
+        """Its content in the usual Base64."""
+        return self.data.replace("-", "+").replace("_", "/")
+
 
 def files_of(entry: Mapping[str, Any]) -> tuple[File, ...]:
     """Return the recorded files of a task, or of an exchange; of one that its model does not take, the name alone."""

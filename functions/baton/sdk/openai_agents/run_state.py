@@ -13,10 +13,10 @@ from agents import Usage
 from agents.items import ItemHelpers
 from pydantic import TypeAdapter
 
-from baton.sdk.agents.runner import Recorded, RunFailedError
-from baton.sdk.libraries.held_states import held_state
+from baton.sdk.agents.runner import Recorded
+from baton.sdk.libraries.held_states import begun_state, require_own, sent_since
 from baton.sdk.libraries.recorded_errors import OUTCOMES
-from baton.sdk.models.model import NEWER_STATE, File, Message, ModelError, ToolMessage, UserMessage
+from baton.sdk.models.model import File, Message, ToolMessage, UserMessage
 from baton.sdk.records.file_contents import FileContents
 
 KIND, VERSION = "openai-agents-run", 1
@@ -62,16 +62,12 @@ class RunState:
 
         Raises RunFailedError: the job began with another agent. ModelError: a newer version wrote the record.
         """
-        turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
-        state = held_state(recorded, cls) if up_to_turn is None else None
+        state, turns = begun_state(recorded, cls, up_to_turn)
         if state is None:
             state = cls([item for one in recorded.earlier for item in _as_items(one)], files=FileContents())
-        else:
-            turns = turns[-1:]
         for at, entry in enumerate(turns):
             state.take(entry.get("provider") or {}, entry["turn"], head=up_to_turn is not None and at > 0)
-        last = recorded.turns[-1]["turn"] if recorded.turns else 0
-        state.sent = [text for turn, text in recorded.messages if turn >= last]
+        state.sent = sent_since(recorded)
         state.resumed, state.nested = False, Usage()
         for call in recorded.turns[-1]["calls"] if recorded.turns else ():
             stored = recorded.results.get(call["id"]) or call
@@ -84,12 +80,7 @@ class RunState:
 
     def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:
         """Take what a turn has kept. `head`: but for the items."""
-        if kept.get("kind") != KIND:
-            message = f"turn {turn} was not made by an agent of the OpenAI Agents SDK: submit the job again"
-            raise RunFailedError("unknown_run", message)
-        if kept["version"] > VERSION:
-            message = f"turn {turn} was recorded by a newer version: {kept['version']} instead of {VERSION}"
-            raise ModelError(message, retryable=True, type=NEWER_STATE)
+        require_own(kept, turn, KIND, "the OpenAI Agents SDK", VERSION)
         if not head:
             self.items[kept["from"] :] = json.loads(self.files.whole(kept["items"]))
         if kept.get("whole"):
@@ -184,7 +175,7 @@ def _user(text: str, files: Sequence[File]) -> dict[str, Any]:
 
 
 def _content(file: File) -> dict[str, Any]:
-    data = file.data.replace("-", "+").replace("_", "/")
+    data = file.standard_data
     url = file.url or (f"data:{file.media_type};base64,{data}" if data else "")
     if not url:
         return {"type": "input_text", "text": f"[file {file.filename or file.media_type}, no longer kept]"}

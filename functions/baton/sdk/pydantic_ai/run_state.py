@@ -17,6 +17,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from baton.sdk.agents.runner import Recorded, RunFailedError
+from baton.sdk.libraries.held_states import require_own
 from baton.sdk.libraries.recorded_errors import OUTCOMES, error_of_result
 from baton.sdk.models.model import Message
 from baton.sdk.models.model import ModelRequest as Question
@@ -288,9 +289,7 @@ class RunState:
                 self.contents.whole(kept.get("messages", ""))
                 self._whole_pending(kept)
             kept = entry.get("provider") or {}
-            if kept.get("kind") != KIND:
-                message = f"turn {entry['turn']} was not made by an agent of pydantic-ai: submit the job again"
-                raise RunFailedError("unknown_run", message)
+            require_own(kept, entry["turn"], KIND, "pydantic-ai")
             messages = self.contents.whole(kept["messages"])
             self.messages[kept["from"] :] = known or _JSON.validate_json(messages)
             self.usage, self.output_retries = usage_from(kept["usage"]), kept["outputRetries"]
