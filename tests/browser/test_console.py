@@ -18,8 +18,8 @@ expect.set_options(timeout=PATIENCE_MS)
 def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page: Page) -> None:
     """The job's page changes by itself, from its first event to its approval, and on to its end."""
     job = start_job(page, "harbour", "Write to the keeper")
-    expect(page.locator("#timeline")).to_contain_text("measure")
-    expect(page.locator("#timeline")).to_contain_text("100% step 2")
+    expect(page.locator("#waterfall")).to_contain_text("measure")
+    expect(page.locator("#waterfall")).to_contain_text("100% step 2")
     page.get_by_role("link", name="Edit or comment").click()
     expect(page.locator("main")).to_contain_text("harbour wants to run send_letter: to the keeper, pages 2")
     assert page.evaluate(PAGE_FAULTS) == []
@@ -40,7 +40,8 @@ def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page:
     page.goto(job)
     expect(page.locator("#head .pill")).to_have_text("completed")
     expect(page.locator("#facts")).to_contain_text("The letter is under way.")
-    expect(page.locator("#timeline")).to_contain_text("1 pages to the harbour master")
+    page.get_by_role("link", name="send_letter").click()
+    expect(page.locator("#piece")).to_contain_text("1 pages to the harbour master")
     assert page.evaluate(PAGE_FAULTS) == []
 
 
@@ -59,8 +60,9 @@ def test_a_tools_question_is_answered_by_its_form(page: Page, axe: str) -> None:
     page.get_by_role("button", name="Send the answer").click()
     expect(page.get_by_role("status")).to_have_text("Answered.")
     page.goto(job)
-    expect(page.locator("#timeline")).to_contain_text("'size': 'L'")
     expect(page.locator("#head .pill")).to_have_text("completed")
+    page.locator("#waterfall").get_by_role("link", name="sew", exact=True).click()
+    expect(page.locator("#piece")).to_contain_text("'size': 'L'")
 
 
 def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: BrowserStack) -> None:
@@ -153,16 +155,17 @@ def test_a_list_that_is_not_kept_up_to_date_says_so(page: Page, context: Browser
 
 
 def test_a_watched_job_survives_a_restart_of_the_app(page: Page, stack: BrowserStack) -> None:
-    """The page goes on by itself where it was, without loading anew and without a line twice."""
+    """The page goes on by itself where it was, without loading anew and without a row twice."""
     job = start_job(page, "harbour", "Watch me")
     expect(page.get_by_role("link", name="Edit or comment")).to_be_visible()
-    lines = page.locator("#timeline li").count()
+    rows = page.locator("#waterfall li").count()
     stack.wait_until_back("app", stack.kill("app"))
     stack.approve_all(job.rpartition("/")[2])
     expect(page.locator("#head .pill")).to_have_text("completed")
-    expect(page.locator("#timeline")).to_contain_text("2 pages to the keeper")
-    ids = page.eval_on_selector_all("#timeline li", "lines => lines.map((line) => line.id)")
-    assert len(ids) == len(set(ids)) > lines
+    expect(page.locator("#waterfall")).to_contain_text("The letter is under way.")
+    links = page.eval_on_selector_all("#waterfall .r-call a", "links => links.map((link) => link.href)")
+    assert len(links) == len(set(links)) == 2
+    assert page.locator("#waterfall li").count() > rows
 
 
 @pytest.mark.long
@@ -203,14 +206,14 @@ def test_a_run_is_drawn_while_it_runs_and_opens_with_a_click(
 
 
 @pytest.mark.long
-def test_a_plan_is_drawn_and_a_step_opens_its_call(page: Page, axe: str) -> None:
-    """By its state in colour and word; what is searched in a value is opened."""
+def test_the_steps_of_a_plan_say_what_they_come_after_and_open_their_calls(page: Page, axe: str) -> None:
     start_job(page, "planned", "Draw the plan")
     expect(page.locator("#head .pill")).to_have_text("completed")
-    expect(page.locator("#plan a.s-completed")).to_have_count(2)
+    step = page.get_by_role("link", name="width: measure")
+    expect(step).to_contain_text("after depth")
     assert_fit(page, axe)
-    page.get_by_role("link", name="width measure, completed").click()
-    expect(page.locator("h1")).to_contain_text("measure")
+    step.click()
+    expect(page.locator("#piece h2").first).to_contain_text("measure")
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""One job: its status, its waits, its picture, its timeline, its tool calls and its cost. Must not: change the job."""
+"""One job: its status, its waits, its run, its cost. Must not: change the job."""
 
 import asyncio
 import re
@@ -13,11 +13,8 @@ from baton.server.api.jobs.result import answer_of
 from baton.server.api.problem import ApiError
 from baton.server.console.event_page import sent_of
 from baton.server.console.gate import Visit
-from baton.server.console.plan_graph import plan_graph
-from baton.server.console.shown import json_text, pending_of, with_scripts
-from baton.server.console.timeline import Line, Timeline
-from baton.server.console.trace import Traced
-from baton.server.console.waterfall import Axis, Rows
+from baton.server.console.shown import json_text, pending_of, program
+from baton.server.console.waterfall import Axis, Rows, Traced
 from baton.settings.service_prices import Prices
 from baton.store.records.app_events import SENT_BY
 from baton.store.records.jobs import Snapshot
@@ -25,7 +22,6 @@ from baton.store.redis.reader import Reader
 from baton.worker.runtime.job_view import job_row, job_view
 from baton.worker.runtime.usage_view import step_usage
 
-NEWEST_CALLS = 20
 _EVERY_RESULT = 2**40  # a page cuts each of them by itself
 
 
@@ -44,13 +40,6 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
         "failing": snapshot.failing,
         "asks": pending_of(snapshot, now_ms),
     }
-
-
-def calls_shown(job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the newest tool calls of a job that may have thousands, and all unfinished ones, in order."""
-    calls: list[dict[str, Any]] = job["toolCalls"]
-    older = [call for call in calls[:-NEWEST_CALLS] if call["finishedAt"] is None]
-    return [*older[-NEWEST_CALLS:], *calls[-NEWEST_CALLS:]]
 
 
 MOST_BELOW = 10
@@ -90,7 +79,7 @@ def picture(visit: Visit, traced: Traced, below: dict[str, Traced], now_ms: int)
     }
 
 
-NEWEST_LINES, NEWEST_STEPS = 50, 200
+NEWEST_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -98,9 +87,7 @@ class Shown:
     """A job as its page shows it."""
 
     job: dict[str, Any]
-    lines: list[Line]
     traced: Traced
-    position: int
     steps: list[dict[str, Any]]
     beside: dict[str, Any]
 
@@ -110,13 +97,9 @@ async def show_job(
 ) -> Response:
     """Show the whole page. `given`, `faults`: a score that was refused."""
     shown = await shown_job(visit)
-    everything, engine = bool(visit.query("all")), bool(visit.query("engine"))
-    every = [line for line in shown.lines if engine or not line.of_engine]
-    lines = every if everything else every[-NEWEST_LINES:]
-    snapshot = shown.traced.snapshot
+    everything, snapshot = bool(visit.query("all")), shown.traced.snapshot
     below = await jobs_below(visit.container.ports.reader, snapshot)
     record = await visit.container.ports.app_events.find(snapshot.job.id, noted=True)
-    calls = shown.job["toolCalls"] if everything else calls_shown(shown.job)
     return visit.page(
         "job.html",
         status,
@@ -130,14 +113,7 @@ async def show_job(
         steps=[*(shown.steps if everything else shown.steps[-NEWEST_STEPS:]), shown.beside],
         steps_shown=bool(visit.query("steps")),
         older_steps=0 if everything else max(0, len(shown.steps) - NEWEST_STEPS),
-        lines=lines,
-        left_out=len(every) - len(lines),
-        calls=with_scripts(calls, snapshot),
-        older_calls=len(shown.job["toolCalls"]) - len(calls),
-        position=shown.position,
-        engine=engine,
-        plan=plan_graph(shown.job, snapshot.calls),
-        query=urlencode({name: visit.query(name) for name in ("engine", "all", "turns") if visit.query(name)}),
+        query=urlencode({name: visit.query(name) for name in ("all", "turns") if visit.query(name)}),
         **picture(visit, shown.traced, below, visit.now_ms),
     )
 
@@ -161,7 +137,7 @@ async def show_call(visit: Visit) -> Response:
             return visit.page(
                 "call.html",
                 job=job,
-                call=call,
+                call=call | {"program": program(shown.traced.snapshot, wanted)},
                 steps=[step for step in shown.steps if step["callId"] == wanted],
                 attempts=shown.traced.trace.calls.get(wanted, []),
                 call_turn=0 if job["is_code"] else record.turn,
@@ -184,15 +160,14 @@ async def show_result(visit: Visit) -> Response:
 
 
 async def shown_job(visit: Visit) -> Shown:
-    """Read the job and its lines so far. Raises ApiError: 404, there is no such job."""
+    """Read the job and its parts so far. Raises ApiError: 404, there is no such job."""
     job_id = visit.request.path_params["job_id"]
     stored = await visit.container.ports.reader.parts(
         job_id, 0
     )  # before the job, so that its usage ledger covers all parts
     snapshot = await visit.context.jobs.snapshot(visit.principal, job_id, delivery=True)
-    timeline, traced = Timeline(stored.first - 1), Traced(snapshot)
-    timeline.take(stored.parts)
+    traced = Traced(snapshot)
     traced.trace.take(stored.parts)
     used = step_usage(snapshot, stored.parts, visit.container.settings.prices)
-    job, lines = (job_shown(snapshot, visit.now_ms, visit.container.settings.prices), list(timeline.lines.values()))
-    return Shown(job, lines, traced, timeline.position, used["steps"], used["besideSteps"])
+    job = job_shown(snapshot, visit.now_ms, visit.container.settings.prices)
+    return Shown(job, traced, used["steps"], used["besideSteps"])

@@ -27,7 +27,6 @@ from baton.server.api.problem import ApiError
 from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
 from baton.server.console.job_page import shown_job
-from baton.server.console.plan_graph import plan_graph
 from baton.server.console.shown import with_scripts
 from baton.worker.executors.forked import registry_with_edits
 from baton.worker.executors.model_turn import messages, request_again
@@ -89,7 +88,6 @@ async def show(visit: Visit) -> Response:
         "turn.html",
         job=shown.job,
         turn=turn,
-        plan=plan_graph(shown.job, snapshot.calls, turn),
         attempts=attempts,
         answer=visit.container.secrets.hide_in(_readable(answer)),
         steps=[step for step in shown.steps if step["turn"] == turn and step["callId"] is None],

@@ -1,25 +1,153 @@
-"""A run as rows of bars: each turn, each tool call with its attempts, each wait, each job below. Pure.
+"""A job's life as rows: each turn with what it says, each tool call, its attempts and marks, each wait, each job below.
 
-Invariant: the same parts always give the same bars, and time that no part covers is time in the queue. A part of a
-newer version is left out, never an error. Must not: know markup.
+Pure. Invariant: the same parts always give the same rows, and time that no part covers is time in the queue. A part of
+a newer version is left out, never an error. Must not: know markup.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+from baton.engine.approvals import NEEDS_APPROVAL
 from baton.engine.state import CallRecord, Job
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, LIMIT_APPROVAL
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 from baton.server.console.shown import lasted, one_line
-from baton.server.console.trace import Step, Traced, gap_after
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_summary, summaries_of
+from baton_events.ids import operation_id
+from baton_events.schema import EventType
 
-NEWEST_ROWS, CHILD_ROWS, DEEPEST, FOLDED_TURNS = 40, 12, 4, 100
+NEWEST_ROWS, CHILD_ROWS, DEEPEST, FOLDED_TURNS, NEWEST_MARKS = 40, 12, 4, 100, 5
 _APPROVAL = "a decision"
+_SAID_CHARS = 120
+_KINDS = ("event", "checkpoint", "operation", "progress", "reflection", "retry", "message", "job-retried")
+_MARKS = ('"text-start"', '"text-delta"', *(f'"data-{kind}"' for kind in _KINDS))
+_RUNS = frozenset({EventType.LOOP_INIT.value, EventType.TOOL_CALL.value})
+
+
+class Step(NamedTuple):
+    """One handled event of the job. `runs`: a model or a tool ran; `abandoned`: the process before it died."""
+
+    runs: bool
+    start_ms: int
+    end_ms: int
+    attempt: int
+    outcome: str
+    failed: bool
+    abandoned: bool
+
+
+class Trace:
+    """What a job's stream tells of its turns and calls; `take` gets the parts in order.
+
+    `said`: a turn's text so far. `marks`: of a call, or of a turn by its number: label, text, and the approval's id.
+    """
+
+    def __init__(self) -> None:
+        self.turns: dict[int, list[Step]] = defaultdict(list)
+        self.calls: dict[str, list[Step]] = defaultdict(list)
+        self.waits: dict[str, str] = {}
+        self.said: dict[int, str] = {}
+        self.progress: dict[str, str] = {}
+        self.marks: dict[str | int, dict[str, tuple[str, str, str]]] = defaultdict(dict)
+        self._asked = dict[str, str]()
+
+    def take(self, parts: Iterable[str]) -> None:
+        for text in parts:
+            if any(mark in text for mark in _MARKS):
+                part = json.loads(text)
+                try:
+                    self._take(part["type"], part)
+                except (LookupError, TypeError, ValueError, AttributeError):  # of another version, in another shape
+                    continue
+
+    def _take(self, kind: str, part: dict[str, Any]) -> None:
+        if kind.startswith("text-"):
+            turn = int(part["id"].split("-")[1])
+            self.said[turn] = self.said.get(turn, "") + part["delta"] if kind == "text-delta" else ""
+            return
+        data, turn = part["data"], max(self.turns, default=0)
+        match kind:
+            case "data-retry":
+                self.said.pop(int(data["textId"].split("-")[1]), None)
+            case "data-reflection":
+                self.said[data["turn"]] = data["text"]
+            case "data-progress":
+                self.progress[data["callId"]] = f"{data['fraction']:.0%} {data['text']}".strip()
+            case "data-message":
+                self.marks[turn + 1][part["id"]] = ("told meanwhile", data["text"], "")
+            case "data-job-retried":
+                again = (
+                    f"retried from {'its failure' if data['from'] == 'failure' else 'the start'}",
+                    f"by {data['by']}",
+                )
+                self.marks[turn + 1][f"run-{data['run']}"] = (*again, "")
+            case "data-checkpoint" if data["callId"]:
+                self._mark(data)
+            case "data-operation" if data["status"] == CallStatus.WAITING:
+                self.waits[data["callId"]] = _awaited(data)
+            case "data-event":
+                self._step(data)
+
+    def _mark(self, data: dict[str, Any]) -> None:
+        self._asked[data["id"]] = data["callId"]
+        about = "" if data["data"] in (None, "", {}) else one_line(data["data"])
+        if data["type"] == "info":
+            self.marks[data["callId"]][data["id"]] = (data["title"], about, "")
+        else:
+            by = f"by {data['decidedBy']}" if data["decidedBy"] else ""
+            words = ": ".join(filter(None, (by, data["reason"])))
+            self.marks[data["callId"]][data["id"]] = (f"approval, {data['status']}", words, data["id"])
+
+    def _step(self, data: dict[str, Any]) -> None:
+        call_id, failed = str(data.get("callId") or ""), "failure" in data
+        step = Step(
+            data["type"] in _RUNS,
+            data["at"] - data["durationMs"],
+            data["at"],
+            data["attempt"],
+            data["outcome"],
+            failed,
+            bool(data.get("abandoned")),
+        )
+        if not call_id or data["tool"] == LIMIT_APPROVAL:
+            self.turns[data["turn"]].append(step)
+        else:
+            self.calls[self._asked.get(operation_id(call_id)) or call_id].append(step)
+
+
+def _awaited(data: Mapping[str, Any]) -> str:
+    if data.get("jobId"):
+        return "its job"
+    if data.get("event"):
+        return f"event {data['event']}"
+    return "an outcome" if data.get("operationId") else "its time"
+
+
+def gap_after(step: Step) -> str:
+    """Return the kind of the time between a step and the next one of its row."""
+    if step.outcome in ("waits", NEEDS_APPROVAL) or step.outcome.startswith("asks about"):
+        return "wait"
+    again = step.outcome.startswith("attempt ") or (step.failed and step.runs)
+    return "pause" if again else "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A job as it is stored, and the times read from its parts."""
+
+    snapshot: Snapshot
+    trace: Trace = field(default_factory=Trace)
+
+    @property
+    def first_ms(self) -> int:
+        """The beginning of its first step, as far as it is known, in milliseconds."""
+        first = [step.start_ms for step in self.trace.turns.get(1, ())]
+        return min(first, default=self.snapshot.job.started_at_ms or 0)
 
 
 class Bar(NamedTuple):
@@ -129,16 +257,27 @@ class Rows:
         if job.model.runs_code:  # its code goes on between two steps, which is nobody's turn
             depth -= 1
         else:
-            yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, bool(bars) and not _over(steps))
+            is_open, said = bool(bars) and not _over(steps), traced.trace.said.get(turn, "")
+            about = f"…{one_line(said[-_SAID_CHARS:])}" if is_open and len(said) > _SAID_CHARS else one_line(said)
+            yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, is_open, about)
+        yield from self._marks(traced, turn, href, depth + 1)
         folded = 0 if self._everything or (self._turns and len(self._turns) == 1) else len(calls) - NEWEST_ROWS
         if folded > 0:
             href = f"/console/jobs/{job.id}?turns={turn}-{turn}"
             what = "more steps" if job.model.runs_code else f"more calls of turn {turn}"
             yield Row("fold", depth + 1, f"{folded} {what}", href)
         for call in calls[max(0, folded) :]:
-            yield self._of_call(traced, call, known, depth + 1)
+            row = self._of_call(traced, call, known, depth + 1)
+            yield row
+            yield from self._marks(traced, call.id, row.href, row.depth + 1)
             if call.child in self._traced and depth < DEEPEST:
                 yield from self.of(call.child, depth + 2)
+
+    @staticmethod
+    def _marks(traced: Traced, of: str | int, href: str, depth: int) -> Iterator[Row]:
+        """Yield the newest marks of a call, or of a turn."""
+        for label, about, asked in [*traced.trace.marks.get(of, {}).values()][-NEWEST_MARKS:]:
+            yield Row("mark", depth, label, f"/console/approvals/{asked}" if asked else href, about=about)
 
     def _of_call(self, traced: Traced, call: CallRecord, known: "_Known", depth: int) -> Row:
         snapshot, (ends, about) = traced.snapshot, known
@@ -151,9 +290,9 @@ class Rows:
         waits = "person" if call.questions else "wait" if call.operation_id else ""
         is_open = not snapshot.job.ended and call.finished_at_ms is None
         href = f"/console/jobs/{snapshot.job.id}/calls/{call.id}"
-        return Row(
-            "call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open, about[call.id], waits
-        )
+        after = f"after {', '.join(call.after)}" if call.step and call.after else ""
+        words = "; ".join(filter(None, (about[call.id], after, traced.trace.progress.get(call.id))))
+        return Row("call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open, words, waits)
 
     def _bars(
         self, job: Job, steps: Sequence[Step], ready_ms: int, items: Sequence[WorkItem], awaited: str

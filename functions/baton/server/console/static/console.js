@@ -1,17 +1,13 @@
 // The console works without this file; it keeps times and the page of a running job up to date.
 "use strict";
 
-// A change is a piece of markup with an id: it takes the place of the piece with that id, or goes to the end of its list.
+// A change is a piece of markup with an id: it takes the place of the piece with that id.
 function put(markup) {
   const made = document.createElement("template");
   made.innerHTML = markup; // from our own server, escaped there; the page's policy lets no script of it run
   const piece = made.content.firstElementChild;
   const old = document.getElementById(piece.id);
-  if (!old) {
-    const list = document.getElementById(piece.dataset.into);
-    if (list) list.append(piece);
-    return;
-  }
+  if (!old) return;
   const [all, shown] = [(one, kind) => [...one.querySelectorAll(kind)], "details:not(.sure)"];
   const wasOpen = all(old, shown).map((details) => details.open);
   all(piece, shown).forEach((details, index) => (details.open = wasOpen[index] ?? details.open));
@@ -49,11 +45,10 @@ function stale(is) {
   document.getElementById("main").prepend(note);
 }
 
-function live(element, after) {
-  const source = new EventSource(after ? element.dataset.live.replace(/after=.*/, `after=${after}`) : element.dataset.live);
+function live(element) {
+  const source = new EventSource(element.dataset.live);
   source.onopen = () => stale(false);
   source.onmessage = (message) => {
-    after = message.lastEventId;
     const below = innerHeight + scrollY >= document.body.scrollHeight - 40;
     JSON.parse(message.data).forEach(put);
     if (below && scrollY > 0) scrollTo(0, document.body.scrollHeight);
@@ -63,7 +58,7 @@ function live(element, after) {
   source.onerror = () => {
     if (source.readyState !== EventSource.CLOSED) return;
     stale(true);
-    setTimeout(() => live(element, after), 5000);
+    setTimeout(() => live(element), 5000);
   };
 }
 
@@ -104,7 +99,7 @@ document.querySelectorAll("[data-zoom]").forEach(zoomable);
 let wanted = null;
 // A click on a turn or a call of the picture shows its page beside it; elsewhere, and without this file, the link leads there.
 document.querySelectorAll(".zoom").forEach((frame) => frame.addEventListener("click", async (event) => {
-  const link = event.target.closest(".r-turn a, .r-call a");
+  const link = event.target.closest(".r-turn a, .r-call a, .r-mark a[href*=\"/jobs/\"]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   wanted = link;
@@ -112,7 +107,6 @@ document.querySelectorAll(".zoom").forEach((frame) => frame.addEventListener("cl
   if (wanted !== link) return; // another one was clicked meanwhile
   if (!response?.ok || response.redirected) return location.assign(link.href);
   const made = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("main");
-  made.querySelectorAll("[data-into], #plan").forEach((one) => one.removeAttribute("id")); // the page has these by itself
   const [title, whole] = [document.createElement("h2"), document.createElement("a")];
   title.append(...made.querySelector("h1").childNodes);
   made.querySelector("h1").replaceWith(title);
@@ -192,7 +186,7 @@ const tell = () => {
 tell();
 setInterval(tell, 5000);
 
-document.querySelectorAll("[data-live]").forEach((element) => live(element));
+document.querySelectorAll("[data-live]").forEach(live);
 // One box that ticks all others of its form.
 document.querySelectorAll("input[data-all]").forEach((all) => {
   all.hidden = false;

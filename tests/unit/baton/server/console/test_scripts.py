@@ -34,15 +34,17 @@ async def operator() -> AsyncIterator[Operator]:
         yield operator
 
 
-async def test_job_and_turn_show_the_program_with_its_calls_inside_and_the_line_that_waits(operator: Operator) -> None:
-    page = ""
-    for path in ("/console/jobs/job_1", "/console/jobs/job_1/turns/1", "/console/jobs/job_1/turns/2"):
-        page = await operator.see(path)
+async def test_call_and_turn_show_the_program_with_its_calls_inside_and_the_line_that_waits(operator: Operator) -> None:
+    page, call = "", (await operator.stage.calls())[0]
+    for path in (f"calls/{call.id}", "turns/1", "turns/2"):
+        page = await operator.see(f"/console/jobs/job_1/{path}")
         assert "cost = await price(&#39;&lt;lamp&gt;&#39;)" in page
         assert "s3cr3t-of-a-script" not in page
         marked = page[page.index("<mark>") : page.index("</mark>")]
         assert "await pay(cost)" in marked
         assert page.count("<mark>") == 1
+        if path.startswith("calls"):
+            continue
         program, inside = page.index('<pre class="program"'), page.index("Its calls")
         assert program < inside < page.index("<b>price</b>") < page.index("<b>pay</b>")
         assert page.count("<b>price</b>") == 1

@@ -74,7 +74,7 @@ async def test_a_turn_shows_what_its_model_was_sent_and_answered() -> None:
         await operator.stage.submit("planned", "job_2")
         await operator.stage.run()
         planned = await operator.see("/console/jobs/job_2/turns/1")
-        assert ("No model is asked" in planned, planned.count('data-into="calls"')) == (True, 4)
+        assert ("No model is asked" in planned, planned.count('id="call-')) == (True, 4)
 
 
 @pytest.mark.parametrize("make", CASES.values(), ids=CASES)

@@ -7,13 +7,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, approval, tool, workflow
+from baton.engine import stream_parts
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.models.model import ModelAnswer, ModelRequest
 from baton.sdk.tools.tool_error import ToolError
-from baton.server.console.trace import Traced
-from baton.server.console.waterfall import Axis, Row, Rows, offset
+from baton.server.console.waterfall import Axis, Row, Rows, Trace, Traced, offset
+from tests.unit.baton.kit.plan_kit import Kit, diamond
+from tests.unit.baton.kit.plan_kit import stage_of as stage_of_plan
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.server.api.client import with_keys
+from tests.unit.baton.server.api.client import ADMIN, with_keys
 from tests.unit.baton.server.console.operator import operator_of
 
 ZERO_MS = 1_800_000_000_000
@@ -89,7 +91,7 @@ async def test_a_workflow_has_steps_and_no_turns() -> None:
         job_id = (await operator.api.submitted(jobType="weighing", inputData={"n": 3}))["id"]
         await stage.run(within_seconds=600)
         markup = await operator.see(f"/console/jobs/{job_id}")
-        main = markup.split("<main")[1].split("Timeline")[0]
+        main = markup.split("<main")[1]
         for text in ("turn", "model calls", "tokens in"):
             assert text not in re.sub(r"<[^>]*>", " ", main)
         assert "Weigh it?" in main
@@ -99,6 +101,60 @@ async def test_a_workflow_has_steps_and_no_turns() -> None:
             ("job", 0, "weighing", ""),
             ("call", 1, "approval", "Weigh it?"),
         ]
+
+
+async def test_a_row_says_what_its_turn_says_and_what_its_call_reports() -> None:
+    """Marks, progress, and decisions, whose pages they lead to."""
+
+    @tool(requires_approval=True)
+    async def pay(euros: int, ctx: ToolContext) -> int:
+        """Pay."""
+        await ctx.info("asked the bank", {"euros": euros})
+        await ctx.progress(0.5, "half")
+        return euros
+
+    say: list[Any] = [ModelAnswer("I pay first.", (Call("pay", {"euros": 7}),)), "Paid."]
+    agent = Agent(name="clerk", model=ScriptedModel(say), tools=[pay])
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([agent]))) as operator:
+        stage = operator.stage
+        await stage.submit("clerk")
+        await stage.run(within_seconds=60)
+        path = "/api/admin/agent-checkpoints"
+        (waiting,) = (await operator.api.request("GET", path, ADMIN)).json()["checkpoints"]
+        await operator.api.request("POST", f"{path}/{waiting['id']}", ADMIN, json={"comment": "fine"})
+        await stage.run(within_seconds=60)
+        rows = list(Rows({"job_1": await traced(stage)}, stage.clock.ms).of("job_1"))
+    assert [(row.depth, row.label, row.about) for row in rows if row.kind in ("turn", "mark")][:3] == [
+        (1, "turn 1", "I pay first."),
+        (3, "approval, approved", "by operators: fine"),
+        (3, "asked the bank", '{"euros": 7}'),
+    ]
+    assert [(row.depth, row.label, row.about) for row in rows if row.label == "pay"] == [(2, "pay", "7; 50% half")]
+    assert next(row.href for row in rows if row.kind == "mark") == f"/console/approvals/{waiting['id']}"
+    assert "Paid." in {row.about for row in rows}
+
+
+def test_a_text_that_is_left_is_no_answer_and_parts_of_another_version_are_none() -> None:
+    """Unknown kinds are no error, nor known ones in another shape: nothing that a job says breaks its page."""
+    trace, odd = Trace(), [{"type": "data-something-new", "data": {"a": 1}}, {"type": "brand-new"}]
+    odd += [{"type": "data-event", "data": {"type": 3}}, {"type": "text-delta"}, {"type": "data-progress", "data": 3}]
+    odd += [{"type": "data-checkpoint", "data": {"callId": "c"}}, {"type": "data-retry", "data": {"textId": "x"}}]
+    trace.take([*stream_parts.text("text-1-1-a", "Hel"), *map(json.dumps, odd)])
+    assert trace.said == {1: "Hel"}
+    trace.take([*stream_parts.abandoned("text-1-1-a"), stream_parts.text_start("text-1-2-b")])
+    assert trace.said == {1: ""}
+    trace.take([stream_parts.text_delta("text-1-2-b", "lo"), stream_parts.job_retried(2, from_start=True, by="Ann")])
+    trace.take([stream_parts.user_message('{"messageId": "m", "role": "user", "text": "Be quick"}')])
+    marks = {"run-2": ("retried from the start", "by Ann", ""), "m": ("told meanwhile", "Be quick", "")}
+    assert (trace.said, trace.marks[1]) == ({1: "lo"}, marks)
+
+
+async def test_the_steps_of_a_plan_say_what_they_come_after() -> None:
+    stage = await stage_of_plan(diamond(Kit()), Limits())
+    await stage.run()
+    rows = list(Rows({"job_1": await traced(stage)}, stage.clock.ms).of("job_1"))
+    about = {row.label: row.about.rpartition("; ")[2] for row in rows if row.kind == "call"}
+    assert (about["left: say"], about["bottom: join"]) == ("after top", "after left, right")
 
 
 async def test_attempts_pauses_and_time_in_the_queue_have_bars_of_their_own() -> None:

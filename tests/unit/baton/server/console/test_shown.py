@@ -1,0 +1,82 @@
+"""How values look."""
+
+import pytest
+from msgspec.structs import replace
+
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
+from baton.sdk.records.transcript import Failure
+from baton.server.console import shown
+from baton.store.records.jobs import Snapshot
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "now"),
+        (59, "59 s ago"),
+        (61, "1 min ago"),
+        (7300, "2 h ago"),
+        (200_000, "2 d ago"),
+        (-90, "in 1 min"),
+        (-43_199, "in 12 h"),
+        (-43_200, "today 18:00 UTC"),
+        (-70_000, "tomorrow 01:26 UTC"),
+        (-86_394, "tomorrow 05:59 UTC"),
+        (-172_800, "Saturday 06:00 UTC"),
+        (-604_800, "22 Jan 1970 06:00 UTC"),
+    ],
+)
+def test_times_are_reported_from_now_and_those_to_come_by_their_day(seconds: int, text: str) -> None:
+    now_ms = (14 * 86_400 + 6 * 3_600) * 1_000  # a Thursday
+    assert shown.ago(now_ms - seconds * 1000, now_ms) == text
+
+
+def test_a_text_is_split_at_its_times() -> None:
+    at_ms = shown.ms("2026-11-20T09:03:25.120Z")
+    assert shown.timed("a decision, until 2026-11-20T09:03:25.120Z: b") == [("a decision, until ", at_ms), (": b", 0)]
+    assert shown.timed("nothing") == [("nothing", 0)]
+
+
+TRACE = """Traceback (most recent call last):
+  File "/srv/app/my_company/agents.py", line 12, in pay
+  File "/srv/app/.venv/lib/python3.12/site-packages/httpx/_client.py", line 88, in send
+httpx.ConnectError"""
+
+
+def test_failed_jobs_are_grouped_by_what_has_failed() -> None:
+    """Numbers, ids and addresses make no difference; agents and kinds do."""
+
+    def failed(number: int, message: str, *, agent: str = "a", kind: str = "boom") -> Snapshot:
+        error = Failure(kind, message, traceback=TRACE)
+        job = Job(f"job_{number}", "s", "t", agent, 0, status=JobStatus.FAILED, error=error, finished_at_ms=number)
+        return Snapshot(job, {})
+
+    jobs = [failed(9 - n, f"could not connect to 10.0.0.{n}:6379 within 5 s") for n in range(5)]
+    jobs += [failed(3, "could not read"), failed(2, "could not read", agent="b"), failed(1, "could not read", kind="c")]
+    first, *others = shown.errors_of([*jobs, Snapshot(replace(jobs[0].job, error=None), {})])
+    assert (first["count"], first["first_ms"], first["last_ms"]) == (5, 5, 9)
+    assert first["jobs"] == ["job_9", "job_8", "job_7"]
+    assert first["place"] == "my_company/agents.py, line 12"
+    assert first["query"] == {"status": "failed", "jobType": "a", "q": '"could not connect to"'}
+    assert [(each["agent"], each["type"], each["count"]) for each in others] == [
+        ("a", "boom", 1),
+        ("b", "boom", 1),
+        ("a", "c", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("duration_ms", "text"), [(7, "7 ms"), (3_249, "3.2 s"), (312_000, "5 min 12 s"), (7_500_000, "2 h 5 min")]
+)
+def test_durations_have_two_counters(duration_ms: int, text: str) -> None:
+    assert shown.lasted(duration_ms) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "$0"), (0.00012, "$0.00012"), (1.256, "$1.26"), (1e-8, "<$0.000001")])
+def test_money_keeps_what_is_small(value: float, text: str) -> None:
+    assert shown.usd(value) == text
+
+
+def test_a_time_on_the_wire_is_read_to_the_millisecond() -> None:
+    assert shown.exact(shown.ms("2026-11-20T09:03:25.120Z")) == "2026-11-20T09:03:25.120Z"
