@@ -85,7 +85,7 @@ def queue_in_store(settings: Settings, connection: RedisConnection | None = None
     require_extra("redis", "QUEUE=redis")
     from baton.queue.redis.in_store import QueueInStore  # noqa: PLC0415 - few deployments have it
 
-    return QueueInStore(connection or RedisConnection(settings), settings, SystemClock(), SystemRandomness())
+    return QueueInStore(connection or RedisConnection(settings), SystemClock(), SystemRandomness())
 
 
 def _queue(settings: Settings, connection: RedisConnection, clock: SystemClock) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from msgspec.json import encode
 
 from baton.queue.account import SigningKeys, Topic, TopicEndpoint
 from baton.queue.redis.publisher import topic_in
-from baton.queue.redis.shards import TOPICS, Shards
+from baton.queue.redis.shards import TOPICS, OnShards, Shards
 from baton.queue.redis.signing import KeysInStore
 from baton_events.errors import TopicNotFoundError
 
 
-class RedisSetup:
+class RedisSetup(OnShards):
     """The queue's account."""
 
     def __init__(self, shards: Shards, keys: KeysInStore) -> None:
@@ -47,10 +47,6 @@ class RedisSetup:
 
     async def roll_signing_keys(self) -> SigningKeys:
         return await self._keys.roll()
-
-    async def close(self) -> None:
-        """Close the store's connection; a later use opens it again."""
-        await self._shards.redis.close()
 
     async def _topic(self, name: str) -> Topic | None:
         (text,) = await self._shards.run_commands(["HGET", TOPICS, name])

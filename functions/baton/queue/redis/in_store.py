@@ -10,15 +10,13 @@ from baton.queue.redis.schedules import RedisSchedules
 from baton.queue.redis.shards import Shards
 from baton.queue.redis.signing import KeysInStore, RedisVerifier
 from baton.sdk.clock import Clock, Randomness
-from baton.settings.settings import Settings
-from baton.settings.store import wants_cluster
 from baton.store.redis.connection import RedisConnection
 
 
 class QueueInStore:
     """Opens nothing before its first use."""
 
-    def __init__(self, connection: RedisConnection, settings: Settings, clock: Clock, randomness: Randomness) -> None:
+    def __init__(self, connection: RedisConnection, clock: Clock, randomness: Randomness) -> None:
         shards = self._shards = Shards(connection)
         self._keys = KeysInStore(shards, clock, randomness)
         self.queue = RedisQueue(shards, clock, randomness)
@@ -26,10 +24,9 @@ class QueueInStore:
         self.schedules = RedisSchedules(shards, self.queue, clock)
         self.verifier = RedisVerifier(self._keys, clock)
         self.setup = RedisSetup(shards, self._keys)
-        self._settings, self._world = settings, (clock, randomness)
+        self._world = clock, randomness
         self.queue.pump = self.pump
 
     def pump(self, is_stopping: Callable[[], bool] = bool) -> Pump:
         """Make what delivers the messages; `is_stopping`: it takes no more."""
-        cluster = wants_cluster(self._settings.resp_url)
-        return Pump(self.queue, self._shards, self._keys, self.schedules, self._world, is_stopping, cluster=cluster)
+        return Pump(self.queue, self._shards, self._keys, self.schedules, self._world, is_stopping)

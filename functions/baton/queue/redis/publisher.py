@@ -13,7 +13,7 @@ from msgspec.json import Decoder, encode
 from msgspec.structs import replace
 
 from baton.queue.account import Topic
-from baton.queue.redis.shards import TOPICS, Shards, message_id, once_key, shard_for, shard_keys
+from baton.queue.redis.shards import TOPICS, OnShards, Shards, message_id, once_key, shard_for, shard_keys
 from baton.sdk.clock import Clock, Randomness
 from baton_events.errors import PartialPublishError, PublishError, TopicNotFoundError
 from baton_events.ids import root_of
@@ -59,7 +59,7 @@ kept_in = Decoder(Kept).decode
 topic_in = Decoder(Topic).decode
 
 
-class RedisQueue:
+class RedisQueue(OnShards):
     """`Queue`. `taker`: the pump of this process, which delivers what it has a place for at once, without a claim.
 
     `pump`: makes what delivers the messages.
@@ -156,10 +156,6 @@ class RedisQueue:
     async def cancel(self, message_id: str) -> None:
         """Take a message back; an unknown or delivered one is no error."""
         await self._shards.settle(message_id, "", "cancel")
-
-    async def close(self) -> None:
-        """Close the store's connection; a later use opens it again."""
-        await self._shards.redis.close()
 
 
 def _addressed(message: Outgoing, url: str) -> Outgoing:

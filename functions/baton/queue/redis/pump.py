@@ -25,7 +25,7 @@ from baton.sdk.clock import Clock, Randomness
 from baton.store.transport.http import Headers, posting
 from baton.store.transport.http1 import Http1Transport
 from baton_events.bounded import OWN_LIMIT_BYTES
-from baton_events.errors import BatonError
+from baton_events.errors import BatonError, PublishError
 from baton_events.proxies import AsyncEnvironmentTransport, proxy_for, tls_context
 
 _log = logging.getLogger("baton.pump")
@@ -55,7 +55,7 @@ class _Claimed(Struct):
 
 
 class Pump:
-    """Delivers, until it is stopped. `is_stopping`: it takes no more; `cluster`: a script may see one shard alone."""
+    """Delivers, until it is stopped. `is_stopping`: it takes no more."""
 
     def __init__(
         self,
@@ -65,13 +65,11 @@ class Pump:
         schedules: RedisSchedules,
         world: tuple[Clock, Randomness],
         is_stopping: Callable[[], bool] = bool,
-        *,
-        cluster: bool = False,
     ) -> None:
         self._queue, self._shards, self._keys, self._schedules = queue, access, keys, schedules
         self._clock, randomness = world
         self._name, self._count, self._is_stopping = randomness.token(), 0, is_stopping
-        self._cluster, self._idle_seconds = cluster, _CLUSTER_IDLE_SECONDS if cluster else IDLE_SECONDS
+        self._is_cluster, self._idle_seconds = False, IDLE_SECONDS  # until the store refuses a claim of all shards
         self._next = [0.0] * SHARDS  # when something is due in a shard, by the event loop's clock
         self._look_at = 0.0  # when to look at all of them, whatever is known
         self._news, self._free = asyncio.Event(), asyncio.Event()
@@ -137,8 +135,13 @@ class Pump:
         self._count += 1
         turn = self._count % len(asked)
         asked = asked[turn:] + asked[:turn]
-        for group in [[shard] for shard in asked] if self._cluster else [asked]:
-            await self._claim(group, min(AT_ONCE - len(self._tasks), _CLAIM))
+        try:
+            for group in [[shard] for shard in asked] if self._is_cluster else [asked]:
+                await self._claim(group, min(AT_ONCE - len(self._tasks), _CLAIM))
+        except PublishError as error:
+            if self._is_cluster or "CROSSSLOT" not in str(error):
+                raise
+            self._is_cluster, self._idle_seconds = True, _CLUSTER_IDLE_SECONDS
 
     async def _claim(self, group: Sequence[int], most: int) -> None:
         lease, keys = f"{self._name}.{self._count}", [key for shard in group for key in shard_keys(shard)]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from baton.queue.ports import DeadLetter, DeadLetters, LogEntry, LogPage, QueuedMessage
 from baton.queue.redis.outcomes import Dead, dead_in, message_of_dead
 from baton.queue.redis.publisher import Kept, RedisQueue, kept_in
-from baton.queue.redis.shards import SHARDS, Shards, dead_keys, shard_in, shard_keys
+from baton.queue.redis.shards import SHARDS, OnShards, Shards, dead_keys, shard_in, shard_keys
 from baton.sdk.clock import Clock
 from baton_events.errors import QueueRefusedError
 from baton_events.messages import Outgoing
@@ -20,7 +20,7 @@ _AT_ONCE = 100
 Place = tuple[int, int, int]  # time, number, shard
 
 
-class RedisRecords:
+class RedisRecords(OnShards):
     """Reads and manages the queue's messages."""
 
     def __init__(self, shards: Shards, queue: RedisQueue, clock: Clock, sealing: Sealing) -> None:
@@ -105,10 +105,6 @@ class RedisRecords:
             texts, order = dead_keys(shard_in(message_of_dead(name)))
             commands += [["HDEL", texts, name], ["ZREM", order, name]]
         return sum((await self._shards.run_commands(*commands))[::2]) if commands else 0
-
-    async def close(self) -> None:
-        """Close the store's connection; a later use opens it again."""
-        await self._shards.redis.close()
 
     async def _dead(self, names: Sequence[str]) -> list[Dead | None]:
         commands = [["HGET", dead_keys(shard_in(message_of_dead(name)))[0], name] for name in names]

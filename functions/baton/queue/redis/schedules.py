@@ -4,6 +4,7 @@ Invariant: a schedule's next time is put forward only after its message is there
 makes none too few; the message is deduplicated, so that none is too many. Times missed while no pump ran are one.
 """
 
+import logging
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,17 +15,19 @@ from msgspec.structs import replace
 
 from baton.queue.ports import QueueSchedule
 from baton.queue.redis.publisher import Kept, RedisQueue
-from baton.queue.redis.shards import SCHEDULE_ORDER, SCHEDULES, Shards
+from baton.queue.redis.shards import SCHEDULE_ORDER, SCHEDULES, OnShards, Shards
 from baton.sdk.clock import Clock
-from baton_events.errors import MessageNotFoundError, QueueRefusedError
+from baton_events.errors import MessageNotFoundError, QueueRefusedError, TopicNotFoundError
 from baton_events.messages import Outgoing
+
+_log = logging.getLogger("baton.pump")
 
 _NAMED_ZONE, _FIELDS = ("CRON_TZ=", "TZ="), 5
 _AT_ONCE = 100
 
 
 class Planned(Struct, frozen=True, omit_defaults=True):
-    """A schedule as it is kept. `last_id`: of the message that it made last."""
+    """A schedule as it is kept. `last_id`: of the message that it made last; `error`: why the last time made none."""
 
     cron: str
     message: Outgoing
@@ -33,12 +36,13 @@ class Planned(Struct, frozen=True, omit_defaults=True):
     last_ms: int = 0
     last_id: str = ""
     paused: bool = False
+    error: str = ""
 
 
 _planned_in = Decoder(Planned).decode
 
 
-class RedisSchedules:
+class RedisSchedules(OnShards):
     """`Schedules` of the queue in the store."""
 
     def __init__(self, shards: Shards, queue: RedisQueue, clock: Clock) -> None:
@@ -74,7 +78,7 @@ class RedisSchedules:
         await self._shards.run_commands(["HDEL", SCHEDULES, schedule_id], ["ZREM", SCHEDULE_ORDER, schedule_id])
 
     async def fire(self) -> None:
-        """Publish what is due."""
+        """Publish what is due. One that the queue refuses waits for its next time, and holds no other up."""
         now_ms = self._clock.now_ms()
         (due,) = await self._shards.run_commands(
             ["ZRANGE", SCHEDULE_ORDER, "-inf", now_ms, "BYSCORE", "LIMIT", 0, _AT_ONCE]
@@ -84,14 +88,15 @@ class RedisSchedules:
             if found is None or found.paused or found.next_ms > now_ms:
                 continue  # people have changed it meanwhile
             message = replace(found.message, deduplication_id=f"{name}@{found.next_ms}")
-            (made,) = await self._queue.publish_kept([Kept(message, now_ms, schedule_id=name)])
-            after = replace(found, next_ms=next_ms(found.cron, now_ms), last_ms=now_ms, last_id=made)
+            after = replace(found, next_ms=next_ms(found.cron, now_ms), error="")
+            try:
+                (made,) = await self._queue.publish_kept([Kept(message, now_ms, schedule_id=name)])
+                after = replace(after, last_ms=now_ms, last_id=made)
+            except (TopicNotFoundError, QueueRefusedError) as error:
+                _log.warning("schedule %s made no message: %s", name, error)
+                after = replace(after, error=str(error))
             if await self._planned(name) == found:
                 await self._keep(name, after)
-
-    async def close(self) -> None:
-        """Close the store's connection; a later use opens it again."""
-        await self._shards.redis.close()
 
     async def _known(self) -> dict[str, Planned]:
         (flat,) = await self._shards.run_commands(["HGETALL", SCHEDULES])
@@ -145,4 +150,5 @@ def _shown(name: str, found: Planned) -> QueueSchedule:
         0 if found.paused else found.next_ms,
         found.last_ms,
         {found.last_id: ""} if found.last_id else {},
+        found.error,
     )

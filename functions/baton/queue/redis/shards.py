@@ -91,3 +91,13 @@ class Shards:
     def _named(self, error: StoreError) -> PublishError:
         kind = QueueRefusedError if isinstance(error, TooLargeForStoreError) else PublishError
         return kind(f"the queue in the store did not take it: {error}")
+
+
+class OnShards:
+    """A part of the queue; all of them have one connection."""
+
+    _shards: Shards
+
+    async def close(self) -> None:
+        """Close the store's connection; a later use opens it again."""
+        await self._shards.redis.close()
