@@ -19,7 +19,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "mcp": ("mcp", "regex"),
     "models": ("pydantic_ai",),
     "objects": ("obstore",),
-    "openai-agents": ("agents",),
+    "openai-agents": ("agents", "regex"),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "redis": ("cronsim", "redis", "hiredis"),
     "sentry": ("sentry_sdk",),

@@ -8,6 +8,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +58,7 @@ class RecordSaver(BaseCheckpointSaver[int]):
         super().__init__()
         self.checkpoint, self.metadata, self.writes, self.piece = checkpoint, metadata, list(writes), piece
         self.made: dict[str, list[tuple[str, Any]]] = {}
-        self._named = 0
+        self._named, self._known = 0, {one.id for one in _messages_in(checkpoint)}
 
     async def aget_tuple(self, config: Any) -> CheckpointTuple | None:
         """Return the checkpoint."""
@@ -69,8 +70,8 @@ class RecordSaver(BaseCheckpointSaver[int]):
         """Take a checkpoint, whose new messages get ids that are the same wherever the turn is repeated."""
         if config["configurable"].get("checkpoint_ns"):
             return config
-        for message in checkpoint["channel_values"].get(MESSAGES, ()):
-            if message.id is None or _MADE_ID.fullmatch(message.id):
+        for message in _messages_in(checkpoint):
+            if message.id is None or (message.id not in self._known and _MADE_ID.fullmatch(message.id)):
                 self._named += 1
                 message.id = f"{self.piece}-{self._named}"
         self.checkpoint, self.metadata, self.writes = checkpoint, metadata, []
@@ -89,6 +90,10 @@ class RecordSaver(BaseCheckpointSaver[int]):
     def _at(self, config: Any) -> Any:
         thread = config["configurable"]["thread_id"]
         return {"configurable": {"thread_id": thread, "checkpoint_ns": "", "checkpoint_id": self.checkpoint["id"]}}
+
+
+def _messages_in(checkpoint: Any) -> Sequence[BaseMessage]:
+    return checkpoint["channel_values"].get(MESSAGES, ()) if checkpoint else ()
 
 
 @dataclass
@@ -144,7 +149,8 @@ class RunState:
             values = {name: untyped(one) for name, one in self.values.items()}
         except Exception as error:
             raise ModelError(f"the record cannot be read: {error}", retryable=True, type=NEWER_STATE) from error
-        checkpoint = {**self.head, "channel_values": {**values, MESSAGES: [*self.messages]}}
+        # LangGraph changes the versions in its checkpoint.
+        checkpoint = {**deepcopy(self.head), "channel_values": {**values, MESSAGES: [*self.messages]}}
         return RecordSaver(checkpoint, self.metadata, (), piece)
 
     def kept(self, saver: RecordSaver, asks: Sequence[Any]) -> dict[str, Any]:

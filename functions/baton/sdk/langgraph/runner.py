@@ -29,7 +29,7 @@ from baton.sdk.langgraph.run_state import (
     untyped,
 )
 from baton.sdk.libraries.held_states import hold
-from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited
+from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited, check_fits
 from baton.sdk.libraries.recorded_errors import Used, error_of_result
 from baton.sdk.models.model import Call, Listener, ModelAnswer, Spent
 from baton.sdk.tools.pending import RunAgain
@@ -100,6 +100,12 @@ class LangGraphRunner(LibraryRunner):
         tools = [(tool.name, tool.description, _schema(tool)) for tool in self.tools.values()]
         return {"nodes": sorted(self._graph.nodes), "tools": tools}
 
+    def check(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Check edited arguments, unless the tool's schema is a server's, which checks them when it runs."""
+        schema = getattr(self.tools.get(tool), "tool_call_schema", None)
+        if schema is not None and not isinstance(schema, dict):
+            check_fits(tool, schema.model_validate, arguments, schema.model_fields)
+
     def takes_file(self, media_type: str) -> bool:  # noqa: ARG002 - its model is within the graph
         """Return that it may."""
         return True
@@ -124,9 +130,7 @@ class LangGraphRunner(LibraryRunner):
             given, snapshot = None, await graph.aget_state(settings["config"])
             waits = [task for task in snapshot.tasks if task.interrupts]
             if waits or not snapshot.tasks or TOOLS in snapshot.next or counted.begun:
-                answer = self._judged(state, saver, snapshot, counted)
-                hold(recorded, state, answer.answer.provider)
-                return answer
+                return hold(recorded, state, self._judged(state, saver, snapshot, counted))
 
     async def run_call(self, recorded: Recorded, call: RunnerCall) -> Any:
         """Run the call's task, as the only one of the checkpoint."""

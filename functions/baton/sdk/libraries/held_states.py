@@ -1,12 +1,13 @@
-"""The state of a run as it is read: from its record, or still open since the turn before, so that none is read twice.
+"""The state of a run as it is read: from its record, or still open since the last turn, so that none is read twice.
 
-Invariant: a state goes on only from the record that it was read of, and one turn more; else the record is read anew.
+Invariant: a state goes on only from a record that ends with what its turn has kept; else the record is read anew.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, TypeVar
 
-from baton.sdk.agents.runner import OPEN_RUNS, OpenRun, Recorded, RunFailedError
+from baton.sdk.agents.runner import OPEN_RUNS, OpenRun, Recorded, RunFailedError, RunnerAnswer
 from baton.sdk.models.model import NEWER_STATE, ModelError
 
 State = TypeVar("State")
@@ -14,9 +15,9 @@ _MOST = 8
 
 
 class HeldState(OpenRun):
-    """One state, as it was before the turn that `kept` is of."""
+    """One state, with the turn that `kept` is of, as the last of so many."""
 
-    def __init__(self, state: Any, kept: Mapping[str, Any] | None, turns: int) -> None:
+    def __init__(self, state: Any, kept: Mapping[str, Any], turns: int) -> None:
         self.state, self.kept, self.turns = state, kept, turns
 
     async def close(self) -> None:
@@ -28,12 +29,14 @@ def begun_state(
 ) -> tuple[State | None, Sequence[Mapping[str, Any]]]:
     """Return the state that is still open, and the turns that are to be read beyond it; None: it begins with these.
 
-    `up_to_turn`: the last turn to read; such a state is always read from its beginning.
+    `up_to_turn`: the turn whose call is made, with a state of its own; None: a turn, which takes the open one.
     """
-    if up_to_turn is not None:
-        return None, [entry for entry in recorded.turns if entry["turn"] <= up_to_turn]
-    state = _held_state(recorded, kind)
-    return state, recorded.turns if state is None else recorded.turns[-1:]
+    runs, job_id = OPEN_RUNS.get({}), recorded.job.job_id
+    turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
+    held = runs.pop(job_id, None) if up_to_turn is None else runs.get(job_id)
+    if not isinstance(held, HeldState) or not isinstance(held.state, kind) or len(turns) != held.turns:
+        return None, turns
+    return (copy(held.state), ()) if turns[-1].get("provider") == held.kept else (None, turns)
 
 
 def sent_since(recorded: Recorded) -> list[str]:
@@ -54,16 +57,10 @@ def require_own(kept: Mapping[str, Any], turn: int, kind: str, library: str, ver
         raise ModelError(message, retryable=True, type=NEWER_STATE)
 
 
-def _held_state(recorded: Recorded, kind: type[State]) -> State | None:
-    """Take the state of a job before its last recorded turn; None: that turn was not made here."""
-    held = OPEN_RUNS.get({}).pop(recorded.job.job_id, None)
-    if not isinstance(held, HeldState) or not isinstance(held.state, kind) or len(recorded.turns) != held.turns:
-        return None
-    return held.state if recorded.turns[-1].get("provider") == held.kept else None
-
-
-def hold(recorded: Recorded, state: Any, kept: Mapping[str, Any] | None) -> None:
-    """Keep a state for the turn after this one. `kept`: what this one keeps."""
-    runs = OPEN_RUNS.get(None)
+def hold(recorded: Recorded, state: Any, answer: RunnerAnswer) -> RunnerAnswer:
+    """Keep a state for the pieces after this turn, and return its answer."""
+    runs, kept = OPEN_RUNS.get(None), answer.answer.provider or {}
     if runs is not None and len(runs) < _MOST:
+        state.take(kept, recorded.turn)
         runs[recorded.job.job_id] = HeldState(state, kept, len(recorded.turns) + 1)
+    return answer

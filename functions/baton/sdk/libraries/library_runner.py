@@ -6,8 +6,10 @@ one of the call. Must not: know a library.
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from pydantic import ValidationError
 
 from baton.sdk.agents.agent import RunAgent
 from baton.sdk.agents.runner import (
@@ -26,6 +28,8 @@ from baton.sdk.libraries.provider_errors import provider_error
 from baton.sdk.libraries.recorded_errors import Used, failure_of
 from baton.sdk.models.model import Listener, ModelError
 from baton.sdk.records.limits import MOST, Limits
+from baton.sdk.records.redaction import copied_json
+from baton.sdk.tools.arguments import misfit
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool_error import ToolError
 
@@ -99,6 +103,17 @@ def check_factories(name: str | None, factories: Mapping[str, OfJob | None]) -> 
     for what, factory in factories.items():
         if factory is not None and not callable(factory):
             raise TypeError(f"durable({name!r}, {what}=…): must be a function of a JobInfo, got {factory!r}")
+
+
+def check_fits(tool: str, validate: Callable[[Any], object], arguments: dict[str, Any], names: Iterable[str]) -> None:
+    """Check edited arguments by a validator of pydantic. `names`: of the tool's arguments.
+
+    Raises InvalidArguments: they do not fit.
+    """
+    try:
+        validate(copied_json(arguments))
+    except ValidationError as error:
+        raise misfit(tool, error, arguments, list(names)) from error
 
 
 async def awaited(value: Any | Awaitable[Any]) -> Any:

@@ -39,7 +39,7 @@ class AskedOnce(Model):
         """Stream the answer where somebody listens and the model can; else ask it as `Runner.run` does."""
         output = self._piece.recorded_answer()
         if output is not None:
-            yield _completed(output, None)
+            yield completed(output, None)
             return
         listener, begun = self._piece.listener, False
         try:
@@ -55,7 +55,7 @@ class AskedOnce(Model):
             listener = None
         if listener is None:
             answer = await self._inner.get_response(*args, **given)
-            yield _completed(answer.output, answer.usage, answer.response_id)
+            yield completed(answer.output, answer.usage, answer.response_id)
 
 
 class AskedProvider(ModelProvider):
@@ -69,7 +69,8 @@ class AskedProvider(ModelProvider):
         return AskedOnce(self._inner.get_model(model_name), self._piece)
 
 
-def _completed(output: list[Any], used: Usage | None, response_id: str | None = None) -> ResponseCompletedEvent:
+def completed(output: list[Any], used: Usage | None, response_id: str | None = None) -> ResponseCompletedEvent:
+    """Make the last event of a stream whose answer is whole."""
     usage = (
         None
         if used is None

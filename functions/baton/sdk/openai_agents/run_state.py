@@ -75,7 +75,9 @@ class RunState:
             state.resumed |= bool(kept.get("approved")) or (stored.get("error") or {}).get("type") in OUTCOMES
             if "usage" in kept:
                 state.nested.add(_USAGE.validate_python(kept["usage"]))
-        state.usage.add(state.nested)
+        usage, state.usage = state.usage, Usage()  # an open state keeps its own
+        for one in (usage, state.nested):
+            state.usage.add(one)
         return state
 
     def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:

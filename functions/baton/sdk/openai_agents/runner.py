@@ -32,6 +32,7 @@ from baton.sdk.openai_agents.piece import (
     outcome_of,
 )
 from baton.sdk.openai_agents.run_state import RunState, messages_of, output_of, task_items
+from baton.sdk.tools.foreign_schema import JsonSchema
 from baton.sdk.tools.pending import Pending
 from baton_events.ids import canonical_json
 from baton_events.values.text import storable
@@ -84,6 +85,12 @@ class OpenAIRunner(LibraryRunner):
             "output": [str(agent.output_type) for agent in found],
         }
 
+    def check(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Check edited arguments by the schema that the model is told; tools of servers check them when they run."""
+        for name, _, schema in self.made_of()["tools"]:
+            if name == tool:
+                JsonSchema(tool, schema).check(arguments)
+
     def takes_file(self, media_type: str) -> bool:
         """Return whether the Responses API takes such a file."""
         return media_type.startswith(_FILES)
@@ -107,9 +114,7 @@ class OpenAIRunner(LibraryRunner):
         before = _copied(state.usage)
         used.append(partial(_spent, piece, context, before, state))
         await self._run(recorded, piece, context)
-        answer = self._judged(piece, context, before)
-        hold(recorded, state, answer.answer.provider)
-        return answer
+        return hold(recorded, state, self._judged(piece, context, before))
 
     async def run_call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import pydantic_ai as ai
 from msgspec.structs import replace as with_fields
-from pydantic import ValidationError
 from pydantic_ai import exceptions
 from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.models import Model
@@ -30,7 +29,7 @@ from baton.sdk.agents.runner import (
     RunnerAnswer,
     RunnerCall,
 )
-from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited
+from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited, check_fits
 from baton.sdk.libraries.recorded_errors import Used, recorded_error
 from baton.sdk.models.model import Listener, ModelError, Spent
 from baton.sdk.models.through_pydantic_ai.client import streams
@@ -51,9 +50,7 @@ from baton.sdk.pydantic_ai.stopping import (
     storable_in,
 )
 from baton.sdk.pydantic_ai.workspaces import WorkspaceOfPiece, Workspaces
-from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.approval_rule import WEEK_SECONDS
-from baton.sdk.tools.arguments import misfit
 from baton.sdk.tools.pending import Pending
 
 
@@ -135,11 +132,8 @@ class PydanticAIRunner(LibraryRunner):
         """Check edited arguments if the tool is a function; other tools check them when they run."""
         for function in function_tools(self._agent):
             if function.name == tool:
-                try:
-                    function.function_schema.validator.validate_python(copied_json(arguments))
-                except ValidationError as error:
-                    known = list(function.function_schema.json_schema.get("properties", ()))
-                    raise misfit(tool, error, arguments, known) from error
+                schema = function.function_schema
+                check_fits(tool, schema.validator.validate_python, arguments, schema.json_schema.get("properties", ()))
 
     def model_error(self, error: Exception) -> ModelError | None:
         """Return the provider's failure that an error is; None: it is none."""

@@ -10,13 +10,8 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from baton import Registry
 from baton.langgraph import durable
-from baton.sdk.agents.runner import JobInfo, Recorded
-from baton.sdk.langgraph.run_state import KIND, VERSION, RunState
-from baton.sdk.models.model import NEWER_STATE, ModelError
 from baton.testing import Approve, Simulation
 from tests.unit.baton.sdk.langgraph.example_agents import Scripted, one_tool, pay
-
-JOB = JobInfo(job_id="job_1", session_id="s", tenant="t", task="do it")
 
 
 def test_a_graph_that_create_agent_has_not_made_is_refused() -> None:
@@ -43,18 +38,6 @@ def test_an_agent_without_a_name_and_what_is_none_are_refused() -> None:
         durable("a")  # type: ignore[arg-type]
 
 
-async def test_a_later_job_of_a_chat_reads_the_messages_of_the_earlier_one() -> None:
-    case = one_tool()
-    case.model.turns += ["more"]
-    simulation = Simulation(Registry([durable(case.agent)]))
-    first = await simulation.run("job", "how is it", session="s")
-    again = await simulation.run("job", "and now", session="s")
-    assert first.result["output"] == "sunny"
-    assert again.result["output"] == "more"
-    assert [text for kind, text, _ in case.model.read[-1] if kind == "human"] == ["how is it", "and now"]
-    assert [one["data"]["content"] for one in again.model_messages] == ["and now", "more"]
-
-
 async def test_a_tool_that_asks_goes_on_with_edited_arguments() -> None:
     noted: list[Any] = []
 
@@ -69,13 +52,6 @@ async def test_a_tool_that_asks_goes_on_with_edited_arguments() -> None:
     run = await Simulation(Registry([durable(agent)])).run("a", "go", decide=lambda _: Approve(arguments={"euros": 2}))
     assert run.result["output"] == "ok"
     assert noted == [{"approved": True, "arguments": {"euros": 2}, "reason": ""}]
-
-
-def test_a_record_of_a_newer_version_waits_for_newer_code() -> None:
-    turn = {"turn": 1, "calls": [], "provider": {"kind": KIND, "version": VERSION + 1}}
-    with pytest.raises(ModelError) as caught:
-        RunState.of(Recorded(JOB, turns=(turn,)))
-    assert (caught.value.type, caught.value.retryable) == (NEWER_STATE, True)
 
 
 async def test_the_agent_is_not_changed() -> None:

@@ -12,13 +12,7 @@ from pydantic_core import to_jsonable_python
 from baton import Registry
 from baton.langgraph import durable
 from baton.testing import Approve, Reject, Simulation
-from tests.unit.baton.sdk.langgraph.example_agents import EXAMPLES, Case, one_tool, parallel_tools
-
-# What LangChain leaves of a run whose process dies in the middle of it.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:coroutine 'AsyncCallbackManager"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+from tests.unit.baton.sdk.langgraph.example_agents import EXAMPLES, Case
 
 
 async def own_run(case: Case) -> Any:
@@ -70,18 +64,3 @@ async def test_a_job_is_what_langgraph_makes_of_it(make: Callable[[], Case]) -> 
     used = [one.usage_metadata for one in messages if isinstance(one, AIMessage) and one.usage_metadata]
     assert run.usage["inputTokens"] == sum(one["input_tokens"] for one in used)
     assert run.usage["outputTokens"] == sum(one["output_tokens"] for one in used)
-
-
-_QUICK = (one_tool, parallel_tools)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [pytest.param(make, marks=() if make in _QUICK else pytest.mark.long) for make in EXAMPLES],
-    ids=lambda make: make.__name__,
-)
-async def test_each_crash_point_leads_to_what_a_run_leads_to(make: Callable[[], Case]) -> None:
-    case = make()
-    report = await Simulation(Registry([as_job(case)])).crash_everywhere("job", "do it", decide=_decide(case))
-    report.check()
-    assert len(report.points) >= 8

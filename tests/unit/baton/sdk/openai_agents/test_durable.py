@@ -9,15 +9,10 @@ import pytest
 from openai.types.responses import ResponseTextDeltaEvent
 
 from baton import Registry, as_tool
-from baton.openai_agents import durable, tool_context
-from baton.sdk.agents.runner import JobInfo, Recorded
-from baton.sdk.models.model import NEWER_STATE, ModelError
-from baton.sdk.openai_agents.run_state import KIND, VERSION, RunState
-from baton.testing import Approve, Simulation
+from baton.openai_agents import durable
+from baton.testing import Simulation
 from tests.unit.baton.sdk.openai_agents.example_agents import Scripted, weather
 from tests.unit.baton.sdk.openai_agents.test_examples import CONFIG
-
-JOB = JobInfo(job_id="job_1", session_id="s", tenant="t", task="do it")
 
 
 @pytest.mark.parametrize("kind", ["WebSearchTool", "CodeInterpreterTool"])
@@ -43,33 +38,6 @@ def test_the_agent_is_not_changed() -> None:
     before = dict(vars(agent))
     durable(agent, run_config=CONFIG)
     assert vars(agent) == before
-
-
-async def test_a_later_job_of_a_chat_reads_the_items_of_the_earlier_one() -> None:
-    model = Scripted("a", [("weather", {"city": "Ulm"})], "sunny")
-    simulation = Simulation(Registry([durable(sdk.Agent("a", model=model, tools=[weather]), run_config=CONFIG)]))
-    first = await simulation.run("a", "how is it", session="s")
-    again = await simulation.run("a", "and now", session="s")
-    assert model.read[-1][1][: len(first.model_messages)] == first.model_messages
-    assert [item.get("content") for item in again.model_messages if item.get("role") == "user"] == ["and now"]
-
-
-async def test_edited_arguments_run_and_the_key_is_the_calls() -> None:
-    made: list[Any] = []
-
-    @sdk.function_tool(needs_approval=True)
-    def pay(euros: int) -> str:
-        """Pay."""
-        made.append((euros, tool_context().idempotency_key))
-        return f"paid {euros}"
-
-    agent = sdk.Agent("a", model=Scripted("a", [("pay", {"euros": 3})], "ok"), tools=[pay])
-    run = await Simulation(Registry([durable(agent, run_config=CONFIG)])).run(
-        "a", "pay", decide=lambda _: Approve(arguments={"euros": 2})
-    )
-    assert run.result["output"] == "ok"
-    [(euros, key)] = made
-    assert (euros, key) == (2, run.tool_starts[-1].idempotency_key)
 
 
 async def test_an_agent_of_the_registry_as_a_tool_is_a_job_below() -> None:
@@ -104,10 +72,3 @@ async def test_a_model_without_connection_is_asked_again_and_its_text_is_streame
     assert run.error is not None
     assert run.error["type"] == "model_error"
     assert sum(part["type"] == "data-retry" for part in run.parts) > 1
-
-
-def test_a_record_of_a_newer_version_waits_for_newer_code() -> None:
-    turn = {"turn": 1, "calls": [], "provider": {"kind": KIND, "version": VERSION + 1}}
-    with pytest.raises(ModelError) as caught:
-        RunState.of(Recorded(JOB, turns=(turn,)))
-    assert (caught.value.type, caught.value.retryable) == (NEWER_STATE, True)

@@ -15,15 +15,8 @@ from tests.unit.baton.sdk.openai_agents.example_agents import (
     Case,
     Scripted,
     input_guardrail,
-    one_tool,
-    routing,
 )
 
-# What the SDK leaves of a run whose process dies in the middle of it.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:coroutine 'RunResultStreaming"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
 CONFIG = sdk.RunConfig(tracing_disabled=True)
 _REASON = "too dear"
 
@@ -92,18 +85,3 @@ async def test_a_job_is_what_the_sdk_makes_of_it(make: Callable[[], Case]) -> No
     assert run.model_messages == expected.to_input_list(mode="normalized")  # a filter of a handoff has the last word
     used = expected.context_wrapper.usage
     assert (run.usage["inputTokens"], run.usage["outputTokens"]) == (used.input_tokens, used.output_tokens)
-
-
-_QUICK = (one_tool, routing)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [pytest.param(make, marks=() if make in _QUICK else pytest.mark.long) for make in EXAMPLES],
-    ids=lambda make: make.__name__,
-)
-async def test_each_crash_point_leads_to_what_a_run_leads_to(make: Callable[[], Case]) -> None:
-    case = make()
-    report = await Simulation(Registry([as_job(case)])).crash_everywhere("job", "do it", decide=_decide(case))
-    report.check()
-    assert len(report.points) >= 8

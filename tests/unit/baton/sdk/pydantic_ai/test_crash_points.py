@@ -1,40 +1,15 @@
 """A process dies at any point: the job's result, messages and effects are as if it had not."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent, ModelRetry, RunContext
-from pydantic_ai.messages import ModelMessagesTypeAdapter
-from pydantic_core import to_jsonable_python
 
 from baton import Registry
 from baton.pydantic_ai import durable, tool_context
 from baton.testing import Approve, Simulation
-from tests.unit.baton.sdk.pydantic_ai import documented_agents as agents
-from tests.unit.baton.sdk.pydantic_ai import documented_features as features
-from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case, City
-from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED
-from tests.unit.baton.sdk.pydantic_ai.played import call, comparable, scripted
-
-_QUICK = {agents.text, features.sequential_tool}
-
-
-@pytest.mark.parametrize(
-    "make",
-    [pytest.param(make, marks=() if make in _QUICK else pytest.mark.long) for make in DOCUMENTED],
-    ids=lambda make: make.__name__,
-)
-async def test_each_crash_point_leads_to_what_a_run_leads_to(make: Callable[[], Case]) -> None:
-    case = make()
-    expected = await case.run()
-    case = make()
-    report = await Simulation(Registry([case.durable()]), fresh=case.fresh).crash_everywhere("agent", "do it")
-    report.check()
-    assert len(report.points) >= 8
-    assert report.usual.result.get("output") == to_jsonable_python(expected.output)
-    messages = ModelMessagesTypeAdapter.validate_python(report.usual.model_messages)
-    assert comparable(messages) == comparable(expected.all_messages())
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import City
+from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
 
 
 def with_effects() -> Agent[Any, Any]:

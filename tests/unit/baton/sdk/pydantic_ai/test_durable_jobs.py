@@ -7,41 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent, BinaryContent, CallDeferred, DeferredToolRequests, ModelRetry, RunContext
-from pydantic_ai.exceptions import ApprovalRequired, ModelHTTPError
+from pydantic_ai import Agent, BinaryContent, CallDeferred, DeferredToolRequests, ModelRetry
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from pydantic_ai.usage import UsageLimits
 
 from baton import JobInfo, Limits, Registry, Schedule, ToolError
 from baton.engine.transitions import JobStatus
-from baton.pydantic_ai import durable, tool_context
-from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
+from baton.pydantic_ai import durable
+from tests.unit.baton.kit.approval_kit import run_for_an_hour
 from tests.unit.baton.kit.stage import SETTINGS
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import add
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, played, scripted, state_of
 from tests.unit.baton.server.api.client import api_of, with_keys
 
 PATIENT = Limits(wall_seconds=7 * 86_400)
-
-
-def payer(paid: list[Any]) -> Agent[Any, Any]:
-    """An agent that pays once it may, and looks something up beside that."""
-    calls = [call("pay", "one", to="Ann", amount=5), call("look", "two")]
-    agent = Agent(scripted(calls, "paid"), name="pays", output_type=[str, DeferredToolRequests])
-
-    @agent.tool
-    def pay(ctx: RunContext[Any], to: str, amount: int) -> str:
-        if not ctx.tool_call_approved:
-            raise ApprovalRequired(metadata={"why": "above the limit"})
-        paid.append((to, amount, tool_context().idempotency_key))
-        return f"{amount} to {to}"
-
-    @agent.tool_plain
-    def look() -> str:
-        return "seen"
-
-    return agent
 
 
 async def test_an_event_starts_it_with_its_data() -> None:
@@ -66,41 +46,6 @@ async def test_an_event_starts_it_with_its_data() -> None:
         await api.stage.run(within_seconds=60)
         (handled,) = (await api.request("GET", f"/api/events/{sent.json()['id']}")).json()["handlers"]
         assert (await api.read(handled["jobId"]))["result"]["answer"] == "Thank for: A-7"
-
-
-@pytest.mark.parametrize(
-    ("method", "body", "expected", "outcome"),
-    [
-        ("POST", {}, "5 to Ann", "success"),
-        ("POST", {"arguments": {"to": "Ben", "amount": 7}}, "7 to Ben", "success"),
-        ("DELETE", {"reason": "too much"}, "too much", "denied"),
-    ],
-)
-async def test_an_approval_is_answered_later_by_another_process(
-    method: str, body: dict[str, Any], expected: str, outcome: Any
-) -> None:
-    """As it was asked, edited, or not at all; the other call has run meanwhile, and does not run again."""
-    paid: list[Any] = []
-    stage = PlayedStage(registry=Registry([durable(payer(paid), limits=PATIENT)]), settings=with_keys())
-    async with api_of(stage) as api:
-        job_id = (await api.submitted(jobType="pays"))["id"]
-        await run_for_an_hour(api)
-        [checkpoint] = await checkpoints(api, job_id)
-        assert (checkpoint["tool"], checkpoint["arguments"]) == ("pay", {"to": "Ann", "amount": 5})
-        assert checkpoint["data"] == {"why": "above the limit"}
-        assert paid == []
-        stage.restart()
-        unfit = await decide(api, checkpoint, arguments={"to": "Ben", "amount": "much"})
-        assert (unfit.status_code, unfit.json()["errors"][0]["field"]) == (422, "arguments.amount")
-        assert (await decide(api, checkpoint, method, **body)).status_code == 200
-        await stage.run()
-    snapshot = await stage.snapshot(job_id)
-    assert (snapshot.job.status, snapshot.job.result) == (JobStatus.COMPLETED, {"answer": "paid", "output": "paid"})
-    pay, look = (await state_of(stage.store, snapshot)).messages[2].parts
-    assert isinstance(pay, ToolReturnPart)
-    assert isinstance(look, ToolReturnPart)
-    assert (pay.content, pay.outcome, look.content) == (expected, outcome, "seen")
-    assert len(paid) == (method == "POST")
 
 
 @pytest.mark.parametrize(
@@ -178,22 +123,6 @@ async def test_usage_limits_hold_over_all_pieces(limits: UsageLimits, calls: int
     assert len(snapshot.calls) == calls
 
 
-async def test_a_provider_that_fails_for_a_moment_is_asked_again() -> None:
-    """By an event of its own; what it refuses fails the job."""
-    failures: list[Exception] = [ModelHTTPError(503, "m"), ModelHTTPError(429, "m")]
-
-    def answer(messages: list[ModelMessage], info: AgentInfo) -> Any:
-        if failures:
-            raise failures.pop()
-        model = scripted("done").function
-        assert model is not None
-        return model(messages, info)
-
-    assert (await played(durable(Agent(FunctionModel(answer)), name="a"))).job.status is JobStatus.COMPLETED
-    refused = (await played(durable(Agent(scripted(ModelHTTPError(400, "m", "bad"))), name="a"))).job
-    assert (refused.status, refused.error and refused.error.type) == (JobStatus.FAILED, "model_error")
-
-
 async def test_what_a_tool_raises_fails_the_job() -> None:
     """With that error, after one attempt; a ToolError that may pass is tried again, and pydantic-ai's retries end."""
     runs: list[str] = []
@@ -243,15 +172,3 @@ async def test_a_file_is_shown_without_its_bytes() -> None:
     assert (shown["result"][0], shown["result"][1]["media_type"]) == ("a dot", "image/png")
     assert "data" not in shown["result"][1]
     assert len(found[2]["parts"][0]["content"][1]["data"]) == 4000
-
-
-async def test_parallel_calls_run_at_the_same_time() -> None:
-    both = asyncio.Barrier(2)
-    agent = Agent(scripted([call("meet", n=1), call("meet", n=2)], "met"), name="meets")
-
-    @agent.tool_plain
-    async def meet(n: int) -> int:
-        async with asyncio.timeout(20), both:
-            return n
-
-    assert (await played(durable(agent), inline=True)).job.status is JobStatus.COMPLETED

@@ -1,0 +1,163 @@
+"""Four kinds of agents of one behaviour: Baton's own, and those of pydantic-ai, OpenAI's SDK and LangGraph.
+
+Each has a model that follows a script, word by word where somebody listens, and notes what it reads.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import agents as sdk
+from agents.items import ItemHelpers
+from langchain.agents import create_agent
+from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain.tools import tool as langchain_tool
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+from openai.types.responses import ResponseTextDeltaEvent
+from pydantic_ai import Agent as PydanticAgent
+from pydantic_ai import Tool
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.usage import RequestUsage, UsageLimits
+
+import baton
+from baton import Agent, Call, Limits
+from baton.langgraph import durable as of_langgraph
+from baton.openai_agents import durable as of_openai
+from baton.pydantic_ai import durable as of_pydantic_ai
+from baton.sdk.models.model import ModelAnswer, ModelRequest
+from baton.sdk.models.model import ModelMessage as OwnMessage
+from baton.sdk.openai_agents.asking import completed
+from tests.unit.baton.sdk.langgraph.example_agents import Scripted as LangGraphModel
+from tests.unit.baton.sdk.openai_agents.example_agents import Scripted as OpenAIModel
+
+Calls = Sequence[tuple[str, dict[str, Any]]]
+
+
+@dataclass
+class Script:
+    """What a model answers, turn by turn, and the tools.
+
+    Attributes:
+        asks: the names of the tools that a person approves.
+        most: the requests that the library allows; None: its own number.
+        streams: whether the model gives its texts word by word.
+        settings: of the agent, or of `durable()`.
+        read: what the model has read, request by request.
+    """
+
+    turns: Sequence[Calls | str | Exception]
+    tools: Sequence[Callable[..., Any]] = ()
+    asks: Sequence[str] = ()
+    most: int | None = None
+    streams: bool = False
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    read: list[Any] = field(default_factory=list[Any])
+
+
+def words(text: str) -> list[str]:
+    return text.replace(" ", " \0").split("\0")
+
+
+class _OwnModel:
+    name, reads_history = "scripted", True
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        self._script.read.append(request.messages)
+        number = sum(isinstance(one, OwnMessage) for one in request.messages)
+        turn = self._script.turns[number]
+        if isinstance(turn, Exception):
+            raise turn
+        if isinstance(turn, str) and self._script.streams and request.listener is not None:
+            for word in words(turn):
+                await request.listener.write(word)
+        calls = () if isinstance(turn, str) else tuple(Call(*call) for call in turn)
+        return ModelAnswer(turn if isinstance(turn, str) else "", calls, 10 + number, 5)
+
+
+def own(script: Script) -> Agent:
+    tools = [baton.tool(one, **_asking(script, one, "requires_approval")) for one in script.tools]
+    most = {"limits": Limits(turns=script.most or 1_000, tool_calls=1_000)}
+    return Agent("job", _OwnModel(script), tools=tools, **{**most, **script.settings})
+
+
+def pydantic_ai(script: Script) -> Agent:
+    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        script.read.append(messages)
+        number = sum(isinstance(one, ModelResponse) for one in messages)
+        turn = script.turns[number]
+        if isinstance(turn, Exception):
+            raise turn
+        calls = () if isinstance(turn, str) else turn
+        made = [ToolCallPart(name, given, f"call-{number}-{at}") for at, (name, given) in enumerate(calls)]
+        usage = RequestUsage(input_tokens=10 + number, output_tokens=5)
+        return ModelResponse([TextPart(turn)] if isinstance(turn, str) else made, usage=usage)
+
+    async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+        for word in words(answer(messages, info).text or ""):
+            yield word
+
+    tools = [Tool(one, **_asking(script, one, "requires_approval")) for one in script.tools]
+    model = FunctionModel(stream_function=stream) if script.streams else FunctionModel(answer)
+    most = UsageLimits(request_limit=script.most) if script.most else None
+    return of_pydantic_ai(PydanticAgent(model, name="job", tools=tools), usage_limits=most, **script.settings)
+
+
+class _OpenAIStream(OpenAIModel):
+    async def stream_response(self, *args: Any, **given: Any) -> AsyncIterator[Any]:
+        answer = await self.get_response(*args, **given)
+        place: dict[str, Any] = {
+            "content_index": 0,
+            "item_id": "message",
+            "output_index": 0,
+            "sequence_number": 0,
+            "logprobs": [],
+        }
+        for word in words(ItemHelpers.extract_text(answer.output[0]) or ""):
+            yield ResponseTextDeltaEvent(type="response.output_text.delta", delta=word, **place)
+        yield completed(answer.output, answer.usage)
+
+
+def openai_agents(script: Script) -> Agent:
+    model = (_OpenAIStream if script.streams else OpenAIModel)("job", *script.turns)
+    script.read = model.read
+    tools: list[Any] = [
+        sdk.function_tool(one, failure_error_function=None, **_asking(script, one, "needs_approval"))
+        for one in script.tools
+    ]
+    config = sdk.RunConfig(tracing_disabled=True)
+    agent = sdk.Agent("job", model=model, tools=tools)
+    return of_openai(agent, max_turns=script.most, run_config=config, **script.settings)
+
+
+class _LangGraphStream(LangGraphModel):
+    def _stream(self, messages: Any, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        message = self._generate(messages).generations[0].message
+        for word in words(str(message.text)):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
+
+
+def langgraph(script: Script) -> Agent:
+    model = (_LangGraphStream if script.streams else LangGraphModel)(turns=list(script.turns))
+    script.read = model.read
+    asks = [HumanInTheLoopMiddleware(interrupt_on=dict.fromkeys(script.asks, True))] if script.asks else []
+    agent = create_agent(model, [langchain_tool(one) for one in script.tools], name="job", middleware=asks)
+    limited = agent if script.most is None else agent.with_config(recursion_limit=script.most)
+    return of_langgraph(limited, **script.settings)
+
+
+def _asking(script: Script, function: Callable[..., Any], option: str) -> dict[str, Any]:
+    return {option: True} if function.__name__ in script.asks else {}
+
+
+KINDS: Mapping[str, Callable[[Script], Agent]] = {
+    "own": own,
+    "pydantic-ai": pydantic_ai,
+    "openai-agents": openai_agents,
+    "langgraph": langgraph,
+}
+LIBRARIES = tuple(KINDS)[1:]

@@ -1,0 +1,56 @@
+"""A process dies at any point of an agent of a library: the job's result, messages and effects are as if it had not.
+
+That a job is what the library makes of it, each library's own tests show.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from baton import Agent, Registry
+from baton.testing import Approve, Reject, Simulation
+from tests.unit.baton.sdk.langgraph import example_agents as of_langgraph
+from tests.unit.baton.sdk.langgraph import test_examples as langgraph_runs
+from tests.unit.baton.sdk.openai_agents import example_agents as of_openai
+from tests.unit.baton.sdk.openai_agents import test_examples as openai_runs
+from tests.unit.baton.sdk.pydantic_ai import documented_agents, documented_features
+
+# What libraries leave of a run whose process dies in the middle of it.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:coroutine '(RunResultStreaming|AsyncCallbackManager)"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+Job = Callable[[Any], Agent]
+JOBS: Sequence[tuple[Job, Sequence[Callable[[], Any]]]] = (
+    (lambda case: case.durable(), documented_features.DOCUMENTED),
+    (openai_runs.as_job, of_openai.EXAMPLES),
+    (langgraph_runs.as_job, of_langgraph.EXAMPLES),
+)
+QUICK = {
+    *(documented_agents.text, documented_features.sequential_tool),
+    *(of_openai.one_tool, of_openai.routing, of_langgraph.one_tool, of_langgraph.parallel_tools),
+}
+
+
+@pytest.mark.parametrize(
+    ("as_job", "make"),
+    [
+        pytest.param(
+            as_job,
+            make,
+            marks=() if make in QUICK else pytest.mark.long,
+            id=f"{make.__module__.split('.')[-2]} {make.__name__}",
+        )
+        for as_job, examples in JOBS
+        for make in examples
+    ],
+)
+async def test_each_crash_point_leads_to_what_a_run_leads_to(as_job: Job, make: Callable[[], Any]) -> None:
+    case = make()
+    agent = as_job(case)
+    decision = Reject("too dear") if getattr(case, "refuses", False) else Approve()
+    simulation = Simulation(Registry([agent]), fresh=getattr(case, "fresh", None))
+    report = await simulation.crash_everywhere(agent.name, "do it", decide=lambda _: decision)
+    report.check()
+    assert len(report.points) >= 8
