@@ -7,7 +7,7 @@ approved. Invariant: a function that fails, or returns anything but a bool, lets
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from msgspec import Struct
 
@@ -25,9 +25,13 @@ WEEK_SECONDS, _YEAR_SECONDS = 604_800, 366 * 86_400
 
 
 class ApprovalTerms(TypedDict, total=False):
-    """How people are asked: a `title` above the arguments; how long; when another notice is sent if nobody decides."""
+    """How people are asked: a `title` above the arguments; how long; when another notice is sent if nobody decides.
+
+    `by`: `operators`, or the `user` of the chat, whose turn waits for it.
+    """
 
     title: str
+    by: Literal["operators", "user"]
     seconds: Duration
     escalate_after_seconds: Duration
 
@@ -54,6 +58,8 @@ def check_terms(whose: str, terms: Any) -> None:
         )
     if not isinstance(title or "", str):
         raise TypeError(f"{whose}: approval['title'] must be a text, got {title!r}")
+    if (by := terms.get("by", "operators")) not in ("operators", "user"):
+        raise TypeError(f"{whose}: approval['by'] must be 'operators' or 'user', got {by!r}")
 
 
 def check_rule(whose: str, rule: Any) -> None:

@@ -63,7 +63,7 @@ class ToolOptions:
             async or not, that says so of a call.
         approval: how they are asked: `title`, above the arguments; `seconds`, the longest wait (a week), after which
             the call has failed as `expired`; `escalate_after_seconds`, when another notice is sent, if no one has
-            decided (the second of APPROVAL_WEBHOOK_URL).
+            decided (the second of APPROVAL_WEBHOOK_URL); `by`: `operators`, or the `user` of the chat.
         approval_people: the number of different people who must approve the same arguments.
         isolated: each run has an invocation of its own, so its use of memory and time harms no other call.
         background: the model is answered at once, and later by a turn of its own; None: in chats, if the call waits.
@@ -130,7 +130,10 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
             raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
         if self.background not in (True, False, None):
             raise TypeError(f"tool {self.name!r}: background must be True, False or None, got {self.background!r}")
+        if self.approval.get("by") == "user" and (self.approval_people > 1 or self.background):
+            raise TypeError(f"tool {self.name!r}: the one user of a chat decides in their turn, not in the background")
         fixed = {
+            "background": False if self.approval.get("by") == "user" else self.background,
             "capabilities": _read_capabilities(self.name, self.capabilities),
             "retry_on": _read_exceptions(self.name, self.retry_on),
             "call_limits": checked_all(f"tool {self.name!r}: call_limits", CallLimit, self.call_limits),

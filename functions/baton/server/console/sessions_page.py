@@ -91,7 +91,8 @@ def answer_of(snapshot: Snapshot) -> str:
 
 def _exchange(snapshot: Snapshot, stored: StoredParts, prices: Prices, now_ms: int, *, valid: bool) -> Exchange:
     task, shown, answer = snapshot.task, job_shown(snapshot, prices, now_ms), answer_of(snapshot)
-    notes = list(_noted(snapshot.job.id, assistant_message(snapshot.job.id, "", stored.parts)["parts"]))
+    message = assistant_message(snapshot.job.id, "", map(json.loads, stored.parts))
+    notes = list(_noted(snapshot.job.id, message["parts"]))
     notes += [Note("user", "user", str(json.loads(text)["text"])) for text in snapshot.messages.values() if text]
     if not answer and notes and notes[-1].kind == "text":
         answer = notes[-1].text  # the text so far, or the last one before it failed

@@ -23,7 +23,7 @@ from baton_events.schema import EventType
 
 NEWEST_ROWS, CHILD_ROWS, DEEPEST, FOLDED_TURNS, NEWEST_MARKS = 40, 12, 4, 100, 5
 _APPROVAL = "a decision"
-_SAID_CHARS = 120
+_TEXT_CHARS = 120
 _KINDS = ("event", "checkpoint", "operation", "progress", "reflection", "retry", "message", "job-retried")
 _MARKS = ('"text-start"', '"text-delta"', *(f'"data-{kind}"' for kind in _KINDS))
 _RUNS = frozenset({EventType.LOOP_INIT.value, EventType.TOOL_CALL.value})
@@ -44,14 +44,14 @@ class Step(NamedTuple):
 class Trace:
     """What a job's stream tells of its turns and calls; `take` gets the parts in order.
 
-    `said`: a turn's text so far. `marks`: of a call, or of a turn by its number: label, text, and the approval's id.
+    `text`: a turn's text so far. `marks`: of a call, or of a turn by its number: label, text, and the approval's id.
     """
 
     def __init__(self) -> None:
         self.turns: dict[int, list[Step]] = defaultdict(list)
         self.calls: dict[str, list[Step]] = defaultdict(list)
         self.waits: dict[str, str] = {}
-        self.said: dict[int, str] = {}
+        self.text: dict[int, str] = {}
         self.progress: dict[str, str] = {}
         self.marks: dict[str | int, dict[str, tuple[str, str, str]]] = defaultdict(dict)
         self._asked = dict[str, str]()
@@ -68,14 +68,14 @@ class Trace:
     def _take(self, kind: str, part: dict[str, Any]) -> None:
         if kind.startswith("text-"):
             turn = int(part["id"].split("-")[1])
-            self.said[turn] = self.said.get(turn, "") + part["delta"] if kind == "text-delta" else ""
+            self.text[turn] = self.text.get(turn, "") + part["delta"] if kind == "text-delta" else ""
             return
         data, turn = part["data"], max(self.turns, default=0)
         match kind:
             case "data-retry":
-                self.said.pop(int(data["textId"].split("-")[1]), None)
+                self.text.pop(int(data["textId"].split("-")[1]), None)
             case "data-reflection":
-                self.said[data["turn"]] = data["text"]
+                self.text[data["turn"]] = data["text"]
             case "data-progress":
                 self.progress[data["callId"]] = f"{data['fraction']:.0%} {data['text']}".strip()
             case "data-message":
@@ -257,8 +257,8 @@ class Rows:
         if job.model.runs_code:  # its code goes on between two steps, which is nobody's turn
             depth -= 1
         else:
-            is_open, said = bool(bars) and not _over(steps), traced.trace.said.get(turn, "")
-            about = f"…{one_line(said[-_SAID_CHARS:])}" if is_open and len(said) > _SAID_CHARS else one_line(said)
+            is_open, text = bool(bars) and not _over(steps), traced.trace.text.get(turn, "")
+            about = f"…{one_line(text[-_TEXT_CHARS:])}" if is_open and len(text) > _TEXT_CHARS else one_line(text)
             yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, is_open, about)
         yield from self._marks(traced, turn, href, depth + 1)
         folded = 0 if self._everything or (self._turns and len(self._turns) == 1) else len(calls) - NEWEST_ROWS

@@ -1,9 +1,9 @@
 """Checkpoints of jobs, and decisions on approvals: the API's endpoints, and the logic that the console's pages share.
 
 Answers in other protocols, to an interrupt of AG-UI or as a message to a task of A2A, end here, too. Invariant: the
-first decision counts, wherever it comes from. Only operators decide, and client keys where APPROVAL_LINKS allows it,
-but for what is the operator's alone (`may_decide`): `baton.worker.commands.approve`, which applies a decision, holds
-all doors to that. Only the endpoints know a request.
+first decision counts, wherever it comes from. Only operators decide, and client keys what their user decides (`by` of
+the tool's approval) and what APPROVAL_LINKS allows them, but for what is the operator's alone (`may_decide`):
+`baton.worker.commands.approve`, which applies a decision, holds all doors to that. Only the endpoints know a request.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from baton.engine.background_calls import started_in
 from baton.engine.state import CallRecord
 from baton.engine.waits import APPROVALS, Decider
-from baton.sdk.agents.registry import UnknownToolError
+from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from baton.sdk.records.any_json import JsonObject
 from baton.sdk.tools.arguments import InvalidArguments
 from baton.server.api.auth import Principal
@@ -74,12 +74,15 @@ async def decide(container: Container, principal: Principal, answers: Mapping[st
 
     Raises ApiError: 403 no right to decide, 409 decided in the meantime, 422 arguments that do not fit.
     """
-    if answers and principal.role != "admin" and not container.settings.approval_links:
-        raise ApiError(
-            403,
-            "an answer decides an approval, which needs an admin key;"
-            " APPROVAL_LINKS=true lets client keys decide those of their tenant",
-        )
+    if principal.role != "admin" and not container.settings.approval_links:
+        for checkpoint_id in answers:
+            snapshot, question = await question_of(container, checkpoint_id)
+            if not is_of_user(container.registry, snapshot.job.agent, view_of(question, snapshot, 0)):
+                raise ApiError(
+                    403,
+                    "an answer decides an approval, which needs an admin key;"
+                    " APPROVAL_LINKS=true lets client keys decide those of their tenant",
+                )
     for checkpoint_id, answer in answers.items():
         if answer.approved:
             approval = ApprovalBody(arguments=answer.edited_args, comment=answer.reason)
@@ -87,6 +90,15 @@ async def decide(container: Container, principal: Principal, answers: Mapping[st
         else:
             rejection = RejectionBody(reason=answer.reason)
             await reject_by(container, principal.decider, checkpoint_id, rejection)
+
+
+def is_of_user(registry: Registry, agent: str, view: Mapping[str, Any]) -> bool:
+    """Return whether the user of the chat decides a question; what a tool asks by a form is not such a one."""
+    try:
+        tool = registry.tools_of(agent).get(view["tool"] or "")
+    except UnknownAgentError:
+        return False
+    return tool is not None and tool.approval.get("by") == "user" and "form" not in view
 
 
 Checkpoint = dict[str, Any]

@@ -1,12 +1,13 @@
 """`POST /api/chat`: chats as AI SDK's `useChat` holds them. A chat is a session, each message of the user a job of it.
 
-Only the last message of the body is read: the earlier ones are in the store, and are not taken from a client.
-Invariant: a job's id follows from the message and the job it replaces, so a repeated request is the same job and gets
-the same job's stream. Stop is not disconnect: a closed connection changes nothing.
+Only the last message of the body is read, and what its user has decided of calls: all else is in the store, and is not
+taken from a client. A request without a new message goes on with the answer that asked. Invariant: a job's id follows
+from the message and the job it replaces, so a repeated request is the same job and gets the same job's stream. Stop is
+not disconnect: a closed connection changes nothing.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
@@ -23,6 +24,8 @@ from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.registry import UnknownAgentError, agent_takes, remembers
 from baton.sdk.records.any_json import AnyJsonList
 from baton.server.api.auth import Principal
+from baton.server.api.jobs.approval_list import view_of
+from baton.server.api.jobs.approvals import ApprovalAnswer, decide, is_of_user, question_of
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubjectId, SubmitBody, is_same_request, new_job, subject_of
@@ -30,6 +33,7 @@ from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed
 from baton.server.api.session_line import Sessions, WhenBusy
 from baton.server.api.sessions.files import ChatFiles, Named
 from baton.server.api.sessions.sessions import session_of
+from baton.server.api.sessions.ui_message import Asked, asked_in
 from baton.server.api.stream import streamed
 from baton.server.api.stream_form import UI_MESSAGES
 from baton.server.api.stream_token import check_capacity, must_cover
@@ -39,10 +43,11 @@ from baton.worker.commands.kept_files import KeptFiles
 from baton.worker.container import Container
 from baton.worker.conversation.originals import Originals
 from baton_events.errors import MemoryUnavailableError, StoreError, UnreadablePayloadError
-from baton_events.ids import chat_job_id, digest
+from baton_events.ids import canonical_json, chat_job_id, digest
 
 Trigger = Literal["submit-message", "regenerate-message"]
 MESSAGE_ID_LIMIT_CHARS = 200
+_ID_CHARS, _REASON_CHARS = 600, 2_000
 
 
 class ChatMessage(BaseModel):
@@ -77,6 +82,18 @@ class ChatBody(BaseModel):
         return "\n".join(part["text"] for part in self.last.parts if part["type"] == "text")
 
     @property
+    def decided(self) -> dict[str, ApprovalAnswer]:
+        """What the user has decided, by the question's id: also where a new message came before the answer went on."""
+        parts = (part for message in self.messages if message.role == "assistant" for part in message.parts)
+        given = [part["approval"] for part in parts if _is_decision(part)]
+        return {one["id"]: ApprovalAnswer(approved=one["approved"], reason=_reason(one)) for one in given}
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is no new message: the answer goes on that has asked."""
+        return self.last.role == "assistant" and any(map(_is_decision, self.last.parts))
+
+    @property
     def file_parts(self) -> list[tuple[str, Any]]:
         """The files that the user sends, each with its field."""
         at = f"messages.{len(self.messages) - 1}.parts"
@@ -86,6 +103,8 @@ class ChatBody(BaseModel):
 def read_chat_body(body: bytes) -> ChatBody:
     """Parse the body of a chat's request. Raises ApiError: 400 not JSON, 422 with every fault otherwise."""
     read = parsed(ChatBody, body)
+    if read.goes_on:
+        return read
     faults = _faults(read.last, f"messages.{len(read.messages) - 1}")
     if not faults and not read.text.strip() and not read.file_parts:
         faults = [(f"messages.{len(read.messages) - 1}.parts", "there is no text to answer")]
@@ -104,6 +123,19 @@ def _faults(last: ChatMessage, field: str) -> list[tuple[str, str]]:
         return [*faults, (f"{field}.parts", f"the message has {len(last.parts)} parts; at most {PARTS}")]
     wrong = [(index, part) for index, part in enumerate(last.parts) if not _is_text(part) and not _is_file(part)]
     return faults + [(f"{field}.parts.{index}", _wrong_part(part)) for index, part in wrong]
+
+
+def _is_decision(part: Any) -> bool:
+    """Return whether a part is a tool call that `addToolApprovalResponse` has decided, in AI SDK's form of 6 and 7."""
+    given = part.get("approval") if isinstance(part, dict) and part.get("state") == "approval-responded" else None
+    if not isinstance(given, dict) or not isinstance(given.get("approved"), bool):
+        return False
+    return isinstance(given.get("id"), str) and len(given["id"]) <= _ID_CHARS
+
+
+def _reason(given: dict[str, Any]) -> str:
+    reason = given.get("reason")
+    return reason[:_REASON_CHARS] if isinstance(reason, str) else ""
 
 
 def _is_text(part: Any) -> bool:
@@ -226,26 +258,57 @@ def _chat_job(
 
 
 class ChatForm:
-    """`Form` of a chat's answer: it is over, too, where its turn waits for people alone. Its front end asks them."""
+    """`Form` of a chat's answer: it is over, too, where its turn waits for people alone. Its front end asks them.
+
+    `decided`: the questions that its request decides; the events begin where the job had asked them.
+    """
 
     headers: ClassVar[Mapping[str, str]] = UI_MESSAGES.headers
 
-    def __init__(self) -> None:
-        self._calls = OpenCalls()
+    def __init__(self, asked: Asked, decided: Iterable[str] = ()) -> None:
+        self._calls, self._asked, self._decided = OpenCalls(), asked, frozenset(decided)
 
     @property
     def over(self) -> bool:
         """Whether the job waits for people alone, after the parts so far."""
-        return self._calls.only_people_are_awaited
+        return self._calls.only_people_are_awaited and not self._decided
 
     def part(self, job: Job, number: int, part: str) -> str:
-        """Return the part unchanged, as one event."""
-        self._calls.take(json.loads(part))
-        return UI_MESSAGES.part(job, number, part)
+        """Return the part as one event; before it, without a number, that the user is asked."""
+        read = json.loads(part)
+        self._calls.take(read)
+        *before, shown = self._asked.with_questions(read)
+        if self._decided:
+            if self._calls.only_people_are_awaited and self._decided & self._calls.questions.keys():
+                self._calls.decided(self._decided)
+                self._decided = frozenset()
+            return ""
+        events = "".join(f"data: {canonical_json(one)}\n\n" for one in before)
+        return events + UI_MESSAGES.part(job, number, part if shown is read else canonical_json(shown))
 
     def ending(self, job: Job) -> str:
         """Return the end of every such stream."""
         return UI_MESSAGES.ending(job)
+
+
+async def _decide(container: Container, principal: Principal, body: ChatBody) -> Job | None:
+    """Decide what the user has decided and is still asked; return the job of the last one that this chat knows.
+
+    The first decision counts, wherever it came from: a client keeps what it has sent, and sends it again.
+    """
+    found = None
+    for question_id, answer in body.decided.items():
+        with suppress(ApiError):  # 404: it is gone; 409: decided meanwhile
+            snapshot, question = await question_of(container, question_id)
+            view, job = view_of(question, snapshot, container.ports.clock.now_ms()), snapshot.job
+            if (job.tenant, job.session_id) != (principal.tenant, body.id):
+                continue
+            if not is_of_user(container.registry, job.agent, view):
+                continue
+            found = job
+            if view["status"] == "pending":
+                await decide(container, principal, {question_id: answer})
+    return found
 
 
 async def send_chat(context: Context, request: Request) -> Response:
@@ -254,6 +317,14 @@ async def send_chat(context: Context, request: Request) -> Response:
     body = read_chat_body(await limited_body(request))
     container, files = context.container, ChatFiles(context.container)
     check_capacity(container, principal)  # before there is a job
+    job = await _decide(container, principal, body)
+    if body.goes_on:
+        if job is None:
+            detail = f"chat {body.id!r} has asked its user none of what is decided here"
+            raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.parts", detail)])
+        stored = await container.ports.reader.parts(job.id, 0)
+        form = ChatForm(asked_in(container.registry, job), body.decided)
+        return streamed(context, request, principal, replace(stored, job=stored.job or job), form=form)
     read = await files.read(principal.tenant, body.id, body.file_parts)
     requested = await requested_job(container, principal.tenant, body, [file for file, _ in read])
     return await answered(context, request, principal, requested, body, files.attached(requested.job, read))
@@ -287,7 +358,9 @@ async def answered(
     stored = await reader.parts(requested.job.id, 0)
     # A read may be older than a new submission.
     first = stored if stored.job is not None else StoredParts(accepted.job)
-    return streamed(context, request, principal, first, form=ChatForm())
+    return streamed(
+        context, request, principal, first, form=ChatForm(asked_in(context.container.registry, accepted.job))
+    )
 
 
 async def forget_replaced(container: Container, job: Job, task: Mapping[str, Any]) -> None:
@@ -308,4 +381,5 @@ async def resume_chat(context: Context, request: Request) -> Response:
         return Response(status_code=204)
     first = await context.container.ports.reader.parts(line[0].job.id, 0)
     first = replace(first, job=first.job or line[0].job)
-    return streamed(context, request, principal, first, form=ChatForm())
+    asked = asked_in(context.container.registry, line[0].job)
+    return streamed(context, request, principal, first, form=ChatForm(asked))

@@ -5,21 +5,49 @@ except that the text of an abandoned attempt is left out, and that metadata says
 did. Parts of unknown types are left out.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from baton.sdk.records.stream_part import DataPart, StreamPart, TextDelta, TextMark, ToolFailure, ToolInput, ToolOutput
+from baton.engine.state import Job
+from baton.sdk.agents.registry import Registry
+from baton.sdk.records.stream_part import DataPart, TextDelta, TextMark, ToolFailure, ToolInput, ToolOutput
+from baton.server.api.jobs.approvals import is_of_user
 
 Part = dict[str, Any]
 
 
-def assistant_message(job_id: str, status: str, stored: Iterable[str], answer: str = "") -> dict[str, Any]:
+class Asked:
+    """Adds AI SDK's parts for approvals that the user of a chat decides. `is_of_user`: whether a question is one."""
+
+    def __init__(self, is_of_user: Callable[[Part], bool]) -> None:
+        self._is_of_user, self._called, self._rejected = is_of_user, set[str](), set[str]()
+
+    def with_questions(self, part: Any) -> Iterator[Part]:
+        """Yield what stands for a part; the last one has its number."""
+        if part["type"] == "tool-input-available":
+            self._called.add(part["toolCallId"])
+        elif part["type"] == "data-checkpoint" and self._is_of_user(view := part["data"]):
+            if view["status"] == "pending" and view["callId"] in self._called:
+                yield {"type": "tool-approval-request", "approvalId": view["id"], "toolCallId": view["callId"]}
+            elif view["status"] == "rejected":
+                self._rejected.add(view["callId"])
+        if part["type"] == "tool-output-error" and part["toolCallId"] in self._rejected:
+            part = {"type": "tool-output-denied", "toolCallId": part["toolCallId"]}
+        yield part
+
+
+def asked_in(registry: Registry, job: Job) -> Asked:
+    """Return what adds to the parts of a job that the user of its chat decides a question."""
+    return Asked(partial(is_of_user, registry, job.agent))
+
+
+def assistant_message(job_id: str, status: str, parts: Iterable[Any], answer: str = "") -> Part:
     """Build a job's answer. `answer`: its text, for a stream that may have lost it."""
     fold = _Fold()
-    for text in stored:
-        fold.take(json.loads(text))
+    for part in parts:
+        fold.take(part)
     if answer and not any(part.get("text") == answer for part in fold.parts):
         fold.parts.append({"type": "text", "text": answer, "state": "done"})
     failed = {"error": {"errorText": fold.error, "id": job_id}} if fold.error else {}
@@ -51,7 +79,8 @@ class _Fold:
         self._texts: dict[str, Part] = {}
         self._tools: dict[str, Part] = {}
 
-    def take(self, part: StreamPart) -> None:
+    def take(self, part: Any) -> None:
+        """Take a part of the stream, or one that `Asked` adds."""
         match part["type"]:
             case "start-step":
                 self.parts.append({"type": "step-start"})
@@ -62,6 +91,11 @@ class _Fold:
                 self._text(part)
             case "tool-input-available" | "tool-output-available" | "tool-output-error":
                 self._tool(part)
+            case "tool-approval-request":
+                approval = {"id": part["approvalId"]}
+                self._tools[part["toolCallId"]] |= {"state": "approval-requested", "approval": approval}
+            case "tool-output-denied" if part["toolCallId"] in self._tools:
+                self._tools[part["toolCallId"]] |= {"state": "output-denied"}
             case "data-retry":
                 abandoned = self._texts.pop(part["data"].get("textId", ""), None)
                 self.parts = [one for one in self.parts if one is not abandoned]
@@ -76,9 +110,18 @@ class _Fold:
         """Keep a part of our own, of a newer version, too."""
         if part["type"] == "data-job-retried":
             self.error = ""
+        if part["type"] == "data-checkpoint":
+            self._decided(part["data"])
         if part["type"].startswith("data-") and not part.get("transient"):
             name = {"id": part["id"]} if "id" in part else {}
             self.parts.append({"type": part["type"], **name, "data": part["data"]})
+
+    def _decided(self, view: Part) -> None:
+        """Say at the call what was decided, as a client does that has sent the decision."""
+        approval = self._tools.get(view["callId"] or "", {}).get("approval", {})
+        if approval.get("id") == view["id"] and view["status"] in ("approved", "rejected"):
+            approval |= {"approved": view["status"] == "approved"}
+            approval |= {"reason": view["reason"]} if view["reason"] else {}
 
     def _text(self, part: TextMark | TextDelta) -> None:
         text = self._texts.get(part["id"])

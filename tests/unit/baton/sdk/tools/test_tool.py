@@ -194,7 +194,7 @@ def test_what_could_not_be_described_is_refused_when_it_is_made(function: Any, m
         ({"approval": {"seconds": 0}}, r"approval\['seconds'\] must be"),
         ({"approval": {"title": 7}}, r"approval\['title'\] must be"),
         ({"approval": {"escalate_after_seconds": 700_000}}, r"approval\['escalate_after_seconds'\] must be"),
-        ({"approval": {"titel": "shout"}}, "approval must be a dict of title, seconds, escalate_after_seconds"),
+        ({"approval": {"titel": "shout"}}, "approval must be a dict of title, by, seconds, escalate_after_seconds"),
     ],
 )
 def test_settings_that_nothing_could_work_with_are_refused(settings: dict[str, Any], message: str) -> None:

@@ -140,13 +140,13 @@ def test_a_text_that_is_left_is_no_answer_and_parts_of_another_version_are_none(
     odd += [{"type": "data-event", "data": {"type": 3}}, {"type": "text-delta"}, {"type": "data-progress", "data": 3}]
     odd += [{"type": "data-checkpoint", "data": {"callId": "c"}}, {"type": "data-retry", "data": {"textId": "x"}}]
     trace.take([*stream_parts.text("text-1-1-a", "Hel"), *map(json.dumps, odd)])
-    assert trace.said == {1: "Hel"}
+    assert trace.text == {1: "Hel"}
     trace.take([*stream_parts.abandoned("text-1-1-a"), stream_parts.text_start("text-1-2-b")])
-    assert trace.said == {1: ""}
+    assert trace.text == {1: ""}
     trace.take([stream_parts.text_delta("text-1-2-b", "lo"), stream_parts.job_retried(2, from_start=True, by="Ann")])
     trace.take([stream_parts.user_message('{"messageId": "m", "role": "user", "text": "Be quick"}')])
     marks = {"run-2": ("retried from the start", "by Ann", ""), "m": ("told meanwhile", "Be quick", "")}
-    assert (trace.said, trace.marks[1]) == ({1: "lo"}, marks)
+    assert (trace.text, trace.marks[1]) == ({1: "lo"}, marks)
 
 
 async def test_the_steps_of_a_plan_say_what_they_come_after() -> None:

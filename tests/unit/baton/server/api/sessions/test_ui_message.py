@@ -1,13 +1,12 @@
 """A job's parts as the message that AI SDK's client makes of them."""
 
-import json
 from typing import Any
 
 from baton.server.api.sessions.ui_message import assistant_message
 
 
 def parts_of(*stored: dict[str, Any]) -> list[dict[str, Any]]:
-    message = assistant_message("job_1", "completed", map(json.dumps, stored))
+    message = assistant_message("job_1", "completed", stored)
     assert (message["id"], message["role"], message["metadata"]) == ("job_1", "assistant", {"status": "completed"})
     parts: list[dict[str, Any]] = message["parts"]
     return parts
@@ -37,7 +36,7 @@ def test_data_keeps_its_id_and_an_answer_that_was_not_streamed_comes_last() -> N
     said = [{"type": "text-start", "id": "a"}, {"type": "text-delta", "id": "a", "delta": "hi"}]
     stored = [{"type": "data-note", "id": "n", "data": {"at": 1}, "transient": False}, *said]
     for answer, more in (("hi", []), ("bye", [{"type": "text", "text": "bye", "state": "done"}])):
-        message = assistant_message("job_1", "completed", map(json.dumps, stored), answer)
+        message = assistant_message("job_1", "completed", stored, answer)
         note, text = {"type": "data-note", "id": "n", "data": {"at": 1}}, {"type": "text", "text": "hi"}
         assert message["parts"] == [note, text | {"state": "streaming"}, *more]
 
