@@ -270,7 +270,10 @@ class Schedule(_Record):
 
 
 class Session(_Record, kw_only=True):
-    """A conversation: its messages as AI SDK has them, and its activity. `usage`: for admin keys."""
+    """A conversation: its messages as AI SDK has them, and its activity. `usage`: for admin keys.
+
+    `last_event_id`: where its stream goes on; None: these are older messages.
+    """
 
     id: str
     messages: list[Json]
@@ -278,6 +281,7 @@ class Session(_Record, kw_only=True):
     usage: Json | None = None
     queued: list[Json]
     active_operations: list[Json]
+    last_event_id: str | None
     cursor: str | None = None
 
 

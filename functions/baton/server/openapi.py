@@ -105,6 +105,7 @@ DESCRIBED: Mapping[str, Described] = {
     "POST /api/stream-tokens": Described(StreamTokenBody, "StreamToken"),
     "POST /api/agent/start": Described(StartBody, "Workflow", (202,)),
     "GET /api/sessions/{session_id:any}": Described(answer="Session", query=SessionQuery),
+    "GET /api/sessions/{session_id:any}/stream": Described(answer="Stream"),
     "GET /api/sessions/{session_id:any}/files/{name}": Described(answer="File"),
     "DELETE /api/sessions/{session_id:any}": Described(statuses=(204,)),
     "POST /api/admin/agent-jobs/bulk": Described(BulkBody, "Bulk"),

@@ -29,6 +29,7 @@ from baton.server.api.route import ApiRoute
 from baton.server.api.schedules import change_schedule, create_schedule, delete_schedule, read_schedule, show_schedules
 from baton.server.api.sessions.chat import resume_chat, send_chat
 from baton.server.api.sessions.files import show_file
+from baton.server.api.sessions.follow_session import follow_session
 from baton.server.api.sessions.sessions import cancel_session, delete_session, forget_memory, show_session
 from baton.server.api.stream import make_token, show_stream
 from baton.server.api.updates import PATH as UPDATES_PATH
@@ -205,9 +206,11 @@ def _of_sessions(context: Context) -> list[ApiRoute]:
     deletes = "delete its jobs' data and its memory; 409 while one has not ended"
     cancels = "stop the running job and those in line; answers once they have stopped, within 5 s"
     file = "a file of one of its messages, as `url` of a file part names it"
+    follows = "its jobs' parts as they come: `{jobId, part}`, `{jobId, message}`; from `lastEventId` of the session on"
     forgets = "forget what agents remember of a session; an admin key names the tenant with `?tenant=`"
     return [
         ApiRoute("DELETE", f"{path}/memory", "client", to(forget_memory), forgets),  # before the path of any id
+        ApiRoute("GET", f"{path}/stream", "stream", to(follow_session), follows),
         ApiRoute("GET", f"{path}/files/{{name}}", "stream", to(show_file), file),
         ApiRoute("POST", f"{path}/cancel", "client", to(cancel_session), cancels),
         ApiRoute("GET", path, "client", to(show_session), shows),

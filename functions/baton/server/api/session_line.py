@@ -27,6 +27,11 @@ from baton_events.schema import Steering
 WhenBusy = Literal["queue", "reject", "interrupt", "rollback", "steer"]
 
 
+def notice_of(tenant: str, session_id: str) -> str:
+    """Return the name under which followers of a session hear of new jobs; no job has it."""
+    return f"session:{tenant}:{session_id}"
+
+
 class Sessions:
     def __init__(self, container: Container) -> None:
         self._container = container
@@ -52,6 +57,7 @@ class Sessions:
             await self._check_idle(job)
         submit = self._container.commands.submit
         created = await submit(job, task, may_exist=may_exist, alone=alone, attached=attached)
+        self._container.notices.notify(notice_of(job.tenant, job.session_id))
         if when_busy in ("interrupt", "rollback"):
             await self._interrupt(created, rolls_back=when_busy == "rollback")
         return created

@@ -41,7 +41,7 @@ _log = logging.getLogger("baton.api")
 _ID = re.compile(r"[0-9]{1,15}-([0-9]{1,15})")
 HEARTBEAT_SECONDS = 10.0
 # The size of one page of a long stream where a host sends answers whole: hosts allow 6 MB.
-_ANSWER_BYTES = 2_000_000
+ANSWER_BYTES = 2_000_000
 # The interval of checks whether the process stops or a follower's permit has ended; they need no store.
 _STEP_SECONDS = 1.0
 
@@ -79,7 +79,10 @@ def streamed(
     check_capacity(context.container, principal)
     permit = Permit(context.container, context.keys, request, principal)
     reader = StreamReader(context.container, permit, first.job.id, after, form)
-    return _PartsResponse(reader, first)
+    first = reader.mine(first)
+    if not first.parts:
+        reader.expects_silence()
+    return ReaderResponse(reader, reader.events(first))
 
 
 def is_live(scope: Scope) -> bool:
@@ -87,15 +90,12 @@ def is_live(scope: Scope) -> bool:
     return UNTIL_MS in scope or "aws.event" not in scope
 
 
-class _PartsResponse(StreamingResponse):
+class ReaderResponse(StreamingResponse):
     """A live stream where the host allows it; otherwise one whole answer."""
 
-    def __init__(self, reader: "StreamReader", first: StoredParts) -> None:
+    def __init__(self, reader: "StreamReader", events: AsyncIterator[str]) -> None:
         self._reader = reader
-        first = reader.mine(first)
-        if not first.parts:
-            reader.expects_silence()
-        super().__init__(reader.events(first), headers=reader.form.headers, media_type="text/event-stream")
+        super().__init__(events, headers=reader.form.headers, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._reader.live = is_live(scope)
@@ -116,7 +116,7 @@ class StreamReader:
         self._stopping, self._notices = container.stopping, container.notices
         self._followers, self._permit = container.followers, permit
         self._job_id, self.form, self.after = job_id, form, after
-        self._left_bytes, self._advanced, self._complete = _ANSWER_BYTES, False, False
+        self._left_bytes, self._advanced, self._complete = ANSWER_BYTES, False, False
         self.live, self.until_ms = True, math.inf
         self._longest_silence_seconds = container.settings.stream_silence_seconds or math.inf
         self._pace, self._noticed, self._silent_seconds = ReadPace(), asyncio.Event(), 0.0
@@ -167,7 +167,7 @@ class StreamReader:
                 # The answer has begun, so there is no status left to give: it ends, and the client comes back.
                 _log.warning("the stream of %s ends before the job: %s", self._job_id, error)
                 return
-        if self._let_go:
+        if self.let_go:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"
 
     def _written(self, job: Job, stored: StoredParts) -> Iterator[str]:
@@ -190,10 +190,10 @@ class StreamReader:
     @property
     def stopped(self) -> bool:
         """Whether reading ends here: with the process, or with the follower's key or time."""
-        return self._stopping.begun or not self._permitted or self._let_go
+        return self._stopping.begun or not self._permitted or self.let_go
 
     @property
-    def _let_go(self) -> bool:
+    def let_go(self) -> bool:
         """Whether the stream is released: its job only waits, it was silent for long, or the host's time is up."""
         waits = self._only_waits and self._longest_silence_seconds < math.inf
         silent = self._pace.silent_seconds >= self._longest_silence_seconds
@@ -204,11 +204,18 @@ class StreamReader:
 
         Raises StoreError.
         """
+        return await self._read(stored) if await self.is_due(came=bool(stored.parts)) else StoredParts(stored.job)
+
+    async def is_due(self, *, came: bool) -> bool:
+        """Wait until a read is due; False: the stream stops before, or owes a heartbeat. `came`: the last read's parts.
+
+        Whoever follows tells its client of the heartbeat, if it tells that.
+        """
         pace = self._pace
-        if stored.parts:
+        if came:
             pace.arrived()
             self._silent_seconds, self._only_waits = 0.0, False
-        elif self._silent_seconds >= HEARTBEAT_SECONDS:  # which the caller has told its client, if it tells that
+        elif self._silent_seconds >= HEARTBEAT_SECONDS:
             self._silent_seconds = 0.0
         while pace.until_read_seconds:
             seconds = min(_STEP_SECONDS, pace.until_read_seconds, HEARTBEAT_SECONDS - self._silent_seconds)
@@ -219,8 +226,8 @@ class StreamReader:
                 self._silent_seconds += seconds
             self._permitted = await self._permit.lasts()
             if self.stopped or self._silent_seconds >= HEARTBEAT_SECONDS:
-                return StoredParts(stored.job)
-        return await self._read(stored)
+                return False
+        return True
 
     async def _read(self, stored: StoredParts) -> StoredParts:
         pace = self._pace

@@ -57,17 +57,18 @@ class JobNotices:
             self.notify(job_id)
 
     @contextmanager
-    def of(self, job_id: str) -> Iterator[asyncio.Event]:
-        """Yield an event that each notice about this job sets, for the time of the block."""
+    def of(self, *job_ids: str) -> Iterator[asyncio.Event]:
+        """Yield an event that each notice about one of these jobs sets, for the time of the block."""
         noticed = asyncio.Event()
-        followers = self._followers.setdefault(job_id, set())
-        followers.add(noticed)
+        for job_id in job_ids:
+            self._followers.setdefault(job_id, set()).add(noticed)
         try:
             yield noticed
         finally:
-            followers.discard(noticed)
-            if not followers:
-                self._followers.pop(job_id, None)
+            for job_id in job_ids:
+                self._followers[job_id].discard(noticed)
+                if not self._followers[job_id]:
+                    del self._followers[job_id]
 
 
 async def noticed_within(noticed: asyncio.Event, seconds: float) -> bool:

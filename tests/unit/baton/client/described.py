@@ -32,6 +32,7 @@ LEFT_OUT = {
     "GET /api/chat/tasks/{job_id}/stream": ALIAS,
     "POST /api/chat/operations/{operation_id}/complete": ALIAS,
     "GET /api/chat/schema/tool-responses": ALIAS,
+    "GET /api/sessions/{session_id}/stream": "for pages: baton.js has it as `follow`",
     "POST /api/ag-ui/{agent}": PROTOCOL,
     "POST /a2a/{agent}": PROTOCOL,
     "POST /mcp": PROTOCOL,

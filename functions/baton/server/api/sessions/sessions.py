@@ -95,7 +95,8 @@ async def show_session(context: Context, request: Request) -> Response:
         "messages": messages,
         "activeStream": await _active(context, active) if active else None,
         "activeOperations": [_operation(job) for job in reversed(page.jobs) if _is_open(job)],
-        "queued": [each for job in jobs if not job.job.ended and job.job.id != active for each in _question(job)],
+        "lastEventId": None if query.cursor else place_after(page.jobs),
+        "queued": [each for job in jobs if not job.job.ended and job.job.id != active for each in question_in(job)],
     }
     usage = {"usage": session_usage(page.jobs, context.container.settings.prices)} if audience.is_operator else {}
     return JSONResponse(view | usage | ({"cursor": page.cursor} if page.cursor else {}))
@@ -240,7 +241,7 @@ async def _exchange(context: Context, audience: Audience, snapshot: Snapshot, ac
     """Return question and answer; of the running job the question alone, since its stream has the answer."""
     job = snapshot.job
     if not job.ended:
-        return _question(snapshot) if job.id == active else []
+        return question_in(snapshot) if job.id == active else []
     stored = await context.container.ports.reader.parts(job.id, 0)
     unread = [json.loads(text) for text in snapshot.messages.values() if text]
     questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
@@ -248,7 +249,7 @@ async def _exchange(context: Context, audience: Audience, snapshot: Snapshot, ac
     parts = [mine for part in stored.parts if (mine := audience.shown_part(job.id, part))]
     asked = asked_in(context.container.registry, job)
     shown = (each for part in parts for each in asked.with_questions(json.loads(part)))
-    return [*_question(snapshot), assistant_message(job.id, job.status, shown, answer), *questions]
+    return [*question_in(snapshot), assistant_message(job.id, job.status, shown, answer), *questions]
 
 
 async def _active(context: Context, job_id: str) -> dict[str, Any]:
@@ -271,7 +272,7 @@ async def _have_stopped(context: Context, job_ids: list[str]) -> bool:
     return False
 
 
-def _question(snapshot: Snapshot) -> list[dict[str, Any]]:
+def question_in(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return the user's message; empty for a job by which the session continues by itself."""
     job, chat = snapshot.job, snapshot.task.get("chat") or {}
     if continues_of(snapshot.task):
@@ -281,6 +282,12 @@ def _question(snapshot: Snapshot) -> list[dict[str, Any]]:
     if files := snapshot.task.get("files"):
         message["parts"] = [*file_parts(job.session_id, files), *message["parts"]]  # in AI SDK's order
     return [message | ({"role": chat["role"]} if "role" in chat else {})]
+
+
+def place_after(jobs: Sequence[Snapshot]) -> str:
+    """Return where the session's stream goes on behind a page: with all parts of its jobs that have not ended."""
+    newest = max((position_of(each.job.created_at_ms, each.job.id) for each in jobs), default=position_of(0, ""))
+    return ";".join([newest, *(f"{each.job.id}=0" for each in jobs if not each.job.ended)])
 
 
 def _is_open(snapshot: Snapshot) -> bool:
