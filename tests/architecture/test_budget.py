@@ -47,7 +47,7 @@ DOORS = (
 KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
-    "testing": (2_960, 17, 262, 51),
+    "testing": (2_970, 17, 262, 51),
     "server": (15_200, 92, 1_030, 155),
     "worker": (13_750, 93, 976, 151),
     "queue": (3_200, 27, 276, 56),
@@ -64,7 +64,7 @@ BOUNDS = {
     "classes": 1_280,
     "public names": 84,
     "Agent fields": 26,
-    "@tool options": 12,
+    "@tool options": 13,
     "settings": 61,
     "ports": 35,
     "Protocols": 48,

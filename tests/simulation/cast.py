@@ -27,6 +27,7 @@ from tests.simulation.scripts import (
     ALL_KINDS,
     APPROVAL_SECONDS,
     APPROVED_TOOLS,
+    AT_MOST_ONCE,
     BACKGROUND_TOOLS,
     BLOCKING_TOOLS,
     COUNTERSIGNED,
@@ -56,7 +57,9 @@ _Nonce = Annotated[int, AfterValidator(lambda sent: sent + _SHIFT)]
 def _tool(name: str) -> Tool:
     kind = ALL_KINDS[name]
 
-    @tool(name=name, **asdict(kind), retry_on=_BUGS, background=True if name in BACKGROUND_TOOLS else None)
+    once = 1 if name == AT_MOST_ONCE else None
+
+    @tool(name=name, **asdict(kind), retry_on=_BUGS, background=True if name in BACKGROUND_TOOLS else None, starts=once)
     async def act(number: int, how: str, times: int, seconds: float, nonce: _Nonce, ctx: ToolContext) -> Any:
         """Act as the script says."""
         arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce - _SHIFT}
@@ -114,7 +117,7 @@ async def _carry(number: int, how: str, times: int, seconds: float, nonce: _Nonc
 
 
 ALL_TOOLS = (
-    *(_tool(name) for name in (*TOOLS, *BACKGROUND_TOOLS, *LATE_TOOLS)),
+    *(_tool(name) for name in (*TOOLS, AT_MOST_ONCE, *BACKGROUND_TOOLS, *LATE_TOOLS)),
     *(_waiting_tool(name) for name in (*WAITING_TOOLS, *APPROVED_TOOLS)),
     *map(_blocking_tool, BLOCKING_TOOLS),
     _carry,

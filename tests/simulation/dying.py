@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING
 
 from baton.engine.commit.tree import Tree
-from baton.engine.state import Job
+from baton.engine.state import CallRecord, Job
 from baton.engine.work_items import ItemKind, WorkItem
+from baton.sdk.records.transcript import MAY_HAVE_RUN
 from baton.worker.executors.bounded import PROMPT_TOO_LARGE
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
-from tests.simulation.scripts import ALL_KINDS, STUCK, Died, Script, place_of
+from tests.simulation.scripts import ALL_KINDS, AT_MOST_ONCE, STUCK, Died, Script, place_of
 from tests.simulation.starting import Start
 from tests.simulation.watching import at, of
 
@@ -109,6 +110,15 @@ def a_call_that_kills_is_not_started_for_ever(start: Start) -> str | None:
     return f"{call_id} starts after {deaths} starts that ended with their process; {most} are enough"
 
 
+def a_call_of_a_tool_that_starts_at_most_once_has_begun_at_most_once(start: Start) -> str | None:
+    """Its pauses of its own apart, and where a failover has forgotten that it began."""
+    world, call_id = start.world, start.context.call_id
+    before = [run for run in world.actors.runs.get(call_id, ()) if run.look == start.run.look]
+    if start.tool != AT_MOST_ONCE or not before or world.memory.struck(start.context.job_id):
+        return None
+    return f"{call_id} starts again, after {before[-1].item_key} began at {before[-1].started_at:.3f}"
+
+
 def died_in(world: "World", tree: Tree, job: Job) -> Died:
     """What of a job its processes died in: each such death is an attempt, and leaves one less for what else fails.
 
@@ -117,7 +127,7 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
     calls = [
         call
         for call in tree.calls.get(job.id, {}).values()
-        if world.actors.deaths[call.id] or call.arguments.get("how") == STUCK
+        if world.actors.deaths[call.id] or call.arguments.get("how") == STUCK or _may_have_run(world, call)
     ]
     script = _script(world, job.agent)
     died = {place_of(script, call): (call.attempts, call.error.type if call.error else "") for call in calls}
@@ -149,6 +159,10 @@ def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:
     return None
 
 
+def _may_have_run(world: "World", call: CallRecord) -> bool:
+    return bool(call.error and call.error.type == MAY_HAVE_RUN and call.id in world.actors.runs)
+
+
 def _script(world: "World", agent: str) -> Script:
     return world.outside.plan_of(agent).scripts()[agent]
 
@@ -173,4 +187,7 @@ ON_DEATHS = (
     at("renew", only_who_holds_a_claim_prolongs_it),
     at("give_back", only_its_owner_gives_a_claim_back),
 )
-ON_DYING_START = (a_call_that_kills_is_not_started_for_ever,)
+ON_DYING_START = (
+    a_call_that_kills_is_not_started_for_ever,
+    a_call_of_a_tool_that_starts_at_most_once_has_begun_at_most_once,
+)

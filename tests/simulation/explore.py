@@ -44,6 +44,7 @@ _ONLY = {
     "people": (plan.PEOPLE_SEEDS + plan.APPROVING_SEEDS, "in which two people must approve"),
     "offloads": (plan.OFFLOADING_SEEDS, "whose models the queue asks"),
     "call-limits": (plan.CALL_LIMIT_SEEDS, "whose calls share limits"),
+    "starts": (plan.START_SEEDS, "half of whose calls start at most once"),
     "again": (plan.AGAIN_SEEDS, "whose calls run several times"),
     "front-ends": (plan.FRONT_END_SEEDS + plan.STREAMING_SEEDS, "whose streams AG-UI's front ends read"),
     "steering": (plan.STEERING_SEEDS, "in which more is said to running jobs"),
@@ -63,7 +64,7 @@ _KINDS = tuple(
     _ONLY[name][0]
     for name in (
         *("kills", "crowds", "blocking", "crons", "events", "steering"),
-        *("background", "offloads", "again", "call-limits", "tenants", "sealed", "objects"),
+        *("background", "offloads", "again", "starts", "call-limits", "tenants", "sealed", "objects"),
     )
 )
 _DEPLOYING = (0, *(_ONLY[name][0] for name in ("waits", "plans", "streams", "approvals", "returns")))

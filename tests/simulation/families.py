@@ -11,6 +11,7 @@ from baton.testing.dice import Dice
 from tests.simulation.jobs import TENANTS, JobPlan, make_job, with_calls, with_scripts
 from tests.simulation.scripts import (
     APPROVAL_SECONDS,
+    AT_MOST_ONCE,
     BLOCKING_TOOLS,
     COUNTERSIGNED,
     STUCK,
@@ -26,7 +27,7 @@ from tests.simulation.waiting_jobs import make_waiting_jobs, when_said
 
 _SCRIPT, _STEP, _MORE = 121, 122, 123
 _QUESTION, _WORD, _PEOPLE = 131, 132, 133
-_STREAM, _SESSION, _BLOCK = 141, 151, 161
+_STREAM, _SESSION, _BLOCK, _ONCE = 141, 151, 161, 171
 _HOWS = ("ok",) * 5 + ("fail", "fail", "refuse", "huge")
 _ON_FAILURE = ("skip",) * 7 + ("continue",) * 7 + ("replan",) * 4 + ("fail",) * 2
 _MOST_STEPS = 7
@@ -167,6 +168,20 @@ def _sharing(dice: Dice, job: JobPlan) -> JobPlan:
         at=roll(3) ** 2 * 40,
         when_busy=("queue", "reject", "reject", "interrupt")[int(roll(4) * 4)],
     )
+
+
+def with_calls_that_start_once(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
+    """The same jobs; half of the plain calls, those that kill among them, start at most once."""
+
+    def once(job: JobPlan) -> JobPlan:
+        def call(plan: CallPlan, script: int, turn: int, position: int) -> CallPlan:
+            is_plain = plan.tool in TOOLS and plan.how not in ("unknown", "bad")
+            once = is_plain and dice.roll(_ONCE, job.index, script, turn - 1, position) < 0.5
+            return replace(plan, tool=AT_MOST_ONCE, times=min(plan.times, 1)) if once else plan
+
+        return with_calls(job, call)
+
+    return tuple(map(once, jobs))
 
 
 def with_blocking_tools(dice: Dice, jobs: tuple[JobPlan, ...], work_timeout_seconds: float) -> tuple[JobPlan, ...]:

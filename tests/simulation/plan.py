@@ -17,6 +17,7 @@ from tests.simulation.families import (
     make_session_jobs,
     make_streaming_jobs,
     with_blocking_tools,
+    with_calls_that_start_once,
     with_two_people,
 )
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
@@ -63,6 +64,7 @@ WORKFLOW_SEEDS = 1 << 63
 SCRIPT_SEEDS = 1 << 64
 SEALED_SEEDS = 1 << 65
 OBJECT_SEEDS = 1 << 66
+START_SEEDS = 1 << 67
 # The first seed of each family: plain worlds are those before.
 WAITING_SEEDS = 1 << 40
 PLANNING_SEEDS = 1 << 41
@@ -284,6 +286,7 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = with_background(dice, jobs) if seed & BACKGROUND_SEEDS else jobs
     jobs = with_two_people(dice, jobs) if seed & PEOPLE_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
+    jobs = with_calls_that_start_once(dice, jobs) if seed & START_SEEDS else jobs
     jobs = with_offloaded_calls(dice, jobs) if seed & OFFLOADING_SEEDS else jobs
     jobs = with_programs(jobs, WORKFLOW) if seed & WORKFLOW_SEEDS else jobs
     jobs = with_programs(jobs, SCRIPT) if seed & SCRIPT_SEEDS else jobs

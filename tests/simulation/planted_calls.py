@@ -207,6 +207,12 @@ DEFECTS = (
         },
     ),
     *defects(
+        plan.START_SEEDS,
+        a_call_of_a_tool_that_starts_at_most_once_has_begun_at_most_once={
+            "a call that may have run begins again": constant(tool_call, "may_have_run", None)
+        },
+    ),
+    *defects(
         plan.CALL_LIMIT_SEEDS,
         every_place_is_given_back={"a place is never given back": idle(Limited, "_end")},
         what_acts_has_begun={"a call over its limit begins": around(Limited, "_begin", _impatient)},

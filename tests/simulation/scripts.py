@@ -48,9 +48,13 @@ APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30), COUNTERSIGNED: ToolKind(1, 1.0, 
 BACKGROUND_TOOLS = {"post": ToolKind(1, 1.0, 30)}
 # One whose next attempt comes so late that its job has no slot meanwhile; in schedules by hand alone.
 LATE_TOOLS = {"knock": ToolKind(1, 100.0, 30)}
+AT_MOST_ONCE = "wire"  # a call that has begun is not begun again
 ODD_TOOL = "carry"  # gets an odd value (odd_values.py)
 ODD_TOOLS = {ODD_TOOL: ToolKind(2, 1.0, 30)}
-ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS | BACKGROUND_TOOLS | LATE_TOOLS | ODD_TOOLS
+ONCE_TOOLS = {AT_MOST_ONCE: ToolKind(0, 1.0, 30)}
+ALL_KINDS = (
+    TOOLS | ONCE_TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS | BACKGROUND_TOOLS | LATE_TOOLS | ODD_TOOLS
+)
 LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in ALL_KINDS.values())
 APPROVAL_SECONDS = 900.0
 DEFAULT_DEPTH = USUAL_LIMITS.depth
@@ -185,6 +189,7 @@ class Died:
 
 
 NOBODY_DIED = Died()
+UNSURE = ("process_died", "may_have_run")
 
 
 def outcome(turn: int, position: int, plan: CallPlan, came: Mapping[str, Any] | None = None, depth: int = 1) -> Outcome:
@@ -303,11 +308,11 @@ def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int, died: Died) -> 
     for position, call in enumerate(plan.calls):
         done = outcome(turn, position, call, came.get((turn, position)), depth)
         attempts, error = died.calls.get((turn, position), (0, "nobody died"))
-        may_be = (done.error, "process_died", _RETRIED.get(call.how), *(("", "ToolError") if call.how == STUCK else ()))
+        may_be = (done.error, *UNSURE, _RETRIED.get(call.how), *(("", "ToolError") if call.how == STUCK else ()))
         if error in may_be and done.error not in _REFUSED.values():
             done = replace(done, attempts=attempts, error=error, came="" if error else done.came)
         taken = value_from(turn, plan, call)
-        if taken is not None and outcomes[taken].error and error != "process_died":  # its step's did, and not its own
+        if taken is not None and outcomes[taken].error and error not in UNSURE:  # its step's did, and not its own
             done = Outcome(turn, position, call.tool, call.number, 1, "unresolved_reference")
         if any(_left_out(outcomes[before], plan.calls[before]) for before in call.after):
             done = Outcome(turn, position, call.tool, call.number, 0, "skipped")

@@ -8,9 +8,9 @@ the engine. An endpoint without capacity says nothing about the step, so it does
 
 from msgspec.structs import replace
 
-from baton.engine.state import State
+from baton.engine.state import CallRecord, State
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.sdk.records.transcript import Failure
+from baton.sdk.records.transcript import MAY_HAVE_RUN, Failure
 
 # How many processes may die while taking in a result, the end of a wait, or a failure: no foreign code runs there.
 TAKING_IN_BUDGET = 10
@@ -26,6 +26,21 @@ def no_start_left(item: WorkItem, attempts_before: int, retries: int) -> bool:
         retries: how often it may be retried.
     """
     return item.deaths > 0 and attempts_before + item.deaths > retries + 1
+
+
+def may_have_run(item: WorkItem, record: CallRecord) -> Failure | None:
+    """Return why a call that starts at most once is not started: it has begun before; None: it may start.
+
+    It has begun where a claim of it ended with its process or in the middle of its work, or in an earlier run of its
+    job. A claim that was given back before the tool's code began is none.
+    """
+    if not (item.deaths or item.lost or 0 < record.attempts <= record.earlier):
+        return None
+    message = (
+        f"tool {record.tool!r} may have run: it starts at most once, and this call has begun before."
+        " Find out what it has done before you ask for it again"
+    )
+    return Failure(MAY_HAVE_RUN, message)
 
 
 def with_deaths(following: WorkItem, done: WorkItem) -> WorkItem:

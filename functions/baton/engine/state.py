@@ -177,7 +177,8 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     later steps, direct or not. `approved`: digest of the tool and arguments that a person has approved; empty: no
     approval was given or needed. `questions`: how many attempts ended with a question to a person, which are no runs.
     `earlier`: attempts before the job was retried, which leave its retries as they are. `isolated`: each attempt has an
-    invocation of its own. `script`: the call whose script made it. `memo`: data that its runs leave for the next one.
+    invocation of its own. `retries`: `ONCE` is of a call that begins at most once. `script`: the call whose script made
+    it. `memo`: data that its runs leave for the next one.
     """
 
     id: str

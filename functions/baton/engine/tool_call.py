@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from baton.engine import approvals, stream_parts
 from baton.engine.all_jobs.tool_use import ToolUse
 from baton.engine.approvals import decided
-from baton.engine.attempts import backoff_ms, no_start_left, process_died
+from baton.engine.attempts import backoff_ms, may_have_run, no_start_left, process_died
 from baton.engine.effects import Changes, Decision, Expect, Join, RunTool, Skip
 from baton.engine.lifecycle import end_failed, end_operation, submitted
 from baton.engine.state import CallRecord, State, error_record, ok_record
@@ -18,7 +18,7 @@ from baton.engine.transitions import CallStatus, Step, next_call_status
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
 from baton.sdk.records.redaction import redacted
-from baton.sdk.records.transcript import FOREVER_MS, Failure
+from baton.sdk.records.transcript import FOREVER_MS, ONCE, Failure
 from baton_events.ids import canonical_json
 
 
@@ -28,6 +28,8 @@ def started(state: State, now_ms: int) -> Decision:
     if now_ms >= state.job.deadline_ms:
         late = f"the limit wall_seconds={state.job.limits.wall_seconds} is reached"
         return failed(state, ToolFailed(Failure("limit_exceeded", late)), now_ms)
+    if record.retries == ONCE and (unsure := may_have_run(item, record)):
+        return failed(state, ToolFailed(unsure), now_ms)
     if no_start_left(item, _made(item, record) - 1, record.retries):
         return failed(state, ToolFailed(process_died(item, f"tool {item.tool!r}")), now_ms)
     return Decision(effects=(RunTool(state.job, record, item.attempt - record.questions, item.begun_before),))

@@ -262,6 +262,7 @@ class Surroundings(Protocol):
     faults: frozenset[str]
     clock: VirtualClock
     job_id: str
+    unsure: list[str]
 
     def now_ms(self) -> int:
         """Return the time."""

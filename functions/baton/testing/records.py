@@ -84,6 +84,7 @@ class Run(Struct):
         virtual_seconds: its duration, in virtual time.
         attempts: the outcome of each start of a tool call, in order.
         story: the events, each with its second.
+        unsure: tools that start at most once, of which a call failed as `may_have_run`.
     """
 
     point: Point | None
@@ -99,6 +100,7 @@ class Run(Struct):
     attempts: list[Attempt]
     story: list[tuple[float, str]]
     names: dict[str, str]
+    unsure: list[str] = field(default_factory=list)
 
     @property
     def tool_starts(self) -> list[ToolStart]:

@@ -87,6 +87,7 @@ def together(runs: Sequence[Run], events: Sequence[str], point: Point | None, se
         attempts=first.attempts if first else [],
         story=first.story if first else [],
         names=names,
+        unsure=first.unsure if first else [],
     )
 
 
@@ -154,6 +155,7 @@ class Report:
         different: runs whose status, result or messages differ from it.
         repeated: by tool, the most starts of one call.
         effects_repeated: tools whose effects repeat under another key; `effects_lost`: tools whose effects are missing.
+        unsure: tools that start at most once, and may have run where the process died: such a run may end otherwise.
         findings: all faults.
     """
 
@@ -167,6 +169,7 @@ class Report:
         self.different = [run for run in runs if self._difference(run)]
         self.repeated = _most_starts([usual, *runs])
         self.effects_repeated, self.effects_lost = list[str](), list[str]()
+        self.unsure = sorted({tool for run in runs for tool in run.unsure})
         self.findings = [*_without_crash(usual), *(finding for run in runs for finding in self._in(run))]
 
     def check(self) -> None:
@@ -183,7 +186,7 @@ class Report:
                 yield Finding(run, attempt.start.tool, f"{attempt.start.tool} swallows its cancellation", way_out)
         yield from _other_starts(run)
         yield from self._chance(run)
-        if difference := self._difference(run):
+        if (difference := self._difference(run)) and not run.unsure:
             yield Finding(run, "", f"the job ends otherwise: {difference}", _MEMORY)
 
     def _difference(self, run: Run) -> str:
@@ -201,7 +204,7 @@ class Report:
             if len(keys) > len(usual):
                 _add(self.effects_repeated, tool)
                 yield Finding(run, tool, f"{tool} repeats its effect under another key", _KEY)
-            elif len(keys) < len(usual):
+            elif len(keys) < len(usual) and not run.unsure:
                 _add(self.effects_lost, tool)
                 way_out = "make the effect first, and note it as done afterwards"
                 yield Finding(run, tool, f"an effect of {tool} is lost", way_out)

@@ -266,6 +266,7 @@ async def _outcome_of(world: World, job_id: str, point: Point | None) -> Run:
         virtual_seconds=world.ended_seconds or world.loop.seconds,
         attempts=world.attempts,
         story=world.story,
+        unsure=world.unsure,
         names=names_of(
             {job.id: "JOB", job.session_id: "SESSION", job_place(job.tenant, job.id): "PLACE"},
             (call for attempt in world.attempts if root_of(job_of_call(call := attempt.call)) == job.id),

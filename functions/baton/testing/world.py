@@ -95,6 +95,7 @@ class World:
         self.registry, self._memory, self._namespaces = registry, memory, namespaces
         self.points: list[str] = []
         self.attempts: list[Attempt] = []
+        self.unsure: list[str] = []
         self.story: list[tuple[float, str]] = []
         self.failed_turns = set[tuple[str, int]]()
         self.job_id, self.ended_seconds = "", 0.0

@@ -359,6 +359,9 @@ def _tool_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterato
     for name in _repeated([item.name for item in everything]):
         or_agent = ", or rename the agent" if name in names else ""
         yield f"two different tools are named {name!r}; give one another name with @tool(name=...){or_agent}"
+    for item in everything:
+        if item.starts and item.retries:
+            yield f"tool {item.name!r} starts at most once, so it has no attempt after the first: write retries=0"
 
 
 def _schedule_faults(schedules: "Sequence[Schedule]", agents: set[str]) -> Iterator[str]:

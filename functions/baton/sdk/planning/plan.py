@@ -40,7 +40,7 @@ def _wanted(step: PlannedStep, tool: Tool) -> Wanted:
         tool.name,
         step.arguments,
         None,
-        tool.retries,
+        tool.recorded_retries,
         tool.retry_delay_seconds,
         step=step.name,
         depends_on=step.depends_on,

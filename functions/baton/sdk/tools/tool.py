@@ -17,7 +17,7 @@ from typing_extensions import ParamSpec, TypeVar
 from baton.sdk.records.call_limit import CallLimit, checked_all
 from baton.sdk.records.limits import MOST, is_number, is_whole
 from baton.sdk.records.own_threads import in_own_thread
-from baton.sdk.records.transcript import Failure, Wanted
+from baton.sdk.records.transcript import ONCE, Failure, Wanted
 from baton.sdk.tools.approval_rule import ApprovalTerms, RequiresApproval, check_rule, check_terms
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES, InvalidArguments
 from baton.sdk.tools.context import ToolContext
@@ -69,6 +69,8 @@ class ToolOptions:
         background: the model is answered at once, and later by a turn of its own; None: in chats, if the call waits.
         retry_on: exceptions that may be retried, beside a retryable `ToolError`; the model gets others at once.
         call_limits: limits of its calls, shared by all calls with the same key.
+        starts: 1: a call that has begun is never begun again, and needs `retries=0`: after a crash it has failed as
+            `may_have_run`. None: it starts again.
     """
 
     name: str | None = None
@@ -83,6 +85,7 @@ class ToolOptions:
     background: bool | None = None
     retry_on: Collection[type[Exception]] = ()
     call_limits: Sequence[CallLimit] = ()
+    starts: int | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,6 +131,8 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
             raise TypeError(f"tool {self.name!r}: approval_people must be 1 to 9, got {self.approval_people!r}")
         if not isinstance(self.isolated, bool):
             raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
+        if self.starts not in (1, None) or isinstance(self.starts, bool):
+            raise TypeError(f"tool {self.name!r}: starts must be 1 (at most once) or None, got {self.starts!r}")
         if self.background not in (True, False, None):
             raise TypeError(f"tool {self.name!r}: background must be True, False or None, got {self.background!r}")
         if self.approval.get("by") == "user" and (self.approval_people > 1 or self.background):
@@ -150,6 +155,11 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
             )
             return step  # type: ignore[no-any-return]
         return self.function(*args, **kwargs)
+
+    @property
+    def recorded_retries(self) -> int:
+        """The retries of a call's record."""
+        return ONCE if self.starts else self.retries
 
     def check(self, arguments: Mapping[str, Any]) -> None:
         """Refuse arguments that do not fit with `InvalidArguments`. Nothing is converted: `run` takes what was sent."""
@@ -202,7 +212,10 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any: 
     Args:
         function: the tool's code; a function that is not async runs in a thread.
     """
-    names, given = _names_in_scope_of_caller(), ToolOptions(**options)
+    names, given = (
+        _names_in_scope_of_caller(),
+        ToolOptions(**({"retries": 0} if options.get("starts") else {}) | options),
+    )
 
     def make(function: Callable[..., Any]) -> Tool:
         return _made(function, names, given)
@@ -286,4 +299,4 @@ def checked_call(name: str, arguments: dict[str, Any], tools: Mapping[str, Tool]
         return Wanted(name, arguments, Failure("invalid_arguments", str(error)))
     if (script_of := tool.script_of) is not None:
         return script_of(arguments["code"])
-    return Wanted(name, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)
+    return Wanted(name, arguments, None, tool.recorded_retries, tool.retry_delay_seconds, isolated=tool.isolated)

@@ -32,7 +32,7 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import Pending, RunAgain
 from baton.sdk.tools.return_type import InvalidResult
 from baton.sdk.tools.runnable import Runnable
-from baton.sdk.tools.running_calls import NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
+from baton.sdk.tools.running_calls import BEGUN, NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
 from baton.store.redis.store import Store
@@ -118,16 +118,18 @@ class ToolRun:
         self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, context: ToolContext, secrets: KnownSecrets
     ) -> StepResult:
         now_ms = context.started_at_ms
-        result = await self._attempt(tool, arguments, context, secrets)
-        if isinstance(result, ToolFailed):
-            return result
-        if isinstance(result, Pending):
-            return canonical(await self._waits(tool, result, context, effect.job, now_ms), secrets)
-        if isinstance(result, NeedsApproval | RunAgain):
-            return canonical(_later(result, arguments, now_ms), secrets)
-        if isinstance(result, CallReturned):
-            return self._returned(tool, result.value, result.kept)
-        return self._returned(tool, result)
+        BEGUN.set(effect.call.id)
+        match await self._attempt(tool, arguments, context, secrets):
+            case ToolFailed() as failure:
+                return failure
+            case Pending() as pending:
+                return canonical(await self._waits(tool, pending, context, effect.job, now_ms), secrets)
+            case (NeedsApproval() | RunAgain()) as later:
+                return canonical(_later(later, arguments, now_ms), secrets)
+            case CallReturned() as returned:
+                return self._returned(tool, returned.value, returned.kept)
+            case result:
+                return self._returned(tool, result)
 
     async def _not_run(
         self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, context: ToolContext, secrets: KnownSecrets

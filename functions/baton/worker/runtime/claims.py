@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import Claim, ClaimResult, Verdict
 from baton.engine.work_items import ItemKind, kind_of
 from baton.sdk.clock import Clock
+from baton.sdk.tools.running_calls import BEGUN
 from baton.store.redis.store import Store
 from baton.worker.runtime.policy import (
     AGAIN_SECONDS,
@@ -102,14 +103,14 @@ class Claims:
     async def give_back(self, claim: Claim, *, begun: bool) -> bool:
         """Free the claim's item for any invocation at once, without counting a death.
 
-        `begun`: a model may have been called. Returns whether it was held. Where the request does not reach the store,
-        the claim ends by itself.
+        `begun`: a model may have been called, or a tool's code has begun. Returns whether it was held. Where the
+        request does not reach the store, the claim ends by itself.
         """
         return self._held.pop(claim.item_key, None) is not None and await self._give_back(claim, begun=begun)
 
-    async def break_off(self, claim: Claim) -> None:
-        """Give back a claim whose work has begun; where the process stops, log it."""
-        if await self.give_back(claim, begun=True) and self._policy.stopping.begun:
+    async def break_off(self, claim: Claim, *, begun: bool) -> None:
+        """Give back a claim whose work is broken off; where the process stops, log it."""
+        if await self.give_back(claim, begun=begun) and self._policy.stopping.begun:
             _log.warning("%s is broken off, because the process stops. It runs again once one serves", claim.item_key)
 
     async def _give_back(self, claim: Claim, *, begun: bool) -> bool:
@@ -185,7 +186,9 @@ class Holding:
             return
         try:
             if kind is not None and issubclass(kind, Exception | asyncio.CancelledError):
-                await self._claims.break_off(self._claim)
+                # A tool's code begins after its call was let through: until then another invocation may begin it.
+                begun = kind_of(self._claim.item_key) is not ItemKind.CALL or BEGUN.get() == self._claim.call_id
+                await self._claims.break_off(self._claim, begun=begun)
         finally:
             self._claims.let_go(self._claim)
 

@@ -185,6 +185,7 @@ def test_what_could_not_be_described_is_refused_when_it_is_made(function: Any, m
         ({"name": "x" * 65}, "must be 1 to 64"),
         ({"retries": -1}, "retries must be a whole number from 0, got -1"),
         ({"retries": True}, "retries must be a whole number"),
+        *(({"starts": each}, r"starts must be 1 \(at most once\) or None") for each in (0, 2, True, "1", 1.5)),
         ({"timeout_seconds": 0}, "timeout_seconds must be more than 0, got 0"),
         ({"timeout_seconds": float("inf")}, "timeout_seconds must be more than 0"),
         ({"retry_delay_seconds": -0.1}, "retry_delay_seconds must be 0 or more"),

@@ -10,8 +10,7 @@ from baton import Agent, Memory, Registry, ScriptedModel, ToolContext, ToolError
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval, ToolReturned
-from baton.engine.waits import tool_digest
+from baton.engine.step_results import StepResult, ToolFailed, ToolReturned
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.tools.running_calls import RunningCalls
 from baton.sdk.tools.tool import Tool
@@ -64,10 +63,6 @@ async def run_call(item: Tool, call: CallRecord, store: FakeStore | None = None)
     executor = ToolRun(registry, store or FakeStore(), keeper, FakeClock(), RunningCalls(5), ResultLimit(100))
     job = Job("job_1", "s", "t", "a", 0)
     return await executor(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
-
-
-async def test_a_result_is_json_text() -> None:
-    assert await run("fine") == ToolReturned('{"ok":"fine"}')
 
 
 @pytest.mark.parametrize(
@@ -131,31 +126,6 @@ async def test_a_result_that_its_annotation_does_not_promise_is_a_permanent_fail
     assert isinstance(step_result, ToolFailed)
     assert (step_result.failure.type, step_result.failure.retryable) == ("invalid_result", False)
     assert "size: input should be a valid integer" in step_result.failure.message
-
-
-@tool(requires_approval=True)
-async def delete(path: str) -> str:
-    return f"deleted {path}"
-
-
-@pytest.mark.parametrize(
-    ("approved", "runs"),
-    [
-        (tool_digest("delete", {"path": "a.txt"}), True),
-        (tool_digest("delete", {"path": "b.txt"}), False),
-        (tool_digest("delete", {"path": "a.txt", "force": True}), False),
-        (tool_digest("read", {"path": "a.txt"}), False),
-        ("", False),
-    ],
-    ids=["this call", "another path", "more arguments", "another tool", "nothing"],
-)
-async def test_only_what_was_approved_runs(approved: str, runs: bool) -> None:
-    """An approval is for one tool with exactly these arguments; whatever else is asked about again."""
-    call = CallRecord("job_1-1-0-x", 1, 0, "delete", {"path": "a.txt"}, approved=approved)
-    step_result = await run_call(delete, call)
-    assert isinstance(step_result, ToolReturned if runs else ToolNeedsApproval)
-    if isinstance(step_result, ToolNeedsApproval):
-        assert step_result.arguments == {"path": "a.txt"}
 
 
 LAMP, DOOR = "the lamp is red", "the door is green"
