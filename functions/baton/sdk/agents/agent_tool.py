@@ -5,6 +5,7 @@ the job to start.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -29,8 +30,12 @@ def agent_tool(agent: Agent) -> Tool:
     return replace(tool(name=agent.name)(give), description=_description(agent))
 
 
+# Takes the wait of such a call, in a library whose tools cannot return one.
+HANDED: ContextVar[Callable[[Pending], Any]] = ContextVar("baton_handed_wait", default=lambda pending: pending)
+
+
 def as_tool(agent: Agent) -> Callable[..., Any]:
-    """Make a tool of an agent for an agent of pydantic-ai: `pydantic_ai.Agent(…, tools=[as_tool(helper)])`.
+    """Make a tool of an agent for an agent of a library: `pydantic_ai.Agent(…, tools=[as_tool(helper)])`.
 
     A call is a job of that agent; its result is the agent's answer. Agents of Baton have the agent itself as a tool.
     """
@@ -40,7 +45,7 @@ def as_tool(agent: Agent) -> Callable[..., Any]:
         raise ValueError(f"as_tool({agent.name!r}): {_NO_TOOL_NAME}")
 
     async def give(task: str) -> Any:
-        return tool_context().start(agent.name, task)
+        return HANDED.get()(tool_context().start(agent.name, task))
 
     give.__annotations__["task"] = agent_tool(agent).function.__annotations__["task"]
     give.__name__, give.__doc__ = agent.name, _description(agent)

@@ -192,10 +192,13 @@ class Runner(Protocol):
         """Stop a provider's work for a job that was cancelled. Raises ModelError: the provider did not accept it."""
         ...
 
-    def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+    def messages(
+        self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]], *, sent: bool = False
+    ) -> str:
         """Return the messages of a job in the library's own JSON.
 
-        `turns`: as in `Recorded`. `results`: of the calls, as far as they have any.
+        `turns`: as in `Recorded`. `results`: of the calls, as far as they have any. `sent`: those that the model was
+        sent in the last turn, with its instructions, without its answer.
 
         Returns:
             A JSON list; empty: no agent of this library made the turns.
@@ -280,12 +283,20 @@ class CodeRunner(ABC):
 
 
 def run_messages(
-    runner: Runner | None, first_turn: int, transcript: Sequence[dict[str, Any]], results: Mapping[str, dict[str, Any]]
+    runner: Runner | None,
+    first_turn: int,
+    transcript: Sequence[dict[str, Any]],
+    results: Mapping[str, dict[str, Any]],
+    *,
+    sent: bool = False,
 ) -> list[dict[str, Any]] | None:
-    """Read a job's messages in the library's own JSON, with those of a turn that ended it; None: no runner made any."""
+    """Read a job's messages in the library's own JSON, with those of a turn that ended it; None: no runner made any.
+
+    `sent`: those that its model was sent in the last turn.
+    """
     last: Mapping[str, Any] = next(
         (entry for entry in reversed(transcript) if entry["role"] in (MODEL_ROLE, WITHHELD_ROLE)), {}
     )
     ended = (dict(last),) if last.get("role") == WITHHELD_ROLE and last["turn"] >= first_turn else ()
-    text = "" if runner is None else runner.messages((*turns_of(transcript, first_turn), *ended), results)
+    text = "" if runner is None else runner.messages((*turns_of(transcript, first_turn), *ended), results, sent=sent)
     return json.loads(text, parse_constant=str) if text else None

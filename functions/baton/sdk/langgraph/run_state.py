@@ -12,7 +12,14 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, message_to_dict, messages_from_dict
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    message_to_dict,
+    messages_from_dict,
+)
 from langgraph.checkpoint.base import WRITES_IDX_MAP, BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic_core import to_jsonable_python
@@ -108,6 +115,8 @@ class RunState:
         metadata: of the checkpoint.
         asks: what middleware asks of people, before any call: the task that waits, and its question; empty: nothing.
         sent: the user's messages since the last request.
+        instructions: the system message of the last request, as text.
+        asked: what that request had in place of `messages`, by middleware; empty: them, up to its answer.
         files: large contents of the texts read.
     """
 
@@ -118,6 +127,8 @@ class RunState:
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     asks: list[Any] = field(default_factory=list[Any])
     sent: list[str] = field(default_factory=list[str])
+    instructions: str = ""
+    asked: list[BaseMessage] = field(default_factory=list[BaseMessage])
     files: FileContents = field(default_factory=FileContents)
 
     @classmethod
@@ -138,6 +149,8 @@ class RunState:
         """Take what a turn has kept."""
         require_own(kept, turn, KIND, "LangGraph", VERSION)
         self.messages[kept["from"] :] = messages_from_dict(json.loads(self.files.whole(kept["messages"])))
+        self.instructions = kept.get("instructions", self.instructions)
+        self.asked = messages_from_dict(json.loads(self.files.whole(kept.get("sent", "[]"))))
         self.values = {name: one for name, one in self.values.items() if name not in kept["gone"]} | kept["values"]
         self.head, self.metadata, self.asks = kept["head"], kept["metadata"], kept["asks"]
 
@@ -153,8 +166,10 @@ class RunState:
         checkpoint = {**deepcopy(self.head), "channel_values": {**values, MESSAGES: [*self.messages]}}
         return RecordSaver(checkpoint, self.metadata, (), piece)
 
-    def kept(self, saver: RecordSaver, asks: Sequence[Any]) -> dict[str, Any]:
-        """Return the data to keep of a turn."""
+    def kept(self, saver: RecordSaver, asks: Sequence[Any], asked: Sequence[BaseMessage]) -> dict[str, Any]:
+        """Return the data to keep of a turn. `asked`: its request; empty: it has made none."""
+        told = asked[0].text if asked and isinstance(asked[0], SystemMessage) else ""
+        rest = list(asked[1:] if told else asked)
         head = {name: value for name, value in saver.checkpoint.items() if name != "channel_values"}
         channels = dict(saver.checkpoint["channel_values"])
         messages = channels.pop(MESSAGES, [])
@@ -173,22 +188,30 @@ class RunState:
             "head": to_jsonable_python(head),
             "metadata": {"step": saver.metadata.get("step", 0), "source": "loop", "parents": {}},
             "asks": list(asks),
+            **({"instructions": told} if asked and told != self.instructions else {}),
+            **({"sent": self.files.short(_dumped(rest))} if rest != messages[: len(rest)] else {}),
         }
 
 
-def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a job's messages, as far as its turns have them; empty: no run of LangGraph."""
+def messages_of(
+    turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]], *, sent: bool = False
+) -> str:
+    """Return a job's messages, as far as its turns have them; empty: no run of LangGraph. `sent`: of the request."""
     if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
         return ""
     state = RunState([], files=FileContents(complete=False))
     for entry in turns:
         state.take(entry["provider"], entry["turn"])
+    messages = state.messages[turns[0]["provider"]["earlier"] :]
+    if sent:
+        asked = state.asked or messages[: len(messages) - (bool(messages) and isinstance(messages[-1], AIMessage))]
+        return _dumped([*([SystemMessage(state.instructions)] if state.instructions else []), *asked])
     answers: list[Any] = []
     for call in turns[-1]["calls"]:
         stored = results.get(call["id"]) or call
         for _, value in map(tuple, (stored.get("kept") or {}).get("writes", ())):
             answers += [one for one in _listed(untyped(value)) if isinstance(one, BaseMessage)]
-    return _dumped([*state.messages[turns[0]["provider"]["earlier"] :], *answers])
+    return _dumped([*messages, *answers])
 
 
 def _listed(value: Any) -> list[Any]:

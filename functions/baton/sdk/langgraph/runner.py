@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langgraph.channels import LastValue, UntrackedValue
 from langgraph.errors import GraphRecursionError
-from langgraph.types import Send
+from langgraph.types import Send, interrupt
 from pydantic_core import to_jsonable_python
 
+from baton.sdk.agents.agent_tool import HANDED
 from baton.sdk.agents.runner import CallReturned, NeedsApproval, Recorded, RunFailedError, RunnerAnswer, RunnerCall
 from baton.sdk.langgraph.run_state import (
     INTERRUPTED,
@@ -32,7 +33,7 @@ from baton.sdk.libraries.held_states import hold
 from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited, check_fits
 from baton.sdk.libraries.recorded_errors import Used, error_of_result
 from baton.sdk.models.model import Call, Listener, ModelAnswer, Spent
-from baton.sdk.tools.pending import RunAgain
+from baton.sdk.tools.pending import Pending, RunAgain
 from baton_events.ids import canonical_json
 
 MODEL, TOOLS = "model", "tools"
@@ -42,14 +43,16 @@ _WORDS = ("title", "question", "message", "description")
 
 
 class _Counted(AsyncCallbackHandler):
-    """Counts the requests of a piece and their usage."""
+    """Counts the requests of a piece and their usage; `sent`: what the last one was."""
 
     def __init__(self) -> None:
+        self.sent: list[BaseMessage] = []
         self.begun, self.requests, self.input_tokens, self.output_tokens, self.cached_tokens = 0, 0, 0, 0, 0
 
-    async def on_chat_model_start(self, *_: Any, **__: Any) -> None:
+    async def on_chat_model_start(self, serialized: Any, messages: Any, **_: Any) -> None:  # noqa: ARG002 - a hook
         """Count a request."""
         self.begun += 1
+        self.sent = list(messages[0])
 
     async def on_llm_end(self, response: Any, **_: Any) -> None:
         """Count an answer."""
@@ -112,6 +115,8 @@ class LangGraphRunner(LibraryRunner):
 
     async def run_turn(self, recorded: Recorded, listener: Listener | None, used: list[Used]) -> RunnerAnswer:
         """Go on from the checkpoint with the results of its calls, up to one model request."""
+        if recorded.edits:
+            raise RunFailedError("edits_not_taken", "an agent of LangGraph has its instructions and its model within")
         state, counted = RunState.of(recorded), _Counted()
         used.append(counted.spent)
         saver = state.saver(f"turn-{recorded.turn}")
@@ -163,6 +168,7 @@ class LangGraphRunner(LibraryRunner):
         if answers:
             saver.writes.append((tasks[position].id, RESUMED, list(answers)))
         saver.made.clear()
+        HANDED.set(interrupt)
         await graph.ainvoke(None, **{**settings, "interrupt_before": None}, interrupt_after="*")
         return saver.made.get(tasks[position].id, [])
 
@@ -242,7 +248,7 @@ class LangGraphRunner(LibraryRunner):
             counted.input_tokens,
             counted.output_tokens,
             cached_input_tokens=counted.cached_tokens,
-            provider=state.kept(saver, asks),
+            provider=state.kept(saver, asks, counted.sent),
         )
         return RunnerAnswer(answer, output, correction, asked=counted.begun > 0)
 
@@ -256,8 +262,10 @@ class LangGraphRunner(LibraryRunner):
         edited = None if asked["args"] == call.arguments else call.arguments
         return CallReturned({"approved": True}, {"edited": edited, "tool": call.tool, "review": bool(requests)})
 
-    def _question(self, call: RunnerCall, value: Any, answers: Sequence[Any]) -> RunAgain:
-        """Ask what a tool's `interrupt(value)` asks, with the call's arguments as a form."""
+    def _question(self, call: RunnerCall, value: Any, answers: Sequence[Any]) -> RunAgain | Pending:
+        """Ask what a tool's `interrupt(value)` asks, with the call's arguments as a form; or wait as it says."""
+        if isinstance(value, Pending):
+            return value
         tool = self.tools.get(call.tool)
         form = _schema(tool) if tool else {"type": "object"}
         shown = to_jsonable_python(value, fallback=str)

@@ -56,6 +56,7 @@ class Piece:
         late: the SDK's ids of the calls that a person has decided on.
         response: the new answer.
         sent: the items of the new request.
+        asked: that request after the user's filter.
         handoffs: the names of the tools that hand a run on.
         result: of the SDK's run.
     """
@@ -74,6 +75,7 @@ class Piece:
         self.state, self.output, self.outcomes, self.call, self.listener = state, output, outcomes, call, listener
         self.response: sdk.ModelResponse | None = None
         self.sent: Items | None = None
+        self.asked: ModelInputData | None = None
         self.result: Any = None
         self.hidden: Items = []
         self._requests = 0
@@ -158,7 +160,9 @@ class Piece:
             self.sent = self.in_order(items)
             items = self.sent
             made = ModelInputData(input=list(items), instructions=given.instructions)
-            return await awaited(own(replace(data, model_data=made, agent=self.own(data.agent)))) if own else made
+            made = await awaited(own(replace(data, model_data=made, agent=self.own(data.agent)))) if own else made
+            self.asked = ModelInputData(input=list(made.input), instructions=made.instructions)
+            return made
 
         return filtered
 

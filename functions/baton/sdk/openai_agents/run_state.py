@@ -11,6 +11,7 @@ from typing import Any
 
 from agents import Usage
 from agents.items import ItemHelpers
+from agents.run_config import ModelInputData
 from pydantic import TypeAdapter
 
 from baton.sdk.agents.runner import Recorded
@@ -39,6 +40,8 @@ class RunState:
         resumed: whether a person has decided on one of the last calls, after which the SDK starts its agent again.
         begins: whether the agent has not begun: it was handed the run.
         handoffs: the ids of the last calls that hand the run on.
+        instructions: of the last request.
+        asked: what that request had in place of `items`, by a filter; None: them.
         files: large contents of the texts read.
     """
 
@@ -54,6 +57,8 @@ class RunState:
     resumed: bool = False
     begins: bool = False
     handoffs: list[str] = field(default_factory=list[str])
+    instructions: str | None = None
+    asked: Items | None = None
     files: FileContents = field(default_factory=FileContents)
 
     @classmethod
@@ -87,6 +92,8 @@ class RunState:
             self.items[kept["from"] :] = json.loads(self.files.whole(kept["items"]))
         if kept.get("whole"):
             self.earlier = []
+            self.asked = json.loads(self.files.whole(kept["sent"])) if "sent" in kept else None
+        self.instructions = kept.get("instructions", self.instructions)
         self.response = json.loads(kept["response"])
         self.agent, self.turns, self.used = kept["agent"], kept["turns"], kept["used"]
         self.begins, self.handoffs = kept["begins"], kept["handoffs"]
@@ -101,9 +108,12 @@ class RunState:
         handoffs: Sequence[str] = (),
         *,
         begins: bool = False,
-        asked: bool = True,
+        asked: ModelInputData | None,
     ) -> dict[str, Any]:
-        """Return the data to keep of a turn. `items`: of its request, `earlier` ones included."""
+        """Return the data to keep of a turn.
+
+        `items`: of its request, `earlier` ones included. `asked`: it after the user's filter; None: there was none.
+        """
         whole = bool(self.earlier) and items[: len(self.earlier)] != self.earlier
         new = items if whole else items[len(self.earlier) :]
         first = 0 if whole else _same(self.items, new)
@@ -116,10 +126,12 @@ class RunState:
             "agent": agent,
             "begins": begins,
             "handoffs": list(handoffs),
-            "turns": self.turns + asked,
+            "turns": self.turns + (asked is not None),
             "used": self.used,
             "usage": _USAGE.dump_python(usage, mode="json", exclude={"request_usage_entries"}),
             **({"whole": True} if whole else {}),
+            **({"instructions": asked.instructions} if asked and asked.instructions != self.instructions else {}),
+            **({"sent": self.files.short(json.dumps(asked.input))} if asked and asked.input != items else {}),
         }
 
 
@@ -130,13 +142,21 @@ def _same(known: Items, items: Items) -> int:
     return next(at for at in range(count) if known[at] != items[at])
 
 
-def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a job's items, with the last answer and the results of its calls so far; empty: no run of the SDK."""
+def messages_of(
+    turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]], *, sent: bool = False
+) -> str:
+    """Return a job's items, with the last answer and the results of its calls so far; empty: no run of the SDK.
+
+    `sent`: those of the last request.
+    """
     if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
         return ""
     state = RunState([], files=FileContents(complete=False))
     for entry in turns:
         state.take(entry["provider"], entry["turn"])
+    if sent:
+        told = [{"role": "system", "content": state.instructions}] if state.instructions else []
+        return json.dumps([*told, *(state.items if state.asked is None else state.asked)])
     outputs: Items = []
     asked = [item for item in state.response if item.get("type") == "function_call"]
     for item, call in zip(asked, turns[-1]["calls"], strict=False):

@@ -34,6 +34,7 @@ from baton.sdk.openai_agents.piece import (
 from baton.sdk.openai_agents.run_state import RunState, messages_of, output_of, task_items
 from baton.sdk.tools.foreign_schema import JsonSchema
 from baton.sdk.tools.pending import Pending
+from baton.sdk.tools.tool_error import ToolError
 from baton_events.ids import canonical_json
 from baton_events.values.text import storable
 
@@ -128,7 +129,12 @@ class OpenAIRunner(LibraryRunner):
         item["arguments"] = json_of(call.arguments, item["arguments"])
         piece = Piece(state, _OUTPUT.validate_python([item]), {}, call)
         context = sdk.RunContextWrapper(await awaited(self._context(recorded.job)), usage=_copied(state.usage))
-        result = await self._run(recorded, piece, context)
+        try:
+            result = await self._run(recorded, piece, context)
+        except sdk.UserError as error:
+            if isinstance(error.__cause__, ToolError):  # what a tool has to say, where its errors are not the model's
+                raise error.__cause__ from error
+            raise
         if result.interruptions:
             return NeedsApproval(f"run tool {call.tool}")
         returned = next(one for one in result.new_items if isinstance(one, ToolCallOutputItem))
@@ -211,7 +217,9 @@ class OpenAIRunner(LibraryRunner):
             items = piece.in_order([*items[:first], *piece.hidden, *items[first:]])
             output = output if result.final_output is not None and answer else []
             items = items[: len(items) - len(output)]
-        kept = state.kept(items, output, agent, context.usage, passed, begins=begins, asked=answer is not None)
+        kept = state.kept(
+            items, output, agent, context.usage, passed, begins=begins, asked=piece.asked if answer else None
+        )
         nested = state.nested
         return RunnerAnswer(
             ModelAnswer(
@@ -234,7 +242,7 @@ def _spent(piece: Piece, context: Any, before: sdk.Usage, state: RunState) -> tu
     kept = None
     if piece.response is not None:
         output = _OUTPUT.dump_python(piece.response.output, mode="json", exclude_unset=True)
-        kept = state.kept(piece.sent or [], output, state.agent, context.usage)
+        kept = state.kept(piece.sent or [], output, state.agent, context.usage, asked=piece.asked)
     return Spent(spent.requests, spent.input_tokens, spent.output_tokens), kept
 
 

@@ -338,11 +338,19 @@ def _as_it_is(message: ai.ModelMessage) -> ai.ModelMessage:
     return made  # type: ignore[no-any-return]
 
 
-def messages_of(turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a job's messages; the last one has the results of its last calls so far. Empty: no run of pydantic-ai."""
+def messages_of(
+    turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]], *, sent: bool = False
+) -> str:
+    """Return a job's messages; the last one has the results of its last calls so far. Empty: no run of pydantic-ai.
+
+    `sent`: those up to the last request.
+    """
     if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
         return ""
     state = RunState.after(turns, results)
+    if sent:
+        is_request = [isinstance(one, ai.ModelRequest) for one in state.messages]
+        return dumped(state.messages[: len(is_request) - [*reversed(is_request), True].index(True)])
     state.take_results(turns[-1], results)
     return dumped([*state.messages, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])])
 

@@ -4,6 +4,7 @@ Invariant: the caller is cancelled only from outside, never by the foreign code.
 """
 
 import asyncio
+import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -19,6 +20,9 @@ _LIBRARIES = (
     "pydantic_ai.",
     "pydantic_graph.",
     "pydantic.",
+    "langchain",
+    "langgraph",
+    "openai.",
     "anyio.",
     "concurrent.",
     "contextlib",
@@ -158,7 +162,12 @@ def _modules(error: BaseException) -> list[str]:
 
 
 def _is_called(error: BaseException) -> bool:
-    return all(module.startswith((*_CALLERS, *_LIBRARIES)) for module in _modules(error))
+    return all(module.startswith((*_CALLERS, *_libraries())) for module in _modules(error))
+
+
+def _libraries() -> tuple[str, ...]:
+    """Return the prefixes of libraries; OpenAI's has a name that a user's own package may have where it is not used."""
+    return (*_LIBRARIES, "agents.") if "agents.run_internal" in sys.modules else _LIBRARIES
 
 
 def _before(error: BaseException, *, found: bool) -> int:
@@ -169,5 +178,5 @@ def _before(error: BaseException, *, found: bool) -> int:
     modules = _modules(error)
     if found and _is_called(error):
         return max(0, len(modules) - 1)
-    above = (*_CALLERS, *_LIBRARIES) if found else _CALLERS
+    above = (*_CALLERS, *_libraries()) if found else _CALLERS
     return next((at for at, module in enumerate(modules) if not module.startswith(above)), len(modules))

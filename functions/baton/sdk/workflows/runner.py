@@ -7,7 +7,7 @@ again from the record. Must not: run the code in the thread of the event loop.
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, NoReturn
@@ -116,7 +116,7 @@ class WorkflowRunner(CodeRunner):
     async def abandon(self, recorded: Recorded) -> None:
         """Do nothing: no provider works for it."""
 
-    def messages(self, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:  # noqa: ARG002
+    def messages(self, *_: Any, **__: Any) -> str:
         """Return that there are none."""
         return ""
 

@@ -120,23 +120,30 @@ def _question(
     if agent.plan:
         return {"why": "No model is asked: the plan of the agent is fixed."}
     if agent.runner is not None:
-        return _of_runner(agent, job, turn, before, results)
+        return _of_runner(agent, job, turn, before, answer, results)
     recorded = (answer or {}).get("requestDigests")
     if fork and answer and not recorded:
         return {"why": f"No model was asked: the turn is taken over from job {fork.job_id}."}
     return _of_model(registry, agent, job, history, recorded)
 
 
-def _of_runner(agent: Agent, job: Job, turn: int, before: Entries, results: dict[str, Any]) -> dict[str, Any]:
-    """Return the messages before a turn: what its calls gave came later."""
+def _of_runner(
+    agent: Agent, job: Job, turn: int, before: Entries, answer: dict[str, Any] | None, results: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a turn's request had, as it is recorded with its answer; before that, what is known by then."""
     asked = {call.get("id") for entry in before for call in entry.get("calls", ())}
     known = {call_id: result for call_id, result in results.items() if call_id in asked}
     try:
-        found = run_messages(agent.runner, job.first_turn if turn >= job.first_turn else 1, before, known)
+        entries, first = [*before, *([answer] if answer else [])], job.first_turn if turn >= job.first_turn else 1
+        found = run_messages(agent.runner, first, entries, known, sent=answer is not None)
     except LookupError:
         found = None
-    why = "The library of the agent makes the request of these messages."
-    shown = [{"who": str(one.get("kind", "message")), "text": "", "value": _filled(one)} for one in found or ()]
+    why = "" if answer else "The library of the agent makes the request of these messages."
+    whose = ("kind", "role", "type")
+    shown = [
+        {"who": next((str(one[name]) for name in whose if name in one), "message"), "text": "", "value": _filled(one)}
+        for one in found or ()
+    ]
     return {"why": why, "messages": shown}
 
 

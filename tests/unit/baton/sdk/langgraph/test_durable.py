@@ -31,13 +31,6 @@ def test_what_the_job_does_itself_is_refused_by_name(setting: str) -> None:
         durable(agent)
 
 
-def test_an_agent_without_a_name_and_what_is_none_are_refused() -> None:
-    with pytest.raises(ValueError, match="has no name"):
-        durable(create_agent(Scripted(turns=["ok"]), []))
-    with pytest.raises(TypeError, match="create_agent"):
-        durable("a")  # type: ignore[arg-type]
-
-
 async def test_a_tool_that_asks_goes_on_with_edited_arguments() -> None:
     noted: list[Any] = []
 

@@ -48,8 +48,9 @@ class Script:
     """
 
     turns: Sequence[Calls | str | Exception]
-    tools: Sequence[Callable[..., Any]] = ()
+    tools: Sequence[Any] = ()
     asks: Sequence[str] = ()
+    instructions: str = "Be brief."
     most: int | None = None
     streams: bool = False
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -67,7 +68,7 @@ class _OwnModel:
         self._script = script
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
-        self._script.read.append(request.messages)
+        self._script.read.append((request.instructions, request.messages))
         number = sum(isinstance(one, OwnMessage) for one in request.messages)
         turn = self._script.turns[number]
         if isinstance(turn, Exception):
@@ -80,9 +81,12 @@ class _OwnModel:
 
 
 def own(script: Script) -> Agent:
-    tools = [baton.tool(one, **_asking(script, one, "requires_approval")) for one in script.tools]
+    tools = [
+        one if isinstance(one, Agent) else baton.tool(one, **_asking(script, one, "requires_approval"))
+        for one in script.tools
+    ]
     most = {"limits": Limits(turns=script.most or 1_000, tool_calls=1_000)}
-    return Agent("job", _OwnModel(script), tools=tools, **{**most, **script.settings})
+    return Agent("job", _OwnModel(script), script.instructions, tools=tools, **{**most, **script.settings})
 
 
 def pydantic_ai(script: Script) -> Agent:
@@ -104,7 +108,8 @@ def pydantic_ai(script: Script) -> Agent:
     tools = [Tool(one, **_asking(script, one, "requires_approval")) for one in script.tools]
     model = FunctionModel(stream_function=stream) if script.streams else FunctionModel(answer)
     most = UsageLimits(request_limit=script.most) if script.most else None
-    return of_pydantic_ai(PydanticAgent(model, name="job", tools=tools), usage_limits=most, **script.settings)
+    agent = PydanticAgent(model, name="job", instructions=script.instructions, tools=tools)
+    return of_pydantic_ai(agent, usage_limits=most, **script.settings)
 
 
 class _OpenAIStream(OpenAIModel):
@@ -130,7 +135,7 @@ def openai_agents(script: Script) -> Agent:
         for one in script.tools
     ]
     config = sdk.RunConfig(tracing_disabled=True)
-    agent = sdk.Agent("job", model=model, tools=tools)
+    agent = sdk.Agent("job", instructions=script.instructions, model=model, tools=tools)
     return of_openai(agent, max_turns=script.most, run_config=config, **script.settings)
 
 
@@ -145,7 +150,8 @@ def langgraph(script: Script) -> Agent:
     model = (_LangGraphStream if script.streams else LangGraphModel)(turns=list(script.turns))
     script.read = model.read
     asks = [HumanInTheLoopMiddleware(interrupt_on=dict.fromkeys(script.asks, True))] if script.asks else []
-    agent = create_agent(model, [langchain_tool(one) for one in script.tools], name="job", middleware=asks)
+    tools = [langchain_tool(one) for one in script.tools]
+    agent = create_agent(model, tools, system_prompt=script.instructions, name="job", middleware=asks)
     limited = agent if script.most is None else agent.with_config(recursion_limit=script.most)
     return of_langgraph(limited, **script.settings)
 
@@ -161,3 +167,9 @@ KINDS: Mapping[str, Callable[[Script], Agent]] = {
     "langgraph": langgraph,
 }
 LIBRARIES = tuple(KINDS)[1:]
+# Of each library, `durable` and an agent without a name.
+DOORS: Mapping[str, tuple[Any, Any]] = {
+    "pydantic-ai": (of_pydantic_ai, PydanticAgent(FunctionModel(lambda *_: ModelResponse([TextPart("")])))),
+    "openai-agents": (of_openai, sdk.Agent("")),
+    "langgraph": (of_langgraph, create_agent(LangGraphModel(turns=[]), [])),
+}

@@ -4,14 +4,16 @@ That a job is what the library makes of it, each library's own tests show.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from baton import Agent, Registry
+from baton import Agent, Registry, as_tool
 from baton.testing import Approve, Reject, Simulation
 from tests.unit.baton.sdk.langgraph import example_agents as of_langgraph
 from tests.unit.baton.sdk.langgraph import test_examples as langgraph_runs
+from tests.unit.baton.sdk.libraries.kinds import KINDS, Script
 from tests.unit.baton.sdk.openai_agents import example_agents as of_openai
 from tests.unit.baton.sdk.openai_agents import test_examples as openai_runs
 from tests.unit.baton.sdk.pydantic_ai import documented_agents, documented_features
@@ -54,3 +56,29 @@ async def test_each_crash_point_leads_to_what_a_run_leads_to(as_job: Job, make: 
     report = await simulation.crash_everywhere(agent.name, "do it", decide=lambda _: decision)
     report.check()
     assert len(report.points) >= 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.long
+async def test_an_effect_is_repeated_with_its_key_or_not_at_all(kind: str) -> None:
+    """Also of a call that a person approves after a crash, and of one in a job below."""
+
+    async def pay(euros: int) -> str:
+        """Pay."""
+        Simulation.effect(f"pay {euros}")
+        return f"paid {euros}"
+
+    async def spend(euros: int) -> str:
+        """Spend."""
+        Simulation.effect(f"spend {euros}")
+        return f"spent {euros}"
+
+    inner = replace(KINDS[kind](Script([[("spend", {"euros": 2})], "two"], [spend], asks=["spend"])), name="inner")
+    turns: list[Any] = [[("inner", {"task": "pay"}), ("pay", {"euros": 1})], "both"]
+    script = Script(turns, [inner if kind == "own" else as_tool(inner), pay], asks=["pay"])
+    simulation = Simulation(Registry([KINDS[kind](script), inner]))
+    report = await simulation.crash_everywhere("job", "go", decide=lambda _: Approve())
+    report.check()
+    assert report.usual.result["answer"] == "both"
+    assert [text in str(script.read[-1]) for text in ("two", "paid 1")] == [True, True]
+    assert len(report.points) >= 30

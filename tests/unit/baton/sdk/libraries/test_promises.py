@@ -1,6 +1,7 @@
 """What every agent is promised, whatever library it is written with; a row that differs is named in its table."""
 
 import asyncio
+import json
 from collections.abc import Awaitable
 from cProfile import Profile
 from pstats import Stats
@@ -8,19 +9,23 @@ from typing import Any
 
 import pytest
 
-from baton import Registry
+from baton import Budget, CallLimit, Limits, Registry, ToolError
+from baton.engine.fork import Edits
 from baton.engine.transitions import JobStatus
 from baton.sdk.agents.runner import JobInfo, Recorded, RunFailedError
 from baton.sdk.langgraph import run_state as of_langgraph
 from baton.sdk.models.model import NEWER_STATE, ModelError
 from baton.sdk.openai_agents import run_state as of_openai
 from baton.sdk.pydantic_ai import run_state as of_pydantic_ai
+from baton.sdk.records.transcript import Failure
 from baton.server.console.approvals.about import read_about
-from baton.testing import Approve, Checkpoint, Reject, Simulation
+from baton.testing import Approve, Checkpoint, Reject, Run, Simulation
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
-from tests.unit.baton.sdk.libraries.kinds import KINDS, LIBRARIES, Calls, Script
+from tests.unit.baton.kit.forking import fork
+from tests.unit.baton.sdk.libraries.kinds import DOORS, KINDS, LIBRARIES, Calls, Script
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, played
 from tests.unit.baton.server.api.client import api_of, with_keys
+from tests.unit.baton.server.console.operator import operator_of
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -166,3 +171,158 @@ async def test_parallel_calls_run_at_the_same_time(kind: str) -> None:
 
     script = Script([[("meet", {"n": 1}), ("meet", {"n": 2})], "met"], [meet])
     assert (await played(KINDS[kind](script), inline=True)).job.status is JobStatus.COMPLETED
+
+
+def fails(n: int) -> str:
+    """Fail."""
+    raise KeyError(n)
+
+
+@each_kind
+async def test_a_failure_shows_its_place_in_log_and_records(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Its error ends the job, as the library's own run; of Baton's own agents the model is told."""
+    script = Script([[("fails", {"n": 1})], "done"], [fails])
+    ended = await played(KINDS[kind](script))
+    traces = [one.traceback for one in (ended.job.error, *(call.error for call in ended.calls)) if one]
+    shown = f'test_promises.py", line {fails.__code__.co_firstlineno + 2}, in fails'
+    assert any(shown in trace for trace in traces)
+    assert shown in caplog.text
+    assert ended.job.status is (JobStatus.COMPLETED if kind == "own" else JobStatus.FAILED)
+    wanted = {"own": "", "openai-agents": "UserError"}.get(kind, "KeyError")
+    assert (ended.job.error.type if ended.job.error else "") == wanted
+
+
+@each_kind
+async def test_a_call_that_may_pass_is_tried_again(kind: str) -> None:
+    async def busy(n: int) -> str:
+        """Be busy."""
+        attempts.append(n)
+        if len(attempts) < 3:
+            raise ToolError("busy", retryable=True)
+        return "free"
+
+    attempts = list[int]()
+    script = Script([[("busy", {"n": 1})], "done"], [busy])
+    run = await Simulation(Registry([KINDS[kind](script)])).run("job", "go")
+    assert (run.status, run.error, len(attempts)) == ("completed", None, 3)
+
+
+@each_kind
+async def test_text_is_streamed_and_usage_is_counted(kind: str) -> None:
+    words = KINDS[kind](Script(["It is 3."], streams=True))
+    run = await Simulation(Registry([words])).run("job", "go")
+    deltas = [part["delta"] for part in run.parts if part["type"] == "text-delta"]
+    assert ("".join(deltas), len(deltas) > 1) == ("It is 3.", True)
+    counts = KINDS[kind](Script([[("look", {"n": 1})], "seen"], [look]))
+    usage = (await Simulation(Registry([counts])).run("job", "go")).usage
+    assert (usage["modelCalls"], usage["inputTokens"], usage["outputTokens"]) == (2, 21, 10)
+
+
+ENDS = {
+    "own": (3, "limit_exceeded"),
+    "pydantic-ai": (3, "UsageLimitExceeded"),
+    "openai-agents": (3, "MaxTurnsExceeded"),
+    "langgraph": (6, "GraphRecursionError"),  # which counts nodes: a request and its calls are two
+}
+
+
+@each_kind
+async def test_a_run_that_goes_on_for_too_long_ends_as_in_its_library(kind: str) -> None:
+    most, error = ENDS[kind]
+    script = Script(looking(9), [look], most=most)
+    run = await Simulation(Registry([KINDS[kind](script)])).run("job", "go")
+    assert ((run.error or {}).get("type"), len(script.read)) == (error, 3)
+
+
+@each_kind
+async def test_limits_budgets_and_rates_hold(kind: str) -> None:
+    """Of Baton's own, which a library's agent has where they are given."""
+
+    async def slow(n: int) -> str:
+        """Be slow."""
+        await asyncio.sleep(100)
+        return "late"
+
+    def script(**settings: Any) -> Script:
+        return Script([[("slow", {"n": 1})], [("look", {"n": 1})], "done"], [slow, look], settings=settings)
+
+    async def ended(**settings: Any) -> Run:
+        return await Simulation(Registry([KINDS[kind](script(**settings))])).run("job", "go")
+
+    assert ((await ended(limits=Limits(wall_seconds=30, on_limit="fail"))).error or {})["type"] == "limit_exceeded"
+    assert ((await ended(limits=Limits(turns=1, on_limit="fail"))).error or {})["type"] == "limit_exceeded"
+    spent = await ended(budgets=[Budget("acme", tokens=20, per="total")])
+    assert (spent.error or {})["type"] == "budget_exceeded"
+    paced = await ended(call_limits=[CallLimit("model", per_minute=0.1)])
+    assert paced.result["answer"] == "done"
+    assert paced.virtual_seconds >= 1_200
+
+
+@each_kind
+@pytest.mark.parametrize("value", [0, 2**60, -1.5, "", "é\0😀", "NaN", [], [[None]], {"": {"a b": True}}, None])
+async def test_a_value_goes_in_and_out_as_it_is(kind: str, value: Any) -> None:
+    given = list[Any]()
+
+    async def echo(value: Any) -> Any:
+        """Echo."""
+        given.append(value)
+        return value
+
+    script = Script([[("echo", {"value": value})], "done"], [echo])
+    ended = await played(KINDS[kind](script))
+    assert (ended.job.error, given) == (None, [value])
+    text = kind == "langgraph" and value not in ("", [], "NaN", "é\0😀")  # where a result is the text of its message
+    assert ended.results[ended.calls[0].id]["ok"] == (json.dumps(value) if text else value)
+
+
+@each_kind
+async def test_each_fork_is_as_its_job(kind: str) -> None:
+    script = Script([*looking(2)], [look])
+    stage = PlayedStage(registry=Registry([KINDS[kind](script)]))
+    await stage.submit("job", task="do it")
+    await stage.run()
+    wanted, asked = (await stage.snapshot()).job.result, len(script.read)
+    for turn in (1, 2, 3):
+        forked = await fork(stage, turn)
+        assert (forked.job.result, forked.job.used.cached_calls) == (wanted, turn - 1)
+    assert len(script.read) == asked + 3 + 2 + 1
+
+
+@each_kind
+async def test_the_page_of_a_turn_shows_the_request_that_was_sent(kind: str) -> None:
+    """With its instructions and the results before it, and without what came later."""
+    script = Script(looking(2), [look])
+    stage = PlayedStage(registry=Registry([KINDS[kind](script)]), settings=with_keys())
+    async with operator_of(stage) as operator:
+        await stage.submit("job", task="do it")
+        await stage.run()
+        for turn in (1, 2, 3):
+            page = (await operator.see(f"/console/jobs/job_1/turns/{turn}")).partition("What the model was sent")[2]
+            found = [text in page for text in ("Be brief.", "do it", "seen 0", "seen 1", "done")]
+            assert found == [True, True, turn > 1, turn > 2, False]
+
+
+@each_kind
+async def test_instructions_of_a_fork_are_those_of_turns_that_are_asked_anew(kind: str) -> None:
+    script = Script(looking(1), [look])
+    stage = PlayedStage(registry=Registry([KINDS[kind](script)]))
+    await stage.submit("job", task="do it")
+    await stage.run()
+    forked = (await fork(stage, 2, Edits(instructions="Be kind."))).job
+    if kind == "langgraph":  # whose instructions are within its graph
+        assert (forked.error or Failure("", "")).type == "edits_not_taken"
+    else:
+        assert (forked.status, "Be kind." in str(script.read[-1])) == (JobStatus.COMPLETED, True)
+
+
+@pytest.mark.parametrize("kind", LIBRARIES)
+def test_what_is_no_agent_or_has_no_name_is_refused(kind: str) -> None:
+    durable, unnamed = DOORS[kind]
+    wrong: Any = "agent"
+    with pytest.raises(TypeError, match=r"durable\(agent\): 'agent' is no"):
+        durable(wrong)
+    with pytest.raises(ValueError, match="has no name"):
+        durable(unnamed)
+    with pytest.raises(TypeError, match="must be a function of a JobInfo"):
+        durable(unnamed, name="a", **{"deps" if kind == "pydantic-ai" else "context": {"db": 1}})
+    assert durable(unnamed, name="b").name == "b"

@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai.types.responses import ResponseTextDeltaEvent
 
-from baton import Registry, as_tool
+from baton import Registry
 from baton.openai_agents import durable
 from baton.testing import Simulation
 from tests.unit.baton.sdk.openai_agents.example_agents import Scripted, weather
@@ -28,26 +28,11 @@ def test_two_agents_of_one_name_are_refused() -> None:
         durable(sdk.Agent("a", handoffs=[sdk.Agent("a")]))
 
 
-def test_what_is_no_agent_is_refused() -> None:
-    with pytest.raises(TypeError, match="is not an agents"):
-        durable("a")  # type: ignore[arg-type]
-
-
 def test_the_agent_is_not_changed() -> None:
     agent = sdk.Agent("a", tools=[weather], model=Scripted("a", "ok"))
     before = dict(vars(agent))
     durable(agent, run_config=CONFIG)
     assert vars(agent) == before
-
-
-async def test_an_agent_of_the_registry_as_a_tool_is_a_job_below() -> None:
-    inner = durable(sdk.Agent("inner", model=Scripted("inner", "42")), run_config=CONFIG, description="Knows.")
-    model = Scripted("outer", [("inner", {"task": "what"})], "it is 42")
-    tools: list[Any] = [sdk.function_tool(as_tool(inner))]
-    outer = durable(sdk.Agent("outer", model=model, tools=tools), run_config=CONFIG)
-    run = await Simulation(Registry([outer, inner])).run("outer", "go")
-    assert run.result["output"] == "it is 42"
-    assert model.read[-1][1][-1]["output"] == "42"
 
 
 class _Streams(Scripted):

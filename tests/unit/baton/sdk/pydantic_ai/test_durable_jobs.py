@@ -1,22 +1,18 @@
 """What a durable agent does beyond a run in one process: it waits, streams, is limited and fails as a job."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent, BinaryContent, CallDeferred, DeferredToolRequests, ModelRetry
+from pydantic_ai import Agent, BinaryContent, CallDeferred, DeferredToolRequests
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
-from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import UsageLimits
 
-from baton import JobInfo, Limits, Registry, Schedule, ToolError
+from baton import JobInfo, Limits, Registry, Schedule
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable
 from tests.unit.baton.kit.approval_kit import run_for_an_hour
-from tests.unit.baton.kit.stage import SETTINGS
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import add
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, played, scripted, state_of
 from tests.unit.baton.server.api.client import api_of, with_keys
@@ -75,36 +71,6 @@ async def test_a_deferred_call_is_an_operation(body: dict[str, Any], content: An
     assert (part.content, part.outcome) == (content, outcome)
 
 
-async def parts_of(stage: PlayedStage) -> list[dict[str, Any]]:
-    return [json.loads(part) for part in (await stage.reader.parts("job_1", 0)).parts]
-
-
-async def test_text_is_streamed_while_the_model_streams_it() -> None:
-    """Word by word, before the turn is over; calls that are streamed are made."""
-    received: list[int] = []
-    stage: PlayedStage
-
-    async def stream(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str | dict[int, DeltaToolCall]]:
-        if len(messages) == 1:
-            yield {0: DeltaToolCall("add", '{"a": 1,', tool_call_id="one")}
-            yield {0: DeltaToolCall(None, '"b": 2}')}
-            return
-        for word in ("It ", "is ", "3."):
-            yield word
-            await asyncio.sleep(0)
-            received.append(len([part for part in await parts_of(stage) if part["type"] == "text-delta"]))
-
-    agent = Agent(FunctionModel(stream_function=stream), name="says")
-    agent.tool_plain(add)
-    settings = replace(SETTINGS, stream_batch_ms=0, stream_batch_bytes=1)
-    stage = PlayedStage(registry=Registry([durable(agent)]), settings=settings)
-    await stage.submit("says")
-    await stage.run()
-    assert [part["delta"] for part in await parts_of(stage) if part["type"] == "text-delta"] == ["It ", "is ", "3."]
-    assert received[-1] >= 2
-    assert (await stage.snapshot()).job.result == {"answer": "It is 3.", "output": "It is 3."}
-
-
 @pytest.mark.parametrize(
     ("limits", "calls"),
     [
@@ -121,38 +87,6 @@ async def test_usage_limits_hold_over_all_pieces(limits: UsageLimits, calls: int
     assert snapshot.job.error is not None
     assert snapshot.job.error.type == "UsageLimitExceeded"
     assert len(snapshot.calls) == calls
-
-
-async def test_what_a_tool_raises_fails_the_job() -> None:
-    """With that error, after one attempt; a ToolError that may pass is tried again, and pydantic-ai's retries end."""
-    runs: list[str] = []
-    agent = Agent(scripted([call("broken"), call("later")], "unused"), name="breaks")
-
-    @agent.tool_plain
-    def broken() -> None:
-        runs.append("broken")
-        raise KeyError("it broke")
-
-    @agent.tool_plain
-    def later() -> None:
-        runs.append("later")
-        if runs.count("later") < 3:
-            raise ToolError("busy", retryable=True)
-
-    job = (await played(durable(agent))).job
-    assert job.error is not None
-    assert (job.status, job.error.type, job.error.message) == (JobStatus.FAILED, "KeyError", "'it broke'")
-    assert sorted(runs) == ["broken", "later", "later", "later"]
-    agent = Agent(scripted([call("odd", n=1)], [call("odd", n=2)], [call("odd", n=3)]), name="a")
-
-    @agent.tool_plain(retries=2)
-    def odd(n: int) -> None:
-        raise ModelRetry(f"not {n}")
-
-    job = (await played(durable(agent))).job
-    assert job.error is not None
-    assert job.error.type == "UnexpectedModelBehavior"
-    assert "exceeded max retries count of 2" in job.error.message
 
 
 async def test_a_file_is_shown_without_its_bytes() -> None:

@@ -23,22 +23,11 @@ Other: Any = type("Other", (AbstractCapability,), {"__module__": "pydantic_ai.du
     [
         (Agent(TestModel(), name="a", capabilities=[Other()]), "Other belongs to another engine; leave it out"),
         (Agent(name="a"), "it has no model; give one"),
-        (Agent(TestModel()), "has no name"),
     ],
 )
 def test_another_engine_no_model_and_no_name_are_refused(agent: Agent[Any, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         durable(agent)
-
-
-def test_what_is_no_agent_or_no_function_is_refused() -> None:
-    wrong: Any = "agent"
-    with pytest.raises(TypeError, match=r"'agent' is not a pydantic_ai\.Agent"):
-        durable(wrong)
-    deps: Any = {"db": 1}
-    with pytest.raises(TypeError, match="deps=…"):
-        durable(Agent(TestModel(), name="a"), deps=deps)
-    assert durable(Agent(TestModel(), name="a"), name="b").name == "b"
 
 
 def private_names() -> Iterator[str]:
