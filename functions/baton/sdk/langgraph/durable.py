@@ -4,41 +4,28 @@ Invariant: what cannot be kept between two pieces of a run is refused here, by n
 change the agent.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any, Unpack
 
 from langgraph.graph.state import CompiledStateGraph
 
 from baton.sdk.agents.agent import Agent
 from baton.sdk.langgraph.run_state import MESSAGES
 from baton.sdk.langgraph.runner import MODEL, TOOLS, LangGraphRunner
-from baton.sdk.libraries.library_runner import OfJob, check_factories, library_agent
-from baton.sdk.records.call_limit import CallLimit
-from baton.sdk.records.limits import Limits
-
-if TYPE_CHECKING:
-    from baton.sdk.memory.policy import Memory
-    from baton.sdk.records.budget import Budget
+from baton.sdk.libraries.library_runner import JobSettings, OfJob, check_factories, library_agent, with_settings
 
 _UNNAMED = "LangGraph"  # the name of a graph that was given none
 _ENDS = {"__start__", MODEL, TOOLS}
 
 
-def durable(  # noqa: PLR0913 - settings, each given by its name
+@with_settings
+def durable(
     agent: CompiledStateGraph[Any, Any, Any, Any],
     *,
     name: str | None = None,
     context: OfJob | None = None,
     state: OfJob | None = None,
-    limits: Limits | None = None,
-    description: str = "",
-    on: str = "",
-    task: str = "",
-    version: str = "",
-    memory: "Memory | bool | None" = None,
-    expose: Collection[str] = (),
-    call_limits: Sequence[CallLimit] = (),
-    budgets: "Sequence[Budget]" = (),
+    **settings: Unpack[JobSettings],
 ) -> Agent:
     """Make an agent of `create_agent` durable: each model request and each tool call is a step of a job.
 
@@ -47,15 +34,6 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         name: the job's type; the agent's name, unless given.
         context: called with a `JobInfo` for each piece of work, returns the context, which is never stored.
         state: called with a `JobInfo` before the first request, returns further input, such as channels of middleware.
-        limits: limits of a job, together with the jobs below it; without them, those of the graph alone, and a day.
-        description: its purpose in a line, for agents that have it among their tools.
-        on: the name of an app event: each such event starts a job, whose data (`JobInfo.input_data`) is the event's.
-        task: the task of such a job.
-        version: its name among versions, as `Agent(version=…)`.
-        memory: its memory of earlier jobs, which the model is told before the task: a `Memory`, or True.
-        expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
-        call_limits: limits of its model requests, shared by all calls with the same key.
-        budgets: what its model requests may spend, shared by all calls with the same key.
 
     Raises:
         TypeError: a value is of the wrong type.
@@ -70,15 +48,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         named,
         LangGraphRunner(agent, context, state),
         list(_faults(agent)),
-        limits=limits,
-        description=description,
-        on=on,
-        task=task,
-        version=version,
-        memory=memory,
-        expose=expose,
-        call_limits=call_limits,
-        budgets=budgets,
+        **settings,
     )
 
 

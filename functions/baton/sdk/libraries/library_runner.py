@@ -6,8 +6,9 @@ one of the call. Must not: know a library.
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from inspect import Parameter, Signature, get_annotations, signature
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from pydantic import ValidationError
 
@@ -27,12 +28,18 @@ from baton.sdk.libraries.hook_contexts import in_step
 from baton.sdk.libraries.provider_errors import provider_error
 from baton.sdk.libraries.recorded_errors import Used, failure_of
 from baton.sdk.models.model import Listener, ModelError
+from baton.sdk.records.call_limit import CallLimit
 from baton.sdk.records.limits import MOST, Limits
 from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.arguments import misfit
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool_error import ToolError
 
+if TYPE_CHECKING:
+    from baton.sdk.memory.policy import Memory
+    from baton.sdk.records.budget import Budget
+
+_Door = TypeVar("_Door", bound=Callable[..., Any])
 OfJob = Callable[[JobInfo], Any]
 # A library counts requests, calls and tokens by itself, and fails the run.
 _OF_THE_LIBRARY = Limits(turns=MOST, tool_calls=MOST, tokens=MOST)
@@ -87,8 +94,49 @@ class LibraryRunner(Runner, ABC):
         del recorded
 
 
+class JobSettings(TypedDict, total=False):
+    """The settings that every `durable(agent)` takes beside its library's own.
+
+    Attributes:
+        limits: limits of a job, together with the jobs below it; without them, those of the library alone, and a day.
+        description: its purpose in a line, for agents that have it among their tools.
+        on: the name of an app event: each such event starts a job, whose data (`JobInfo.input_data`) is the event's.
+        task: the task of such a job.
+        version: its name among versions, as `Agent(version=…)`.
+        memory: its memory of earlier jobs, which the model is told before the task: a `Memory`, or True.
+        expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
+        call_limits: limits of its model requests, shared by all calls with the same key.
+        budgets: what its model requests may spend, shared by all calls with the same key.
+    """
+
+    limits: Limits | None
+    description: str
+    on: str
+    task: str
+    version: str
+    memory: "Memory | bool | None"
+    expose: Collection[str]
+    call_limits: Sequence[CallLimit]
+    budgets: "Sequence[Budget]"
+
+
+def with_settings(durable: _Door) -> _Door:
+    """Show `durable` to people and programs with the settings that all take."""
+    own = [one for one in signature(durable).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    options = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=..., annotation=kind)
+        for name, kind in get_annotations(JobSettings).items()
+    ]
+    shown: Any = durable
+    shown.__signature__ = Signature([*own, *options])
+    head, returns, raises = (durable.__doc__ or "").partition("\n    Raises:")
+    described = (JobSettings.__doc__ or "").partition("Attributes:\n")[2].rstrip()
+    shown.__doc__ = f"{head.rstrip()}\n{described}\n{returns}{raises}"
+    return durable
+
+
 def library_agent(
-    name: str | None, runner: Runner, faults: Sequence[str], *, limits: Limits | None, **settings: Any
+    name: str | None, runner: Runner, faults: Sequence[str], *, limits: Limits | None = None, **settings: Any
 ) -> RunAgent:
     """Make the agent of a registry. Raises ValueError: it has no name, or `faults`, which are named."""
     if not name:

@@ -5,8 +5,7 @@ from typing import Any, Protocol
 
 from agents import ModelProvider, ModelResponse, Usage
 from agents.models.interface import Model
-from openai.types.responses import Response, ResponseCompletedEvent, ResponseUsage
-from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
+from openai.types.responses import Response, ResponseCompletedEvent
 
 from baton.sdk.models.model import Listener
 
@@ -71,26 +70,5 @@ class AskedProvider(ModelProvider):
 
 def completed(output: list[Any], used: Usage | None, response_id: str | None = None) -> ResponseCompletedEvent:
     """Make the last event of a stream whose answer is whole."""
-    usage = (
-        None
-        if used is None
-        else ResponseUsage(
-            input_tokens=used.input_tokens,
-            output_tokens=used.output_tokens,
-            total_tokens=used.total_tokens,
-            input_tokens_details=used.input_tokens_details or InputTokensDetails(cached_tokens=0, cache_write_tokens=0),
-            output_tokens_details=used.output_tokens_details or OutputTokensDetails(reasoning_tokens=0),
-        )
-    )
-    response = Response(
-        id=response_id or "answer",
-        created_at=0,
-        model="",
-        object="response",
-        output=output,
-        tool_choice="auto",
-        tools=[],
-        parallel_tool_calls=True,
-        usage=usage,
-    )
-    return ResponseCompletedEvent(type="response.completed", sequence_number=0, response=response)
+    response = Response.model_construct(id=response_id or "answer", output=output, usage=used)
+    return ResponseCompletedEvent.model_construct(type="response.completed", sequence_number=0, response=response)

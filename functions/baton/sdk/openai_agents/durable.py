@@ -4,24 +4,19 @@ Invariant: what cannot be kept between two pieces of a run is refused here, by n
 change the agent.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any, Unpack
 
 import agents as sdk
 
 from baton.sdk.agents.agent import Agent
-from baton.sdk.libraries.library_runner import OfJob, check_factories, library_agent
+from baton.sdk.libraries.library_runner import JobSettings, OfJob, check_factories, library_agent, with_settings
 from baton.sdk.openai_agents.piece import agents_below
 from baton.sdk.openai_agents.runner import OpenAIRunner
-from baton.sdk.records.call_limit import CallLimit
-from baton.sdk.records.limits import Limits
-
-if TYPE_CHECKING:
-    from baton.sdk.memory.policy import Memory
-    from baton.sdk.records.budget import Budget
 
 
-def durable(  # noqa: PLR0913 - settings, each given by its name
+@with_settings
+def durable(
     agent: sdk.Agent[Any],
     *,
     name: str | None = None,
@@ -29,15 +24,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
     max_turns: int | None = None,
     hooks: Any = None,
     run_config: sdk.RunConfig | None = None,
-    limits: Limits | None = None,
-    description: str = "",
-    on: str = "",
-    task: str = "",
-    version: str = "",
-    memory: "Memory | bool | None" = None,
-    expose: Collection[str] = (),
-    call_limits: Sequence[CallLimit] = (),
-    budgets: "Sequence[Budget]" = (),
+    **settings: Unpack[JobSettings],
 ) -> Agent:
     """Make an agent of the SDK durable: each model request and each tool call is a step of a job.
 
@@ -48,15 +35,6 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         max_turns: as `Runner.run` takes it; without it, that of the SDK: 10 requests, and an error beyond.
         hooks: as `Runner.run` takes them.
         run_config: as `Runner.run` takes it.
-        limits: limits of a job, together with the jobs below it; without them, those of the SDK alone, and a day.
-        description: its purpose in a line, for agents that have it among their tools.
-        on: the name of an app event: each such event starts a job, whose data (`JobInfo.input_data`) is the event's.
-        task: the task of such a job.
-        version: its name among versions, as `Agent(version=…)`.
-        memory: its memory of earlier jobs, which the model is told before the task: a `Memory`, or True.
-        expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
-        call_limits: limits of its model requests, shared by all calls with the same key.
-        budgets: what its model requests may spend, shared by all calls with the same key.
 
     Raises:
         TypeError: a value is of the wrong type.
@@ -70,15 +48,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         named,
         OpenAIRunner(agent, context, max_turns, hooks, run_config),
         list(_faults(agent)),
-        limits=limits,
-        description=description,
-        on=on,
-        task=task,
-        version=version,
-        memory=memory,
-        expose=expose,
-        call_limits=call_limits,
-        budgets=budgets,
+        **settings,
     )
 
 

@@ -7,7 +7,7 @@ hook runs where the SDK runs it, once. Must not: read a record.
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -215,64 +215,41 @@ class Piece:
         return made
 
 
+# Of each hook: whether what it tells of is new in a piece, and no repetition.
+_NEW: Mapping[str, Callable[[Piece], object]] = {
+    "on_llm_start": lambda piece: not piece.repeats,
+    "on_llm_end": lambda piece: not piece.has_repeated,
+    "on_tool_start": lambda piece: piece.call,
+    "on_tool_end": lambda piece: piece.call,
+    "on_agent_start": Piece.starts,
+    "on_start": Piece.starts,
+    "on_agent_end": lambda piece: not piece.call,
+    "on_end": lambda piece: not piece.call,
+    "on_handoff": lambda _: True,
+}
+
+
 class _OwnHooks:
-    """The user's own hooks of a run or of an agent, each where it is new."""
+    """The user's own hooks of a run or of an agent, each where it is new; the piece takes its answer by them."""
 
     def __init__(self, piece: Piece, own: Any) -> None:
         self._piece, self._own = piece, own
 
-    async def on_llm_start(self, context: Any, agent: Any, system_prompt: Any, input_items: Any) -> None:
-        if self._own and not self._piece.repeats:
-            await self._own.on_llm_start(context, self._piece.own(agent), system_prompt, input_items)
 
-    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
-        if self._own and not self._piece.has_repeated:
-            await self._own.on_llm_end(context, self._piece.own(agent), response)
+def _gated(name: str) -> Any:
+    async def hook(self: Any, context: Any, *args: Any, **named: Any) -> None:
+        piece, own = self._piece, self._own
+        if name == "on_llm_end" and not piece.has_repeated:
+            piece.response = args[-1]
+        if own and _NEW[name](piece):
+            given = {name: piece.own(value) for name, value in named.items()}
+            await getattr(own, name)(context, *map(piece.own, args), **given)
 
-    async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
-        if self._own and self._piece.call:
-            await self._own.on_tool_start(context, self._piece.own(agent), tool)
-
-    async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: Any) -> None:
-        if self._own and self._piece.call:
-            await self._own.on_tool_end(context, self._piece.own(agent), tool, result)
+    return hook
 
 
-class OfRun(_OwnHooks, RunHooksBase[Any, Any]):
-    """The hooks of a run, by which the piece takes its answer."""
-
-    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
-        if not self._piece.has_repeated:
-            self._piece.response = response
-        await super().on_llm_end(context, agent, response)
-
-    async def on_agent_start(self, context: Any, agent: Any) -> None:
-        if self._own and self._piece.starts():
-            await self._own.on_agent_start(context, self._piece.own(agent))
-
-    async def on_agent_end(self, context: Any, agent: Any, output: Any) -> None:
-        if self._own and not self._piece.call:
-            await self._own.on_agent_end(context, self._piece.own(agent), output)
-
-    async def on_handoff(self, context: Any, from_agent: Any, to_agent: Any) -> None:
-        if self._own:
-            await self._own.on_handoff(context, self._piece.own(from_agent), self._piece.own(to_agent))
-
-
-class OfAgent(_OwnHooks, AgentHooksBase[Any, Any]):
-    """The hooks of one agent."""
-
-    async def on_start(self, context: Any, agent: Any) -> None:
-        if self._own and self._piece.starts():
-            await self._own.on_start(context, self._piece.own(agent))
-
-    async def on_end(self, context: Any, agent: Any, output: Any) -> None:
-        if self._own and not self._piece.call:
-            await self._own.on_end(context, self._piece.own(agent), output)
-
-    async def on_handoff(self, context: Any, agent: Any, source: Any) -> None:
-        if self._own:
-            await self._own.on_handoff(context, self._piece.own(agent), self._piece.own(source))
+OfRun: Any = type("OfRun", (_OwnHooks, RunHooksBase), {name: _gated(name) for name in _NEW})
+OfAgent: Any = type("OfAgent", (_OwnHooks, AgentHooksBase), {name: _gated(name) for name in _NEW})
 
 
 def outcome_of(output: Any, value: Any) -> Any:

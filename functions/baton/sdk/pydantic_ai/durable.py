@@ -4,42 +4,29 @@ Invariant: settings that cannot be kept between two pieces of a run are refused 
 far as they can be seen before a run. Must not: change the agent.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any, Unpack
 
 from pydantic_ai import Agent as PydanticAIAgent
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.usage import UsageLimits
 
 from baton.sdk.agents.agent import Agent
-from baton.sdk.libraries.library_runner import OfJob, check_factories, library_agent
+from baton.sdk.libraries.library_runner import JobSettings, OfJob, check_factories, library_agent, with_settings
 from baton.sdk.pydantic_ai.runner import PydanticAIRunner
 from baton.sdk.pydantic_ai.stopping import may_do
-from baton.sdk.records.call_limit import CallLimit
-from baton.sdk.records.limits import Limits
-
-if TYPE_CHECKING:
-    from baton.sdk.memory.policy import Memory
-    from baton.sdk.records.budget import Budget
 
 
-def durable(  # noqa: PLR0913 - settings, each given by its name
+@with_settings
+def durable(
     agent: PydanticAIAgent[Any, Any],
     *,
     name: str | None = None,
     deps: OfJob | None = None,
     prompt: OfJob | None = None,
-    limits: Limits | None = None,
     usage_limits: UsageLimits | None = None,
     workspace: OfJob | None = None,
-    description: str = "",
-    on: str = "",
-    task: str = "",
-    version: str = "",
-    memory: "Memory | bool | None" = None,
-    expose: Collection[str] = (),
-    call_limits: Sequence[CallLimit] = (),
-    budgets: "Sequence[Budget]" = (),
+    **settings: Unpack[JobSettings],
 ) -> Agent:
     """Make an agent of pydantic-ai durable: each model request and each tool call is a step of a job.
 
@@ -48,18 +35,9 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         name: the job's type; the agent's name, unless given.
         deps: called with a `JobInfo` whenever a run is opened, returns the dependencies, which are never stored.
         prompt: called with a `JobInfo` before the first request, returns the user prompt; else it is the task's text.
-        limits: limits of a job, together with the jobs below it; without them, those of the library alone, and a day.
         usage_limits: as `agent.run` takes them; without them, those of `agent.run`: 50 requests, and an error beyond.
         workspace: called with a `JobInfo` whenever a run is opened, returns the workspace as `agent.run` takes it,
             which is never destroyed. Else a job has one of its own, if a capability makes any, until it has ended.
-        description: its purpose in a line, for agents that have it among their tools.
-        on: the name of an app event: each such event starts a job, whose data (`JobInfo.input_data`) is the event's.
-        task: the task of such a job.
-        version: its name among versions, as `Agent(version=…)`.
-        memory: its memory of earlier jobs, which the model is told before the task: a `Memory`, or True.
-        expose: protocols by which other programs find and run it, as `Agent(expose=…)`.
-        call_limits: limits of its model requests, shared by all calls with the same key.
-        budgets: what its model requests may spend, shared by all calls with the same key.
 
     Raises:
         TypeError: a value is of the wrong type.
@@ -73,15 +51,7 @@ def durable(  # noqa: PLR0913 - settings, each given by its name
         named,
         PydanticAIRunner(agent, deps, prompt, usage_limits, workspace),
         list(_faults(agent)),
-        limits=limits,
-        description=description,
-        on=on,
-        task=task,
-        version=version,
-        memory=memory,
-        expose=expose,
-        call_limits=call_limits,
-        budgets=budgets,
+        **settings,
     )
 
 
