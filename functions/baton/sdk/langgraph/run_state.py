@@ -25,8 +25,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic_core import to_jsonable_python
 
 from baton.sdk.agents.runner import Recorded, RunFailedError
-from baton.sdk.libraries.held_states import begun_state, require_own, sent_since
-from baton.sdk.models.model import NEWER_STATE, File, Message, ModelError, ToolMessage, UserMessage
+from baton.sdk.libraries.held_states import Told, begun_state, require_own
+from baton.sdk.models.model import NEWER_STATE, File, ModelError
 from baton.sdk.records.file_contents import FileContents
 
 KIND, VERSION = "langgraph-run", 1
@@ -133,19 +133,10 @@ class RunState:
 
     @classmethod
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
-        """Read the recorded run. `up_to_turn`: the last turn to read.
+        """Read the recorded run, as `begun_state`."""
+        return begun_state(recorded, cls, _TOLD, up_to_turn)
 
-        Raises RunFailedError: the job began with another agent. ModelError: a newer version wrote the record.
-        """
-        state, turns = begun_state(recorded, cls, up_to_turn)
-        if state is None:
-            state = cls([message for one in recorded.earlier for message in _as_messages(one)])
-        for entry in turns:
-            state.take(entry.get("provider") or {}, entry["turn"])
-        state.sent = sent_since(recorded)
-        return state
-
-    def take(self, kept: Mapping[str, Any], turn: int) -> None:
+    def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:  # noqa: ARG002 - tools read all
         """Take what a turn has kept."""
         require_own(kept, turn, KIND, "LangGraph", VERSION)
         self.messages[kept["from"] :] = messages_from_dict(json.loads(self.files.whole(kept["messages"])))
@@ -222,17 +213,6 @@ def _dumped(messages: Sequence[BaseMessage]) -> str:
     return json.dumps([to_jsonable_python(message_to_dict(one), fallback=str) for one in messages])
 
 
-def _as_messages(known: Message | str) -> list[BaseMessage]:
-    """Convert an earlier message of the session: recorded JSON, or a text."""
-    if isinstance(known, str):
-        return messages_from_dict(json.loads(known))
-    if isinstance(known, ToolMessage):
-        return []  # of other libraries' jobs, whose calls are told as texts
-    if isinstance(known, UserMessage):
-        return [task_message(known.text, known.files)]
-    return [AIMessage(known.text)] if known.text else []
-
-
 def task_message(text: str, files: Sequence[File]) -> HumanMessage:
     """Return a user's message with its files."""
     if not files:
@@ -246,3 +226,6 @@ def _content(file: File) -> dict[str, Any]:
     kind = next((one for one in ("image", "audio", "video") if file.media_type.startswith(one)), "file")
     where = {"url": file.url} if file.url else {"base64": file.standard_data, "mime_type": file.media_type}
     return {"type": kind, **where}
+
+
+_TOLD = Told(lambda text: messages_from_dict(json.loads(text)), task_message, AIMessage)

@@ -3,12 +3,12 @@
 Invariant: a state goes on only from a record that ends with what its turn has kept; else the record is read anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from baton.sdk.agents.runner import OPEN_RUNS, OpenRun, Recorded, RunFailedError, RunnerAnswer
-from baton.sdk.models.model import NEWER_STATE, ModelError
+from baton.sdk.models.model import NEWER_STATE, File, Message, ModelError, ModelMessage, UserMessage
 
 State = TypeVar("State")
 _MOST = 8
@@ -24,25 +24,42 @@ class HeldState(OpenRun):
         """Leave it: it holds nothing outside."""
 
 
-def begun_state(
-    recorded: Recorded, kind: type[State], up_to_turn: int | None
-) -> tuple[State | None, Sequence[Mapping[str, Any]]]:
-    """Return the state that is still open, and the turns that are to be read beyond it; None: it begins with these.
+class Told(NamedTuple):
+    """A library's form of messages: reads a list of its JSON, makes a user's message with files, and an answer."""
 
+    read: Callable[[str], list[Any]]
+    user: Callable[[str, Sequence[File]], Any]
+    answer: Callable[[str], Any]
+
+    def messages(self, known: Message | str) -> list[Any]:
+        """Convert an earlier message of the session; calls of other libraries' jobs are told as texts."""
+        if isinstance(known, str):
+            return self.read(known)
+        if isinstance(known, UserMessage):
+            return [self.user(known.text, known.files)]
+        return [self.answer(known.text)] if isinstance(known, ModelMessage) and known.text else []
+
+
+def begun_state(recorded: Recorded, made: Callable[[list[Any]], State], told: Told, up_to_turn: int | None) -> State:
+    """Return the run's state: the one that is still open, or read from its record.
+
+    `made`: makes one of the session's conversation before the job. `told`: its messages in the library's form.
     `up_to_turn`: the turn whose call is made, with a state of its own; None: a turn, which takes the open one.
+
+    Raises RunFailedError: the job began with another agent. ModelError: a newer version wrote the record.
     """
     runs, job_id = OPEN_RUNS.get({}), recorded.job.job_id
     turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
     held = runs.pop(job_id, None) if up_to_turn is None else runs.get(job_id)
-    if not isinstance(held, HeldState) or not isinstance(held.state, kind) or len(turns) != held.turns:
-        return None, turns
-    return (copy(held.state), ()) if turns[-1].get("provider") == held.kept else (None, turns)
-
-
-def sent_since(recorded: Recorded) -> list[str]:
-    """Return the user's messages since the last request."""
+    if isinstance(held, HeldState) and len(turns) == held.turns and turns[-1].get("provider") == held.kept:
+        state: Any = copy(held.state)
+    else:
+        state = made([message for one in recorded.earlier for message in told.messages(one)])
+        for at, entry in enumerate(turns):
+            state.take(entry.get("provider") or {}, entry["turn"], head=up_to_turn is not None and at > 0)
     last = recorded.turns[-1]["turn"] if recorded.turns else 0
-    return [text for turn, text in recorded.messages if turn >= last]
+    state.sent = [text for turn, text in recorded.messages if turn >= last]
+    return state  # type: ignore[no-any-return]
 
 
 def require_own(kept: Mapping[str, Any], turn: int, kind: str, library: str, version: int = 0) -> None:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents import Usage
-from agents.items import ItemHelpers
 from agents.run_config import ModelInputData
 from pydantic import TypeAdapter
 
 from baton.sdk.agents.runner import Recorded
-from baton.sdk.libraries.held_states import begun_state, require_own, sent_since
+from baton.sdk.libraries.held_states import Told, begun_state, require_own
 from baton.sdk.libraries.recorded_errors import OUTCOMES
-from baton.sdk.models.model import File, Message, ToolMessage, UserMessage
+from baton.sdk.models.model import File
 from baton.sdk.records.file_contents import FileContents
 
 KIND, VERSION = "openai-agents-run", 1
@@ -63,16 +62,8 @@ class RunState:
 
     @classmethod
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
-        """Read the recorded run. `up_to_turn`: the turn whose call is made: of those before it, the task alone.
-
-        Raises RunFailedError: the job began with another agent. ModelError: a newer version wrote the record.
-        """
-        state, turns = begun_state(recorded, cls, up_to_turn)
-        if state is None:
-            state = cls([item for one in recorded.earlier for item in _as_items(one)], files=FileContents())
-        for at, entry in enumerate(turns):
-            state.take(entry.get("provider") or {}, entry["turn"], head=up_to_turn is not None and at > 0)
-        state.sent = sent_since(recorded)
+        """Read the recorded run, as `begun_state`: for a call, of the turns' items the task alone."""
+        state = begun_state(recorded, cls, _TOLD, up_to_turn)
         state.resumed, state.nested = False, Usage()
         for call in recorded.turns[-1]["calls"] if recorded.turns else ():
             stored = recorded.results.get(call["id"]) or call
@@ -174,26 +165,9 @@ def output_of(stored: Mapping[str, Any]) -> Any:
     return kept if kept is not None else str(stored["ok"])
 
 
-def task_items(text: str, files: Sequence[File]) -> Items:
-    """Return the task as the run's input."""
-    return ItemHelpers.input_to_new_input_list(text) if not files else [_user(text, files)]
-
-
-def _as_items(known: Message | str) -> Items:
-    """Convert an earlier message of the session: recorded JSON, or a text."""
-    if isinstance(known, str):
-        return json.loads(known)  # type: ignore[no-any-return]
-    if isinstance(known, ToolMessage):
-        return []  # of other libraries' jobs, whose calls are told as texts
-    if isinstance(known, UserMessage):
-        return [_user(known.text, known.files)]
-    return [{"role": "assistant", "content": known.text}] if known.text else []
-
-
-def _user(text: str, files: Sequence[File]) -> dict[str, Any]:
-    if not files:
-        return {"role": "user", "content": text}
-    return {"role": "user", "content": [{"type": "input_text", "text": text}, *map(_content, files)]}
+def user_item(text: str, files: Sequence[File]) -> dict[str, Any]:
+    """Return a user's message with its files."""
+    return {"role": "user", "content": [{"type": "input_text", "text": text}, *map(_content, files)] if files else text}
 
 
 def _content(file: File) -> dict[str, Any]:
@@ -205,3 +179,6 @@ def _content(file: File) -> dict[str, Any]:
         return {"type": "input_image", "image_url": url, "detail": "auto"}
     named = {"file_url": url} if file.url else {"file_data": url, "filename": file.filename or "file"}
     return {"type": "input_file", **named}
+
+
+_TOLD = Told(json.loads, user_item, lambda text: {"role": "assistant", "content": text})

@@ -31,7 +31,7 @@ from baton.sdk.openai_agents.piece import (
     json_of,
     outcome_of,
 )
-from baton.sdk.openai_agents.run_state import RunState, messages_of, output_of, task_items
+from baton.sdk.openai_agents.run_state import RunState, messages_of, output_of, user_item
 from baton.sdk.tools.foreign_schema import JsonSchema
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool_error import ToolError
@@ -152,7 +152,7 @@ class OpenAIRunner(LibraryRunner):
 
     async def _run(self, recorded: Recorded, piece: Piece, context: Any) -> Any:
         state, job = piece.state, recorded.job
-        known = [*state.earlier, *(state.items or task_items(job.task, job.files))]
+        known = [*state.earlier, *(state.items or [user_item(job.task, job.files)])]
         if piece.call or not piece.filters:  # the SDK need not look at all of it again
             first = len(state.earlier) + 1
             known, piece.hidden = known[:first], [] if piece.call else known[first:]
@@ -195,7 +195,7 @@ class OpenAIRunner(LibraryRunner):
         answer = piece.response
         spent = _less(context.usage, before)
         output = [] if answer is None else _OUTPUT.dump_python(answer.output, mode="json", exclude_unset=True)
-        text = "".join(map(_text_of, answer.output)) if answer else ""
+        text = "".join(ItemHelpers.extract_text(item) or "" for item in answer.output) if answer else ""
         agent = piece.own(result.last_agent).name
         asked = [item for item in output if item.get("type") == "function_call"]
         calls = tuple(Call(item["name"], arguments_of(item["arguments"])) for item in asked)
@@ -248,10 +248,6 @@ def _spent(piece: Piece, context: Any, before: sdk.Usage, state: RunState) -> tu
 
 def _named(instructions: Any) -> str:
     return instructions if isinstance(instructions, str) else getattr(instructions, "__qualname__", "")
-
-
-def _text_of(item: Any) -> str:
-    return ItemHelpers.extract_text(item) or ""
 
 
 def _value_of(output: Any) -> Any:
