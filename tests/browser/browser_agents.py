@@ -156,4 +156,13 @@ class Seeing(ScriptedModel):
 
 
 sees = Agent(name="sees", model=Seeing(["It is a lighthouse."]))
-registry = Registry(agents=[harbour, falling, answers, order, sees, keeper, planned, clerk])
+
+
+@tool(requires_approval=True, approval={"by": "user", "title": "Pay the bill?"})
+def pay(euros: int) -> str:
+    """Pay a bill."""
+    return f"paid {euros}"
+
+
+payer = Agent(name="payer", model=ScriptedModel([[Call("pay", {"euros": 7})], "The bill is settled."]), tools=[pay])
+registry = Registry(agents=[harbour, falling, answers, order, sees, keeper, planned, clerk, payer])

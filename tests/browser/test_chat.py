@@ -36,7 +36,7 @@ def test_a_chat_shows_calls_survives_a_reload_and_goes_on_after_an_approval(
     """Reloaded in the middle of the answer, it shows all of it, once."""
     page = opened(context, stack.described["admin_key"])
     request(page, "Write to the keeper", "harbour")
-    expect(page.locator(".checkpoint.pending")).to_contain_text("pending")
+    expect(page.locator(".checkpoint.pending")).to_contain_text("the keeper")
     expect(page.locator(".call")).to_have_count(2)
     page.reload()
     expect(page.locator(".message.user")).to_have_text("You:Write to the keeper")
@@ -101,15 +101,15 @@ def test_stop_ends_the_answer_and_a_rejection_says_why(context: BrowserContext, 
 def test_a_chat_goes_on_while_a_call_waits_and_shows_what_comes_of_it(
     context: BrowserContext, stack: BrowserStack
 ) -> None:
-    """The approval stands below the conversation, which the page goes on with by itself, also after a reload."""
+    """The approval stands above the input; what comes of it is shown by itself, also after a reload."""
     page = opened(context, stack.described["admin_key"])
     request(page, "Light the lamp", "keeper")
     expect(page.locator(".message.assistant .text")).to_have_text("Somebody has to allow it.")
-    expect(page.locator(".operation .checkpoint.pending")).to_have_count(1)
+    expect(page.locator("#asks .checkpoint.pending")).to_have_count(1)
     request(page, "Is all well?", "keeper")
     expect(page.locator(".message.assistant .text").last).to_have_text("Is all well?")
     page.reload()
-    expect(page.locator(".operation .checkpoint.pending")).to_have_count(1)
+    expect(page.locator("#asks .checkpoint.pending")).to_have_count(1)
     page.get_by_role("button", name="Approve").click()
     expect(page.locator(".message.assistant .text").last).to_contain_text("it burns")
     expect(page.locator(".operation")).to_have_count(0)
@@ -120,19 +120,42 @@ def test_a_chat_goes_on_while_a_call_waits_and_shows_what_comes_of_it(
     expect(page.locator(".operation")).to_have_count(0)
 
 
+def test_the_user_decides_what_is_theirs_above_the_input(context: BrowserContext, stack: BrowserStack) -> None:
+    """With a client key; a second page of the same chat shows all of it by itself."""
+    page = opened(context, stack.described["client_key"])
+    other = opened(context, stack.described["client_key"])
+    other.goto(page.url)
+    for verb, word in (("Approve", "pay done"), ("Reject", "pay denied")):
+        request(page, "Pay the bill", "payer")
+        card = page.locator("#asks .checkpoint")
+        expect(card).to_contain_text("Pay the bill?")
+        expect(other.locator("#asks .checkpoint")).to_contain_text("Pay the bill?")
+        form, asked = page.locator("#ask").bounding_box(), card.bounding_box()
+        assert form is not None
+        assert asked is not None
+        assert asked["y"] + asked["height"] <= form["y"]
+        card.get_by_label("Reason for a rejection").fill("not now")
+        card.get_by_role("button", name=verb).click()
+        for each in (page, other):
+            expect(each.locator("#asks .checkpoint")).to_have_count(0)
+            expect(each.locator(".call summary").last).to_have_text(word)
+            expect(each.locator(".message.assistant .text").last).to_have_text("The bill is settled.")
+    expect(other.locator(".message")).to_have_count(4)
+
+
 @pytest.mark.long
 def test_a_tool_asks_a_person_by_a_form(context: BrowserContext, stack: BrowserStack) -> None:
     """Each field by its kind; what a browser finds missing is not sent, and what is typed outlives a message."""
     page = opened(context, stack.described["admin_key"])
     request(page, "Sew a shirt", "keeper")
-    form = page.locator(".operation .question")
+    form = page.locator("#asks .question")
     expect(form.get_by_label("How many")).to_have_value("2")
     form.get_by_label("Words on it").fill("Ahoy")
     for number, valid in (("9007199254740993", False), ("2", True)):  # which would be sent as another one
         form.get_by_label("How many").fill(number)
         assert form.get_by_label("How many").evaluate("field => field.validity.valid") is valid
     form.get_by_role("button", name="Send the answer").click()
-    expect(page.locator(".operation .checkpoint.pending")).to_have_count(1)
+    expect(page.locator("#asks .checkpoint.pending")).to_have_count(1)
     request(page, "Is all well?", "keeper")
     expect(page.locator(".message.assistant .text").last).to_have_text("Is all well?")
     expect(form.get_by_label("Words on it")).to_have_value("Ahoy")
@@ -142,7 +165,7 @@ def test_a_tool_asks_a_person_by_a_form(context: BrowserContext, stack: BrowserS
     answered = "{'count': 2, 'gift': False, 'size': 'L', 'words': 'Ahoy'}"
     expect(page.locator(".message.assistant .text").last).to_contain_text(answered)
     request(page, "Sew another one", "keeper")
-    page.locator(".operation").get_by_role("button", name="Decline").click()
+    page.locator("#asks").get_by_role("button", name="Decline").click()
     expect(page.locator(".message.assistant .text").last).to_contain_text("sewn: rejected")
 
 

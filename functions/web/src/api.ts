@@ -241,6 +241,7 @@ export interface components {
             usage?: Record<string, unknown>;
             queued: Record<string, unknown>[];
             activeOperations: Record<string, unknown>[];
+            lastEventId: string | null;
             cursor?: string;
         };
         StreamToken: {

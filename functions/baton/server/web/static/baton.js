@@ -6,7 +6,8 @@
  * Nothing here ever stops a job because a connection ended; only `cancel` and `stop` do.
  *
  * @typedef {{id: string, status: string, result: any, error: any, waitingFor: string|null}} Job
- * @typedef {{id: string, name: string, input: any, output?: any, error?: string}} ToolCall
+ * @typedef {{id: string, name: string, input: any, output?: any, error?: string,
+ *            approvalId?: string, denied?: boolean}} ToolCall
  * @typedef {{id: string, type: string, status: string, title: string}} Checkpoint
  * @typedef {{status: "submitting"|"processing"|"completed"|"failed"|"cancelled", jobId: string, text: string,
  *            toolCalls: ToolCall[], checkpoints: Checkpoint[], error: string|null, lastId: string}} Task
@@ -82,6 +83,12 @@ export class Answer {
         break;
       case "tool-output-error":
         this.#called(part.toolCallId, { error: part.errorText });
+        break;
+      case "tool-approval-request":
+        this.#called(part.toolCallId, { approvalId: part.approvalId });
+        break;
+      case "tool-output-denied":
+        this.#called(part.toolCallId, { denied: true });
         break;
       case "data-message":
         this.messages.set(part.id, part.data.text);
@@ -410,13 +417,14 @@ function known(response, found) {
   return found;
 }
 
-/** The part in an event. @param {Response} response @param {string} data @returns {any} */
+/** The part in an event, or of a session's stream whose it is. @param {Response} response @param {string} data @returns {any} */
 function partOf(response, data) {
   let part = null;
   try {
     part = JSON.parse(data);
   } catch {}
-  if (typeof known(response, part).type !== "string") throw foreign(response);
+  const { type, jobId } = known(response, part);
+  if (typeof (type ?? jobId) !== "string") throw foreign(response);
   return part;
 }
 

@@ -1,6 +1,6 @@
 /** The chat page: a session is in the address, the key in this tab; what was said comes from the API. */
 
-import { Answer, BatonClient, BatonError, once, serverSentEvents } from "./baton.js";
+import { Answer, BatonClient, BatonError, once } from "./baton.js";
 import { markdown } from "./markdown.js";
 
 const by = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
@@ -9,9 +9,12 @@ const KEY = "baton-key";
 /** @type {BatonClient} */ let client;
 let session = "";
 /** @type {AbortController|null} */ let following = null;
-/** What goes on in the background: whose stream is followed, and what the session has gone on with. */
-let watching = new AbortController();
-const [watched, continued] = [new Set(), new Set()];
+/** @typedef {{into: HTMLElement, answer: Answer, decided: any[]}} Shown */
+/** The answers on the page by their jobs, and the calls in the background by theirs. @type {Map<string, Shown>} */
+const answers = new Map();
+/** @type {Map<string, Shown>} */ const operations = new Map();
+/** The ids of the user's messages on the page. */ const told = new Set();
+/** Whether a message is under way whose answer has not begun. */ let sending = false;
 
 /** @param {string} name @param {string} [kind] @param {string} [text] */
 function element(name, kind = "", text = "") {
@@ -32,8 +35,9 @@ function bubble(role, before = null) {
   return made;
 }
 
-/** A message of the user: its texts, and its files as images or names. @param {any[]} parts @param {Element|null} [before] */
-function showQuestion(parts, before) {
+/** A message of the user: its texts, and its files as images or names. @param {any[]} parts @param {Element|null} before @param {string} [id] */
+function showQuestion(parts, before, id = "") {
+  told.add(id);
   const into = bubble("user", before);
   for (const part of parts) {
     if (part.type === "file") into.append(fileBox(part));
@@ -71,8 +75,6 @@ const typed = (url, file) => (file.type ? url : url.replace(/^data:[^;,]*/, "dat
 /** Show an answer as far as it has come. @param {HTMLElement} into @param {Answer} answer @param {boolean} live */
 function showAnswer(into, answer, live) {
   const open = new Set([...into.querySelectorAll("details[open]")].map((each) => each.getAttribute("data-id")));
-  const reason = /** @type {HTMLInputElement|null} */ (into.querySelector("[data-focus^=why]"))?.value ?? "";
-  const focused = document.activeElement?.getAttribute("data-focus");
   const parts = [element("span", "unseen", "Answer:")];
   for (const id of answer.order) {
     const [call, text] = [answer.calls.get(id), answer.texts.get(id)];
@@ -80,8 +82,8 @@ function showAnswer(into, answer, live) {
     else if (text) parts.push(live ? said(text) : answerBox(text));
   }
   for (const mark of answer.checkpoints.values()) {
-    const over = !live && mark.status === "pending" ? { status: "cancelled" } : {};
-    parts.push(markBox({ ...mark, ...over }, reason));
+    if (live && mark.status === "pending") continue; // above the form
+    parts.push(markBox(mark.status === "pending" ? { ...mark, status: "cancelled" } : mark, answer));
   }
   for (const text of answer.messages.values()) parts.push(element("p", "meanwhile", text));
   if (answer.cut) parts.push(element("p", "state bad", "Cut off by its length limit."));
@@ -89,7 +91,6 @@ function showAnswer(into, answer, live) {
   if (!live && answer.status === "cancelled") parts.push(element("p", "state quiet", "Stopped."));
   if (live && !answer.text) parts.push(element("p", "state quiet", waits(answer) ? "Waits for a decision." : "Works …"));
   into.replaceChildren(...parts);
-  if (focused) /** @type {HTMLElement|null} */ (into.querySelector(`[data-focus="${focused}"]`))?.focus();
 }
 
 /** A text of an answer; one that is typed, so JSON, is a table. @param {string} text */
@@ -110,9 +111,9 @@ function said(text) {
   return made;
 }
 
-/** A table of a value's fields, or of its rows. @param {any} value @returns {HTMLElement} */
-function table(value) {
-  const made = element("table", "text typed");
+/** A table of a value's fields, or of its rows. @param {any} value @param {string} [kind] @returns {HTMLElement} */
+function table(value, kind = "text typed") {
+  const made = element("table", kind);
   const row = (/** @type {[string, any][]} */ cells) => {
     const line = element("tr");
     for (const [kind, cell] of cells) {
@@ -142,34 +143,43 @@ function callBox(call, open) {
   box.dataset.id = call.id;
   box.open = open;
   const done = call.output?.operationId && call.output?.status ? "goes on in the background" : "done";
-  const word = call.error ? "failed" : "output" in call ? done : "…";
+  const word = call.denied ? "denied" : call.error ? "failed" : "output" in call ? done : "…";
   box.append(element("summary", call.error ? "bad" : "", `${call.name} ${word}`), element("pre", "", shown(call.input)));
   if (call.error) box.append(element("pre", "bad", call.error));
   if ("output" in call) box.append(element("pre", "", shown(call.output)));
   return box;
 }
 
-/** @param {any} mark @param {string} reason */
-function markBox(mark, reason) {
+/** @param {any} mark @param {Answer} [answer] what it is of */
+function markBox(mark, answer) {
   const box = element("div", `checkpoint ${mark.status}`);
-  box.append(element("p", "", mark.status === "recorded" ? mark.title : `${mark.title}: ${mark.status}`));
+  box.append(element("p", "", ["recorded", "pending"].includes(mark.status) ? mark.title : `${mark.title}: ${mark.status}`));
   const asks = mark.form && mark.status === "pending";
-  if (mark.arguments && !asks) box.append(element("pre", "", shown(mark.editedArguments ?? mark.arguments)));
+  if (mark.arguments && !asks) box.append(table(mark.editedArguments ?? mark.arguments, "typed"));
   if (mark.reason) box.append(element("p", "quiet", mark.reason));
   if (asks) box.append(question(mark));
-  else if (mark.type === "approval" && mark.status === "pending") box.append(choices(mark.id, reason));
+  else if (mark.type === "approval" && mark.status === "pending") box.append(choices(mark, answer));
   return box;
 }
 
 /** What is being decided: a second click decides nothing anew. @type {Set<string>} */
 const deciding = new Set();
 
-/** @param {string} id @param {"POST"|"DELETE"} method @param {any} body */
-async function decide(id, method, body) {
+/** @param {string} id @param {"POST"|"DELETE"} method @param {any} body @param {Answer} [answer] */
+async function decide(id, method, body, answer) {
   if (deciding.has(id)) return;
   deciding.add(id);
-  await reporting(() => client.json(method, `/api/admin/agent-checkpoints/${encodeURIComponent(id)}`, body));
+  const call = [...(answer?.calls.values() ?? [])].find((each) => each.approvalId === id);
+  const asAdmin = () => client.json(method, `/api/admin/agent-checkpoints/${encodeURIComponent(id)}`, body);
+  await reporting(() => (call ? respond(call, method === "POST", body.reason) : asAdmin()));
   deciding.delete(id);
+}
+
+/** Decide what the user of the chat is asked, as AI SDK's `addToolApprovalResponse` does. @param {any} call @param {boolean} approved @param {string} [reason] */
+function respond(call, approved, reason) {
+  const approval = { id: call.approvalId, approved, reason };
+  const part = { type: `tool-${call.name}`, toolCallId: call.id, state: "approval-responded", input: call.input, approval };
+  return post({ id: session, messages: [{ id: newId(), role: "assistant", parts: [part] }], trigger: "submit-message" });
 }
 
 /** The forms of questions, which keep what is typed. @type {Map<string, HTMLElement>} */
@@ -231,17 +241,14 @@ function field(name, schema, value, needed) {
   return { name, label, read: () => (input.value === "" && !needed ? undefined : number ? Number(input.value) : input.value) };
 }
 
-/** @param {string} id @param {string} reason */
-function choices(id, reason) {
+/** @param {any} mark @param {Answer} [answer] */
+function choices({ id }, answer) {
   const row = element("div", "choices");
   const [approve, reject] = [element("button", "", "Approve"), element("button", "quiet-button", "Reject")];
   const why = /** @type {HTMLInputElement} */ (element("input"));
-  Object.assign(why, { placeholder: "why not", value: reason, ariaLabel: "Reason for a rejection" });
-  approve.dataset.focus = `approve-${id}`;
-  reject.dataset.focus = `reject-${id}`;
-  why.dataset.focus = `why-${id}`;
-  approve.onclick = () => decide(id, "POST", {});
-  reject.onclick = () => (why.value.trim() ? decide(id, "DELETE", { reason: why.value.trim() }) : why.focus());
+  Object.assign(why, { placeholder: "why not", ariaLabel: "Reason for a rejection" });
+  approve.onclick = () => decide(id, "POST", {}, answer);
+  reject.onclick = () => (why.value.trim() ? decide(id, "DELETE", { reason: why.value.trim() }, answer) : why.focus());
   row.append(approve, why, reject);
   return row;
 }
@@ -262,135 +269,128 @@ async function reporting(work) {
   }
 }
 
-/** Follow an answer to its end. @param {HTMLElement} into @param {AsyncIterable<any>} parts */
-async function follow(into, parts) {
-  const answer = new Answer();
-  busy(true);
-  showAnswer(into, answer, true);
-  try {
-    for await (const part of parts) {
-      answer.add(part);
-      if (part.type === "data-operation") note(part.data);
-      showAnswer(into, answer, true);
-      into.scrollIntoView({ block: "end" });
-    }
-  } finally {
-    showAnswer(into, answer, false);
-    into.scrollIntoView({ block: "end" });
-    busy(false);
+/** Take in one event of the session's stream. @param {any} event */
+function take({ jobId, part, message }) {
+  if (message) {
+    if (message.role === "user" && !told.has(message.id)) showQuestion(message.parts, null, message.id);
+    return;
+  }
+  const operation = operations.get(jobId);
+  const of = operation ?? answers.get(jobId) ?? shownOf(jobId);
+  of.answer.add(part);
+  if (part.type === "data-operation" && part.data.jobId && part.data.status === "started") background(part.data.jobId, of.decided);
+  if (operation) return showOperation(jobId, operation);
+  if (part.type === "start") sending = false;
+  render(of);
+  of.into.scrollIntoView({ block: "end" });
+  busy();
+}
+
+/** A bubble for a job's answer. @param {string} jobId @returns {Shown} */
+function shownOf(jobId) {
+  const made = { into: bubble("assistant"), answer: new Answer(), decided: [] };
+  answers.set(jobId, made);
+  return made;
+}
+
+/** @param {Shown} of */
+function render({ into, answer, decided }) {
+  showAnswer(into, answer, answer.status === "processing");
+  into.append(...decided.map((mark) => markBox(mark)));
+  asks();
+}
+
+/** The questions that wait, above the form: of answers and of calls in the background. A card stays while it is the same. */
+function asks() {
+  const live = [...answers.values(), ...operations.values()].filter(({ answer }) => answer.status === "processing");
+  const wanted = live.flatMap(({ answer }) => [...answer.checkpoints.values()].filter(({ status }) => status === "pending").map((mark) => ({ mark, answer })));
+  for (const box of [...by("asks").children]) if (!wanted.some(({ mark }) => mark.id === box.dataset.id)) box.remove();
+  for (const { mark, answer } of wanted) {
+    if ([...by("asks").children].some((box) => box.dataset.id === mark.id)) continue;
+    const box = element("li");
+    box.dataset.id = mark.id;
+    box.append(markBox(mark, answer));
+    by("asks").append(box);
   }
 }
 
-/** Take in what a stream says of an operation. @param {any} operation */
-function note({ operationId, jobId, status }) {
-  if (status !== "started") continued.add(operationId);
-  else if (!watched.has(operationId)) reporting(() => watch(operationId, jobId));
+/** A call goes on in the background, as a job of its own. @param {string} jobId @param {any[]} decided of the answer that began it */
+function background(jobId, decided) {
+  if (!operations.has(jobId)) operations.set(jobId, { into: element("li", "operation"), answer: new Answer(), decided });
 }
 
-/** Show an operation until it has ended, then what the session goes on with. @param {string} id @param {string} jobId */
-async function watch(id, jobId) {
-  const [{ signal }, answer, box] = [watching, new Answer(), element("li", "operation")];
-  watched.add(id);
-  try {
-    for await (const { part } of client.parts(jobId, { signal })) {
-      answer.add(part);
-      showOperation(box, answer, jobId);
-    }
-    while (!continued.has(id) && answer.status !== "cancelled") {
-      await new Promise((done) => setTimeout(done, 400));
-      signal.throwIfAborted();
-      if (by("stop").hidden) await open();
-    }
-  } finally {
-    box.remove();
-    watched.delete(id);
-  }
-}
-
-/** @param {HTMLElement} box @param {Answer} answer @param {string} jobId */
-function showOperation(box, answer, jobId) {
-  const reason = /** @type {HTMLInputElement|null} */ (box.querySelector("[data-focus^=why]"))?.value ?? "";
+/** @param {string} jobId @param {Shown} operation */
+function showOperation(jobId, operation) {
+  const { into, answer, decided } = operation;
   const names = [...answer.calls.values()].map((call) => call.name).join(", ");
-  const cancel = /** @type {HTMLButtonElement} */ (element("button", "quiet-button", "Cancel"));
-  cancel.onclick = () => reporting(() => client.cancel(jobId));
-  const line = element("p", "state quiet", `${names} goes on in the background. `);
-  line.append(cancel);
-  box.replaceChildren(line, ...[...answer.checkpoints.values()].map((mark) => markBox(mark, reason)));
-  by("operations").append(box);
-}
-
-/** Send a message; the answer as it comes. @param {any} body @param {AbortSignal} [signal] @returns {Promise<Response>} */
-const post = (body, signal) => client.request("POST", "/api/chat", { body, signal, read: (response) => response });
-
-/** The parts of a message that is sent now; a lost connection goes on with the job's own stream. @param {any} body */
-async function* sent(body) {
-  const signal = following?.signal;
-  const response = await post(body, signal);
-  let [jobId, lastId, over] = ["", "", false];
-  try {
-    for await (const event of serverSentEvents(response)) {
-      if (event.data === "[DONE]") break; // its job may wait for a person
-      const part = JSON.parse(event.data);
-      over = part.type === "finish";
-      [jobId, lastId] = [part.type === "start" ? part.messageId : jobId, event.id || lastId];
-      yield part;
-    }
-  } catch (error) {
-    if (signal?.aborted || !jobId) throw error;
+  if (answer.status === "processing") {
+    const cancel = /** @type {HTMLButtonElement} */ (element("button", "quiet-button", "Cancel"));
+    cancel.onclick = () => reporting(() => client.cancel(jobId));
+    const line = element("p", "state quiet", `${names} goes on in the background. `);
+    line.append(cancel);
+    into.replaceChildren(line);
+    by("operations").append(into);
+  } else {
+    into.remove();
+    decided.push(...[...answer.checkpoints.values()].filter((mark) => mark.status !== "pending"));
+    for (const of of answers.values()) if (of.decided === decided) render(of);
   }
-  if (jobId && !over) yield* followed(jobId, lastId);
+  asks();
 }
 
-/** @param {string} jobId @param {string} [lastId] */
-async function* followed(jobId, lastId = "") {
-  for await (const { part } of client.parts(jobId, { lastId, signal: following?.signal })) yield part;
+/** Send a message; its answer comes by the session's stream. @param {any} body */
+async function post(body) {
+  const response = await client.request("POST", "/api/chat", { body, read: (/** @type {Response} */ each) => each });
+  if (response.status !== 202) await response.body?.cancel();
+  return response;
 }
 
-/** @param {boolean} is */
-function busy(is) {
-  by("stop").hidden = by("when").hidden = !is;
+/** What can be done while an answer is made. */
+function busy() {
+  const live = sending || [...answers.values()].some(({ answer }) => answer.status === "processing");
+  by("stop").hidden = by("when").hidden = !live;
 }
 
 /** How often a session was opened. */
 let opened = 0;
 
-/** Show what was said in the session, and follow what is being said. */
+/** Show what was said in the session, then all that comes. */
 async function open() {
   following?.abort();
   following = new AbortController();
-  const mine = ++opened;
-  by("messages").replaceChildren();
+  const [mine, signal, path] = [++opened, following.signal, `/api/sessions/${encodeURIComponent(session)}`];
   by("session").textContent = session;
-  const found = await client.json("GET", `/api/sessions/${encodeURIComponent(session)}`).catch((error) => {
-    if (error instanceof BatonError && error.status === 404) return { messages: [], activeStream: null };
+  const found = await client.json("GET", path).catch((error) => {
+    if (error instanceof BatonError && error.status === 404) return { messages: [], lastEventId: "0000000000000:" };
     throw error;
   });
   if (mine !== opened) return; // meanwhile another session was opened, or this one again
-  const told = found.messages.flatMap((/** @type {any} */ message) => message.parts ?? []);
-  const operations = told.filter((/** @type {any} */ part) => part.type === "data-operation" && part.data.operationId);
-  for (const { data } of operations) if (data.status !== "started") continued.add(data.operationId);
-  for (const { data } of operations) if (!continued.has(data.operationId)) note(data);
-  showMessages(found.messages);
+  for (const id of ["messages", "operations", "asks"]) by(id).replaceChildren();
+  for (const known of [answers, operations, told]) known.clear();
+  const active = new Set((found.activeOperations ?? []).map((/** @type {any} */ each) => each.operationJobId));
+  showMessages(found.messages, null, active);
+  for (const jobId of active) background(jobId, []);
   showEarlier(found.cursor);
-  if (!found.activeStream) {
-    if (found.queued?.length) setTimeout(() => reporting(open), 500); // accepted, and not in line yet
-    return;
-  }
-  await follow(bubble("assistant"), followed(found.activeStream.jobId));
-  if (found.queued.length) await open();
+  busy();
+  reporting(async () => {
+    for await (const { part } of client.follow({ method: "GET", path: `${path}/stream` }, { lastId: found.lastEventId, signal })) take(part);
+  });
 }
 
-/** @param {any[]} messages @param {Element|null} [before] */
-function showMessages(messages, before) {
+/** @param {any[]} messages @param {Element|null} [before] @param {Set<string>} [active] the calls in the background */
+function showMessages(messages, before = null, active = new Set()) {
   for (const message of messages) {
     if (message.role === "user") {
-      showQuestion(message.parts, before);
+      showQuestion(message.parts, before, message.id);
       continue;
     }
-    const into = bubble("assistant", before);
-    showAnswer(into, stored(message), false);
+    const of = { into: bubble("assistant", before), answer: stored(message), decided: [] };
+    answers.set(message.id, of);
+    render(of);
     for (const { type, data } of message.parts) {
-      if (type === "data-operation" && data.status === "started" && continued.has(data.operationId)) reporting(() => showDecided(into, data.jobId));
+      if (type !== "data-operation" || data.status === "completed" || !data.jobId) continue;
+      if (active.has(data.jobId)) background(data.jobId, of.decided);
+      else if (data.status === "started") reporting(() => showDecided(of, data.jobId));
     }
   }
 }
@@ -414,10 +414,11 @@ function showEarlier(cursor) {
   by("messages").prepend(line);
 }
 
-/** What was decided of a call that went on in the background stays with the answer that began it. @param {HTMLElement} into @param {string} jobId */
-async function showDecided(into, jobId) {
+/** What was decided of a call that went on in the background stays with the answer that began it. @param {Shown} of @param {string} jobId */
+async function showDecided(of, jobId) {
   const { checkpoints } = await client.json("GET", `/api/agent-jobs/${encodeURIComponent(jobId)}/checkpoints`);
-  into.append(...checkpoints.filter((/** @type {any} */ mark) => mark.status !== "pending").map((/** @type {any} */ mark) => markBox(mark, "")));
+  of.decided.push(.../** @type {any} */ (checkpoints.filter((/** @type {any} */ mark) => mark.status !== "pending")));
+  render(of);
 }
 
 /** A stored message as an answer. @param {any} message */
@@ -431,20 +432,11 @@ function stored(message) {
     else if (["data-checkpoint", "data-cut", "data-message"].includes(part.type)) answer.add(part);
     else if (part.toolCallId) {
       const name = part.type.replace(/^tool-/, "");
-      const call = { id: part.toolCallId, name, input: part.input, error: part.errorText };
+      const call = { id: part.toolCallId, name, input: part.input, error: part.errorText, denied: part.state === "output-denied" };
       answer.calls.set(part.toolCallId, "output" in part ? { ...call, output: part.output } : call);
     }
   });
   return answer;
-}
-
-/** Send a message while an answer is made: whoever makes it is told, or the session goes on otherwise. @param {any} body */
-async function sendMeanwhile(body) {
-  const response = await post(body);
-  if (response.status === 202) return true; // the answer's stream shows it
-  await response.body?.cancel();
-  reporting(open);
-  return true;
 }
 
 async function send() {
@@ -460,17 +452,15 @@ async function send() {
   const message = { id: newId(), role: "user", parts: [...(text ? [{ type: "text", text }] : []), ...files] };
   const agent = by("agent").value.trim();
   const body = { id: session, messages: [message], trigger: "submit-message", ...(agent ? { agent } : {}) };
-  if (!by("stop").hidden) {
-    const sent = await reporting(() => sendMeanwhile({ ...body, whenBusy: by("when").value }));
-    if (!sent) by("text").value ||= text;
-    return;
-  }
-  following = new AbortController();
-  showQuestion(message.parts);
-  const into = bubble("assistant");
-  if ((await reporting(() => follow(into, sent(body)).then(() => true))) === undefined && !into.querySelector(".text")) {
-    by("text").value = by("text").value || text;
-  }
+  const meanwhile = !by("stop").hidden;
+  if (!meanwhile) showQuestion(message.parts, null, message.id);
+  sending = true;
+  busy();
+  const response = await reporting(() => post(meanwhile ? { ...body, whenBusy: by("when").value } : body));
+  if (!response) by("text").value ||= text;
+  if (!response || response.status === 202) sending = false; // 202: the running answer's stream shows it
+  else if (meanwhile) await reporting(open);
+  busy();
 }
 
 function askForKey() {
@@ -494,8 +484,6 @@ function named() {
 const newId = () => once()["Idempotency-Key"];
 
 async function begin() {
-  watching.abort();
-  watching = new AbortController();
   const key = sessionStorage.getItem(KEY);
   session = named() || `chat-${newId()}`;
   if (named() === "") history.replaceState(null, "", `#${encodeURIComponent(session)}`);
