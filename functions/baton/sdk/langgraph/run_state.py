@@ -25,7 +25,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic_core import to_jsonable_python
 
 from baton.sdk.agents.runner import Recorded, RunFailedError
-from baton.sdk.libraries.held_states import Told, begun_state, require_own
+from baton.sdk.libraries.held_states import MessageForm, begun_state, require_own
 from baton.sdk.models.model import NEWER_STATE, File, ModelError
 from baton.sdk.records.file_contents import FileContents
 
@@ -134,7 +134,7 @@ class RunState:
     @classmethod
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
         """Read the recorded run, as `begun_state`."""
-        return begun_state(recorded, cls, _TOLD, up_to_turn)
+        return begun_state(recorded, cls, _FORM, up_to_turn)
 
     def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:  # noqa: ARG002 - tools read all
         """Take what a turn has kept."""
@@ -159,8 +159,8 @@ class RunState:
 
     def kept(self, saver: RecordSaver, asks: Sequence[Any], asked: Sequence[BaseMessage]) -> dict[str, Any]:
         """Return the data to keep of a turn. `asked`: its request; empty: it has made none."""
-        told = asked[0].text if asked and isinstance(asked[0], SystemMessage) else ""
-        rest = list(asked[1:] if told else asked)
+        system = asked[0].text if asked and isinstance(asked[0], SystemMessage) else ""
+        rest = list(asked[1:] if system else asked)
         head = {name: value for name, value in saver.checkpoint.items() if name != "channel_values"}
         channels = dict(saver.checkpoint["channel_values"])
         messages = channels.pop(MESSAGES, [])
@@ -179,7 +179,7 @@ class RunState:
             "head": to_jsonable_python(head),
             "metadata": {"step": saver.metadata.get("step", 0), "source": "loop", "parents": {}},
             "asks": list(asks),
-            **({"instructions": told} if asked and told != self.instructions else {}),
+            **({"instructions": system} if asked and system != self.instructions else {}),
             **({"sent": self.files.short(_dumped(rest))} if rest != messages[: len(rest)] else {}),
         }
 
@@ -228,4 +228,4 @@ def _content(file: File) -> dict[str, Any]:
     return {"type": kind, **where}
 
 
-_TOLD = Told(lambda text: messages_from_dict(json.loads(text)), task_message, AIMessage)
+_FORM = MessageForm(lambda text: messages_from_dict(json.loads(text)), task_message, AIMessage)

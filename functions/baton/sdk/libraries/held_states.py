@@ -24,7 +24,7 @@ class HeldState(OpenRun):
         """Leave it: it holds nothing outside."""
 
 
-class Told(NamedTuple):
+class MessageForm(NamedTuple):
     """A library's form of messages: reads a list of its JSON, makes a user's message with files, and an answer."""
 
     read: Callable[[str], list[Any]]
@@ -40,25 +40,25 @@ class Told(NamedTuple):
         return [self.answer(known.text)] if isinstance(known, ModelMessage) and known.text else []
 
 
-def begun_state(recorded: Recorded, made: Callable[[list[Any]], State], told: Told, up_to_turn: int | None) -> State:
+def begun_state(recorded: Recorded, made: Callable[[list[Any]], State], form: MessageForm, last: int | None) -> State:
     """Return the run's state: the one that is still open, or read from its record.
 
-    `made`: makes one of the session's conversation before the job. `told`: its messages in the library's form.
-    `up_to_turn`: the turn whose call is made, with a state of its own; None: a turn, which takes the open one.
+    `made`: makes one of the session's conversation before the job. `form`: the library's of its messages.
+    `last`: the turn whose call is made, with a state of its own; None: a turn, which takes the open one.
 
     Raises RunFailedError: the job began with another agent. ModelError: a newer version wrote the record.
     """
     runs, job_id = OPEN_RUNS.get({}), recorded.job.job_id
-    turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
-    held = runs.pop(job_id, None) if up_to_turn is None else runs.get(job_id)
+    turns = [entry for entry in recorded.turns if last is None or entry["turn"] <= last]
+    held = runs.pop(job_id, None) if last is None else runs.get(job_id)
     if isinstance(held, HeldState) and len(turns) == held.turns and turns[-1].get("provider") == held.kept:
         state: Any = copy(held.state)
     else:
-        state = made([message for one in recorded.earlier for message in told.messages(one)])
+        state = made([message for one in recorded.earlier for message in form.messages(one)])
         for at, entry in enumerate(turns):
-            state.take(entry.get("provider") or {}, entry["turn"], head=up_to_turn is not None and at > 0)
-    last = recorded.turns[-1]["turn"] if recorded.turns else 0
-    state.sent = [text for turn, text in recorded.messages if turn >= last]
+            state.take(entry.get("provider") or {}, entry["turn"], head=last is not None and at > 0)
+    requested = recorded.turns[-1]["turn"] if recorded.turns else 0
+    state.sent = [text for turn, text in recorded.messages if turn >= requested]
     return state  # type: ignore[no-any-return]
 
 

@@ -14,7 +14,7 @@ from agents.run_config import ModelInputData
 from pydantic import TypeAdapter
 
 from baton.sdk.agents.runner import Recorded
-from baton.sdk.libraries.held_states import Told, begun_state, require_own
+from baton.sdk.libraries.held_states import MessageForm, begun_state, require_own
 from baton.sdk.libraries.recorded_errors import OUTCOMES
 from baton.sdk.models.model import File
 from baton.sdk.records.file_contents import FileContents
@@ -63,7 +63,7 @@ class RunState:
     @classmethod
     def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
         """Read the recorded run, as `begun_state`: for a call, of the turns' items the task alone."""
-        state = begun_state(recorded, cls, _TOLD, up_to_turn)
+        state = begun_state(recorded, cls, _FORM, up_to_turn)
         state.resumed, state.nested = False, Usage()
         for call in recorded.turns[-1]["calls"] if recorded.turns else ():
             stored = recorded.results.get(call["id"]) or call
@@ -146,8 +146,8 @@ def messages_of(
     for entry in turns:
         state.take(entry["provider"], entry["turn"])
     if sent:
-        told = [{"role": "system", "content": state.instructions}] if state.instructions else []
-        return json.dumps([*told, *(state.items if state.asked is None else state.asked)])
+        system = [{"role": "system", "content": state.instructions}] if state.instructions else []
+        return json.dumps([*system, *(state.items if state.asked is None else state.asked)])
     outputs: Items = []
     asked = [item for item in state.response if item.get("type") == "function_call"]
     for item, call in zip(asked, turns[-1]["calls"], strict=False):
@@ -181,4 +181,4 @@ def _content(file: File) -> dict[str, Any]:
     return {"type": "input_file", **named}
 
 
-_TOLD = Told(json.loads, user_item, lambda text: {"role": "assistant", "content": text})
+_FORM = MessageForm(json.loads, user_item, lambda text: {"role": "assistant", "content": text})
