@@ -65,7 +65,7 @@ BOUNDS = {
     "public names": 84,
     "Agent fields": 26,
     "@tool options": 13,
-    "settings": 61,
+    "settings": 62,
     "ports": 35,
     "Protocols": 48,
     "API routes": 73,

@@ -283,9 +283,9 @@ class FakeStore(Store):
 class FakeAdmission(Admission):
     """The admission of one process. `entries`: the slot table."""
 
-    def __init__(self, redis: FakeRedis, slots: int = 3, sweep_interval_ms: int = 60_000) -> None:
+    def __init__(self, redis: FakeRedis, slots: int = 3, sweep_interval_ms: int = 60_000, of_tenant: int = 0) -> None:
         self.redis = redis
-        super().__init__(FakeConnection(redis), slots, sweep_interval_ms)
+        super().__init__(FakeConnection(redis), slots, sweep_interval_ms, of_tenant)
 
     @property
     def entries(self) -> MutableMapping[str, QueueEntry]:
@@ -295,9 +295,9 @@ class FakeAdmission(Admission):
 class FakeReader(Reader):
     """A reader whose `connection` may be down. `late`: a method of it whose next read does not show the job yet."""
 
-    def __init__(self, redis: FakeRedis) -> None:
+    def __init__(self, redis: FakeRedis, of_tenant: int = 0) -> None:
         self.connection, self.late = FakeConnection(redis), ""
-        super().__init__(self.connection)
+        super().__init__(self.connection, jobs_per_tenant=of_tenant)
 
     async def job(self, job_id: str, **how: bool) -> Snapshot | None:
         """Return everything about a job."""

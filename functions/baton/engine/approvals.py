@@ -167,7 +167,6 @@ def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int)
 def _question(
     job: Job, record: CallRecord, attempt: int, arguments: dict[str, Any], about: dict[str, Any], now_ms: int
 ) -> CallRecord:
-    """Return the question about a call with these arguments, in this attempt."""
     exact = {"callId": record.id, "tool": record.tool, "arguments": arguments}
     position = _POSITION + _ATTEMPTS * record.position + attempt
     # The id has the earlier approvals, so a decision never meets a question that a failover gave other approvals.
@@ -186,7 +185,6 @@ def _question(
 
 
 def _wait(item: WorkItem, question: CallRecord, record: CallRecord, attempt: int, now_ms: int) -> WorkItem:
-    """Return the wait for the question's decision."""
     return replace(
         following(item, ItemKind.WAIT, now_ms, attempt=attempt, not_before_ms=question.arguments["untilMs"]),
         key=tool_key(ItemKind.WAIT, question.id, attempt),
@@ -253,7 +251,6 @@ def _decided_arguments(question: CallRecord, outcome: dict[str, Any]) -> dict[st
 
 
 def _goes_on(state: State, closed: CallRecord, runs: CallRecord, item: WorkItem, words: str, now_ms: int) -> Decision:
-    """Close the question, and let its call run as this item."""
     return Decision(
         Changes(
             calls=(closed, runs),

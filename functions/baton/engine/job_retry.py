@@ -128,7 +128,6 @@ def _turn(job: Job, turn: int, attempt: int, now_ms: int) -> WorkItem:
 
 
 def _last_requested_turn(ended: EndedJob) -> int:
-    """Return the last turn whose model requested calls; 0: none."""
     return max((call.turn for call in ended.calls if call.tool not in _QUESTIONS), default=0)
 
 

@@ -97,7 +97,6 @@ def ended(state: State, step_result: ScriptEnded, now_ms: int) -> Decision:
 
 
 def _after_stretch(job: Job, item: WorkItem, turn: int) -> Job:
-    """Return the job after a stretch, before this turn."""
     return replace(job, **under_way(job, item), earlier=0, stretches=job.stretches + turn - item.turn)
 
 

@@ -245,7 +245,6 @@ def _edited(record: CallRecord) -> dict[str, Any] | None:
 
 
 def _run(record: CallRecord, item: WorkItem) -> dict[str, Any]:
-    """Return the fields that an attempt changes when it runs."""
     started_at_ms = record.started_at_ms if record.started_at_ms is not None else item.claimed_ms
     status = next_call_status(record.status, Step.RUN)
     return {"status": status, "attempts": item.attempt - record.questions, "started_at_ms": started_at_ms}

@@ -64,7 +64,6 @@ def _streamed_text(turn: int, answer: ModelAnswered, records: tuple[CallRecord, 
 
 
 def _usage(answer: ModelAnswered) -> dict[str, Any]:
-    """Return what the answer cost, without zeros."""
     usage = {
         "inputTokens": answer.input_tokens,
         "outputTokens": answer.output_tokens,

@@ -182,7 +182,6 @@ def left_hidden(arguments: Any, original: Any) -> bool:
 
 
 def _of(original: dict[str, Any], name: str) -> Any:
-    """Return the hidden value under this name."""
     return original[name] if redacted(original).get(name) == REDACTED else REDACTED
 
 
@@ -240,20 +239,29 @@ _WHAT = {
 # What code that runs has not: it takes no turns.
 _TURN = r"( of turn|'s turn| in turn| for turn) [0-9]+"
 A_SLOT = "a free slot, and its turn in its session"
+IN_BOUND = "a job of its tenant to end or wait: as many are at work as the tenant's bound of {} (MAX_JOBS_PER_TENANT)"
 STOPPED = "an operator to start the admission, which is stopped"
 
 
 def status_and_wait(
-    job: Job, items: Sequence[WorkItem], slot_state: SlotState, now_ms: int, *, stopped: bool = False
+    job: Job,
+    items: Sequence[WorkItem],
+    slot_state: SlotState,
+    now_ms: int,
+    *,
+    stopped: bool = False,
+    of_tenant: int = 0,
 ) -> tuple[JobStatus, str | None]:
     """Return the status as people see it, and what the job waits for; None once it has ended.
 
-    `stopped`: the admission grants no slots at present.
+    `stopped`: the admission grants no slots at present. `of_tenant`: nor to its tenant, which has so many at work.
     `waiting` and the first `processing` are not stored: they follow from the work items, the slot and the time.
     """
     if job.ended:
         return job.status, None
-    status, waits_for = _status_and_wait(job, items, slot_state, now_ms, stopped=stopped)
+    status, waits_for = _status_and_wait(
+        job, items, slot_state, now_ms, STOPPED if stopped else IN_BOUND.format(of_tenant) if of_tenant else A_SLOT
+    )
     waits_for = re.sub(_TURN, "", waits_for).replace("the model", "its code") if job.model.runs_code else waits_for
     if job.cancelling is None:
         return status, waits_for
@@ -262,7 +270,7 @@ def status_and_wait(
 
 
 def _status_and_wait(
-    job: Job, items: Sequence[WorkItem], slot_state: SlotState, now_ms: int, *, stopped: bool
+    job: Job, items: Sequence[WorkItem], slot_state: SlotState, now_ms: int, slot: str
 ) -> tuple[JobStatus, str]:
     idle = JobStatus.PENDING if job.status is JobStatus.PENDING else JobStatus.WAITING
     steps = [item for item in items if item.kind is not ItemKind.SLOT_REQUEST]
@@ -271,7 +279,7 @@ def _status_and_wait(
     if claimed:
         return JobStatus.PROCESSING, _names(claimed)
     if due and not slot_state.slot and all(item.needs_slot for item in due):
-        return idle, STOPPED if stopped else A_SLOT
+        return idle, slot
     limited = [item for item in due if item.limited_by]
     if due:
         return idle if limited == due else job.status, _names(limited or due)

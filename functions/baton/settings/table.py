@@ -139,6 +139,9 @@ class Declared(QueueSettings, frozen=True):
     max_concurrent_jobs: Annotated[
         int, "how many jobs may hold a slot at once; waiting jobs hold none", Setting(whole(1, 100_000), "count")
     ] = 100
+    max_jobs_per_tenant: Annotated[
+        int, "how many of them may be one tenant's; more wait in line; 0: no bound", Setting(whole(0, 100_000), "count")
+    ] = 0
     callback_key: Annotated[
         str,
         "signs callbacks of ended jobs: `whsec_` and the Base64 of 24 to 64 random bytes; unset: no callbackUrl",

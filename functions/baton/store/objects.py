@@ -185,7 +185,6 @@ class Objects:
         return PayloadGoneError(ref)
 
     async def _got(self, ref: str, span: tuple[int, int | None] | None = None) -> Any:
-        """Request an object, or a span of it."""
         of, wanted = ref_of(ref), {}
         if span and span != (0, None):
             wanted = {"range": span if span[1] is not None else {"offset": span[0]}}

@@ -226,7 +226,6 @@ _MOST_CLOSINGS = 1_000
 
 
 def _close_generator(generator: AsyncGenerator[Any]) -> None:
-    """Close a generator, whatever it still awaits."""
     step = generator.aclose()
     try:
         step.send(None)

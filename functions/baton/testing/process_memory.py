@@ -33,7 +33,6 @@ def tool_namespaces(registry: Registry) -> Namespaces:
 
 
 def _namespace(function: Any) -> tuple[str, dict[str, Any]]:
-    """Return the module of a function, or of a callable object's class."""
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function)
@@ -94,7 +93,6 @@ class ProcessMemory:
 
 
 def _position(number: "itertools.count[Any]") -> tuple[Any, ...]:
-    """Read the position of a count, without moving it."""
     read = ast.literal_eval(repr(number).removeprefix("count"))
     return read if isinstance(read, tuple) else (read,)
 
@@ -109,7 +107,6 @@ class _Kept:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Return whether two copies of contents have the same objects."""
     flat = [list(itertools.chain(*each.items())) if isinstance(each, dict) else list(each) for each in (one, other)]
     return len(flat[0]) == len(flat[1]) and all(left is right for left, right in zip(*flat, strict=True))
 
@@ -183,7 +180,6 @@ def _disconnecting(toolset: Any) -> _Restore:
 
 
 def _again(value: Any, clear: Callable[[], object], fill: Callable[[Any], object]) -> _Kept:
-    """Keep a container's contents."""
     contents = value.copy()
 
     def restore() -> None:

@@ -99,7 +99,6 @@ def _replacements(clock: VirtualClock) -> list[tuple[Any, Any]]:
 
 
 def _module(real: ModuleType, others: dict[str, Any]) -> ModuleType:
-    """Make a module with some names replaced."""
     module = ModuleType(real.__name__)
     vars(module).update({**vars(real), **others})
     return module

@@ -175,14 +175,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return False
 
     def _lives(self, _handle: Any) -> bool:
-        """Return whether a callback may still be called."""
         return True
 
     def _begins(self, generator: AsyncGenerator[Any]) -> None:
         """Note that a generator begins."""
 
     def _close(self, left: AsyncGenerator[Any]) -> None:
-        """Close a generator that was abandoned before its end."""
         self.call_soon(self.create_task, left.aclose())
 
     def clear(self) -> None:

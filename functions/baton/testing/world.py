@@ -167,7 +167,6 @@ class World:
         self._start(self._cancel(force=force))
 
     async def _cancel(self, *, force: bool) -> None:
-        """Cancel the job, as somebody does by the API."""
         found = await self.backend.reader.job(self.job_id)
         if found is None or found.job.ended:
             return

@@ -313,7 +313,6 @@ class Container:
         return handle
 
     def _delivery_failed(self) -> Handler:
-        """Build the handler of the queue's failure callbacks."""
         outside = (self.ports.store, self.commands, self._sweep, self.emitter, self.ports.clock)
         redelivery = Redelivery(*outside, self._post_commit, self.app_events.handle)
 

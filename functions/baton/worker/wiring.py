@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 def real_ports(settings: Settings, to_store: RedisConnection | None = None) -> Ports:
     """Build the real adapters; they open nothing before their first use. `to_store`: another connection."""
-    slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
+    slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000, settings.max_jobs_per_tenant)
     stream, clock = (settings.operations_stream_name, settings.operations_stream_group), SystemClock()
     connection, objects = to_store or RedisConnection(settings), _objects(settings)
     retention_ms, length = settings.job_retention_seconds * 1000, settings.stream_max_length
     return Ports(
         **_queue(settings, connection, clock),
         store=Store(connection, retention_ms, settings.prompt_limit_bytes, length),
-        reader=Reader(connection, objects),
+        reader=Reader(connection, objects, settings.max_jobs_per_tenant),
         archive=Archive(connection, retention_ms),
         admission=Admission(connection, *slots),
         admission_control=AdmissionControl(connection, *slots),
@@ -89,7 +89,6 @@ def queue_in_store(settings: Settings, connection: RedisConnection | None = None
 
 
 def _queue(settings: Settings, connection: RedisConnection, clock: SystemClock) -> dict[str, Any]:
-    """Build the ports of the queue."""
     if settings.queue == "redis":
         made = queue_in_store(settings, connection)
         return {

@@ -49,6 +49,7 @@ def _check_admission(deployment: Deployment) -> None:
         _line("unknown", "whether jobs get slots: only an admin key may see it")
         return
     counters = f"{state['activeJobs']} of {state['maxConcurrentJobs']} slots in use, {state['pendingJobs']} jobs wait"
+    counters += f", a tenant's bound is {state['maxJobsPerTenant']}" if state.get("maxJobsPerTenant") else ""
     if not state["running"]:
         _fail(f"admission is stopped ({counters}): start it with POST /api/admin/agent-worker, or in the console")
     _line("ok", f"admission runs: {counters}")

@@ -75,7 +75,6 @@ def _taken(port: int) -> StackError:
 def _fixed_app_port(
     remembered: int | None, wanted: int | None, is_free: Callable[[int], bool], remarks: list[str]
 ) -> int:
-    """Return the port that the app must have, or say why it cannot have it."""
     port = wanted or remembered
     assert port is not None
     if not is_free(port):

@@ -151,7 +151,6 @@ class LocalStack:
         )
 
     def _make_plan(self, holds: PortHolds) -> StackPlan:
-        """Settle secrets and ports, and report what is unusual about the ports."""
         folder = self._options.folder.resolve()
         stack_secrets = load_or_make_secrets(folder)
         chosen: ChosenPorts = choose_ports(

@@ -125,7 +125,6 @@ class PartKeeper:
                 watching.cancel()
 
     async def _live_on(self) -> None:
-        """Start the part again whenever it ends."""
         quick_deaths = 0
         while not self._stopping.is_set():
             code = await self._one_life()
@@ -173,7 +172,6 @@ class PartKeeper:
             kill_group(self._process)
 
     async def _one_life(self) -> int:
-        """Start the part and return its exit code."""
         with self.log.opened_for_part() as output:
             arguments = self.part.with_new_code if self._has_new_code or not self._has_served else ()
             self._process = process = start_process(self.part, output, *arguments)
@@ -192,7 +190,6 @@ class PartKeeper:
         return code
 
     async def _see_when_ready(self) -> None:
-        """Wait until the part serves."""
         while not await self.part.is_ready():  # noqa: ASYNC110 - the part cannot set an event of ours
             await asyncio.sleep(POLL_SECONDS)
         self._served_since, self._has_served, self.fault = time.monotonic(), True, ""
@@ -228,7 +225,6 @@ class PartKeeper:
         self._has_new_code = True
 
     async def _show_log(self) -> None:
-        """Pass on lines of the log, until cancelled."""
         shown = ShownLines()
         try:
             while not self._stopping.is_set():

@@ -164,7 +164,6 @@ class Probes:
             return error
 
     async def _outcomes(self, wanted: frozenset[str], timeout_seconds: int) -> dict[str, list[LogEntry]]:
-        """Return each probe's log, newest first, once all are over or the wait is."""
         until_ms = self._clock.now_ms() + timeout_seconds * 1000
         while True:
             entries_of: dict[str, list[LogEntry]] = {}

@@ -116,7 +116,6 @@ class Engine:
             self.take(apply(self.state, now_ms, message.user, end_attempt, message.id, effect.retried, result)[1])
 
     def _arm(self) -> None:
-        """Be woken when the next timer is due."""
         at_ms = self.state.next_wakeup_ms()
         if at_ms == self._alarm_ms or self._stopping:
             return

@@ -139,7 +139,6 @@ def wheel_binary(root: Path, system: str, machine: str) -> Path:
 
 
 def _version_of(path: Path) -> ServerBinary | str:
-    """Return the binary with its version, or why it cannot be used."""
     try:
         answer = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_SECONDS, check=False

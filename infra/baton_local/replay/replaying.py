@@ -175,7 +175,6 @@ def _end(where: str, then: RecordedJob, now: RecordedJob) -> Iterator[Difference
 
 
 def _tools(where: str, then: list[dict[str, Any]], now: list[dict[str, Any]]) -> Iterator[Difference]:
-    """Compare tool by tool; their order is left to the whole."""
     tools, tools_now = {tool["name"]: tool for tool in then}, {tool["name"]: tool for tool in now}
     for name in dict.fromkeys([*tools, *tools_now]):
         if tools.get(name) != tools_now.get(name):

@@ -93,7 +93,6 @@ async def _upsert(request: Request) -> Answer:
 
 
 async def _query(request: Request) -> Answer:
-    """Answer a list of hits, or a list of lists for more than one query."""
     bodies = _dense(request)
     filters, vectors, results = [parse_filter(each.filter) for each in bodies], await _vectors(request, bodies), []
     for body, vector, wanted in zip(bodies, vectors, filters, strict=True):
@@ -155,7 +154,6 @@ def _malformed(message: str) -> ApiError:
 
 
 def _dense(request: Request) -> list[_Body]:
-    """Return one body, or a list of them."""
     given = request.decoded(_one_or_several)
     bodies: list[_Body] = given if isinstance(given, list) else [given]
     for each in bodies:

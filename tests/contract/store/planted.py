@@ -144,6 +144,24 @@ def planted_connection(defect: Defect) -> tuple[InProcess, PlantedRedis]:
 _RULE, _CONTROL, _ADMISSION = "test_slot_rule", "test_admission_control", "test_admission"
 SEMAPHORE = (
     Defect(
+        "a tenant over its bound gets a free slot at once",
+        "values.lines == 0 and has_room(r.flow)",
+        "values.lines == 0",
+        "test_tenant_bound::test_more_of_a_tenant_wait_and_hold_nobody_else_up",
+    ),
+    Defect(
+        "a tenant over its bound gets the slot of another one",
+        "    if has_room(r.flow) then",
+        "    if true then",
+        "test_tenant_bound::test_no_slot_stays_free_that_the_bound_lets_somebody_have",
+    ),
+    Defect(
+        "a tenant at its bound holds others up",
+        "      move(FLOWS, nil, flow.place, nil)\n      flow.place = nil\n",
+        "      do return end\n",
+        "test_tenant_bound::test_no_slot_stays_free_that_the_bound_lets_somebody_have",
+    ),
+    Defect(
         "an older update counts",
         "if new.revision > r.revision then",
         "if new.revision ~= r.revision then",

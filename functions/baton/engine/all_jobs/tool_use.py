@@ -60,7 +60,6 @@ def _class_of(duration_ms: int) -> int:
 
 
 def _middle_ms(number: int) -> int:
-    """Return the middle of a class, as factors go."""
     return 0 if number == 0 else round(2 ** ((number - 0.5) / _CLASSES_PER_DOUBLING))
 
 

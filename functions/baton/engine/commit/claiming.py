@@ -76,7 +76,6 @@ def grant(draft: Draft, claim: Claim, item: WorkItem) -> ClaimResult:
 
 
 def _add_messages(draft: Draft, job_id: str) -> None:
-    """Put the user's messages to the job into its transcript, and show them."""
     for at, entry in sorted(draft.messages.get(job_id, {}).items()):
         if entry:
             draft.add_parts(job_id, (stream_parts.user_message(entry),))

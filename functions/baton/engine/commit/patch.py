@@ -112,7 +112,6 @@ class Patch:
         return self._keys[name]
 
     def _add(self, texts: Sequence[str]) -> int:
-        """Add these arguments, and return the index of the first."""
         first = len(self._arguments) + 1
         self._arguments += texts
         return first

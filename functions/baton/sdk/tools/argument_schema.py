@@ -115,7 +115,6 @@ def _field(argument: Argument, description: str | None) -> tuple[Any, Any]:
 
 
 def _choices(info: FieldInfo) -> Sequence[str | AliasPath]:
-    """Return the names under which an annotation's own field is read."""
     alias = info.validation_alias or info.alias
     return alias.choices if isinstance(alias, AliasChoices) else [alias] if alias else []
 

@@ -146,7 +146,6 @@ def _has_place(shown: Iterable[tuple[BaseException, traceback.TracebackException
 def _with_causes(
     error: BaseException, formatted: traceback.TracebackException
 ) -> Iterator[tuple[BaseException, traceback.TracebackException]]:
-    """Yield each error that is shown, with its form."""
     pairs = [(error, formatted)]
     while pairs:
         each, part = pairs.pop()

@@ -168,7 +168,6 @@ class RunningCalls:
     def _joined(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> tuple[_Running, asyncio.Task[Outcome]] | None:
-        """Return the earlier attempt that still runs."""
         found = self._running.get(context.idempotency_key)
         if found is None:
             return None

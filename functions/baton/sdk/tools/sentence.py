@@ -117,7 +117,6 @@ def line_of(text: str) -> str:
 
 
 def _listed(named: Iterable[tuple[str, Any]]) -> str:
-    """List arguments by name."""
     seen = [(name, value) for name, value in named if value != REDACTED]
     shown = [f"{_words(name)} {_value(value)}" for name, value in islice(seen, _MOST_ARGUMENTS)]
     more = len(seen) - len(shown)

@@ -81,7 +81,6 @@ def _default(schema: Any) -> str:
 
 
 def _fields(schema: Any, definitions: Schema) -> list[str]:
-    """Return the type with the names of its objects' fields, if any are known."""
     named = _type(schema, definitions, "fields")
     return [named] if "{" in named else []
 

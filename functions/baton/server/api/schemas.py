@@ -127,6 +127,7 @@ WORKER = json_object(
         "activeJobs": WHOLE,
         "pendingJobs": WHOLE,
         "maxConcurrentJobs": WHOLE,
+        "maxJobsPerTenant": WHOLE,
         "lastSweepAt": TIME_OR_NULL,
         "history": {
             "type": "array",

@@ -46,6 +46,7 @@ class AdmissionState(Struct, frozen=True):
     """The admission's state. `stopped_ms`: the time since which no job is admitted, 0: it is not stopped.
 
     `swept_ms`: the last sweep, 0: never. `active`: jobs that hold a slot; `pending`: jobs in line for one.
+    `of_tenant`: how many jobs of one tenant may hold one; 0: any number.
     """
 
     slots: int
@@ -53,6 +54,7 @@ class AdmissionState(Struct, frozen=True):
     pending: int
     stopped_ms: int = 0
     swept_ms: int = 0
+    of_tenant: int = 0
 
 
 class Started(Struct, frozen=True):

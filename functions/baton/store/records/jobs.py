@@ -24,7 +24,8 @@ class Snapshot(Record, frozen=True):
     `memory`: the transcript's entry of retrieved memory. `stopped`: no job is admitted at present. `messages`: messages
     of its user while it ran, by id: the entry of its transcript; empty: it is there. `failing`: known where the queue
     was asked. `scores`: by name. `below`: how many jobs are below it. `unreadable`: the ids of keys that are not here;
-    the texts that they have sealed are missing. `transcript`: all of it, of a job that is read whole.
+    the texts that they have sealed are missing. `transcript`: all of it, of a job that is read whole. `of_tenant`: as
+    many jobs of its tenant may be at work, and are; 0: there may be another one.
     """
 
     job: Job
@@ -36,6 +37,7 @@ class Snapshot(Record, frozen=True):
     usage: Usage = field(default_factory=Usage)
     memory: dict[str, Any] | None = None
     stopped: bool = False
+    of_tenant: int = 0
     messages: dict[str, str] = field(default_factory=dict[str, str])
     failing: FailingDelivery | None = None
     scores: tuple[Score, ...] = ()

@@ -80,15 +80,27 @@ _encode, _decode_sample = Encoder().encode, Decoder(Sample).decode
 _OWN_KEY = 3
 
 
-class Admission:
-    """Slots, session lines, and the list of live jobs, in a hash tag of its own. `slots`: how many there are."""
+class _OfSlots:
+    """`slots`: how many there are. `of_tenant`: how many jobs of one tenant may hold one; 0: any number."""
 
     def __init__(
-        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
+        self,
+        connection: RedisConnection,
+        slots: int,
+        sweep_interval_ms: int,
+        of_tenant: int = 0,
+        *,
+        store_clock: bool = True,
     ) -> None:
         self._redis = connection
-        self._semaphore = Semaphore(connection, slots, sweep_interval_ms, store_clock=store_clock)
+        self._semaphore = Semaphore(
+            connection, slots, sweep_interval_ms, store_clock=store_clock, most_of_flow=of_tenant
+        )
         self._sums = EndedSums(connection)
+
+
+class Admission(_OfSlots):
+    """Slots, session lines, and the list of live jobs, in a hash tag of its own."""
 
     async def slot_request(
         self,
@@ -200,15 +212,8 @@ def _counted(queued_job: QueuedJob, stored: BytesAdded | None) -> tuple[list[str
     return [keys.stored_bytes_key(queued_job.tenant)], [*writes, ["PEXPIRE", _OWN_KEY, str(stored.kept_ms)]]
 
 
-class AdmissionControl:
-    """The same admission, as operators see it. Stopping and starting may be repeated. `slots`: how many there are."""
-
-    def __init__(
-        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
-    ) -> None:
-        self._redis = connection
-        self._semaphore = Semaphore(connection, slots, sweep_interval_ms, store_clock=store_clock)
-        self._sums = EndedSums(connection)
+class AdmissionControl(_OfSlots):
+    """The same admission, as operators see it, with the same numbers. Stopping and starting may be repeated."""
 
     async def stop(self, now_ms: int) -> None:
         """Admit no job any more; repeated, it keeps the time of the first stop."""
@@ -231,7 +236,8 @@ class AdmissionControl:
         """Return the admission's state; each update counts it, so it costs the same however many jobs there are."""
         counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "closed", "swept", "size")
         active, pending, stopped_ms, swept_ms, slots = (int(value or 0) for value in counted)
-        return AdmissionState(slots or self._semaphore.slots, active, pending, stopped_ms, swept_ms)
+        own = self._semaphore
+        return AdmissionState(slots or own.slots, active, pending, stopped_ms, swept_ms, own.most_of_flow)
 
     async def live(self, tenant: str = "") -> dict[str, QueueEntry]:
         """Return the entries of all jobs that are not known to be gone, by job id; of a tenant, children are left out.

@@ -76,7 +76,6 @@ class Archive:
         raise StoreError(f"job {job.id} is not removed: it changes")
 
     async def _removed(self, root_id: str, tenant: str, state: dict[str, str], tree: Tree) -> bool:
-        """Remove the tree where it is as it was read; return whether it is removed."""
         patch, key = Patch(0), keys.state_key(root_id)
         patch.count(key, "", len(state))
         patch.equal(key, dict(state))

@@ -110,7 +110,6 @@ class CallLimits:
         return _Moment(limit.key, at_ms, is_new=True, is_kept=True)
 
     async def _taken(self, key: str, step_ms: float, from_ms: int, *lines: str) -> float:
-        """Take the next moment of the first line; all of them advance by one."""
         commands: list[Command] = []
         for line in lines:
             commands += [["ZADD", key, "GT", from_ms, line], ["ZINCRBY", key, str(step_ms), line]]

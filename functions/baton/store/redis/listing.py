@@ -121,7 +121,6 @@ class Listing:
         return Scanned(tuple(found), position_before(shelves[read - 1].begins_ms) if more else "")
 
     async def _matched(self, shelves: Sequence[Shelf], wanted: str) -> tuple[set[str], int]:
-        """Return all texts on these shelves that match, and the number of requests."""
         open_shelves, found, requests = {keys.list_key(shelf.key): "0" for shelf in shelves}, set[str](), 0
         while open_shelves:
             count = min(_MOST_MEMBERS, max(_LEAST_MEMBERS, _MEMBERS // len(open_shelves)))
@@ -224,7 +223,6 @@ def _adding(by_key: Mapping[str, Iterable[str]]) -> list[_Command]:
 
 
 def _without(member: str, lowest: str, highest: str) -> _Command:
-    """Return the command that removes texts of the job with this row."""
     return ["ZREMRANGEBYLEX", keys.list_key(place_of_texts(member).key), f"[{lowest}", f"({highest}"]
 
 

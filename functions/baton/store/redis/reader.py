@@ -21,6 +21,7 @@ from baton.store.records.jobs import Snapshot, StoredParts
 from baton.store.records.objects import record_whole
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
+from baton.store.redis.semaphore import flow_of
 from baton.store.redis.texts import TreeTexts
 from baton.store.redis.tree.details import as_dict, entries_in, results_in
 from baton.store.transport.redis_rest import Command
@@ -71,8 +72,8 @@ _LAST = 2**52  # no list is as long, and every client and script can express it
 class Reader:
     """Reads jobs for people and programs; never part of a transition."""
 
-    def __init__(self, connection: RedisConnection, objects: "Objects | None" = None) -> None:
-        self._redis, self._objects = connection, objects
+    def __init__(self, connection: RedisConnection, objects: "Objects | None" = None, jobs_per_tenant: int = 0) -> None:
+        self._redis, self._objects, self._of_tenant = connection, objects, jobs_per_tenant
 
     async def job(
         self, job_id: str, *, partly: bool = False, kept: bool = False, whole: bool = False
@@ -100,8 +101,9 @@ class Reader:
         records = [load_call(text, texts) for name, text in stored.items() if keys.is_call(name)]
         results = {name: texts.opened(text) for name, text in results_in(stored).items()}
         first = entries_in(stored)[:2]
+        [snapshot] = await self._bounded([_snapshot(job_id, state, first, stopped, texts)])
         snapshot = replace(
-            _snapshot(job_id, state, first, stopped, texts),
+            snapshot,
             calls=tuple(sorted(records, key=lambda call: (call.turn, call.position))),
             results=load_results({name: text for name, text in results.items() if not text.startswith(SEALED)}),
             memory=recalled(texts.readable(first)),
@@ -150,12 +152,22 @@ class Reader:
         for job_id in job_ids:
             commands += [["HGETALL", keys.state_key(job_id)], ["HMGET", keys.calls_key(job_id), f"{keys.ENTRY}0"]]
         *answers, stopped = await self._redis.pipeline(*commands, _STOPPED)
-        found = zip(job_ids, answers[::2], answers[1::2], strict=True)
-        return {
-            name: _snapshot(name, state, first, stopped, TreeTexts(self._redis.sealing, name))
-            for name, state, first in found
+        found = [
+            _snapshot(name, state, first, stopped, TreeTexts(self._redis.sealing, name))
+            for name, state, first in zip(job_ids, answers[::2], answers[1::2], strict=True)
             if f"job:{name}" in state
-        }
+        ]
+        return {one.job.id: one for one in await self._bounded(found)}
+
+    async def _bounded(self, found: list[Snapshot]) -> list[Snapshot]:
+        """Note which of them wait because as many jobs of their tenant are at work as may be."""
+        waiting = sorted({one.job.tenant for one in found if not (one.job.ended or one.slot_state.slot)})
+        if not (self._of_tenant and waiting):
+            return found
+        texts = await self._redis.execute("HMGET", keys.SLOTS, *[f"flow:{flow_of(name)[:-1]}" for name in waiting])
+        held = {name: json.loads(text)["held"] for name, text in zip(waiting, texts, strict=True) if text}
+        full = {name for name, number in held.items() if number >= self._of_tenant}
+        return [replace(one, of_tenant=self._of_tenant) if one.job.tenant in full else one for one in found]
 
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
         """Return those of these jobs that have data, in one request of one command each."""
@@ -254,7 +266,6 @@ class Reader:
 
 
 def _reading(job: Job, after: int, count: int = PAGE_ENTRIES) -> Command:
-    """Return the command that reads a page of the job's parts."""
     key, after = keys.parts_key(job.id), min(after, _LAST)
     if after < 0:
         return ["XREVRANGE", key, "+", "-", "COUNT", -after]

@@ -220,7 +220,6 @@ class Resealing:
         return int(was_other or new_name != name)
 
     def _name(self, name: str, plain: str) -> str:
-        """Return the name that a file has by the present key."""
         names = [digest(plain.partition(",")[2]), digest(plain), f"source-{digest(plain)}"]
         known = next((each for each in names if name in self._sealing.names_of(each)), "")
         return self._sealing.keyed(known) if known else name
@@ -289,7 +288,6 @@ class Resealing:
         return found
 
     def _audited(self, text: str) -> str:
-        """Return the text of an entry with its detail sealed anew."""
         entry = json.loads(text)
         detail = entry.get("detail")
         if not detail:

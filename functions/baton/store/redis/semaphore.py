@@ -125,7 +125,7 @@ def _plain(text: str) -> str:
 
 
 class Semaphore:
-    """The script over one connection, with `slots` slots.
+    """The script over one connection, with `slots` slots, of which one flow holds `most_of_flow` at most (0: any).
 
     `named`: its keys, in the order in which the script has them. `store_clock`: sweeps are armed by the store's clock,
     since a caller's may be wrong; else by the caller's.
@@ -138,11 +138,12 @@ class Semaphore:
         sweep_interval_ms: int,
         *,
         store_clock: bool = True,
+        most_of_flow: int = 0,
         named: Sequence[str] = (keys.SLOTS, keys.SLOT_ORDER),
     ) -> None:
         self.redis = connection
         self._named, self.slots = named, slots
-        self._interval_ms = sweep_interval_ms
+        self._interval_ms, self.most_of_flow = sweep_interval_ms, most_of_flow
         self._store_clock = store_clock
 
     async def run(
@@ -158,6 +159,8 @@ class Semaphore:
         plan = {"now": now_ms, "size": self.slots, "interval": self._interval_ms, "members": members, **more}
         if self._store_clock:
             plan["own_clock"] = True
+        if self.most_of_flow:
+            plan["most"] = self.most_of_flow
         named = [*self._named, *more_keys]
         frees = all(isinstance(each, Dropped) or each.state == "out" for each in members.values())
         answer = await self.redis.run(_text(), named, [_encode(plan).decode()], beside, frees=frees)

@@ -353,7 +353,6 @@ class EndedSums:
         await self._redis.written(patch)
 
     async def _old_days(self, new: Sequence[str]) -> list[str]:
-        """Return the days that are kept no longer, where there is a new one."""
         names = await self._redis.execute("HKEYS", keys.ADMISSION_DAYS) if new else ()
         return over((name for name in names if not name.startswith(AGENT)), max(new)) if new else []
 

@@ -66,7 +66,6 @@ class TakeBack:
             await self._cancel(continuation_of(operation, call_id), job)
 
     async def _cancel(self, job_id: str, owner: Job) -> Job | None:
-        """Cancel a job, unless it has ended; return it, if it is there."""
         job = await self._commands.submit.find(job_id)
         if job is not None and not job.ended:
             await self._commands.cancel(job, f"the rollback of job {owner.id}", rolls_back=True)

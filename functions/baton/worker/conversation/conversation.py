@@ -118,7 +118,6 @@ def compacted(history: History, up_to: int) -> tuple[int, int] | None:
 
 
 def _tellable(entry: Entry) -> Entry:
-    """Remove the fields that no model is sent."""
     return {name: value for name, value in entry.items() if name not in ("requestDigests", "usage", "sentFrom")}
 
 

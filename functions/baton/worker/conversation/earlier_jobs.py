@@ -129,7 +129,6 @@ class EarlierJobs:
         return fitting(await lines_of(snapshot, self._reader.job), _CALLS_BYTES)
 
     async def _sent(self, snapshot: Snapshot) -> list[str]:
-        """Read the user's messages to a job while it ran."""
         if not snapshot.messages:
             return []
         return [text for _, text in messages_in(await self._reader.transcript(snapshot.job.id))]

@@ -323,7 +323,6 @@ def as_history(entry: Mapping[str, Any]) -> tuple[Message | str, ...]:
 
 
 def _answered(messages: Sequence[Message]) -> list[Message | str]:
-    """Return the messages with an answer behind each of the user's."""
     answered = list[Message | str]()
     for message, after in zip(messages, (*messages[1:], None), strict=False):
         silent = isinstance(message, UserMessage) and not isinstance(after, ModelMessage)

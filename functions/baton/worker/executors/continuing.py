@@ -126,7 +126,6 @@ def outcome_of(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _text(name: str, tool: str, outcome: dict[str, Any]) -> str:
-    """Return the text that the model gets instead of a message."""
     head = f"Operation {name} of tool {tool!r}, which was started before"
     if "error" in outcome:
         return f"[{head}, has failed: {outcome['error']['type']}: {outcome['error']['message']}]"

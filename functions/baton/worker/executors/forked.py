@@ -156,7 +156,6 @@ class ForkedRun:
         return await self._recorded(effect, fork, arguments, claim.now_ms)
 
     async def _recorded(self, effect: RunTool, fork: Fork, arguments: dict[str, object], now_ms: int) -> StepResult:
-        """Return the recorded result of the same call, or ask a person."""
         tool, why = effect.call.tool, "the forked job has no such call"
         try:
             ended = await self._sources.of(effect.job, fork)

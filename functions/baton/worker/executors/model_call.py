@@ -192,7 +192,6 @@ def _refused(wanted_call: Wanted, fault: Failure) -> Wanted:
 
 
 def _kept(values: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the values, if the store can hold them."""
     try:
         kept: dict[str, Any] = plain(values, "values")
     except Unrecordable:

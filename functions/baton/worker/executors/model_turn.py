@@ -188,7 +188,6 @@ class ModelTurn:
         taken: Callable[[ModelAnswer], ModelAnswered | ModelFailed],
         job_id: str,
     ) -> tuple[ModelAnswered | ModelFailed | ModelWaits, dict[str, str] | None]:
-        """Return the step result of the model call, and the digests of its request."""
         model = self._registry.model_of(agent)
         try:
             question = planner.request(request) if planner else request
@@ -344,7 +343,6 @@ def _turn(prompt: list[Message], entry: Mapping[str, Any], results: Mapping[str,
 
 
 def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """Return the entries without memory that the session's conversation repeats."""
     quoted = {one["jobId"] for entry in transcript if entry["role"] == "session" for one in entry["exchanges"]}
     if not quoted:
         return transcript

@@ -87,7 +87,6 @@ class NotifyOfEnd:
 
 
 def _shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
-    """Return the job as its client knows it."""
     if A2A not in snapshot.task:
         return job_view(snapshot, now_ms)
     from baton.worker.commands.audience import Audience  # noqa: PLC0415 - likewise

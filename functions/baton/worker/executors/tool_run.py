@@ -187,7 +187,6 @@ class ToolRun:
         }
 
     def _tool(self, effect: RunTool, history: History) -> _Found | StepResult:
-        """Return the tool and its arguments, or why it does not run."""
         try:
             return self._registry.tool(effect.call.tool), arguments_of(effect.call, history)
         except UnknownToolError as error:

@@ -164,7 +164,6 @@ class HandleAppEvent:
         return 1
 
     async def _end_waits(self, event: AppEvent, calls: tuple[str, ...], message_id: str, replay: str) -> int:
-        """End the waits of these calls; return the number of dispatched events."""
         by_job: dict[str, list[str]] = {}
         for call_id in calls:
             by_job.setdefault(job_of_call(call_id), []).append(call_id)

@@ -141,7 +141,6 @@ class ApprovalNotices:
     def _content(
         self, snapshot: Snapshot, question: CallRecord, view: dict[str, Any], *, escalated: bool
     ) -> dict[str, Any]:
-        """Return a notice's content; a program gets it as it is."""
         base, agent = self._settings.worker_base_url, snapshot.job.agent
         number, until_ms = len(view.get("approvals", ())) + 1, question.arguments["untilMs"]
         # Each notice is one person's, whoever the channel that gets it shows it to.
@@ -187,7 +186,6 @@ def _heading(content: dict[str, Any]) -> str:
 
 
 def _actions(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the buttons: their texts and addresses."""
     return [
         (text, content[name]) for text, name in (("Decide here", "link"), ("Open the console", "url")) if content[name]
     ]

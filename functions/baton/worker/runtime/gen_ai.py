@@ -183,7 +183,6 @@ def _answered(item: OpenItem, answer: ModelAnswer, start_ms: int) -> Attributes:
 
 
 def _output_content(item: OpenItem, answer: ModelAnswer) -> Attributes:
-    """Return the answer's content, with the ids that the calls get."""
     calls = tuple(
         [
             PastCall(call_id(item.job.id, item.item.turn, at, call.tool, call.arguments), call.tool, call.arguments)

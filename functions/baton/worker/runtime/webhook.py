@@ -237,7 +237,6 @@ def _below(path: str, asked: str) -> str:
 
 
 def _headers_of(scope: Scope) -> dict[str, str]:
-    """Return the queue's headers; of a repeated one, the first."""
     return {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in reversed(scope["headers"])

@@ -88,7 +88,6 @@ def parse_options(headers: Mapping[str, Sequence[str]], limits: Limits) -> Optio
 
 
 def _one(headers: Mapping[str, Sequence[str]], name: str) -> str | None:
-    """Return the header's first value, None when absent or blank."""
     values = headers.get(name)
     return values[0].strip() or None if values else None
 

@@ -64,7 +64,6 @@ def why_refused(name: bytes, arguments: list[bytes]) -> str | None:
 
 
 def _has_block(arguments: list[bytes]) -> bool:
-    """Return whether BLOCK is among the options, which end where STREAMS begins."""
     for argument in arguments[1:]:
         option = argument.upper()
         if option == b"STREAMS":

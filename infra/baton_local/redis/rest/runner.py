@@ -123,7 +123,6 @@ class Runner:
         return [self._preparer.prepare(arguments, read_only=read_only) for arguments in batch]
 
     def _struck(self, exchange: Exchange, batch: list[list[bytes]]) -> bool:
-        """Return whether a planned fault has refused the request."""
         if self._faults is None or not self._faults.strike(exchange, batch):
             return False
         self._answers.fail(
@@ -132,8 +131,6 @@ class Runner:
         return True
 
     def _send(self, exchange: Exchange, pipeline: Pipeline, finish: Finish) -> None:
-        """Run a pipeline, whatever its commands need."""
-
         def done(replies: list[Reply]) -> None:
             merged = pipeline.merge(replies)
             pages = pipeline.short_pages(merged)

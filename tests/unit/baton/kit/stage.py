@@ -123,8 +123,9 @@ class Stage:
         self.queue = queue or FakeQueue()
         self.store = store or FakeStore(retention_ms=settings.job_retention_seconds * 1000)
         self.redis, self.clock = self.store.redis, self.store.redis.clock
-        self.admission, self.cache = FakeAdmission(self.redis, settings.max_concurrent_jobs), FakeModelCache(self.redis)
-        self.reader = FakeReader(self.redis)
+        slots, of_tenant = settings.max_concurrent_jobs, settings.max_jobs_per_tenant
+        self.admission, self.cache = FakeAdmission(self.redis, slots, 60_000, of_tenant), FakeModelCache(self.redis)
+        self.reader = FakeReader(self.redis, of_tenant)
         self.session_memory, self.long_term_memory = FakeSessionMemory(self.redis), long_term_memory
         self.api_key_store, self.audit_log = FakeApiKeyStore(self.redis), FakeAuditLog(self.redis)
         self.schedules, self.callbacks, self.alerts = FakeSchedules(), FakeCallbacks(), FakeAlerts()

@@ -229,7 +229,6 @@ async def _fetched(options: _Options, request: _Request) -> dict[str, Any]:
 
 
 async def _sent(options: _Options, client: httpx.AsyncClient, request: _Request) -> dict[str, Any] | _Request:
-    """Send the request; return the answer, or the next request after a redirect."""
     async with client.stream(
         request.method, request.url, headers=request.headers, content=request.body or None
     ) as response:

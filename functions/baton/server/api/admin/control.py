@@ -174,5 +174,6 @@ def worker_view(state: AdmissionState) -> dict[str, Any]:
         "activeJobs": state.active,
         "pendingJobs": state.pending,
         "maxConcurrentJobs": state.slots,
+        "maxJobsPerTenant": state.of_tenant,
         "lastSweepAt": rfc3339(state.swept_ms) if state.swept_ms else None,
     }

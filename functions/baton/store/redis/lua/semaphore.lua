@@ -2,7 +2,7 @@
 -- ARGV[1]: JSON: now, size, interval (of alarms), members (name → record as it reports itself; or `dropped`, if it was not
 -- seen since). Optional: fill (who causes that others hold; absent: nobody is given any), everybody (all untaken are
 -- answered, else those that the same one caused), due (the alarm that has come), alone (no new member enters a queue that
--- has one), writes (command, key, arguments), once: when a new member has `entered`, else when it goes out; a PEXPIRE
+-- has one), most (how many of one flow may hold it; absent: any number), writes (command, key, arguments), once: when a new member has `entered`, else when it goes out; a PEXPIRE
 -- among them only where the one before answers what it adds: the sum is new; `ended`: a text that is kept with them, for
 -- those who count ends. `beside`: texts that stand in the order, too; own_clock (alarms are by the store's).
 -- Answer: 1 if who causes it holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken
@@ -13,6 +13,10 @@ local clock = plan.now
 
 local function may_hold()
   return plan.fill and values.closed == 0 and values.holders < (values.size or plan.size)
+end
+
+local function has_room(flow)
+  return not plan.most or (value('flow:' .. flow) or {held = 0}).held < plan.most
 end
 
 -- What comes with a lower revision than before changes nothing.
@@ -30,7 +34,8 @@ local function take(name, new)
     r.seen, r.by = math.max(r.seen, new.seen), r.held and '' or r.by
   end
   -- Where nobody is in line, nobody is passed over.
-  if r.state == 'asks' and not r.held and may_hold() and values.lines == 0 and (turn(name, queue_of(r)) or name) == name then
+  if r.state == 'asks' and not r.held and may_hold() and values.lines == 0 and has_room(r.flow)
+    and (turn(name, queue_of(r)) or name) == name then
     r.held, r.ran, r.by = true, true, ''
   end
   if writes and plan.ended then
@@ -57,8 +62,16 @@ local function fill()
     if not r or not found[name].line then
       return
     end
-    r.held, r.ran, r.by = true, true, name == plan.fill and '' or plan.fill
-    put(name)
+    if has_room(r.flow) then
+      r.held, r.ran, r.by = true, true, name == plan.fill and '' or plan.fill
+      put(name)
+    else -- out of the others' way, until one of its own gives it back
+      local flow = value('flow:' .. r.flow)
+      move(FLOWS, nil, flow.place, nil)
+      flow.place = nil
+      set('flow:' .. r.flow, flow)
+      write_moved()
+    end
   end
 end
 

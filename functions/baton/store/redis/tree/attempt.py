@@ -126,7 +126,6 @@ class Attempt:
         return None in new.values() or not (new.keys().isdisjoint(there) and new.keys().isdisjoint(known.results))
 
     def _write_apart(self, stamp: str) -> None:
-        """Write the usage in a field apart from that of others."""
         state, before = self._writes.state, self._snapshot.tree.usage
         for job_id, used in self.draft.usage.items():
             if state.pop(f"usage:{job_id}", None) is not None:

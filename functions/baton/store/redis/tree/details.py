@@ -233,7 +233,6 @@ class Details:
         return History(tuple(values), load_results(results), job.compacted, size_bytes)
 
     def _opened(self, names: Iterable[str], texts: Iterable[str | None]) -> dict[str, str]:
-        """Return the results of these calls that are there, in clear."""
         return {name: self._texts.unsealed(text) for name, text in zip(names, texts, strict=True) if text}
 
     async def _without_calls(self, job: Job) -> tuple[dict[str, str], int]:
@@ -256,7 +255,6 @@ class Details:
 
 
 def _results(job: Job, names: Iterable[str]) -> list[str]:
-    """Return the command that reads these results."""
     return ["HMGET", keys.calls_key(job.id), *(keys.RESULT + name for name in names)]
 
 
@@ -282,7 +280,6 @@ def _reads_every_result(job: Job) -> bool:
 
 
 def _history(known: Transcript, job: Job) -> History:
-    """Return the whole history, without its compacted range."""
     if _reads_every_result(job):
         return History(*known.values(), (0, 0), known.size_chars, known.memo)
     texts = uncompacted(known.entries, job.compacted)

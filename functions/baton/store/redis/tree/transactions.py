@@ -197,7 +197,6 @@ class Transactions:
         return True
 
     async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
-        """Make these transitions, or fail each of them."""
         transitions = [each.transition for each in batch]
         counts: Sequence[Counts] = [each.counts for each in transitions if each.counts]
         attempts: list[Attempt] = []

@@ -50,7 +50,6 @@ class WithPayloads:
         return structs.replace(step_result, result_json=named, apart_bytes=size_bytes)
 
     async def _with_state(self, effect: Work) -> Work:
-        """Return a stretch of a script with its state, which may be an object."""
         if not isinstance(effect, RunScript):
             return effect
         running, *later = effect.job.scripts

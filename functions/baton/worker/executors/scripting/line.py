@@ -61,7 +61,6 @@ class Line:
             raise NotYetError(min(_LONGEST_MS, _SPREAD_MS * (1 + others)), _WAITS_FOR)
 
     def _begins(self, tenant: str) -> bool:
-        """Take a place, unless there is none for this tenant."""
         if self._free <= (1 if self._at_work[tenant] else 0):
             return False
         self._free -= 1
@@ -74,7 +73,6 @@ class Line:
         return True
 
     def _leave(self, tenant: str) -> None:
-        """Free a place, and let those begin who are next."""
         self._free += 1
         self._at_work[tenant] -= 1
         for begins in sorted(self._waiting, key=lambda one: (self._at_work[one[0]], self._turns.get(one[0], 0))):

@@ -102,7 +102,6 @@ def _outcomes(script: Script, news: tuple[str, ...], results: Mapping[str, Any])
 
 
 def _without(script: Script, news: tuple[str, ...]) -> Script:
-    """Return a script with those calls alone that go on."""
     rest = [one for one in zip(script.numbers, script.calls, script.waits_at, strict=True) if one[1] not in news]
     numbers, calls, lines = zip(*rest, strict=True) if rest else ((), (), ())
     return replace(script, numbers=numbers, calls=calls, waits_at=lines)

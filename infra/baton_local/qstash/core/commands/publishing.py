@@ -49,7 +49,6 @@ def publish_one(step: Transition, tenant: Tenant, request: Request) -> Answer:
 
 
 def _read(request: Request, queue: str | None) -> Publish:
-    """Return what a request publishes: destination, options, body."""
     destination_query, options = _split_query(request.query)
     destination = parse_destination(request.params["destination"], destination_query)
     return Publish(destination, {**options, **request.headers}, request.body or None, request.client_ip, queue)

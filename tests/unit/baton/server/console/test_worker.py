@@ -32,6 +32,23 @@ async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
     assert "Jobs are admitted again." in await operator.done("/console/start")
 
 
+async def test_who_waits_for_the_bound_of_its_tenant_is_told_so() -> None:
+    """In the job, in lists, on the overview, and where operators see the admission."""
+    async with operator_of(Stage(settings=with_keys(max_jobs_per_tenant=1))) as operator:
+        first, second = [(await operator.api.submitted())["id"] for _ in range(2)]
+        waits = "the tenant's bound of 1 (MAX_JOBS_PER_TENANT)"
+        found = {
+            one["id"]: one["waitingFor"]
+            for one in (await operator.api.request("GET", "/api/agent-jobs")).json()["jobs"]
+        }
+        assert (waits in found[first], waits in found[second]) == (False, True)
+        assert waits in (await operator.api.request("GET", f"/api/agent-jobs/{second}")).json()["waitingFor"]
+        await operator.log_in()
+        assert "1 of 1" in await operator.see("/console")
+        await operator.stage.run()
+        assert {one.job.status for one in (await operator.stage.reader.jobs([first, second])).values()} == {"completed"}
+
+
 async def test_the_overview_sets_today_beside_yesterday() -> None:
     @tool
     async def breaks() -> str:
