@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from baton.engine.commit.tree import Tree
 from baton.engine.state import CallRecord, Job
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.sdk.records.transcript import MAY_HAVE_RUN
 from baton.worker.executors.bounded import PROMPT_TOO_LARGE
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
@@ -160,7 +159,7 @@ def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:
 
 
 def _may_have_run(world: "World", call: CallRecord) -> bool:
-    return bool(call.error and call.error.type == MAY_HAVE_RUN and call.id in world.actors.runs)
+    return bool(call.error and call.error.type == "may_have_run" and call.id in world.actors.runs)
 
 
 def _script(world: "World", agent: str) -> Script:

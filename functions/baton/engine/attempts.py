@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from baton.engine.state import CallRecord, State
 from baton.engine.work_items import ItemKind, WorkItem
-from baton.sdk.records.transcript import MAY_HAVE_RUN, Failure
+from baton.sdk.records.transcript import Failure
 
 # How many processes may die while taking in a result, the end of a wait, or a failure: no foreign code runs there.
 TAKING_IN_BUDGET = 10
@@ -40,7 +40,7 @@ def may_have_run(item: WorkItem, record: CallRecord) -> Failure | None:
         f"tool {record.tool!r} may have run: it starts at most once, and this call has begun before."
         " Find out what it has done before you ask for it again"
     )
-    return Failure(MAY_HAVE_RUN, message)
+    return Failure("may_have_run", message)
 
 
 def with_deaths(following: WorkItem, done: WorkItem) -> WorkItem:

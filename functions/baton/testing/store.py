@@ -16,7 +16,6 @@ from baton.engine.commit.codec import load_call
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
 from baton.engine.work_items import ItemKind, kind_of
-from baton.sdk.records.transcript import MAY_HAVE_RUN
 from baton.settings.settings import Settings
 from baton.store.objects import CHUNK_BYTES, Objects
 from baton.store.records.budgets import Reservation, Settled, Want
@@ -109,7 +108,7 @@ class SimulatedStore(Store):
         what = self._named(claim)
         await self._world.point(f"before the commit of {what}")
         answer = await super().commit(claim, changes, continuation)
-        failed = [call for call in changes.calls if call.error and call.error.type == MAY_HAVE_RUN]
+        failed = [call for call in changes.calls if call.error and call.error.type == "may_have_run"]
         self._world.unsure += [call.tool for call in failed if answer.applied]
         self._server.forget()
         await self._world.point(f"after the commit of {what}")

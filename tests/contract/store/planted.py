@@ -145,19 +145,19 @@ _RULE, _CONTROL, _ADMISSION = "test_slot_rule", "test_admission_control", "test_
 SEMAPHORE = (
     Defect(
         "a tenant over its bound gets a free slot at once",
-        "values.lines == 0 and has_room(r.flow)",
-        "values.lines == 0",
+        "may_hold(r.flow) and values.lines == 0",
+        "may_hold() and values.lines == 0",
         "test_tenant_bound::test_more_of_a_tenant_wait_and_hold_nobody_else_up",
     ),
     Defect(
         "a tenant over its bound gets the slot of another one",
-        "    if has_room(r.flow) then",
-        "    if true then",
+        "    elseif may_hold(r.flow) then",
+        "    elseif true then",
         "test_tenant_bound::test_no_slot_stays_free_that_the_bound_lets_somebody_have",
     ),
     Defect(
         "a tenant at its bound holds others up",
-        "      move(FLOWS, nil, flow.place, nil)\n      flow.place = nil\n",
+        "      flow.place, changed['flow:' .. r.flow] = move(FLOWS, nil, flow.place, nil), true\n",
         "      do return end\n",
         "test_tenant_bound::test_no_slot_stays_free_that_the_bound_lets_somebody_have",
     ),
@@ -259,14 +259,14 @@ SEMAPHORE = (
     ),
     Defect(
         "no alarm is set",
-        "if values.holders == 0 or is_alarm_set() then",
-        "if true then",
+        "  return is_due and",
+        "  return false and",
         f"{_RULE}::test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone",
     ),
     Defect(
         "an alarm is set though nobody holds it",
-        "if values.holders == 0 or is_alarm_set() then",
-        "if is_alarm_set() then",
+        "local is_due = values.holders > 0 and not",
+        "local is_due = not",
         f"{_RULE}::test_a_sweep_is_armed_while_a_job_holds_a_slot_and_by_one_update_alone",
     ),
     Defect(
@@ -319,8 +319,8 @@ SEMAPHORE = (
     ),
     Defect(
         "what is counted is kept for longer with each addition",
-        "if is_new or each[1] ~= 'PEXPIRE' then",
-        "if true then",
+        "is_new or each[1] ~= 'PEXPIRE'",
+        "true",
         f"{_RULE}::test_sums_of_stored_bytes_are_kept_for_longer_with_a_new_one_alone",
     ),
     Defect(

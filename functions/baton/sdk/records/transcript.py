@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from baton.sdk.records.limits import CodeMode
 
-# The `retries` of a call that, once begun, is never begun again, and its failure where it has begun before.
-ONCE, MAY_HAVE_RUN = -1, "may_have_run"
+# The `retries` of a call that, once begun, is never begun again.
+ONCE = -1
 # A wait without an end of its own: its timer is never published. 13 digits, so that Lua writes it unchanged.
 FOREVER_MS = 9_999_999_999_999
 

@@ -1,22 +1,20 @@
 -- A semaphore, after members.lua: at most `size` members hold it at once, or as many as the field `size` says.
 -- ARGV[1]: JSON: now, size, interval (of alarms), members (name → record as it reports itself; or `dropped`, if it was not
 -- seen since). Optional: fill (who causes that others hold; absent: nobody is given any), everybody (all untaken are
--- answered, else those that the same one caused), due (the alarm that has come), alone (no new member enters a queue that
--- has one), most (how many of one flow may hold it; absent: any number), writes (command, key, arguments), once: when a new member has `entered`, else when it goes out; a PEXPIRE
--- among them only where the one before answers what it adds: the sum is new; `ended`: a text that is kept with them, for
--- those who count ends. `beside`: texts that stand in the order, too; own_clock (alarms are by the store's).
+-- answered, else those that the same one caused), due (the alarm that has come), most (how many of one flow may hold it),
+-- alone (no new member enters a queue that has one), writes (command, key, arguments), once: when a new member has
+-- `entered`, else when it goes out; a PEXPIRE only where the one before answers what it adds; `ended`: a text for those who
+-- count ends. `beside`: texts that stand in the order, too; own_clock (alarms are by the store's).
 -- Answer: 1 if who causes it holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken
 -- holders (name, record; flat), 1 if `ended` is kept.
 local plan, told, texts, unknown = cjson.decode(ARGV[1]), {}, {}, {}
 local fields = {'closed', 'alarm', 'holders', 'untaken', 'asking', 'lines', 'size'}
 local clock = plan.now
 
-local function may_hold()
-  return plan.fill and values.closed == 0 and values.holders < (values.size or plan.size)
-end
-
-local function has_room(flow)
-  return not plan.most or (value('flow:' .. flow) or {held = 0}).held < plan.most
+local function may_hold(flow)
+  local known = flow and plan.most and value('flow:' .. flow)
+  local has_room = not known or known.held < plan.most
+  return plan.fill and values.closed == 0 and values.holders < (values.size or plan.size) and has_room
 end
 
 -- What comes with a lower revision than before changes nothing.
@@ -34,8 +32,7 @@ local function take(name, new)
     r.seen, r.by = math.max(r.seen, new.seen), r.held and '' or r.by
   end
   -- Where nobody is in line, nobody is passed over.
-  if r.state == 'asks' and not r.held and may_hold() and values.lines == 0 and has_room(r.flow)
-    and (turn(name, queue_of(r)) or name) == name then
+  if r.state == 'asks' and not r.held and may_hold(r.flow) and values.lines == 0 and (turn(name, queue_of(r)) or name) == name then
     r.held, r.ran, r.by = true, true, ''
   end
   if writes and plan.ended then
@@ -48,9 +45,8 @@ local function take(name, new)
   put(name)
   local is_new
   for _, each in ipairs(writes and plan.writes or {}) do
-    if is_new or each[1] ~= 'PEXPIRE' then
-      is_new = call(each[1], KEYS[each[2]], unpack(each, 3)) == tonumber(each[#each])
-    end
+    local is_due = is_new or each[1] ~= 'PEXPIRE'
+    is_new = is_due and call(each[1], KEYS[each[2]], unpack(each, 3)) == tonumber(each[#each])
   end
 end
 
@@ -61,15 +57,12 @@ local function fill()
     local r = name and member(name)
     if not r or not found[name].line then
       return
-    end
-    if has_room(r.flow) then
+    elseif may_hold(r.flow) then
       r.held, r.ran, r.by = true, true, name == plan.fill and '' or plan.fill
       put(name)
-    else -- out of the others' way, until one of its own gives it back
+    else -- its flow is out of the others' way, until one of it gives one back
       local flow = value('flow:' .. r.flow)
-      move(FLOWS, nil, flow.place, nil)
-      flow.place = nil
-      set('flow:' .. r.flow, flow)
+      flow.place, changed['flow:' .. r.flow] = move(FLOWS, nil, flow.place, nil), true
       write_moved()
     end
   end
@@ -84,11 +77,8 @@ local function alarm()
     local time = call('TIME')
     clock = time[1] * 1000 + math.floor(time[2] / 1000)
   end
-  if values.holders == 0 or is_alarm_set() then
-    return 0
-  end
-  set('alarm', clock + plan.interval)
-  return values.alarm
+  local is_due = values.holders > 0 and not is_alarm_set()
+  return is_due and (set('alarm', clock + plan.interval) or values.alarm) or 0
 end
 
 for name, r in pairs(plan.members) do
