@@ -90,8 +90,9 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     is_readable = bool(snapshot.task) or not snapshot.unreadable
     questions = {call.id: call.questions for call in snapshot.calls}
     items = [replace(item, attempt=item.attempt - questions.get(item.call_id, 0)) for item in snapshot.items]
-    at_rest = {"stopped": snapshot.stopped, "of_tenant": snapshot.of_tenant}
-    status, waiting_for = status_and_wait(job, items, snapshot.slot_state, now_ms, **at_rest)
+    status, waiting_for = status_and_wait(
+        job, items, snapshot.slot_state, now_ms, stopped=snapshot.stopped, of_tenant=snapshot.of_tenant
+    )
     if snapshot.failing:
         waiting_for = snapshot.failing.text
     return {

@@ -28,7 +28,13 @@ async def worker(api: Api, method: str = "GET") -> dict[str, object]:
 async def test_a_start_that_could_not_notify_notifies_when_it_is_repeated(api: Api) -> None:
     """503; the slots are given, and nobody has heard of them."""
     never = dict.fromkeys(("stoppedAt", "lastSweepAt"))
-    idle = {"running": True, "activeJobs": 0, "pendingJobs": 0, "maxConcurrentJobs": 3, "maxJobsPerTenant": 0}
+    idle: dict[str, object] = {
+        "running": True,
+        "activeJobs": 0,
+        "pendingJobs": 0,
+        "maxConcurrentJobs": 3,
+        "maxJobsPerTenant": 0,
+    }
     idle["history"] = []
     assert await worker(api) == {**never, **idle}
     await worker(api, "DELETE")
