@@ -15,13 +15,13 @@ from baton_local.cli.main import SUBCOMMANDS
 from tests.architecture.source_files import PACKAGES, ROOT, SourceFile, all_files, production_files
 from tests.docs.generated.__main__ import replace_block, stale_pages
 
-# contract.md names what a caller sends and receives; seeds.md names what the sources named.
+# contract.md names what a caller sends and receives.
 # What a reader makes or names: data, environment, archives, a package, a secret.
 NOT_OURS = (".baton", ".venv", "dist/", "my_company", "baton/prod")
 # Methods and extensions of MCP are written like paths.
 METHOD_OF_MCP = re.compile(r"(?:server|tools|tasks|subscriptions|io\.modelcontextprotocol)/[a-z]+")
 PLACES = [(ROOT / place).parent for place in PACKAGES.values()]
-NOT_OF_THE_TREE = ("contract.md", "seeds.md")
+NOT_OF_THE_TREE = ("contract.md",)
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + [
     page
     for folder in ("docs", "docs/guides", "docs/reference", "docs/decisions")
@@ -182,7 +182,7 @@ def test_the_page_lists_every_part() -> None:
     assert len(made) > 20
 
 
-SEEDS = (ROOT / "docs" / "seeds.md").read_text(encoding="utf-8")
+SEEDS = (ROOT / "tests" / "seeds.md").read_text(encoding="utf-8")
 NAMED = set(re.findall(r"`(test_\w+)`", SEEDS))
 
 

@@ -1,6 +1,6 @@
 """A version that is newer than this code by one artificial change: a field more in jobs and in events.
 
-Invariant: the change is made as docs/upgrading.md has it: the field has a default that means "as before".
+Invariant: the change is made as tests/upgrade/README.md has it: the field has a default that means "as before".
 """
 
 import re

@@ -13,7 +13,7 @@ WHAT_TO_DO = """
 What is stored or sent differs from what tests/upgrade/schema.lock has:
   {found}
 If a version with that schema is released, what it has written must keep its meaning: give a new field a default, leave
-the old ones as they are, or raise STATE_VERSION or SCHEMA_VERSION (docs/upgrading.md). Then run
+the old ones as they are, or raise STATE_VERSION or SCHEMA_VERSION (README.md beside it). Then run
   python -m tests.upgrade.shapes"""
 
 

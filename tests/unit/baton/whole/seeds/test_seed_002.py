@@ -1,6 +1,6 @@
 """Seed 002, row by row: tasks that a front-end submits, a worker takes up, and everybody sees change.
 
-docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
+tests/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
 """
 
 from baton.worker.recovery.sweep import Page

@@ -1,6 +1,6 @@
 """Seed 003, row by row: streams that can be resumed, sessions, and operations that finish from outside.
 
-docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
+tests/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Seed 004, row by row: a jobs API, checkpoints that a person decides, a worker to start and stop, metrics.
 
-docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
+tests/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
 """
 
 from pathlib import Path
