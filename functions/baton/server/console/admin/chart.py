@@ -1,15 +1,15 @@
-"""Bars of a chart: stacked by series over days or months, or one for each minute of the last hours. Pure.
+"""Bars of a chart: stacked by series, over the hours of the last day, over days or months. Pure.
 
 Invariant: a chart draws exactly the values of the table below it. Must not: know markup.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from baton.engine.all_jobs.samples import KEPT_MS, MINUTE_MS, Sample
 from baton.server.console.shown import clock
 
-HEIGHT = 96
+HEIGHT, HOUR_MS = 96, 3_600_000
 MOST_SERIES = 5
 REST = "all others"
 _GAP = 0.15
@@ -72,24 +72,13 @@ def _ticks(periods: Sequence[str], width: float) -> tuple[tuple[float, str], ...
     return tuple((_round(at * width), periods[at]) for at in places)
 
 
-def history_chart(samples: Iterable[Sample], now_ms: int) -> Chart:
-    """Draw running jobs and jobs in line, a bar for each minute with a sample."""
-    known = list(samples)
-    most = max((each.active + each.pending for each in known), default=0) or 1
-    first_ms, width = now_ms - KEPT_MS, 100 * MINUTE_MS / KEPT_MS
-    bars: list[Bar] = []
-    for each in known:
-        top, x = float(HEIGHT), _round(100 * (each.at_ms - first_ms) / KEPT_MS)
-        for kind, number, what in ((0, each.active, "at work"), (1, each.pending, "in line")):
-            height = HEIGHT * number / most
-            if height:
-                top -= height
-                text = f"{clock(each.at_ms)}: {number} {what}"
-                bars.append(Bar(kind, min(x, 100 - width), _round(width), _round(top), _round(height), text))
-    ticks = tuple((_round(100 * part / 3), clock(first_ms + part * KEPT_MS // 3)[:5]) for part in range(3))
-    busiest = max((each.pending for each in known), default=0)
-    summary = f"Jobs at work and in line in the last six hours: at most {most} together, {busiest} in line"
-    return Chart("Jobs at work and in line", str(most), tuple(bars), ticks, summary)
+def day_chart(came: Mapping[str, Iterable[int]], now_ms: int) -> Chart:
+    """Draw the last 24 hours: of each status the jobs that have it, in the hour in which they came."""
+    hours = [clock(now_ms - ago * HOUR_MS)[:2] + ":00" for ago in reversed(range(24))]
+    values = Counter[tuple[str, str]](
+        (clock(at_ms)[:2] + ":00", name) for name, times in came.items() for at_ms in times
+    )
+    return stacked("Jobs by the hour in which they came, UTC", hours, list(came), values, lambda value: f"{value:,.0f}")
 
 
 def _round(value: float) -> float:

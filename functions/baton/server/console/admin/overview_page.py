@@ -13,28 +13,30 @@ from starlette.responses import Response
 
 from baton.engine.all_jobs.days import day_of
 from baton.engine.all_jobs.ends import with_used
+from baton.engine.all_jobs.job_list import Query
 from baton.server.api.admin.control import start_admission, stop_admission, worker_view
 from baton.server.api.admin.usage import UsageQuery, periods_of, usage_and_cost
 from baton.server.api.jobs.listing import page_of_jobs
 from baton.server.api.jobs.query import MOST_ROWS, PageQuery
-from baton.server.console.admin.chart import history_chart
+from baton.server.console.admin.chart import HOUR_MS, day_chart
 from baton.server.console.gate import HOME, Visit
 from baton.server.console.shown import errors_of, job_shown, pending_of
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.gone_agents import gone_agents
 
-_NEWEST, _OF_A_KIND = 10, 5
+_NEWEST, _OF_A_KIND, _ROWS = 10, 5, 1_000
+_ENDED = ("completed", "failed")
 
 
 async def show(visit: Visit) -> Response:
     control, today = visit.container.ports.admission_control, day_of(visit.now_ms)
-    state, live, samples, days, newest, failed = await asyncio.gather(
+    state, live, ended, days, newest, failed = await asyncio.gather(
         control.state(),
         control.live(),
-        control.samples(visit.now_ms),
+        asyncio.gather(*(_came(visit, status) for status in _ENDED)),
         _sums(visit, today),
         _jobs(visit, _NEWEST),
-        _jobs(visit, MOST_ROWS, status="failed", createdAfter=f"{today}T00:00:00Z"),
+        failed_today(visit),
     )
     slots = Counter(entry.tenant for entry in live.values() if entry.slot)
     line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
@@ -48,11 +50,18 @@ async def show(visit: Visit) -> Response:
         tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
         days=days,
         newest=[job_shown(one, visit.container.settings.prices, visit.now_ms) for one in newest],
-        failed=errors_of(failed, today)[:_OF_A_KIND],
+        failed=errors_of(failed[0], today)[:_OF_A_KIND],
         today=today,
-        samples=samples,
-        chart_of_hours=history_chart(samples, visit.now_ms),
+        chart_of_day=day_chart(dict(zip(_ENDED, ended, strict=True)), visit.now_ms),
+        is_cut=max(map(len, ended)) >= _ROWS,
     )
+
+
+async def _came(visit: Visit, status: str) -> list[int]:
+    """Return when the jobs of the last day came that have this status, of the newest ones."""
+    query = Query(statuses=frozenset({status}), after_ms=(visit.now_ms // HOUR_MS - 23) * HOUR_MS)
+    scanned = await visit.container.ports.listing.scan(query, "", _ROWS)
+    return [row.created_ms for row in scanned.found if row.created_ms >= query.after_ms]
 
 
 async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
@@ -67,6 +76,12 @@ async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
 async def _jobs(visit: Visit, limit: int, **query: str) -> Sequence[Snapshot]:
     wanted = PageQuery.model_validate({**query, "limit": limit})
     return (await page_of_jobs(visit.container, visit.principal, wanted)).jobs
+
+
+async def failed_today(visit: Visit, **query: str) -> tuple[Sequence[Snapshot], str]:
+    """Return the newest jobs of today that have failed, and the day."""
+    today = day_of(visit.now_ms)
+    return await _jobs(visit, MOST_ROWS, status="failed", createdAfter=f"{today}T00:00:00Z", **query), today
 
 
 async def _asked(visit: Visit) -> list[dict[str, Any]]:

@@ -97,16 +97,45 @@ async def test_the_overview_costs_the_same_however_many_jobs_there_are(operator:
     assert costs[0] == costs[1] <= 2 * 11 + 2
 
 
-async def test_the_last_hours_are_drawn_and_are_a_table(operator: Operator) -> None:
-    assert "No sweep has run" in await operator.see("/console")
+async def test_the_last_day_is_drawn_by_its_hours(operator: Operator) -> None:
+    """What ended of it, by the hour in which it came; nothing that is older."""
+    came = 1_800_000_000_000  # 08:00
+    for _ in range(2):
+        await operator.api.submitted(jobType="answers")
+    await operator.stage.run()
+    assert operator.stage.clock.ms - came < 3_600_000
+    operator.stage.clock.ms += 23 * 3_600_000
+    await operator.log_in()
+    await operator.api.submitted(jobType="answers")
+    await operator.stage.run()
+    assert operator.stage.clock.ms - came < 24 * 3_600_000
+    markup = await operator.see("/console")
+    assert "08:00, completed: 2</title>" in markup
+    assert "07:00, completed: 1</title>" in markup
+    operator.stage.clock.ms += 3_600_000
+    assert "08:00, completed" not in await operator.see("/console")
+    assert "3 in all" not in await operator.see("/console")
+
+
+async def test_the_api_has_samples_of_the_last_hours(operator: Operator) -> None:
     for _ in range(4):
         await operator.api.submitted()
     await operator.stage.ports.admission.sweep(0, operator.stage.clock.ms)
-    markup = await operator.see("/console")
-    assert "3 at work</title>" in markup
-    assert '<td data-name="in line" class="num">1</td>' in markup
     (sample,) = (await operator.api.request("GET", "/api/admin/agent-worker", ADMIN)).json()["history"]
     assert (sample["activeJobs"], sample["pendingJobs"], sample["maxConcurrentJobs"]) == (3, 1, 3)
+
+
+async def test_an_agents_page_has_its_errors_of_today() -> None:
+    @tool(retries=0)
+    def fail() -> None:
+        """Fail."""
+        raise ToolError("the shelf is empty")
+
+    failing = Agent(name="failing", plan=[Step("one", fail)])
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([failing]))) as operator:
+        await operator.api.submitted(jobType="failing")
+        await operator.stage.run()
+        assert "Retry all" in await operator.see("/console/agents/failing/versions")
 
 
 async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None:
