@@ -77,7 +77,6 @@ def reason_of(error: Exception) -> str:
 
 
 def _is_excepted(url: httpx.URL, entry: str) -> bool:
-    """Return whether an entry of NO_PROXY is about this address."""
     if entry == "*":
         return True
     scheme, separator, place = entry.lower().rpartition("://")

@@ -290,7 +290,6 @@ def _online(gate: GateSpec, case: CaseSpec, api: Api) -> CaseRun:
 
 
 def _ended(gate: GateSpec, api: Api, path: str) -> tuple[dict[str, Any], str]:
-    """Return the fork at its end, and why it was cancelled, if it was."""
     until = time.monotonic() + gate.timeout_seconds
     while True:
         job = api.get(path)

@@ -232,7 +232,6 @@ def _read(recording: "str | Path | Mapping[str, Any]") -> "Recording":
 def _running(
     name: str, last_export: str, options: Sequence[str], folders: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, str]]:
-    """Run a stand-in; what it says is to be exported."""
     from baton_local.fixtures.stand_in_process import StandInProcess
 
     folder = folders.mktemp(f"baton-{name}")

@@ -170,7 +170,6 @@ class _Walk:
         return found
 
     def _name(self, key: Any, place: str) -> str:
-        """Return a key as the text that JSON has for it."""
         if isinstance(key, tuple | frozenset) or (isinstance(key, float) and not isfinite(key)):
             problem = f"the key {cut(repr(key), _SHOWN_CHARS)} is no name in JSON; give a text, or a list of pairs"
             raise self._fault(place, problem)
@@ -225,7 +224,6 @@ def _has_iterator(value: Any, seen: set[int], depth: int = 0) -> bool:
 
 
 def _inside(value: Any) -> Mapping[str, Any]:
-    """Return the fields of a model or a dataclass."""
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: getattr(value, each.name, None) for each in fields(value)}
     inside = getattr(value, "__dict__", None) if hasattr(type(value), "model_fields") else None

@@ -100,7 +100,6 @@ def wait_in_words(text: str) -> float | None:
 
 
 def _named_seconds(text: str, now_ms: int) -> float | None:
-    """Read a number of seconds, a duration, or a time in any form."""
     number = _number(text)
     if number is None:
         found = duration_seconds(text.strip())

@@ -265,7 +265,6 @@ def _goes_on(state: State, closed: CallRecord, runs: CallRecord, item: WorkItem,
 def _next_question(
     state: State, closed: CallRecord, arguments: dict[str, Any], approvals: list[dict[str, Any]], now_ms: int
 ) -> Decision:
-    """Ask another person, as more must approve: the call goes on waiting."""
     item, before, record = state.item, state.the_call.arguments, _the_subject(state)
     about: dict[str, Any] = {
         name: before[name] for name in ("title", "untilMs", "escalateMs", "people", "data") if name in before

@@ -34,6 +34,7 @@ from baton.engine.step_results import (
     Superseded,
     ToolFailed,
     ToolNeedsApproval,
+    ToolRan,
     ToolReturned,
     ToolRunsAgain,
     ToolWaits,
@@ -115,6 +116,8 @@ def decide(
     match step_result:
         case ModelFailed(is_unfit=True) | ToolFailed(is_unfit=True):
             return _waits_for_deploy(state, step_result.failure, now_ms, patience_seconds)
+        case ToolRan(printed=text) if text:
+            decided = _decided(tool_call.having_printed(state, text), step_result, now_ms)
         case _:
             decided = _decided(state, step_result, now_ms)
     if at_once:

@@ -137,7 +137,6 @@ def end_operation(job: Job, item: WorkItem, failure: Failure | None, now_ms: int
 def _end_cancelled(
     job: Job, item: WorkItem, now_ms: int, parts: tuple[str, ...], entry: str = "", failure: Failure | None = None
 ) -> Decision:
-    """End a job that has cleaned up after a cancel, whatever its code came to."""
     assert job.cancelling is not None, "its cancel is recorded"
     words = _cancelled_by(job.cancelling.sender)
     done = _ended(job, item, Step.CANCEL, now_ms, error=Failure("cancelled", words))

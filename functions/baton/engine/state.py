@@ -178,7 +178,8 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     approval was given or needed. `questions`: how many attempts ended with a question to a person, which are no runs.
     `earlier`: attempts before the job was retried, which leave its retries as they are. `isolated`: each attempt has an
     invocation of its own. `retries`: `ONCE` is of a call that begins at most once. `script`: the call whose script made
-    it. `memo`: data that its runs leave for the next one.
+    it. `memo`: data that its runs leave for the next one. `printed`: what the code of its last attempts printed and
+    logged, with the number of each.
     """
 
     id: str
@@ -205,6 +206,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     finished_at_ms: int | None = None
     script: str = ""
     memo: dict[str, Any] = {}
+    printed: tuple[tuple[int, str], ...] = ()
     sealed: str = ""
 
     @property

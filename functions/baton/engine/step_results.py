@@ -195,7 +195,13 @@ class ScriptEnded(Struct, frozen=True):
     apart_bytes: int = 0
 
 
-class ToolReturned(Struct, frozen=True):
+class ToolRan(Struct, frozen=True, kw_only=True):
+    """An outcome of a tool's run. `printed`: what its code printed and logged, without secrets."""
+
+    printed: str = ""
+
+
+class ToolReturned(ToolRan, frozen=True):
     """The tool's result as JSON text, already checked for size.
 
     `kept_json`: further data for an agent's runner, kept with the result and never shown; empty: none.
@@ -211,7 +217,7 @@ class ToolReturned(Struct, frozen=True):
     until_ms: int = 0
 
 
-class ToolFailed(Struct, frozen=True):
+class ToolFailed(ToolRan, frozen=True):
     """The attempt failed; `retry_after_seconds`: the delay that the other side requested. `is_unfit`: as of a model."""
 
     failure: Failure
@@ -219,7 +225,7 @@ class ToolFailed(Struct, frozen=True):
     is_unfit: bool = False
 
 
-class ToolWaits(Struct, frozen=True):
+class ToolWaits(ToolRan, frozen=True):
     """The call waits: for its outcome from outside, for an event, or for nothing but the time.
 
     Attributes:
@@ -239,14 +245,14 @@ class ToolWaits(Struct, frozen=True):
     holds_job: bool = False
 
 
-class ToolRunsAgain(Struct, frozen=True):
+class ToolRunsAgain(ToolRan, frozen=True):
     """The attempt goes on at `at_ms`, with `memo`; nothing runs meanwhile."""
 
     at_ms: int
     memo: dict[str, Any]
 
 
-class ToolNeedsApproval(Struct, frozen=True):
+class ToolNeedsApproval(ToolRan, frozen=True):
     """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits.
 
     `escalates_ms`: when another notice is sent if no decision has come; 0: never. `people`: how many must approve.

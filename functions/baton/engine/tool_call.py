@@ -21,6 +21,9 @@ from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import FOREVER_MS, ONCE, Failure
 from baton_events.ids import canonical_json
 
+# So many attempts keep what they printed.
+MOST_PRINTED = 3
+
 
 def started(state: State, now_ms: int) -> Decision:
     """Run the tool with the recorded arguments, unless its processes died too often or the job's time is over."""
@@ -33,6 +36,13 @@ def started(state: State, now_ms: int) -> Decision:
     if no_start_left(item, _made(item, record) - 1, record.retries):
         return failed(state, ToolFailed(process_died(item, f"tool {item.tool!r}")), now_ms)
     return Decision(effects=(RunTool(state.job, record, item.attempt - record.questions, item.begun_before),))
+
+
+def having_printed(state: State, text: str) -> State:
+    """Return the state with what this attempt's code printed, beside that of those before it."""
+    record, attempt = state.the_call, state.item.attempt - state.the_call.questions
+    printed = (*(each for each in record.printed if each[0] != attempt), (attempt, text))
+    return replace(state, call=replace(record, printed=printed[-MOST_PRINTED:]))
 
 
 def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int) -> Decision:

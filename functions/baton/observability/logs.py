@@ -85,7 +85,9 @@ LOGGERS = (
 # Lines in our words: not what a workflow prints. A server's own words have no payload, but for its errors.
 _WITH_OUR_WORDS = frozenset({*LOGGERS, "uvicorn.error"} - {"baton.workflows"})
 # Who writes for somebody else: a print's place is that of its caller.
-_WRITES_FOR_OTHERS = frozenset({"logging", "threading", "traceback", "warnings"})
+_WRITES_FOR_OTHERS = frozenset(
+    {"logging", "threading", "traceback", "warnings", "baton.sdk.tools.printed", "baton.sdk.workflows.code_run"}
+)
 _OUR_ERRORS = "baton_events.errors"
 _TRACEBACKS = logging.Formatter()
 
@@ -163,7 +165,10 @@ class _SealedOutput(io.TextIOBase):
 
 
 def _printed_at(frame: FrameType | None) -> str:
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _WRITES_FOR_OTHERS:
+    while frame:
+        name = frame.f_globals.get("__name__", "")
+        if name not in _WRITES_FOR_OTHERS and name.partition(".")[0] not in _WRITES_FOR_OTHERS:
+            break
         frame = frame.f_back
     return f" at {frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
 

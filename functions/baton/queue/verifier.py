@@ -98,7 +98,6 @@ class QueueVerifier:
             raise _not_valid()
 
     def _is_signed(self, signed: str, digest: str) -> bool:
-        """Return whether one of the keys has signed these two segments."""
         message, digest = signed.encode(), digest.removesuffix("=")
         for key in self._keys:
             own = key.copy()  # a key is prepared once

@@ -178,7 +178,6 @@ class Objects:
             yield piece
 
     async def _is_gone(self, ref: str, what: str = "missing") -> PayloadGoneError:
-        """Say that an object is gone; return the error."""
         _log.warning("the payload %s is %s", ref, what)
         if self.on_gone is not None:
             await self.on_gone(what)

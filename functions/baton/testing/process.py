@@ -217,7 +217,6 @@ def _refusing(loop: SimulationLoop, real: Callable[..., Any], what: str) -> Call
 
 
 def _awaited_in(step: Any) -> Any:
-    """Return the awaitable of an asynchronous generator's current step."""
     generators = [one for one in gc.get_referents(step) if isinstance(one, AsyncGeneratorType)]
     return generators[0].ag_await if generators else None
 

@@ -345,7 +345,6 @@ class Container:
 
     @asynccontextmanager
     async def _delivery(self, signed: Signed, *, events: bool = False) -> AsyncIterator[None]:
-        """Meter a delivery, and watch for outages of the store."""
         async with self.metering.delivery(signed.retried, events=events), self._away.watching(signed.retried):
             try:
                 yield

@@ -345,6 +345,8 @@ def _print_job(console: Console, job: dict[str, Any]) -> None:
             console.print(Text.assemble((f"{name:<10} ", "bold"), shown), soft_wrap=True)
     for call in job["toolCalls"]:
         console.print(_call(call), soft_wrap=True)
+        for line in [line for each in call.get("printed", ()) for line in each["text"].splitlines()]:
+            console.print(Text(f"    | {plain(line)}", style="dim"), soft_wrap=True)
     if job.get("steps"):
         _print_steps(console, job)
     _print_answer(console, job)

@@ -200,7 +200,6 @@ class PartKeeper:
             self._notice_of_code("runs with the saved code")
 
     async def _watch(self, changes: CodeChanges) -> None:
-        """See what changes; where that is not possible, the part goes on as it is."""
         try:
             await changes.watch()
         except (OSError, RuntimeError) as error:
@@ -251,7 +250,6 @@ class PartKeeper:
             self._screen.notice(self.part.name, line)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, unless the part is stopped meanwhile."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 

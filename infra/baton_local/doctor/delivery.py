@@ -221,7 +221,6 @@ def judge_keys(answers: Mapping[str, dict[str, Any]], own: Sealing) -> list[Find
 
 
 def _together(found: Mapping[str, Finding], urls: Mapping[str, str]) -> list[Finding]:
-    """Join the endpoints with the same finding in one line."""
     alike: dict[Finding, list[str]] = {}
     for url, finding in found.items():
         alike.setdefault(finding, []).append(url)

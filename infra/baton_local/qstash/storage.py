@@ -242,7 +242,6 @@ def _trait(name: str, value: str) -> int:
 
 
 def _condition(user: str, selection: Selection) -> tuple[str, list[Any]]:
-    """Return in SQL what a selection takes of the events."""
     parts, values = ["user=?"], list[Any]([user])
     for bound, comparison in (
         (selection.cursor, "n<?"),

@@ -221,7 +221,6 @@ class _Player:
             heapq.heappush(self._waiting, (order_ms, self._count, _Message(message_id, event, at_ms)))
 
     async def _signal_outcomes(self, job_id: str) -> None:
-        """Signal what calls wait for: a person's decision, an event, or a time."""
         snapshot = await self.stage.reader.job(job_id)
         if snapshot is None:
             return
@@ -239,7 +238,6 @@ class _Player:
 
 
 def _is_work(event: Event) -> bool:
-    """Return whether a model or a tool may be asked for it."""
     payload = event.payload
     if isinstance(payload, ToolPayload):
         return event_type(event) is EventType.TOOL_CALL

@@ -147,7 +147,6 @@ class Comparison:
 
 
 def _settings(where: str, what: str, then: dict[str, Any], now: dict[str, Any]) -> Iterator[Difference]:
-    """Yield those that both versions of the code know."""
     for name in then.keys() & now.keys():
         if then[name] != now[name]:
             yield Difference(f"{where}: {what} {name}", then[name], now[name])

@@ -303,7 +303,6 @@ def _failed(status: int, message: str) -> tuple[int, dict[str, Any]]:
 
 
 def _namespace_of(raw_path: bytes) -> str:
-    """Return what follows the operation, percent-decoded."""
     quoted = raw_path.lstrip(b"/").partition(b"/")[2]
     try:
         return unquote_to_bytes(quoted).decode()

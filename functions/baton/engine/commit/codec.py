@@ -43,7 +43,7 @@ _TOMBSTONE = Decoder(Tombstone)
 # while they are sealed.
 _PAYLOADS: Mapping[type[Struct], dict[str, Any]] = {
     Job: {"best_answer": "", "result": None, "error": None, "request_digest": "", "scripts": ()},
-    CallRecord: {"arguments": {}, "error": None, "approved": "", "memo": {}},
+    CallRecord: {"arguments": {}, "error": None, "approved": "", "memo": {}, "printed": ()},
     WorkItem: {"timeout_result": "", "memo": {}},
     Score: {"comment": ""},
 }

@@ -124,5 +124,4 @@ def below_at_ms(sums: Sums, now_ms: int, limit: int) -> int:
 
 
 def _since_ms(job: Job) -> int:
-    """Return the time for which a job counts that has not ended."""
     return job.counted_from_ms or job.created_at_ms

@@ -43,7 +43,6 @@ _KEPT_SECONDS = 4
 
 @lru_cache(256)
 def _reached(url: str) -> tuple[httpx.URL, bool]:
-    """Return an address, and whether a proxy is between."""
     return httpx.URL(url), proxy_for(url) is not None
 
 

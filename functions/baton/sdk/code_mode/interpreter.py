@@ -259,7 +259,6 @@ class Stretch:
         return snapshot.resume(self._taken(snapshot.call_id, *snapshot.args))
 
     def _taken(self, number: int, text: str) -> Any:
-        """Take what the script hands over."""
         self._handed_over_chars += len(text)
         if self._handed_over_chars > HANDED_OVER_LIMIT_CHARS:
             what = f"over {HANDED_OVER_LIMIT_CHARS} characters at once, as arguments and results"

@@ -61,7 +61,6 @@ def unmarked(shown: str) -> str:
 
 
 def _inserted(tree: ast.Module, functions: Collection[str]) -> Iterator[_Inserted]:
-    """Yield the texts with their places."""
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr):
         yield from _result(last.value)

@@ -275,7 +275,6 @@ class LangGraphRunner(LibraryRunner):
 
 
 def _schema(tool: Any) -> dict[str, Any]:
-    """Return a tool's arguments as the model is told of them."""
     schema = tool.tool_call_schema
     return schema if isinstance(schema, dict) else schema.model_json_schema()
 
@@ -329,7 +328,6 @@ def _retold(values: Sequence[Any], tool: str, stored: Mapping[str, Any], error: 
 
 
 def _shown(writes: Sequence[tuple[str, Any]]) -> Any:
-    """Return a result as people see it."""
     for _, value in writes:
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, ToolMessage):

@@ -43,7 +43,6 @@ def block_around(text: str) -> str:
 
 
 def _block(text: str, opens: "re.Match[str]", languages: Collection[str]) -> tuple[str, str, int]:
-    """Return a block's language, its code, and where it ends."""
     marks, language = opens[1].strip(), opens[2].lower()
     begin, line_end = opens.end(2), text.find("\n", opens.end(2)) + 1 or len(text)
     if language not in languages and marks in text[begin:line_end]:  # `x` of a line is no language

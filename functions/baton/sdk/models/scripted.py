@@ -64,7 +64,6 @@ class ScriptedModel:
 
 
 def _read_entry(turn: int, entry: object) -> _Entry:
-    """Convert one entry to its final form, or raise its fault."""
     if isinstance(entry, ModelAnswer | Exception):
         return entry
     if isinstance(entry, str):

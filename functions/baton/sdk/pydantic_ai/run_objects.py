@@ -216,7 +216,6 @@ def _named(one: object) -> str:
 
 
 def _packages(one: object) -> set[str]:
-    """Return the packages that an object's classes come from."""
     return {kind.__module__.partition(".")[0] for kind in type(one).__mro__} - {"builtins", "typing", "abc"}
 
 

@@ -351,7 +351,6 @@ class PydanticAIRunner(LibraryRunner):
         return pending or returned or CallReturned(None)
 
     async def _opened_for(self, recorded: Recorded, state: RunState, call: RunnerCall) -> HeldRun:
-        """Open a run whose last answer has that call alone."""
         made = next(part for part in state.response.tool_calls if part.tool_call_id == state.ids[call.position])
         others = [part for part in state.response.parts if not isinstance(part, ai.ToolCallPart)]
         results, differs = None, call.arguments != made.args_as_dict()

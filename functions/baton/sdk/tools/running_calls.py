@@ -9,7 +9,6 @@ runs in this process. Must not: retry; its caller decides.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
 from typing import Any
 
 from msgspec import Struct
@@ -19,8 +18,6 @@ from baton.sdk.tools.contained import CutShortError, Outcome, outcome_of
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.runnable import InThread, Runnable
 
-# The call whose code has begun last in this task.
-BEGUN: ContextVar[str] = ContextVar("begun", default="")
 _log = logging.getLogger("baton.tools")
 
 

@@ -98,7 +98,6 @@ def _alike(values: Sequence[Any]) -> int:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in a value, in order, each in a line."""
     match value:
         case str():
             if (text := line_of(value)) and value != REDACTED:

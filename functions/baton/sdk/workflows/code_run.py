@@ -248,7 +248,6 @@ class CodeRun:
 
 
 def _value_of(step: Step, outcome: Mapping[str, Any]) -> Any:
-    """Return a step's value, or raise its failure."""
     if "error" in outcome:
         raise raised_of(outcome["error"], retryable=outcome.get("retryable", False))
     value = outcome["kept"][OWN_VALUE] if "kept" in outcome else outcome.get("ok")

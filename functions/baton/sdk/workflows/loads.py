@@ -207,7 +207,6 @@ def _module(name: str, level: int, package: str) -> Any:
 
 
 def _taken(package: Any, name: str) -> Any:
-    """Return what `from package import name` gives."""
     if package is NOTHING:
         return NOTHING
     value = attribute_of(package, name)

@@ -189,7 +189,6 @@ def _annotations(value: Any) -> Mapping[str, Any]:
 
 
 def _named_in(annotation: str, names: Mapping[str, Any]) -> list[Any]:
-    """Return what the names in an annotation mean that is a text."""
     try:
         code = compile(annotation.strip(), "<annotation>", "eval")
     except (SyntaxError, ValueError):

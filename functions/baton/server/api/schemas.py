@@ -192,7 +192,7 @@ PROBLEM = json_object(
 )
 
 _OF_JOB = ("steps", "besideSteps", "continues", "forkedFrom", "cancelling", "unreadable")
-_OF_CALL = ("result", "resultRef", "error", "operationId", "childJobId", "scriptCallId", "step", "dependsOn")
+_OF_CALL = ("result", "resultRef", "error", "operationId", "childJobId", "scriptCallId", "step", "dependsOn", "printed")
 # Of a checkpoint, fields of an approval; `data` is an info checkpoint's.
 _OF_CHECKPOINT = ("id", "data", "escalatesAt", "escalatedAt", "people", "approvals", "form")
 _OF_APPROVAL = (

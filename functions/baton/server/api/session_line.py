@@ -155,6 +155,5 @@ def _unseen(name: str, entry: QueueEntry) -> Snapshot:
 
 
 def _turn(item: tuple[str, QueueEntry]) -> tuple[bool, bool, int, str]:
-    """Return the sort key of the admission's order."""
     name, entry = item
     return (not entry.slot, not entry.started, entry.created_ms, name)

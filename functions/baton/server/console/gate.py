@@ -211,7 +211,6 @@ class Gate:
         return answer
 
     async def _keep(self, visit: Visit, status: int) -> None:
-        """Store an operator's use of a form in the audit log."""
         fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
         path = visit.request.url.path
         await self._audit.record(visit.principal, f"POST {path}", path, status, json.dumps(fields).encode())

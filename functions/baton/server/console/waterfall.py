@@ -275,7 +275,6 @@ class Rows:
 
     @staticmethod
     def _marks(traced: Traced, of: str | int, href: str, depth: int) -> Iterator[Row]:
-        """Yield the newest marks of a call, or of a turn."""
         for label, about, asked in [*traced.trace.marks.get(of, {}).values()][-NEWEST_MARKS:]:
             yield Row("mark", depth, label, f"/console/approvals/{asked}" if asked else href, about=about)
 

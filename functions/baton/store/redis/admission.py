@@ -165,7 +165,6 @@ class Admission(_OfSlots):
         return int(alarm or 0) if int(holders or 0) and int(alarm or 0) > due_ms else 0
 
     async def _sample(self, now_ms: int) -> None:
-        """Note that a sweep ran, and a sample of the admission's load."""
         counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "size")
         active, pending, slots = (int(value or 0) for value in counted)
         sample = Sample(now_ms, active, pending, slots or self._semaphore.slots)
@@ -253,7 +252,6 @@ class AdmissionControl(_OfSlots):
         return await self._below(queue_of(tenant, session_id))
 
     async def _below(self, prefix: str) -> dict[str, QueueEntry]:
-        """Return the entries of the members whose places begin so."""
         place = f"{keys.SLOT_QUEUES}{prefix}"
         members = await self._redis.execute(*_members(keys.SLOT_QUEUES, f"[{place}", f"({place[:-1]}\1"))
         return await self._semaphore.entries_of([member.rpartition("\0")[2] for member in members])

@@ -103,7 +103,6 @@ class CallLimits:
         return _Moment(limit.key, at_ms, is_new=True, is_kept=bool(scores[1]))
 
     async def _replaced(self, limit: KeyLimit, moment: "_Moment", now_ms: int) -> "_Moment":
-        """Return the moment, or another one where it is missed."""
         if not call_limits.is_missed(moment.at_ms, limit.step_ms, now_ms):
             return moment
         at_ms = await self._taken(keys.call_moments_key(limit.key), limit.step_ms, now_ms, _MISSED, _NEXT)
@@ -117,7 +116,6 @@ class CallLimits:
         return float(next_ms) - step_ms
 
     async def _keep(self, moments: Sequence["_Moment"], name: str, now_ms: int) -> None:
-        """Keep new moments for a call that waits."""
         commands: list[Command] = []
         for one in moments:
             if one.is_new:

@@ -91,7 +91,6 @@ def _lua(name: str) -> str:
 
 @cache
 def _sha1(text: str) -> str:
-    """Return the name by which the store knows a script."""
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -102,7 +101,6 @@ def _without_flag(text: str) -> str:
 
 @cache
 def _freeing(text: str) -> str:
-    """Return the script as it runs while the store's memory is full."""
     line, _, rest = text.partition("\n")
     return f"{line}{',' if 'flags=' in line else ' flags='}{_FREEING_FLAG}\n{rest}"
 

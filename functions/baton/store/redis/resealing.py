@@ -120,7 +120,6 @@ class Resealing:
         return text if self._is_current(text) else texts.seal(texts.unsealed(text))
 
     def _part(self, part: str, texts: TreeTexts) -> str:
-        """Return a part sealed anew: one that ends an event has sealed texts in it."""
         if not ends_event(part):
             return part if self._is_current(part) else texts.seal(texts.part(part))
         if self._is_current(part.partition(_IN_PART)[2]):
@@ -225,7 +224,6 @@ class Resealing:
         return self._sealing.keyed(known) if known else name
 
     async def _named(self, file: tuple[str, str, str], new_name: str, fields: _Fields) -> None:
-        """Write the fields of a file under its new name, then remove its old one."""
         tenant, session_id, name = file
         key, place = keys.files_key(*file), keys.files_key(tenant, session_id, new_name)
         of_session = keys.files_key(tenant, session_id)

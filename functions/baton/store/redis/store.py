@@ -276,7 +276,6 @@ def _touched_by(changes: Changes, job_id: str) -> Callable[[Tree], Iterable[str]
 
 
 def _read_by(changes: Changes, job_id: str, tree: Tree) -> list[tuple[Place, bool]]:
-    """Return the results that are read by a commit's writes."""
     found: list[tuple[Place, bool]] = []
     for item in changes.items:
         if item.kind is ItemKind.WAIT:

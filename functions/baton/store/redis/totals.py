@@ -222,7 +222,6 @@ class KeptEvents:
 
 
 def _kept(job_id: str, fields: list[str]) -> int:
-    """Count the fields of a job's tree that are events kept by it."""
     return sum(name.startswith(f"event:{job_id}:") for name in fields or [])
 
 

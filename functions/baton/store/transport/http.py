@@ -31,7 +31,6 @@ async def _plainly(
     content: bytes,
     refuse: Refuse,
 ) -> bytes:
-    """Send by httpx's requests and responses."""
     response = await whole_answer(http, httpx.Request(method, url, headers=headers, content=content))
     if not response.is_success:
         refuse(response)

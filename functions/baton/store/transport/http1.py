@@ -182,7 +182,6 @@ class Connection(asyncio.Protocol):
 
 
 def _watch(socket: int) -> Callable[[], bool]:
-    """Return a check whether the socket has data to read."""
     if not hasattr(select, "poll"):  # Windows
         return lambda: bool(select.select([socket], [], [], 0)[0])
     watch = select.poll()

@@ -332,7 +332,6 @@ def _is_redirected(answer: Any) -> bool:
 
 
 def _shaped(command: Command, answer: Any) -> Any:
-    """Convert an answer to the shape that the SDK gives REST's answers."""
     if isinstance(answer, UpstashError):
         return answer
     return cast_response(cast("list[str]", command), answer, None)

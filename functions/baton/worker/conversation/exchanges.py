@@ -290,7 +290,6 @@ def recorded(exchanges: Sequence[Exchange], limit_bytes: int) -> dict[str, Any]:
 
 
 def _answering(exchanges: Sequence[Exchange]) -> int:
-    """Count those that have an answer, or could have one."""
     return sum(one.status not in (REPLACED, OUTCOME) for one in exchanges)
 
 

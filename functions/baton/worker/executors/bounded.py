@@ -138,7 +138,6 @@ def _lease_ms(container: Container) -> int:
 
 
 def _budgeted(container: Container, work: Executor) -> Executor:
-    """Return the executor within the budgets of the registry and of its agents."""
     registry, budgets = container.registry, container.ports.budgets
     if budgets is None or not (registry.budgets or any(agent.budgets for agent in registry.agents)):
         return work

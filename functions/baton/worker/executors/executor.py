@@ -151,7 +151,9 @@ def canonical(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
             return _question(step_result)
         case ToolFailed():
             failure = _failure(step_result.failure, secrets)
-            return ToolFailed(failure, wait_seconds(step_result.retry_after_seconds))
+            return replace(
+                step_result, failure=failure, retry_after_seconds=wait_seconds(step_result.retry_after_seconds)
+            )
         case _:
             return _of_turn(step_result, secrets)
 
@@ -196,7 +198,6 @@ def _question(asked: ToolNeedsApproval) -> ToolNeedsApproval:
 
 
 def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
-    """Hide the secrets of an answer; model_call.py has let its values in."""
     provider = step_result.provider
     return replace(
         step_result,

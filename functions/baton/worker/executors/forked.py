@@ -168,7 +168,6 @@ class ForkedRun:
         return self._question(tool, arguments, f"Run {tool}: {why}", now_ms)
 
     def _question(self, tool: str, arguments: dict[str, object], title: str, now_ms: int) -> ToolNeedsApproval:
-        """Return the question, which as many people answer as the tool needs anyway."""
         try:
             asked = question_of(self._registry.tool(tool), arguments, now_ms)
         except UnknownToolError:  # an agent's runner, or a server, has it

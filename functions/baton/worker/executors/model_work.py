@@ -81,7 +81,6 @@ def _originals(container: Container) -> "Originals | None":
 
 
 def _script_run(container: Container) -> Executor:
-    """Make the executor of scripts when the first one runs: few agents have any."""
     made = list[Executor]()
 
     async def run(effect: Work, history: History, claim: Claim) -> StepResult | None:

@@ -86,7 +86,6 @@ def _info(job: Job, task: Mapping[str, Any]) -> JobInfo:
 
 
 async def _whole(job: Job, reader: Reader) -> Recorded:
-    """Read the records of a job since it began from its start last."""
     snapshot = await reader.job(job.id, whole=True)
     entries = snapshot.transcript if snapshot else ()
     kept = [entry for entry in entries if entry["role"] != MODEL_ROLE or entry["turn"] >= job.first_turn]

@@ -180,7 +180,6 @@ class TenantOperations:
         return status
 
     async def _found(self, job_id: str, call_id: str = "") -> tuple[Snapshot, CallRecord] | None:
-        """Return a call of the tenant's job, or the last one that is an operation."""
         snapshot = await self._reader.job(job_id)
         if snapshot is None or snapshot.job.tenant != self._tenant:
             return None

@@ -6,14 +6,25 @@ model.
 """
 
 import logging
+import sys
 from dataclasses import replace
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace as struct_replace
 
 from baton.engine.background_calls import CallWaits, call_of
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import RunTool, Work
 from baton.engine.state import CallRecord, Job
-from baton.engine.step_results import StepResult, ToolFailed, ToolNeedsApproval, ToolReturned, ToolRunsAgain, ToolWaits
+from baton.engine.step_results import (
+    StepResult,
+    ToolFailed,
+    ToolNeedsApproval,
+    ToolRan,
+    ToolReturned,
+    ToolRunsAgain,
+    ToolWaits,
+)
 from baton.engine.waits import tool_digest
 from baton.observability.logs import place_of
 from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
@@ -30,9 +41,10 @@ from baton.sdk.tools.arguments import InvalidArguments
 from baton.sdk.tools.contained import CutShortError, traceback_of
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import Pending, RunAgain
+from baton.sdk.tools.printed import CODE, Printing, listen, printed_by
 from baton.sdk.tools.return_type import InvalidResult
 from baton.sdk.tools.runnable import Runnable
-from baton.sdk.tools.running_calls import BEGUN, NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
+from baton.sdk.tools.running_calls import NoTimeLeftError, OverLimitError, RunningCalls, StillRunsError
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
 from baton.store.redis.store import Store
@@ -111,25 +123,31 @@ class ToolRun:
             context = replace(context, operation_id=operation_id(call_of(effect.job, effect.call)))
             result = await self._run(tool, arguments, effect, context, secrets)
         if result is None or (isinstance(result, CallWaits) and _goes_on(tool, result)):
-            return await outside.background.start(effect, arguments, result)
+            started = await outside.background.start(effect, arguments, result)
+            return struct_replace(started, printed=result.printed) if isinstance(result, ToolRan) else started
         return result
 
     async def _run(
         self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, context: ToolContext, secrets: KnownSecrets
     ) -> StepResult:
-        now_ms = context.started_at_ms
-        BEGUN.set(effect.call.id)
+        now_ms, output = context.started_at_ms, [effect.call.id]
+        CODE.set(output)
+        if sys.stdout.__class__ is not Printing:
+            listen()
+        step_result: StepResult
         match await self._attempt(tool, arguments, context, secrets):
             case ToolFailed() as failure:
-                return failure
+                step_result = failure
             case Pending() as pending:
-                return canonical(await self._waits(tool, pending, context, effect.job, now_ms), secrets)
+                step_result = canonical(await self._waits(tool, pending, context, effect.job, now_ms), secrets)
             case (NeedsApproval() | RunAgain()) as later:
-                return canonical(_later(later, arguments, now_ms), secrets)
+                step_result = canonical(_later(later, arguments, now_ms), secrets)
             case CallReturned() as returned:
-                return self._returned(tool, returned.value, returned.kept)
+                step_result = self._returned(tool, returned.value, returned.kept)
             case result:
-                return self._returned(tool, result)
+                step_result = self._returned(tool, result)
+        printed = secrets.hide(storable(printed_by(output))) if output[1:] else ""
+        return struct_replace(step_result, printed=printed) if printed else step_result
 
     async def _not_run(
         self, tool: Runnable, arguments: dict[str, Any], effect: RunTool, context: ToolContext, secrets: KnownSecrets
@@ -178,7 +196,6 @@ class ToolRun:
         )
 
     def _reach(self, effect: RunTool, secrets: KnownSecrets) -> dict[str, Any]:
-        """Return the fields of the call's context that reach beyond its job."""
         if self._outside is None:
             return {}
         return {

@@ -96,7 +96,6 @@ class Sweep:
         return Outcome("swept", replayed)
 
     async def _reconcile(self, slot_table: SlotTable, relay_id: str, now_ms: int, replay: str) -> int:
-        """Check the trees of a page; return how many events were replayed."""
         trees: defaultdict[str, dict[str, QueueEntry]] = defaultdict(dict)
         for name, entry in slot_table.items():
             trees[root_of(name)][name] = entry

@@ -98,7 +98,6 @@ def job_for(registry: Registry, handler: Handler, event: AppEvent, now_ms: int) 
 
 
 def _counts(results: Iterable[int | BaseException]) -> Iterator[int]:
-    """Yield the results once all are there; raise the first error."""
     for result in results:
         if isinstance(result, BaseException):
             raise result

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import Claim, ClaimResult, Verdict
 from baton.engine.work_items import ItemKind, kind_of
 from baton.sdk.clock import Clock
-from baton.sdk.tools.running_calls import BEGUN
+from baton.sdk.tools.printed import CODE
 from baton.store.redis.store import Store
 from baton.worker.runtime.policy import (
     AGAIN_SECONDS,
@@ -187,7 +187,7 @@ class Holding:
         try:
             if kind is not None and issubclass(kind, Exception | asyncio.CancelledError):
                 # A tool's code begins after its call was let through: until then another invocation may begin it.
-                begun = kind_of(self._claim.item_key) is not ItemKind.CALL or BEGUN.get() == self._claim.call_id
+                begun = kind_of(self._claim.item_key) is not ItemKind.CALL or self._claim.call_id in CODE.get([])[:1]
                 await self._claims.break_off(self._claim, begun=begun)
         finally:
             self._claims.let_go(self._claim)

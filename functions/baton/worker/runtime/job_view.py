@@ -197,6 +197,8 @@ def call_view(
         view["scriptCallId"] = call.script
     if call.child:
         view["childJobId"] = call.child
+    if call.printed:
+        view["printed"] = [{"attempt": attempt, "text": text} for attempt, text in call.printed]
     if call.operation_id:
         view["operationId"] = call.operation_id
     if "ok" in stored and call.status is CallStatus.COMPLETED:

@@ -210,7 +210,6 @@ class Pipeline:
     async def _leave(
         self, invocation: Invocation, step: InvocationItem, outcome: str, pending: tuple[WorkItem, ...]
     ) -> None:
-        """Leave an item in the state, and dispatch what else the message guarantees."""
         invocation.outcomes.append(outcome)
         invocation.leaves(step)
         await self._dispatch(invocation, pending, via_admission=False)

@@ -130,7 +130,6 @@ def _entries(reply: list[Reply]) -> Iterator[tuple[bytes, _Entry]]:
 
 
 def _as_map(reply: Reply) -> dict[bytes, Reply]:
-    """Return a flat array of names and values, as RESP2 sends maps."""
     if not isinstance(reply, list):
         return {}
     pairs = zip(reply[::2], reply[1::2], strict=False)

@@ -11,7 +11,9 @@ from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
 from baton.engine.work_items import ItemKind
 from baton.sdk.records.limits import Limits
+from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.records.transcript import Failure
+from baton.worker.executors.executor import canonical
 from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_state, changes_of, turn_state
 
 GONE = Failure("unknown_agent", "unknown agent 'flow'", retryable=True)
@@ -66,3 +68,8 @@ def test_after_a_day_it_fails(state: State, step_result: StepResult) -> None:
 def test_another_failure_counts_as_before() -> None:
     [item] = changes_of(decide(turn_state(), ModelFailed(GONE), NOW_MS)).items
     assert item.attempt == turn_state().item.attempt + 1
+
+
+def test_what_is_let_in_of_a_call_s_failure_still_says_that_the_code_is_unfit() -> None:
+    """Else the call would fail, and not wait for a deploy."""
+    assert getattr(canonical(ToolFailed(GONE, is_unfit=True), KnownSecrets()), "is_unfit", False)

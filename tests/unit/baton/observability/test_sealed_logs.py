@@ -143,7 +143,7 @@ def test_a_print_names_the_line_that_printed(monkeypatch: pytest.MonkeyPatch) ->
     say()
     caught(traceback.print_exc)
     lines = set(output.taken().splitlines())
-    assert all(f"[text] at {__file__}:" in line for line in lines)
+    assert all(f"[text] at {__file__}:" in line for line in lines), lines
 
 
 @pytest.mark.parametrize("name", sorted({*LOGGERS} - {"baton.workflows"}))

@@ -26,8 +26,8 @@ from baton.engine.work_items import ItemKind
 from baton.sdk.agents.registry import RegistryError
 from baton.sdk.models.model import ModelAnswer, ModelRequest
 from baton.sdk.records.transcript import ONCE
+from baton.sdk.tools import printed
 from baton.sdk.tools.pending import RunAgain
-from baton.sdk.tools.running_calls import BEGUN
 from baton.testing import Approve, Simulation
 from baton.worker.runtime.claims import Claims
 from baton.worker.runtime.policy import Policy
@@ -181,7 +181,7 @@ async def test_what_is_handed_over_before_its_code_begins_may_begin_there(begins
     async def work() -> None:
         async with claims.holding(claim, ItemKind.CALL):
             if begins:
-                BEGUN.set("c")
+                printed.CODE.set(["c"])
             raise StoreError("away")
 
     with pytest.raises(StoreError):

@@ -142,7 +142,6 @@ class ApprovalList:
                     yield position, await self._family(name, below=False)
 
     async def _all(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
-        """Yield all jobs with those below them, newer ones first."""
         position = after
         while True:
             scanned = await self._listing.scan(Query(), position, _AT_ONCE)

@@ -150,7 +150,6 @@ class JobsApi:
         return self._view(accepted, task)
 
     def _view(self, accepted: Created, task: dict[str, Any]) -> dict[str, Any]:
-        """Return a job that was submitted just now as JSON."""
         job = accepted.job
         first = loop_item(job.id, job.turn, 1, job.created_at_ms, job.start_at_ms)
         return job_view(

@@ -154,7 +154,6 @@ def _call(
 
 
 def _attempt(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one attempt of a model call or of a tool call."""
     view: dict[str, Any] = {
         "turn": data["turn"],
         "attempt": data["attempt"] + data.get("questions", 0),

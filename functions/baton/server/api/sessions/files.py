@@ -100,7 +100,6 @@ class ChatFiles:
 
 
 def _data_of(url: str, media_type: str, field: str) -> bytes:
-    """Decode the content of a data URL."""
     head, comma, body = url.partition(",")
     declared, *parameters = head[5:].lower().split(";")
     if not comma:

@@ -311,7 +311,6 @@ def _choices(schema: Schema) -> list[Any]:
 
 
 def _is_lines(schema: Schema, value: Any) -> bool:
-    """Return whether each item of a list can be a line of its own."""
     items = schema.get("items", {})
     if not isinstance(value, list) or type_of(items)[0] not in _SCALARS or type_of(items)[1]:
         return False
@@ -341,7 +340,6 @@ def _options(schema: Schema) -> Iterator[tuple[str, str]]:
 
 
 def _attributes(schema: Schema, shown: str) -> Iterator[tuple[str, str]]:
-    """Yield the constraints of the schema that a browser can check."""
     kind, _ = type_of(schema)
     if kind in ("integer", "number"):
         yield "type", "number"

@@ -200,7 +200,6 @@ async def _submit(context: Context, tenant: str, agent: Agent, message: TaskMess
 
 
 async def _answer(context: Context, principal: Principal, agent: Agent, message: TaskMessage) -> SeenJob:
-    """Decide the task's open questions."""
     found = await look_up(context, principal, agent, message.task_id)
     job = found.snapshot.job
     if message.context_id and message.context_id != job.session_id:

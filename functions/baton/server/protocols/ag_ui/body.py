@@ -168,7 +168,6 @@ def _all_parts(message: RunMessage) -> list[tuple[int, Any]]:
 
 
 def _parts(message: RunMessage) -> list[tuple[int, dict[str, Any]]]:
-    """List the parts without a fault."""
     return [(place, part) for place, part in _all_parts(message) if not _part_fault(part)]
 
 

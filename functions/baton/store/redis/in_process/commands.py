@@ -105,7 +105,6 @@ def _hgetall(data: Data, key: str) -> list[str]:
 
 
 def _hscan(data: Data, key: str, _cursor: str, *options: str) -> list[Any]:
-    """Return all that matches at once, as a server may."""
     pattern = dict(zip(map(str.upper, options[::2]), options[1::2], strict=True)).get("MATCH", "*")
     pairs = [pair for pair in _hash(data, key).items() if matches(pair[0], pattern)]
     return ["0", [text for pair in pairs for text in pair]]
@@ -166,7 +165,6 @@ def _time(data: Data) -> list[str]:
 
 
 def _scan(data: Data, _cursor: str, *options: str) -> list[Any]:
-    """Return all that matches at once, as a server may."""
     pattern = dict(zip(map(str.upper, options[::2]), options[1::2], strict=True)).get("MATCH", "*")
     return ["0", [key for key in data.values if matches(key, pattern)]]
 

@@ -139,7 +139,6 @@ def _removing(part: Any) -> Command:
 
 
 def _zscan(data: Data, key: str, _cursor: str, *options: str) -> list[Any]:
-    """Return all that matches at once, as a server may."""
     pattern = dict(zip(map(str.upper, options[::2]), options[1::2], strict=True)).get("MATCH", "*")
     found = [(member, number_text(score)) for score, member in _of(data, key).order if matches(member, pattern)]
     return ["0", [text for pair in found for text in pair]]

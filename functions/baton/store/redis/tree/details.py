@@ -177,7 +177,6 @@ class Details:
         return self._used(job).stamp.rpartition(",")[2] if self._named else ""
 
     def _beginning(self, job: Job) -> Transcript | None:
-        """Return what this process knows of the history's beginning."""
         known = self._earlier.get(job.id)
         return known if known is not None and known.begins(self._used(job)) else None
 
@@ -210,7 +209,6 @@ class Details:
         return _history(known, job)
 
     def _entry_fields(self, job: Job) -> list[str]:
-        """Return the fields of the transcript's entries that a history has."""
         first, last = job.compacted
         used = self._used(job)
         return [f"{keys.ENTRY}{number}" for number in (*range(first), *range(last, used.entries))]

@@ -10,7 +10,6 @@ from baton_local.qstash.core.state import Tenant, Transition
 
 
 def _view(queue: Queue) -> dict[str, Any]:
-    """Return a queue in JSON; `lag` is what is not processed yet."""
     return {
         "name": queue.name,
         "parallelism": queue.parallelism,

@@ -1,0 +1,126 @@
+"""What the code of a call prints and logs is kept with the call, and reaches the terminal as before."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, tool, workflow
+from baton.sdk.tools.printed import KEPT_CHARS
+from baton.testing import Run, Simulation
+
+say = print
+LOG = logging.getLogger("shop.orders")
+LOG.propagate = False
+
+
+@tool
+async def speaks(n: int) -> int:
+    """Print in turns with others."""
+    say("begins", n)
+    await asyncio.sleep(1)
+    LOG.warning("ends %d", n)
+    return n
+
+
+@tool
+def in_thread(n: int) -> int:
+    """Print in a thread."""
+    say("thread", n)
+    return n
+
+
+@tool(retries=1, retry_delay_seconds=0.1, retry_on=[OSError])
+async def fails(n: int) -> None:
+    """Print and fail."""
+    say("tries")
+    raise OSError(n)
+
+
+@tool
+async def waits() -> Pending:
+    """Print and wait."""
+    say("waits now")
+    return Pending(timeout_seconds=1)
+
+
+@tool
+async def much() -> None:
+    """Print too much."""
+    for number in range(3_000):
+        say("line", number)
+
+
+@tool
+async def tells(api_key: str) -> None:
+    """Print a secret."""
+    say("the key is", api_key)
+
+
+@tool
+async def quiet() -> None:
+    """Print nothing."""
+
+
+@workflow
+async def clerk(n: int) -> list[int]:
+    """Call steps at the same time."""
+    return list(await asyncio.gather(speaks(n), speaks(n + 1)))
+
+
+async def kept(agent: str, **options: Any) -> tuple[Run, dict[str, list[tuple[int, str]]]]:
+    agents = [
+        Agent("calls", ScriptedModel([[Call(t.name, {"n": n}) for t, n in CALLS], "done"]), tools=[speaks, in_thread]),
+        Agent("fails", ScriptedModel([[Call("fails", {"n": 1})], "done"]), tools=[fails]),
+        Agent("waits", ScriptedModel([[Call("waits")], "done"]), tools=[waits]),
+        Agent("much", ScriptedModel([[Call("much")], "done"]), tools=[much]),
+        Agent("tells", ScriptedModel([[Call("tells", {"api_key": "sk-0123456789abcdef"})], "done"]), tools=[tells]),
+        Agent("quiet", ScriptedModel([[Call("quiet")], "done"]), tools=[quiet]),
+        Agent("plan", plan=[Step("s", speaks, {"n": 7})]),
+        Agent(
+            "code",
+            ScriptedModel([[Call("run_code", {"code": "await speaks(n=5)"})], "done"]),
+            tools=[speaks],
+            code_mode=True,
+        ),
+    ]
+    run = await Simulation(Registry(agents, workflows=[clerk])).run(agent, "go", **options)
+    found = {f"{call['tool']} {call['summary']}": call.get("printed", []) for call in run.calls}
+    return run, {name: [(each["attempt"], each["text"]) for each in one] for name, one in found.items()}
+
+
+CALLS = [(speaks, 1), (speaks, 2), (in_thread, 3)]
+SPOKEN = "begins {0}\nWARNING shop.orders: ends {0}\n"
+
+
+@pytest.mark.parametrize(
+    ("agent", "texts"),
+    [
+        ("calls", [[(1, SPOKEN.format(1))], [(1, SPOKEN.format(2))], [(1, "thread 3\n")]]),
+        ("clerk", [[(1, SPOKEN.format(3))], [(1, SPOKEN.format(4))]]),
+        ("plan", [[(1, SPOKEN.format(7))]]),
+        ("code", [[], [(1, SPOKEN.format(5))]]),
+        ("fails", [[(1, "tries\n"), (2, "tries\n")]]),
+        ("waits", [[(1, "waits now\n")]]),
+        ("tells", [[(1, "the key is [redacted]\n")]]),
+        ("quiet", [[]]),
+    ],
+)
+async def test_each_attempt_keeps_its_own(
+    agent: str, texts: list[list[tuple[int, str]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, found = await kept(agent, input_data={"n": 3})
+    assert list(found.values()) == texts, run.calls
+    assert all(("printed" in call) is bool(one) for call, one in zip(run.calls, texts, strict=True))
+    shown = capsys.readouterr().out
+    lines = [line for one in texts for _, text in one for line in text.splitlines()]
+    assert all(line in shown for line in lines if "WARNING" not in line and "[redacted]" not in line)
+
+
+async def test_the_end_of_much_is_kept_and_the_cut_is_marked() -> None:
+    _, found = await kept("much")
+    [[(_, text)]] = found.values()
+    assert text.startswith("[… the beginning is cut]\n")
+    assert text.endswith("line 2999\n")
+    assert KEPT_CHARS <= len(text) <= KEPT_CHARS + 30
