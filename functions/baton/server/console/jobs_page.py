@@ -19,9 +19,10 @@ from baton.server.api.jobs.bulk_change import BulkBody, changed_in_bulk
 from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import PageQuery, read_page_query
 from baton.server.api.problem import ApiError, invalid
+from baton.server.console.admin.overview_page import placed_errors
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.server.console.shown import errors_of, exact, job_shown
+from baton.server.console.shown import exact, job_shown
 from baton.store.records.jobs import Snapshot
 
 # Rounds of a hundred jobs each: more at once would outlast a request.
@@ -156,7 +157,7 @@ async def show(visit: Visit) -> Response:
         lines=lines,
         cursor=page.cursor,
         looked_back_to_ms=page.looked_back_to_ms if len(page.jobs) < int(ROWS) else 0,
-        errors=errors_of(page.jobs, given["createdAfter"]) if given["status"] == "failed" else [],
+        errors=await placed_errors(visit, page.jobs, given["createdAfter"]) if given["status"] == "failed" else [],
         given=given,
         address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
         faults=faults,

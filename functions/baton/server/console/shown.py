@@ -187,7 +187,9 @@ def errors_of(failed: Iterable[Snapshot], created_after: str = "") -> list[dict[
 
 def _error(agent: str, kind: str, alike: str, jobs: list[Snapshot], after: str) -> dict[str, Any]:
     newest = jobs[0].job
-    frames = _FRAME.findall(newest.error.traceback) if newest.error else []
+    # A step that failed has the place that its job's own error lacks.
+    failures = [newest.error, *(call.error for call in reversed(jobs[0].calls))]
+    frames = _FRAME.findall(next((one.traceback for one in failures if one and one.traceback), ""))
     own = [frame for frame in frames if not any(part in frame[0] for part in _NOT_OURS)] or frames
     words = max((words.strip() for words in re.split(r'[…"]', alike)), key=len)[:150]
     times = [one.job.finished_at_ms or one.job.created_at_ms for one in jobs]

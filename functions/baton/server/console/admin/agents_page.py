@@ -12,7 +12,7 @@ from baton.server.api.problem import ApiError
 from baton.server.console.admin.overview_page import failed_today
 from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
-from baton.server.console.shown import errors_of, lasted, number, usd
+from baton.server.console.shown import lasted, number, usd
 
 _Side = dict[str, Any]
 
@@ -59,11 +59,8 @@ async def versions(visit: Visit) -> Response:
     left, right = found["left"], found["right"]
     rows = list(measures(left, right)) if left and right else []
     few = bool(left and right) and min(left["runs"], right["runs"]) < FEW_RUNS
-    failed, today = await failed_today(visit, jobType=agent)
-    found_errors = {"failed": errors_of(failed, today), "today": today, "agent": agent}
-    return visit.page(
-        "versions.html", found=found, rows=rows, few=few, limit=limit, left=left, right=right, **found_errors
-    )
+    failed, sides = await failed_today(visit, jobType=agent), {"left": left, "right": right}
+    return visit.page("versions.html", found=found, rows=rows, few=few, limit=limit, failed=failed, **sides)
 
 
 def measures(left: _Side, right: _Side) -> list[Measure]:

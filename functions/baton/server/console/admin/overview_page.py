@@ -50,7 +50,7 @@ async def show(visit: Visit) -> Response:
         tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
         days=days,
         newest=[job_shown(one, visit.container.settings.prices, visit.now_ms) for one in newest],
-        failed=errors_of(failed[0], today)[:_OF_A_KIND],
+        failed=failed,
         today=today,
         chart_of_day=day_chart(dict(zip(_ENDED, ended, strict=True)), visit.now_ms),
         is_cut=max(map(len, ended)) >= _ROWS,
@@ -78,10 +78,19 @@ async def _jobs(visit: Visit, limit: int, **query: str) -> Sequence[Snapshot]:
     return (await page_of_jobs(visit.container, visit.principal, wanted)).jobs
 
 
-async def failed_today(visit: Visit, **query: str) -> tuple[Sequence[Snapshot], str]:
-    """Return the newest jobs of today that have failed, and the day."""
+async def failed_today(visit: Visit, **query: str) -> list[dict[str, Any]]:
+    """Return the errors of today's newest failed jobs."""
     today = day_of(visit.now_ms)
-    return await _jobs(visit, MOST_ROWS, status="failed", createdAfter=f"{today}T00:00:00Z", **query), today
+    failed = await _jobs(visit, MOST_ROWS, status="failed", createdAfter=f"{today}T00:00:00Z", **query)
+    return (await placed_errors(visit, failed, today))[:_OF_A_KIND]
+
+
+async def placed_errors(visit: Visit, failed: Sequence[Snapshot], created_after: str) -> list[dict[str, Any]]:
+    """Return `errors_of`, the first ones with a place: where a step has failed its job, the step has it."""
+    without = [each["jobs"][0] for each in errors_of(failed)[:_OF_A_KIND] if not each["place"]]
+    read = await asyncio.gather(*(visit.container.ports.reader.job(job_id, partly=True) for job_id in without))
+    whole = {one.job.id: one for one in read if one}
+    return errors_of([whole.get(one.job.id, one) for one in failed], created_after)
 
 
 async def _asked(visit: Visit) -> list[dict[str, Any]]:

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.state import Job
-from baton.engine.transitions import JobStatus
+from baton.engine.state import CallRecord, Job
+from baton.engine.transitions import CallStatus, JobStatus
 from baton.sdk.records.transcript import Failure
 from baton.server.console import shown
 from baton.store.records.jobs import Snapshot
@@ -52,6 +52,9 @@ def test_failed_jobs_are_grouped_by_what_has_failed() -> None:
         job = Job(f"job_{number}", "s", "t", agent, 0, status=JobStatus.FAILED, error=error, finished_at_ms=number)
         return Snapshot(job, {})
 
+    step = CallRecord("c", 1, 0, "pay", {}, status=CallStatus.FAILED, error=Failure("E", "no", traceback=TRACE))
+    of_step = replace(failed(1, "step 'pay' failed: no").job, error=Failure("step_failed", "step 'pay' failed: no"))
+    assert shown.errors_of([Snapshot(of_step, {}, calls=(step,))])[0]["place"] == "my_company/agents.py, line 12"
     jobs = [failed(9 - n, f"could not connect to 10.0.0.{n}:6379 within 5 s") for n in range(5)]
     jobs += [failed(3, "could not read"), failed(2, "could not read", agent="b"), failed(1, "could not read", kind="c")]
     first, *others = shown.errors_of([*jobs, Snapshot(replace(jobs[0].job, error=None), {})])

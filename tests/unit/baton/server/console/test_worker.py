@@ -129,13 +129,15 @@ async def test_an_agents_page_has_its_errors_of_today() -> None:
     @tool(retries=0)
     def fail() -> None:
         """Fail."""
-        raise ToolError("the shelf is empty")
+        raise ValueError("the shelf is empty")
 
     failing = Agent(name="failing", plan=[Step("one", fail)])
     async with operator_of(Stage(settings=with_keys(), registry=Registry([failing]))) as operator:
         await operator.api.submitted(jobType="failing")
         await operator.stage.run()
-        assert "Retry all" in await operator.see("/console/agents/failing/versions")
+        markup = await operator.see("/console/agents/failing/versions")
+        assert "Retry all" in markup
+        assert "console/test_worker.py, line " in markup
 
 
 async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None:
