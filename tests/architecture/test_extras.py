@@ -42,6 +42,7 @@ ASKS: Mapping[str, tuple[str, str, Callable[[], Any]]] = {
     "McpServer": ("mcp", "mcp", lambda: McpServer("https://tools.example.com/mcp")),
     "`baton mcp`": ("mcp", "mcp", _command("mcp", "--url", "http://127.0.0.1:9", "--key", "key")),
     "pydantic": ("models", "pydantic_ai", _command("demo", "pydantic")),
+    "openai": ("openai-agents", "agents", _command("demo", "openai")),
     "OTEL_EXPORTER_OTLP_ENDPOINT": (
         "otel",
         "opentelemetry.sdk",

@@ -127,6 +127,7 @@ SPECIAL = {
     "planner": ("make_plan failed", "plan: step report", "step missing is over: failed", "reflects: I searched"),
     "supervisor": ("historian waits, at no cost, for its job", "  agent.tool.call", "engineer turn 1", "[keepers.md]"),
     "pydantic": ("price {", "checkpoint (approval, approved)", "the model is told why", '"euros":120'),
+    "openai": ("price {", "transfer_to_payer", "checkpoint (approval, approved)", "receipt R-7."),
     "workflow": ("reserve {", "checkpoint (approval, approved)", "sleep waits, at no cost", "order-7: 330 euros"),
     "assistant": ("Session   tuesday", "Retrieved from memory", "note of session monday", "[another conversation"),
 }

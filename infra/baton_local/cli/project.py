@@ -30,6 +30,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 _SUFFIX = ".tmpl"
 _CALL = 'Call("share_of", {"percent": 19, "amount": 240})'
 _SCRIPT = 'Call("run_code", {"code": "await share_of(19, 240)"})'
+# Of each library that a project may have an agent of, its extra.
+_LIBRARIES = {"langgraph": "langgraph", "openai": "openai-agents"}
 _EXTRAS = ("otel", "sentry", "vector")
 
 
@@ -37,7 +39,11 @@ _EXTRAS = ("otel", "sentry", "vector")
 @click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
 @click.option("--workflow", is_flag=True, help="With a workflow, too: ordinary Python whose awaits are steps of a job.")
 @click.option("--code-mode", is_flag=True, help="The agent's model writes scripts over its tools.")
-def init(folder: Path, *, workflow: bool, code_mode: bool) -> None:
+@click.option(
+    "--langgraph", "libraries", flag_value="langgraph", multiple=True, help="With an agent of LangGraph, too."
+)
+@click.option("--openai", "libraries", flag_value="openai", multiple=True, help="With one of OpenAI's Agents SDK, too.")
+def init(folder: Path, libraries: tuple[str, ...], *, workflow: bool, code_mode: bool) -> None:
     """Make a project with an agent, a tool and tests, in a new folder NAME."""
     name = folder.resolve().name
     if not _NAME.fullmatch(name):
@@ -49,7 +55,9 @@ def init(folder: Path, *, workflow: bool, code_mode: bool) -> None:
     template = files("baton_local") / "project"
     values = {
         "name": name,
-        "requirement": _requirement(DISTRIBUTION, "code-mode" if code_mode else ""),
+        "requirement": _requirement(
+            DISTRIBUTION, ",".join(["code-mode"] * code_mode + [_LIBRARIES[one] for one in libraries])
+        ),
         "requirement_local": _requirement(LOCAL_DISTRIBUTION),
         **{
             f"requirement_{extra}": _requirement(DISTRIBUTION, extra)
@@ -57,11 +65,15 @@ def init(folder: Path, *, workflow: bool, code_mode: bool) -> None:
         },
         "call": _SCRIPT if code_mode else _CALL,
         "code_mode": "\n    code_mode=True," if code_mode else "",
-        "flows": "from functions.flows import fulfil\n" if workflow else "",
-        "flows_row": "| `functions/flows.py` | the workflows |\n" if workflow else "",
+        "flows": ("from functions.flows import fulfil\n" if workflow else "")
+        + "".join(f"from functions.{one}_clerk import {one}_clerk\n" for one in libraries),
+        "flows_row": ("| `functions/flows.py` | the workflows |\n" if workflow else "")
+        + "".join(f"| `functions/{one}_clerk.py` | an agent of another library |\n" for one in libraries),
+        "agents": "".join(f", {one}_clerk" for one in libraries),
         "workflows": ", workflows=[fulfil]" if workflow else "",
     }
-    left_out = () if workflow else ("flows.py", "test_flows.py")
+    left_out = [f"{one}_clerk.py" for one in _LIBRARIES if one not in libraries]
+    left_out += [] if workflow else ["flows.py", "test_flows.py"]
     for place in _written(template, folder, values, left_out):
         click.echo(f"  {place}")
     click.echo(f"\nNext: cd {folder}, then make demo, make test, make dev")

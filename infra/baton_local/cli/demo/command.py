@@ -73,6 +73,13 @@ SCENARIOS = {
         "baton_local.cli.demo.trip_planner:registry",
         "models",
     ),
+    "openai": Scenario(
+        "shop",
+        "agents of OpenAI's SDK: parallel calls, a handoff, approval",
+        (Task("Buy a lamp and a lens."),),
+        app="baton_local.cli.demo.shop:registry",
+        needs="openai-agents",
+    ),
     "workflow": Scenario(
         "fulfil",
         "plain Python as a durable job: parallel steps, approval, a wait",

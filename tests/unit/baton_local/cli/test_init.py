@@ -57,26 +57,34 @@ def test_it_installs_the_baton_that_made_it(made: Path) -> None:
         pytest.param(("--workflow",), marks=pytest.mark.long),
         pytest.param(("--code-mode",), marks=pytest.mark.long),
         ("--workflow", "--code-mode"),
+        ("--openai", "--langgraph"),
     ],
 )
-def test_a_workflow_and_code_mode_are_there_where_asked_for(
+def test_workflows_code_mode_and_libraries_are_there_where_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("mine", *options).exit_code == 0
     folder = tmp_path / "mine"
     (requirement,) = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
-    assert requirement.startswith(f"{DISTRIBUTION}[code-mode]") is ("--code-mode" in options)
+    extras = {"--code-mode": "[code-mode]", "--openai": "[openai-agents,langgraph]"}
+    assert requirement.startswith(DISTRIBUTION + next((extras[one] for one in options if one in extras), ""))
+    clerks = ["openai-clerk", "langgraph-clerk"] if "--openai" in options else []
     code = (
-        "import asyncio; from baton.testing import Simulation; from functions.agents import registry;"
-        " run = asyncio.run(Simulation(registry).run('assistant', 'x'));"
+        "import asyncio, sys; from baton.testing import Simulation; from functions.agents import registry;"
+        " run = asyncio.run(Simulation(registry).run(sys.argv[1], 'x'));"
         " print(*(agent.name for agent in registry.agents), *(call['tool'] for call in run.calls))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, [*clerks, "assistant"][-1 - bool(clerks)]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
-    names = ["assistant", *(["fulfil"] if "--workflow" in options else [])]
-    calls = ["run_code", "share_of"] if "--code-mode" in options else ["share_of"]
+    names = ["assistant", *clerks, *(["fulfil"] if "--workflow" in options else [])]
+    calls = ["price"] if clerks else ["run_code", "share_of"] if "--code-mode" in options else ["share_of"]
     assert done.stdout.split() == [*names, *calls], done.stderr
     assert (folder / "tests" / "test_flows.py").exists() is ("--workflow" in options)
 
