@@ -164,6 +164,11 @@ def check_fits(tool: str, validate: Callable[[Any], object], arguments: dict[str
         raise misfit(tool, error, arguments, list(names)) from error
 
 
+def named(instructions: Any) -> str:
+    """Return instructions as text, or the name of the function that makes them."""
+    return instructions if isinstance(instructions, str) else getattr(instructions, "__qualname__", "")
+
+
 async def awaited(value: Any | Awaitable[Any]) -> Any:
     """Wait for the value if it has to be waited for."""
     return await value if inspect.isawaitable(value) else value

@@ -7,19 +7,20 @@ hook runs where the SDK runs it, once. Must not: read a record.
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import agents as sdk
 from agents.items import ItemHelpers
 from agents.lifecycle import AgentHooksBase, RunHooksBase
+from agents.models.interface import Model
 from agents.run_config import CallModelData, ModelInputData
+from openai.types.responses import Response, ResponseCompletedEvent
 
 from baton.sdk.agents.runner import RunnerCall
 from baton.sdk.libraries.library_runner import awaited
 from baton.sdk.models.model import Listener
-from baton.sdk.openai_agents.asking import AskedOnce, AskedProvider
 from baton.sdk.openai_agents.run_state import Items, RunState
 
 # What a copy of a tool leaves out where its result is known: they ran when it was called.
@@ -43,6 +44,7 @@ class StoppedError(Exception):
     """A call is made in another piece."""
 
 
+@dataclass(eq=False)
 class Piece:
     """One piece of a run.
 
@@ -55,33 +57,28 @@ class Piece:
         filters: whether handoffs change the history: such a one is made together with the request after it.
         late: the SDK's ids of the calls that a person has decided on.
         response: the new answer.
-        sent: the items of the new request.
-        asked: that request after the user's filter.
-        handoffs: the names of the tools that hand a run on.
+        sent: the items of the new request; `asked`: that request after the user's filter.
         result: of the SDK's run.
+        handoffs: the names of the tools that hand a run on.
     """
 
-    def __init__(
-        self,
-        state: RunState,
-        output: list[Any] | None,
-        outcomes: Mapping[str, Any],
-        call: RunnerCall | None = None,
-        listener: Listener | None = None,
-        *,
-        filters: bool = False,
-    ) -> None:
-        self.filters, self.late = filters, frozenset[str]()
-        self.state, self.output, self.outcomes, self.call, self.listener = state, output, outcomes, call, listener
-        self.response: sdk.ModelResponse | None = None
-        self.sent: Items | None = None
-        self.asked: ModelInputData | None = None
-        self.result: Any = None
-        self.hidden: Items = []
-        self._requests = 0
-        self.handoffs, self._stopping = set[str](), list[Any]()
-        self._copies: dict[int, sdk.Agent[Any]] = {}
-        self._own: dict[int, sdk.Agent[Any]] = {}
+    state: RunState
+    output: list[Any] | None
+    outcomes: Mapping[str, Any]
+    call: RunnerCall | None = None
+    listener: Listener | None = None
+    filters: bool = False
+    late: frozenset[str] = frozenset()
+    response: sdk.ModelResponse | None = None
+    sent: Items | None = None
+    asked: ModelInputData | None = None
+    result: Any = None
+    hidden: Items = field(default_factory=Items)
+    handoffs: set[str] = field(default_factory=set[str])
+    _requests: int = 0
+    _stopping: list[Any] = field(default_factory=list[Any])
+    _copies: dict[int, sdk.Agent[Any]] = field(default_factory=dict[int, sdk.Agent[Any]])
+    _own: dict[int, sdk.Agent[Any]] = field(default_factory=dict[int, sdk.Agent[Any]])
 
     @property
     def repeats(self) -> bool:
@@ -250,6 +247,60 @@ def _gated(name: str) -> Any:
 
 OfRun: Any = type("OfRun", (_OwnHooks, RunHooksBase), {name: _gated(name) for name in _NEW})
 OfAgent: Any = type("OfAgent", (_OwnHooks, AgentHooksBase), {name: _gated(name) for name in _NEW})
+
+
+class AskedOnce(Model):
+    """Stands before an agent's own model."""
+
+    def __init__(self, inner: Model, piece: Piece) -> None:
+        self._inner, self._piece = inner, piece
+
+    async def get_response(self, *args: Any, **given: Any) -> sdk.ModelResponse:
+        """Ask the agent's own model."""
+        return await self._inner.get_response(*args, **given)
+
+    def get_retry_advice(self, request: Any) -> Any:
+        """Return the own model's advice."""
+        return self._inner.get_retry_advice(request)
+
+    async def stream_response(self, *args: Any, **given: Any) -> AsyncIterator[Any]:
+        """Stream the answer where somebody listens and the model can; else ask it as `Runner.run` does."""
+        output = self._piece.recorded_answer()
+        if output is not None:
+            yield completed(output, None)
+            return
+        listener, begun = self._piece.listener, False
+        try:
+            if listener is not None:
+                async for event in self._inner.stream_response(*args, **given):
+                    begun = True
+                    if event.type == "response.output_text.delta":
+                        await listener.write(event.delta)
+                    yield event
+        except NotImplementedError:
+            if begun:
+                raise
+            listener = None
+        if listener is None:
+            answer = await self._inner.get_response(*args, **given)
+            yield completed(answer.output, answer.usage, answer.response_id)
+
+
+class AskedProvider(sdk.ModelProvider):
+    """Stands before the models that are known by their names."""
+
+    def __init__(self, inner: sdk.ModelProvider, piece: Piece) -> None:
+        self._inner, self._piece = inner, piece
+
+    def get_model(self, model_name: str | None) -> Model:
+        """Return the named model, to be asked once."""
+        return AskedOnce(self._inner.get_model(model_name), self._piece)
+
+
+def completed(output: list[Any], used: sdk.Usage | None, response_id: str | None = None) -> ResponseCompletedEvent:
+    """Make the last event of a stream whose answer is whole."""
+    response = Response.model_construct(id=response_id or "answer", output=output, usage=used)
+    return ResponseCompletedEvent.model_construct(type="response.completed", sequence_number=0, response=response)
 
 
 def outcome_of(output: Any, value: Any) -> Any:

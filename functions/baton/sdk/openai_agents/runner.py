@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from baton.sdk.agents.runner import CallReturned, NeedsApproval, Recorded, RunFailedError, RunnerAnswer, RunnerCall
 from baton.sdk.libraries.held_states import hold
-from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited
+from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited, named
 from baton.sdk.libraries.recorded_errors import Used, error_of_result
 from baton.sdk.models.model import Call, Listener, ModelAnswer, Spent
 from baton.sdk.openai_agents.mcp_servers import connect
@@ -80,7 +80,7 @@ class OpenAIRunner(LibraryRunner):
         found = agents_below(self._agent)
         tools = [tool for agent in found for tool in agent.tools if isinstance(tool, sdk.FunctionTool)]
         return {
-            "instructions": [[agent.name, _named(agent.instructions)] for agent in found],
+            "instructions": [[agent.name, named(agent.instructions)] for agent in found],
             "tools": [(tool.name, tool.description, tool.params_json_schema) for tool in tools],
             "settings": [to_jsonable_python(agent.model_settings, fallback=str) for agent in found],
             "output": [str(agent.output_type) for agent in found],
@@ -244,10 +244,6 @@ def _spent(piece: Piece, context: Any, before: sdk.Usage, state: RunState) -> tu
         output = _OUTPUT.dump_python(piece.response.output, mode="json", exclude_unset=True)
         kept = state.kept(piece.sent or [], output, state.agent, context.usage, asked=piece.asked)
     return Spent(spent.requests, spent.input_tokens, spent.output_tokens), kept
-
-
-def _named(instructions: Any) -> str:
-    return instructions if isinstance(instructions, str) else getattr(instructions, "__qualname__", "")
 
 
 def _value_of(output: Any) -> Any:

@@ -29,7 +29,7 @@ from baton.sdk.agents.runner import (
     RunnerAnswer,
     RunnerCall,
 )
-from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited, check_fits
+from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited, check_fits, named
 from baton.sdk.libraries.recorded_errors import Used, recorded_error
 from baton.sdk.models.model import Listener, ModelError, Spent
 from baton.sdk.models.through_pydantic_ai.client import streams
@@ -56,11 +56,6 @@ from baton.sdk.tools.pending import Pending
 
 def _prompt_of(job: Any) -> Any:
     return [*([job.task] if job.task else []), *contents_of(job.files)] if job.files else job.task
-
-
-def _named(instruction: object) -> str:
-    """Return an instruction's text, or the name of the function that makes it."""
-    return instruction if isinstance(instruction, str) else getattr(instruction, "__qualname__", "")
 
 
 # The flag that a model's profile must have for a file; no flag exists for video.
@@ -116,7 +111,7 @@ class PydanticAIRunner(LibraryRunner):
         settings = self._agent.model_settings
         found = sorted(function_tools(self._agent), key=attrgetter("name"))
         return {
-            "instructions": [_named(getattr(each, "instruction", each)) for each in given],
+            "instructions": [named(getattr(each, "instruction", each)) for each in given],
             "tools": [(tool.name, tool.description, tool.function_schema.json_schema) for tool in found],
             "settings": None if settings is None or callable(settings) else dict(settings),
             "output": self._agent.output_json_schema(),

@@ -17,17 +17,8 @@ _T = TypeVar("_T")
 # The modules above foreign code in a traceback, and those that a library's run has above its user's code.
 _CALLERS = ("baton.", "asyncio.", "importlib")
 _LIBRARIES = (
-    "pydantic_ai.",
-    "pydantic_graph.",
-    "pydantic.",
-    "langchain",
-    "langgraph",
-    "openai.",
-    "anyio.",
-    "concurrent.",
-    "contextlib",
-    "threading",
-    "functools",
+    *("pydantic_ai.", "pydantic_graph.", "pydantic.", "langchain", "langgraph", "openai.", "anyio."),
+    *("concurrent.", "contextlib", "threading", "functools"),
 )
 _OURS = ("baton.", "baton_events.")
 _BETWEEN = ("asyncio.", "concurrent.", "contextlib", "threading")  # calls of both go through these

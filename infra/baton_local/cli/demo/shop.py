@@ -8,7 +8,9 @@ import json
 from typing import Any
 
 from agents import Agent, Model, ModelResponse, RunConfig, Usage, function_tool
-from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
+from openai.types.responses import ResponseFunctionToolCall as Call
+from openai.types.responses import ResponseOutputMessage as Message
+from openai.types.responses import ResponseOutputText
 
 from baton.sdk.agents.registry import Registry
 from baton.sdk.openai_agents.durable import durable
@@ -23,20 +25,15 @@ class _Script(Model):
         self._turns = turns
 
     async def get_response(self, _: Any, items: Any, *__: Any, **___: Any) -> ModelResponse:
-        read = sum("output" in item for item in items)
-        turn, output = self._turns[read], list[Any]()
+        turn = self._turns[read := sum("output" in item for item in items)]
+        calls = [] if isinstance(turn, str) else turn
+        output: list[Any] = [
+            Call(type="function_call", call_id=f"{read}-{at}", name=name, arguments=json.dumps(given))
+            for at, (name, given) in enumerate(calls)
+        ]
         if isinstance(turn, str):
             text = ResponseOutputText(type="output_text", text=turn, annotations=[])
-            output = [
-                ResponseOutputMessage(id="m", type="message", role="assistant", status="completed", content=[text])
-            ]
-        else:
-            output = [
-                ResponseFunctionToolCall(
-                    type="function_call", call_id=f"call-{read}-{at}", name=name, arguments=json.dumps(given)
-                )
-                for at, (name, given) in enumerate(turn)
-            ]
+            output = [Message(id="m", type="message", role="assistant", status="completed", content=[text])]
         return ModelResponse(output=output, usage=Usage(requests=1), response_id=None)
 
     def stream_response(self, *_: Any, **__: Any) -> Any:

@@ -28,7 +28,7 @@ from baton.openai_agents import durable as of_openai
 from baton.pydantic_ai import durable as of_pydantic_ai
 from baton.sdk.models.model import ModelAnswer, ModelRequest
 from baton.sdk.models.model import ModelMessage as OwnMessage
-from baton.sdk.openai_agents.asking import completed
+from baton.sdk.openai_agents.piece import completed
 from tests.unit.baton.sdk.langgraph.example_agents import Scripted as LangGraphModel
 from tests.unit.baton.sdk.openai_agents.example_agents import Scripted as OpenAIModel
 
