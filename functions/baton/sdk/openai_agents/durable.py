@@ -62,5 +62,21 @@ def _faults(root: sdk.Agent[Any]) -> Iterator[str]:
             if not isinstance(tool, sdk.FunctionTool):
                 kind = type(tool).__name__
                 yield f"{kind} {tool.name!r} of {agent.name!r} does not run here; make it a function tool"
+            if (inner := getattr(tool, "_agent_instance", None)) and (asking := next(_asking(inner), "")):
+                yield (
+                    f"{tool.name!r} of {agent.name!r} runs {inner.name!r} within a call, whose {asking!r} a person"
+                    f" approves; register that agent, and give function_tool(as_tool(durable({inner.name})))"
+                )
         if type(agent) is not sdk.Agent and type(agent).__module__.startswith("agents."):
             yield f"{agent.name!r} is a {type(agent).__name__}, which holds a process; make it an Agent"
+
+
+def _asking(root: sdk.Agent[Any]) -> Iterator[str]:
+    """Yield the tools and servers of an agent, and of all below it, whose calls may need an approval."""
+    for agent in agents_below(root):
+        yield from (server.name for server in agent.mcp_servers if vars(server).get("_needs_approval_policy"))
+        for tool in agent.tools:
+            if getattr(tool, "needs_approval", False):
+                yield tool.name
+            elif inner := getattr(tool, "_agent_instance", None):
+                yield from _asking(inner)

@@ -154,8 +154,9 @@ async def test_an_approval_is_a_form_of_the_arguments_and_refuses_what_does_not_
 
 @each_kind
 @pytest.mark.parametrize(("retryable", "requests"), [(True, 4), (False, 1)])
-async def test_a_provider_that_is_away_is_asked_again(kind: str, retryable: bool, requests: int) -> None:
-    script = Script([ModelError("no answer", retryable=retryable)])
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_provider_that_is_away_is_asked_again(kind: str, retryable: bool, requests: int, streams: bool) -> None:
+    script = Script([ModelError("no answer", retryable=retryable)], streams=streams)
     run = await Simulation(Registry([KINDS[kind](script)])).run("job", "go")
     assert ((run.error or {})["type"], len(script.read)) == ("model_error", requests)
 

@@ -1,18 +1,23 @@
 """What `durable()` refuses, and what a job has beyond a run: sessions, jobs below, streams, edits, newer records."""
 
+import asyncio
+import sys
+from pathlib import Path
 from typing import Any
 
 import agents as sdk
-import httpx2
-import openai
 import pytest
-from openai.types.responses import ResponseTextDeltaEvent
+from agents.mcp import MCPServerStdio
 
 from baton import Registry
 from baton.openai_agents import durable
-from baton.testing import Simulation
+from baton.sdk.openai_agents import mcp_servers
+from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
+from tests.unit.baton.sdk.openai_agents import served_prices
 from tests.unit.baton.sdk.openai_agents.example_agents import Scripted, weather
 from tests.unit.baton.sdk.openai_agents.test_examples import CONFIG
+from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage
+from tests.unit.baton.server.api.client import api_of, with_keys
 
 
 @pytest.mark.parametrize("kind", ["WebSearchTool", "CodeInterpreterTool"])
@@ -35,25 +40,40 @@ def test_the_agent_is_not_changed() -> None:
     assert vars(agent) == before
 
 
-class _Streams(Scripted):
-    async def stream_response(self, *args: Any, **given: Any) -> Any:
-        for at, word in enumerate(("sun", "ny")):
-            yield ResponseTextDeltaEvent(
-                type="response.output_text.delta",
-                delta=word,
-                content_index=0,
-                item_id="m",
-                output_index=0,
-                sequence_number=at,
-                logprobs=[],
-            )
-        raise openai.APIConnectionError(request=httpx2.Request("POST", "https://api.example.com"))
+def test_an_approval_within_an_agent_that_is_a_tool_is_refused_by_name() -> None:
+    """At any depth, behind handoffs, and of a server."""
+
+    @sdk.function_tool(needs_approval=True)
+    def pay(euros: int) -> str:
+        """Pay."""
+        return f"paid {euros}"
+
+    payer = sdk.Agent("payer", tools=[pay])
+    server = MCPServerStdio({"command": "none"}, name="bank", require_approval="always")
+    inners = [payer, sdk.Agent("a", handoffs=[payer]), sdk.Agent("b", tools=[payer.as_tool("ask", "Ask.")])]
+    for inner, named in [*((one, "pay") for one in inners), (sdk.Agent("c", mcp_servers=[server]), "bank")]:
+        with pytest.raises(ValueError, match=f"whose '{named}' a person approves; register that agent"):
+            durable(sdk.Agent("outer", tools=[inner.as_tool("inner", "Do.")]))
+    durable(sdk.Agent("outer", tools=[sdk.Agent("inner", tools=[weather]).as_tool("inner", "Do.")]))
 
 
-async def test_a_model_without_connection_is_asked_again_and_its_text_is_streamed() -> None:
-    model = _Streams("a", "sunny")
-    run = await Simulation(Registry([durable(sdk.Agent("a", model=model), run_config=CONFIG)])).run("a", "go")
-    assert run.status == "failed"
-    assert run.error is not None
-    assert run.error["type"] == "model_error"
-    assert sum(part["type"] == "data-retry" for part in run.parts) > 1
+async def test_calls_of_a_server_are_steps_and_it_is_connected_once(tmp_path: Path) -> None:
+    """Also those that a person approves."""
+    params: Any = {"command": sys.executable, "args": [served_prices.__file__, str(tmp_path / "starts")]}
+    server = MCPServerStdio(params, require_approval="always")
+    model = Scripted("a", [("price", {"item": "tea"}), ("price", {"item": "ice"})], "ok")
+    agent = sdk.Agent("a", model=model, mcp_servers=[server])
+    async with api_of(PlayedStage(registry=Registry([durable(agent, run_config=CONFIG)]), settings=with_keys())) as api:
+        for _ in range(2):
+            job_id = (await api.submitted(jobType="a"))["id"]
+            await run_for_an_hour(api)
+            for asked in await checkpoints(api, job_id):
+                edited = {"arguments": {"item": "milk"}} if asked["arguments"] == {"item": "ice"} else {}
+                assert (await decide(api, asked, **edited)).status_code == 200
+            await api.stage.run()
+            job = await api.read(job_id)
+            assert (job["result"]["answer"], len(job["toolCalls"])) == ("ok", 2)
+    assert [item["output"][0]["text"] for item in model.read[-1][1] if "output" in item] == ["tea: 20", "milk: 20"]
+    assert (tmp_path / "starts").read_text() == "start\n"
+    for manager in mcp_servers._CONNECTED[asyncio.get_running_loop()].values():
+        await manager.cleanup_all()
