@@ -1,8 +1,6 @@
 """The planner of `pydantic_ai_agents` by OpenAI's SDK and by LangGraph; the file NOTES has what they do."""
 
 import asyncio
-import os
-from pathlib import Path
 from typing import Any
 
 from agents import Agent, RunConfig, function_tool
@@ -13,16 +11,11 @@ from baton import Registry
 from baton.langgraph import durable as of_langgraph
 from baton.openai_agents import durable as of_openai
 from baton.openai_agents import tool_context
+from tests.e2e.pydantic_ai_agents import book, note
 from tests.unit.baton.sdk.langgraph.example_agents import Scripted as LangGraphModel
 from tests.unit.baton.sdk.openai_agents.example_agents import Scripted as OpenAIModel
 
-NOTES = Path(os.environ["NOTES"])  # noqa: TID251 - a user's tool may read its environment
 TURNS: list[Any] = [[("price", {"of": "train"}), ("price", {"of": "hotel"})], [("book", {"euros": 120})], "booked"]
-
-
-def note(text: str) -> None:
-    with NOTES.open("a") as file:
-        file.write(f"{text}\n")
 
 
 async def price(of: str) -> int:
@@ -33,17 +26,11 @@ async def price(of: str) -> int:
     return 60
 
 
-async def book(euros: int) -> str:
-    """Book the trip."""
-    note(f"book {tool_context().idempotency_key}")
-    await asyncio.sleep(0.7)
-    return f"booked for {euros} euros"
-
-
 class SlowOpenAIModel(OpenAIModel):
-    async def get_response(self, instructions: Any, items: Any, *args: Any, **given: Any) -> Any:
-        answer = await super().get_response(instructions, items, *args, **given)
-        note(f"model {len({one['call_id'].split('-')[1] for one in items if 'call_id' in one})}")
+    async def get_response(self, *args: Any, **given: Any) -> Any:
+        answer = await super().get_response(*args, **given)
+        asked = {one["call_id"].split("-")[1] for one in self.read[-1][1] if "call_id" in one}
+        note(f"model {len(asked)}")
         await asyncio.sleep(0.7)
         return answer
 

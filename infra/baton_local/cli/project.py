@@ -30,8 +30,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 _SUFFIX = ".tmpl"
 _CALL = 'Call("share_of", {"percent": 19, "amount": 240})'
 _SCRIPT = 'Call("run_code", {"code": "await share_of(19, 240)"})'
-# Of each library that a project may have an agent of, its extra.
-_LIBRARIES = {"langgraph": "langgraph", "openai": "openai-agents"}
+_LIBRARIES = {"langgraph": "langgraph", "openai": "openai-agents"}  # the extra of each
 _EXTRAS = ("otel", "sentry", "vector")
 
 

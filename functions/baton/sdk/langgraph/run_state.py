@@ -201,12 +201,9 @@ def messages_of(
     for call in turns[-1]["calls"]:
         stored = results.get(call["id"]) or call
         for _, value in map(tuple, (stored.get("kept") or {}).get("writes", ())):
-            answers += [one for one in _listed(untyped(value)) if isinstance(one, BaseMessage)]
+            made = untyped(value)
+            answers += [one for one in (made if isinstance(made, list) else [made]) if isinstance(one, BaseMessage)]
     return _dumped([*messages, *answers])
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _dumped(messages: Sequence[BaseMessage]) -> str:

@@ -102,9 +102,8 @@ class Piece:
 
     def starts(self) -> bool:
         """Return whether the SDK's start of an agent is one of the run: not where a piece goes on."""
-        if self.call:
-            return False
-        return self._requests > 0 or self.state.resumed or self.state.begins or not self.state.turns
+        state = self.state
+        return not self.call and (self._requests > 0 or state.resumed or state.begins or not state.turns)
 
     def own(self, agent: Any) -> Any:
         """Return the user's own agent."""

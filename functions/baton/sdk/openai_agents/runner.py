@@ -112,10 +112,9 @@ class OpenAIRunner(LibraryRunner):
         if asked and state.agent not in state.used:
             state.used = [*state.used, state.agent]
         context = sdk.RunContextWrapper(await awaited(self._context(recorded.job)), usage=_copied(state.usage))
-        before = _copied(state.usage)
-        used.append(partial(_spent, piece, context, before, state))
+        used.append(partial(_spent, piece, context, state))
         await self._run(recorded, piece, context)
-        return hold(recorded, state, self._judged(piece, context, before))
+        return hold(recorded, state, self._judged(piece, context))
 
     async def run_call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""
@@ -190,10 +189,10 @@ class OpenAIRunner(LibraryRunner):
         own = any(one.input_filter or one.nest_handoff_history for one in handoffs)
         return bool(own or self._config.handoff_input_filter or self._config.nest_handoff_history)
 
-    def _judged(self, piece: Piece, context: Any, before: sdk.Usage) -> RunnerAnswer:
+    def _judged(self, piece: Piece, context: Any) -> RunnerAnswer:
         result, state = piece.result, piece.state
         answer = piece.response
-        spent = _less(context.usage, before)
+        spent = _less(context.usage, state.usage)
         output = [] if answer is None else _OUTPUT.dump_python(answer.output, mode="json", exclude_unset=True)
         text = "".join(ItemHelpers.extract_text(item) or "" for item in answer.output) if answer else ""
         agent = piece.own(result.last_agent).name
@@ -237,8 +236,8 @@ class OpenAIRunner(LibraryRunner):
         )
 
 
-def _spent(piece: Piece, context: Any, before: sdk.Usage, state: RunState) -> tuple[Spent, dict[str, Any] | None]:
-    spent = _less(context.usage, before)
+def _spent(piece: Piece, context: Any, state: RunState) -> tuple[Spent, dict[str, Any] | None]:
+    spent = _less(context.usage, state.usage)
     kept = None
     if piece.response is not None:
         output = _OUTPUT.dump_python(piece.response.output, mode="json", exclude_unset=True)
@@ -260,12 +259,8 @@ def _copied(usage: sdk.Usage) -> sdk.Usage:
 
 
 def _less(now: sdk.Usage, before: sdk.Usage) -> sdk.Usage:
-    made = sdk.Usage(
-        requests=now.requests - before.requests,
-        input_tokens=now.input_tokens - before.input_tokens,
-        output_tokens=now.output_tokens - before.output_tokens,
-        total_tokens=now.total_tokens - before.total_tokens,
-    )
+    counts = ("requests", "input_tokens", "output_tokens", "total_tokens")
+    made = sdk.Usage(**{name: getattr(now, name) - getattr(before, name) for name in counts})
     cached = (now.input_tokens_details.cached_tokens or 0) - (before.input_tokens_details.cached_tokens or 0)
     made.input_tokens_details.cached_tokens = cached
     return made

@@ -139,11 +139,8 @@ def _of_runner(
     except LookupError:
         found = None
     why = "" if answer else "The library of the agent makes the request of these messages."
-    whose = ("kind", "role", "type")
-    shown = [
-        {"who": next((str(one[name]) for name in whose if name in one), "message"), "text": "", "value": _filled(one)}
-        for one in found or ()
-    ]
+    whose = [str(one.get("kind") or one.get("role") or one.get("type", "message")) for one in found or ()]
+    shown = [{"who": who, "text": "", "value": _filled(one)} for who, one in zip(whose, found or (), strict=True)]
     return {"why": why, "messages": shown}
 
 

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from baton import Registry
 from baton.langgraph import durable
 from baton.testing import Approve, Simulation
-from tests.unit.baton.sdk.langgraph.example_agents import Scripted, one_tool, pay
+from tests.unit.baton.sdk.langgraph.example_agents import Scripted, pay
 
 
 def test_a_graph_that_create_agent_has_not_made_is_refused() -> None:
@@ -45,11 +44,3 @@ async def test_a_tool_that_asks_goes_on_with_edited_arguments() -> None:
     run = await Simulation(Registry([durable(agent)])).run("a", "go", decide=lambda _: Approve(arguments={"euros": 2}))
     assert run.result["output"] == "ok"
     assert noted == [{"approved": True, "arguments": {"euros": 2}, "reason": ""}]
-
-
-async def test_the_agent_is_not_changed() -> None:
-    case = one_tool()
-    before = dict(vars(case.agent))
-    await Simulation(Registry([durable(case.agent)])).run("job", "how is it")
-    assert vars(case.agent) == before
-    assert (await case.agent.ainvoke({"messages": [HumanMessage("x")]}))["messages"][-1].text == "sunny"

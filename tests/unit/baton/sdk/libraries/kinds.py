@@ -1,7 +1,4 @@
-"""Four kinds of agents of one behaviour: Baton's own, and those of pydantic-ai, OpenAI's SDK and LangGraph.
-
-Each has a model that follows a script, word by word where somebody listens, and notes what it reads.
-"""
+"""Four kinds of agents of one behaviour: Baton's own, and those of pydantic-ai, OpenAI's SDK and LangGraph."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +34,7 @@ Calls = Sequence[tuple[str, dict[str, Any]]]
 
 @dataclass
 class Script:
-    """What a model answers, turn by turn, and the tools.
+    """What a model answers, turn by turn, and what it reads; the tools.
 
     Attributes:
         asks: the names of the tools that a person approves.

@@ -1,7 +1,4 @@
-"""A process dies at any point of an agent of a library: the job's result, messages and effects are as if it had not.
-
-That a job is what the library makes of it, each library's own tests show.
-"""
+"""A process dies at any point of an agent of a library: the job's result, messages and effects are as if it had not."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

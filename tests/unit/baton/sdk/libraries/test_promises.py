@@ -219,6 +219,7 @@ async def test_text_is_streamed_and_usage_is_counted(kind: str) -> None:
     assert (usage["modelCalls"], usage["inputTokens"], usage["outputTokens"]) == (2, 21, 10)
 
 
+DEFAULTS = {"pydantic-ai": 50, "openai-agents": 10}
 ENDS = {
     "own": (3, "limit_exceeded"),
     "pydantic-ai": (3, "UsageLimitExceeded"),
@@ -229,10 +230,12 @@ ENDS = {
 
 @each_kind
 async def test_a_run_that_goes_on_for_too_long_ends_as_in_its_library(kind: str) -> None:
+    """Also where no limit is given: pydantic-ai has 50 requests then, and OpenAI's SDK 10."""
     most, error = ENDS[kind]
-    script = Script(looking(9), [look], most=most)
-    run = await Simulation(Registry([KINDS[kind](script)])).run("job", "go")
-    assert ((run.error or {}).get("type"), len(script.read)) == (error, 3)
+    for given, requests in [(most, 3), *([(None, DEFAULTS[kind])] if kind in DEFAULTS else [])]:
+        script = Script(looking(60), [look], most=given)
+        run = await Simulation(Registry([KINDS[kind](script)])).run("job", "go")
+        assert ((run.error or {}).get("type"), len(script.read)) == (error, requests)
 
 
 @each_kind
@@ -318,7 +321,9 @@ async def test_instructions_of_a_fork_are_those_of_turns_that_are_asked_anew(kin
 
 @pytest.mark.parametrize("kind", LIBRARIES)
 def test_what_is_no_agent_or_has_no_name_is_refused(kind: str) -> None:
+    """And an agent is not changed."""
     durable, unnamed = DOORS[kind]
+    before = dict(vars(unnamed))
     wrong: Any = "agent"
     with pytest.raises(TypeError, match=r"durable\(agent\): 'agent' is no"):
         durable(wrong)
@@ -326,4 +331,4 @@ def test_what_is_no_agent_or_has_no_name_is_refused(kind: str) -> None:
         durable(unnamed)
     with pytest.raises(TypeError, match="must be a function of a JobInfo"):
         durable(unnamed, name="a", **{"deps" if kind == "pydantic-ai" else "context": {"db": 1}})
-    assert durable(unnamed, name="b").name == "b"
+    assert (durable(unnamed, name="b").name, vars(unnamed)) == ("b", before)

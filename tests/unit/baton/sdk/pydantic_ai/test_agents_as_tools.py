@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 from pydantic_ai import Agent as PydanticAgent
 
-from baton import Agent, Pending, Registry, ScriptedModel, as_tool
+from baton import Agent, Registry, ScriptedModel, as_tool
 from baton.pydantic_ai import durable
 from baton.sdk.agents.registry import RegistryError
-from baton.testing import Simulation
-from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
+from tests.unit.baton.sdk.pydantic_ai.played import scripted
 
 OWN = Agent(name="historian", model=ScriptedModel(["built in 1815"]), description="Knows the past.")
 
@@ -25,15 +24,3 @@ def test_what_is_no_agent_or_no_name_of_a_tool_is_refused() -> None:
         Registry([durable(PydanticAgent(scripted("done"), name="boss", tools=[as_tool(OWN)]))])
     tool: Any = as_tool(OWN)
     assert (tool.__name__, tool.__doc__.splitlines()[0]) == ("historian", "Knows the past.")
-
-
-async def test_a_tool_may_wait() -> None:
-    agent = PydanticAgent(scripted([call("rest")], "awake"), name="sleeper")
-
-    @agent.tool_plain
-    def rest() -> Any:
-        return Pending(timeout_seconds=3_600, otherwise="morning")
-
-    run = await Simulation(Registry([durable(agent)])).run("sleeper", "rest")
-    assert (run.result["answer"], run.model_messages[2]["parts"][0]["content"]) == ("awake", "morning")
-    assert run.virtual_seconds >= 3_600

@@ -77,7 +77,3 @@ async def test_a_job_is_as_a_run(make: Callable[[], Case], inline: bool) -> None
     check_same(await stage.snapshot(), transcript, expected)
     assert case.effects == direct.effects
     assert told_in_job == told
-
-
-def test_there_are_as_many_as_were_looked_at() -> None:
-    assert len(DOCUMENTED) >= 83

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent, ModelRetry, UsageLimitExceeded, UsageLimits, capture_run_messages
+from pydantic_ai import Agent, ModelRetry, UsageLimits, capture_run_messages
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse, TextPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
 
-from baton import Limits, Registry
+from baton import Registry
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable
 from baton.testing import Simulation
@@ -106,26 +106,3 @@ async def test_a_retried_job_does_not_go_on_from_it() -> None:
     await stage.run()
     job = await stage.now()
     assert (job.status, (job.result or {}).get("output"), seen) == (JobStatus.COMPLETED, 7, [0, 1, 1])
-
-
-def _endless() -> Agent[Any, Any]:
-    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-        return ModelResponse([call("look", f"c{len(messages)}", n=len(messages))])
-
-    agent = Agent(FunctionModel(answer), name="a")
-    agent.tool_plain(look)
-    return agent
-
-
-async def test_a_run_without_limits_has_those_of_its_library() -> None:
-    """50 requests, and its error; Baton's own count only where they are given."""
-    with pytest.raises(UsageLimitExceeded) as caught:
-        await _endless().run("Go.")
-    run = await Simulation(Registry([durable(_endless())])).run("a", "Go.")
-    assert run.error == {"type": "UsageLimitExceeded", "message": str(caught.value)}
-    assert run.usage["modelCalls"] == 50
-    run = await Simulation(Registry([durable(_endless(), limits=Limits(turns=3))])).run("a", "Go.")
-    assert (run.error or {})["type"] == "limit_exceeded"
-    more = UsageLimits(request_limit=60, tool_calls_limit=55)
-    run = await Simulation(Registry([durable(_endless(), usage_limits=more)])).run("a", "Go.")
-    assert "tool_calls_limit of 55" in (run.error or {})["message"]
