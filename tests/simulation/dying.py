@@ -8,7 +8,7 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.worker.executors.bounded import PROMPT_TOO_LARGE
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
-from tests.simulation.scripts import ALL_KINDS, AT_MOST_ONCE, STUCK, Died, Script, place_of
+from tests.simulation.scripts import ALL_KINDS, AT_MOST_ONCE, STUCK, TIMER, Died, Script, place_of
 from tests.simulation.starting import Start
 from tests.simulation.watching import at, of
 
@@ -122,10 +122,12 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
     """What of a job its processes died in: each such death is an attempt, and leaves one less for what else fails.
 
     And what may be stuck: a later attempt of that waits for the one before it in its process, and takes its result.
+    A workflow's timer is no call of its script: a death of it is nobody's attempt.
     """
     calls = [
         call
         for call in tree.calls.get(job.id, {}).values()
+        if call.tool != TIMER
         if world.actors.deaths[call.id] or call.arguments.get("how") == STUCK or _may_have_run(world, call)
     ]
     script = _script(world, job.agent)

@@ -151,7 +151,6 @@ def _alerts(settings: Settings, connection: RedisConnection) -> Alerts | None:
 
 
 def _tracer(settings: Settings) -> Tracer | None:
-    """Make the tracer; no library of tracing is imported without one."""
     if not settings.otel_endpoint:
         return None
     from baton.observability.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415 - only for a configured tracer

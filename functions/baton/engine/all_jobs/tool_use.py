@@ -64,7 +64,6 @@ def _middle_ms(number: int) -> int:
 
 
 def _at(found: Counter[int], share: float) -> int:
-    """Return the duration that this share of all attempts did not exceed."""
     rank, seen = math.ceil(share * found.total()), 0
     for number, count in sorted(found.items()):
         seen += count

@@ -133,12 +133,10 @@ def _dead(letter: DlqMessage, sealing: Sealing) -> DeadLetter:
 
 
 def _headers(found: Mapping[str, Any] | None) -> dict[str, str]:
-    """Join each header's values; the SDK promises lists."""
     return {name: ", ".join(values) for name, values in (found or {}).items()}
 
 
 def _decoded(text: str | None) -> str:
-    """Decode base64; any other text stays as it is."""
     try:
         return base64.b64decode(text or "", validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):

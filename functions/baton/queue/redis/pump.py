@@ -117,7 +117,6 @@ class Pump:
         self._news.set()
 
     async def _pass(self) -> None:
-        """Claim once what is due, or wait for it."""
         now = asyncio.get_running_loop().time()
         until = min(self._look_at, *self._next)
         if len(self._tasks) >= AT_ONCE or self._is_stopping() or until > now:

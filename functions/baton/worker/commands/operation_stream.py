@@ -119,7 +119,6 @@ class OperationOutcomes:
         await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=slot_ms, deduplication_id=name)
 
     async def _take_in(self) -> int:
-        """Take in entries, page by page, until nothing is left, or the time is up."""
         over, began_ms = 0, self._clock.now_ms()
         while entries := await self._stream.take():
             for entry in entries:

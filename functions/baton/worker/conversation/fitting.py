@@ -85,7 +85,6 @@ def fit(conversation: Conversation, limit_bytes: int, first_turn: int = 0) -> Co
 
 
 def _newest(turns: tuple[Turn, ...], capacity_bytes: int) -> int:
-    """Return how many of the newest turns fit; one at least."""
     used_bytes = 0
     for count, turn in enumerate(reversed(turns)):
         used_bytes += turn.size_bytes

@@ -207,7 +207,6 @@ def _ascii(host: str) -> str:
 
 
 def _authorization(parts: SplitResult) -> str | None:
-    """Return the header that `user:password@` in a URL asks for (RFC 7617)."""
     if parts.username is None:
         return None
     credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

@@ -225,7 +225,6 @@ def _bitop(arguments: list[bytes]) -> Command:
 
 
 def _newer(operation: bytes) -> Callable[[Reply], Reply]:
-    """Return the reply; let an error add that the server may be too old."""
     shown = b"ERR BITOP %b is of Redis 8.2, and this server refuses it: " % operation
     return lambda reply: ServerError(shown + reply.text) if isinstance(reply, ServerError) else reply
 

@@ -17,7 +17,6 @@ from baton_local.qstash.core.state import Tenant, Transition
 
 
 def _view(topic: Topic) -> dict[str, Any]:
-    """Return a group in JSON; `name` of an endpoint is left out when unset."""
     endpoints = [{"url": each.url} | ({"name": each.name} if each.name else {}) for each in topic.endpoints]
     return {
         "name": topic.name,
