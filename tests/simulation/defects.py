@@ -32,6 +32,7 @@ from tests.simulation import (
     planted_store,
     planted_streams,
     planted_tenants,
+    planted_usual,
     planted_waits,
 )
 from tests.simulation.directed import directed
@@ -123,6 +124,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_programs.DEFECTS,
     *planted_sealed.DEFECTS,
     *planted_objects.DEFECTS,
+    *planted_usual.DEFECTS,
 )
 # Since claims last twelve seconds, sweeps come two at once and code has no rounds, a thousand schedules do not meet
 # these any more.

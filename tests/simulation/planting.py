@@ -36,19 +36,30 @@ class Patch:
 class Defect:
     """What is wrong, in a few words, the invariant that speaks of it and must catch it, and how it comes about.
 
-    `seeds`: the first one of the worlds in which it is looked for (plan.py).
+    `seeds`: the first one of the worlds in which it is looked for (plan.py). `of_usual_steps`: it is about these alone.
     """
 
     name: str
     invariant: str
     patches: tuple[Patch, ...]
     seeds: int
+    of_usual_steps: bool = False
 
 
-def defects(seeds: int, **invariants: Mapping[str, Patch | tuple[Patch, ...]]) -> tuple[Defect, ...]:
+PLANTED: list[Defect] = []
+
+
+def steps_are_usual() -> bool:
+    """Whether usual steps are made as such: under any other defect all steps are made the way that meets it."""
+    return all(defect.of_usual_steps for defect in PLANTED)
+
+
+def defects(
+    seeds: int, *, of_usual_steps: bool = False, **invariants: Mapping[str, Patch | tuple[Patch, ...]]
+) -> tuple[Defect, ...]:
     """Those that are looked for from these seeds on: of each invariant that must catch them, by their names."""
     return tuple(
-        Defect(name, invariant, (patches,) if isinstance(patches, Patch) else patches, seeds)
+        Defect(name, invariant, (patches,) if isinstance(patches, Patch) else patches, seeds, of_usual_steps)
         for invariant, named in invariants.items()
         for name, patches in named.items()
     )
@@ -57,11 +68,13 @@ def defects(seeds: int, **invariants: Mapping[str, Patch | tuple[Patch, ...]]) -
 @contextmanager
 def planted(defect: Defect) -> Iterator[None]:
     originals = [(patch, getattr(patch.owner, patch.attribute)) for patch in defect.patches]
+    PLANTED.append(defect)
     try:
         for patch, original in originals:
             setattr(patch.owner, patch.attribute, patch.make(original))
         yield
     finally:
+        PLANTED.remove(defect)
         for patch, original in reversed(originals):
             setattr(patch.owner, patch.attribute, original)
 

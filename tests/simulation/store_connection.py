@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 from upstash_redis.errors import UpstashError
 
 from baton.engine.commit.answers import Claim
@@ -21,14 +21,20 @@ from baton.engine.commit.patch import Stamps
 from baton.engine.work_items import ItemKind
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.tree.attempt import Transition
+from baton.store.redis.tree.snapshot import TreeSnapshot
 from baton.store.redis.tree.transactions import Transactions
+from baton.store.redis.tree.usual import UsualCommit, UsualStep
 from baton.store.redis.tree.writes import Kept
 from baton.store.transport.meter import charge
 from baton.store.transport.redis_rest import answer_bytes, command_bytes
 from baton_events.errors import StoreError
+from tests.contract.store.usual_twin import Twins
+from tests.simulation.actors import STAGE
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.planting import steps_are_usual
 from tests.simulation.real_server import what_differs
 from tests.simulation.store_writes import Made, running_as, show_writes
+from tests.simulation.usual_steps import ON_USUAL
 from tests.simulation.watching import Op
 
 if TYPE_CHECKING:
@@ -78,7 +84,9 @@ class _Tag:
             self.made.append(Made(requested, before, draft.as_it_is(), answer))
             return answer
 
-        return replace(transition, make=make)
+        usual = transition.usual if steps_are_usual() else None
+        usual = usual and _WatchedUsual(*astuple(usual), transition, requested, self)
+        return replace(transition, make=make, usual=usual)
 
     def to_write(self) -> list[Made]:
         """What is about to be written, in its order; what was answered without a request is none of it."""
@@ -94,6 +102,24 @@ class _Tag:
 
     def hold_up(self, requested: Requested) -> None:
         requested.who.faulty = requested.who.stalled = True
+
+
+class _WatchedUsual(UsualCommit, frozen=True):
+    """A COMMIT that may be a usual step; then its twin is made, too."""
+
+    transition: Transition
+    requested: Requested
+    tag: _Tag
+
+    def step(self, snapshot: TreeSnapshot, draw: Callable[[], str]) -> UsualStep | None:
+        """Note the step as it is made, before its request is sent."""
+        if (step := UsualCommit.step(self, snapshot, draw)) is None:
+            return None
+        twin = UsualCommit.step(self, snapshot, lambda: step.name)
+        assert twin is not None, "it is made of the same tree"
+        STAGE.world.check(ON_USUAL, Twins(twin, snapshot, self.transition))
+        self.tag.made.append(Made(self.requested, snapshot.tree, twin.after().tree, step.answer))
+        return step
 
 
 class SimConnection(RedisConnection):

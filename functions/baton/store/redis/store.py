@@ -32,7 +32,9 @@ from baton.store.redis.tree.attempt import Transition
 from baton.store.redis.tree.reading import calls_claimed_with, calls_continued, outcomes_continued
 from baton.store.redis.tree.snapshot import Place
 from baton.store.redis.tree.transactions import KNOWN_CHARS, Transactions
+from baton.store.redis.tree.usual import UsualCommit
 from baton.store.redis.tree.writes import Kept
+from baton.store.transport.meter import current
 from baton_events.ids import job_of_call, root_of
 
 # Below the hosted store's limit of 10 MB for an answer, whose other data has the rest.
@@ -116,6 +118,7 @@ class Store:
                 found.append(((claim.job_id, item.call_id), True))
             return [*found, *outcomes_continued(claim, tree)] if continuation else found
 
+        meter = current()
         transition = Transition(
             job_id=claim.job_id,
             make=lambda draft: operations.commit(draft, claim, changes, continuation, self._retention_ms),
@@ -128,6 +131,8 @@ class Store:
             ends=changes.ends,
             counts=counting(changes),
             size_chars=lambda: _size_of(changes),
+            meter=meter,
+            usual=UsualCommit(claim, changes, continuation, meter) if continuation else None,
         )
         return self._transactions.run(root_of(claim.job_id), transition)
 

@@ -16,7 +16,16 @@ from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
 from baton.store.redis.totals import Counts
 from baton.store.redis.tree.billing import Bill
-from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, result_field, results_of_calls
+from baton.store.redis.tree.snapshot import (
+    Place,
+    Transcript,
+    TreeSnapshot,
+    is_written,
+    of_calls,
+    result_field,
+    results_of_calls,
+)
+from baton.store.redis.tree.usual import UsualCommit
 from baton.store.redis.tree.writes import Kept, Writes, siblings
 from baton.store.transport.meter import Meter, current
 from baton_events.errors import JobGoneError, UnreadablePayloadError
@@ -43,6 +52,7 @@ class Transition(Struct, kw_only=True):
         counts: what its request adds to sums besides.
         size_chars: about how much it writes.
         meter: of the invocation that makes it.
+        usual: the same as a usual step, which it may be.
     """
 
     job_id: str
@@ -58,6 +68,7 @@ class Transition(Struct, kw_only=True):
     counts: Counts = {}
     size_chars: Callable[[], int] = lambda: 0
     meter: Meter | None = field(default_factory=current)
+    usual: UsualCommit | None = None
 
 
 class Attempt:
@@ -207,7 +218,7 @@ class Attempt:
 
     def is_in(self, snapshot: TreeSnapshot) -> bool:
         """Return whether this newer tree has what the refused attempt wrote: its request came twice."""
-        return self._stamp in snapshot.state.get(STAMP, "").replace(";", ",").split(",")
+        return is_written(self._stamp, snapshot)
 
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""

@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Committed
+from baton.engine.commit.codec import dump
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.usage_ledger import NOTHING, Spent, event_end, ledger_text, less, more, with_used
 from baton.engine.state import Usage
@@ -25,6 +26,8 @@ from baton.store.transport.redis_rest import Command, answer_bytes, command_byte
 
 # Stands for the size of a request until the texts that tell it are written: no sum of bytes has as many digits.
 _UNKNOWN, _DIGITS = 10**15, 16
+# What the request of a usual step costs: its script compares once and writes three times.
+_ONE_STEP = Spent(requests=1, commands=5, size_bytes=_UNKNOWN)
 # A field of the state, or none; a text that is written, another one that tells of usage, and the bytes in that.
 _Billed = tuple[str, str, str, int]
 # By job: a field for what the steps of a request add to its usage, and the usage before them.
@@ -97,6 +100,26 @@ class Bill:
         known_bytes = paid[payer].redis_bytes - _UNKNOWN + self._size_bytes
         return {**paid, payer: replace(paid[payer], redis_bytes=known_bytes)}
 
+    def alone(
+        self, job_id: str, meter: Meter | None, was: Usage, used: Usage, parts: Sequence[str], text: str
+    ) -> tuple[Usage, str, str, str]:
+        """Bill the only step of a request, a usual one; `used`: before that; `text`: all of it but the ledger.
+
+        Returns the usage, the ledger's text, and the part that ends the event: as it is in the text, and billed.
+        """
+        size_bytes = len(text) if text.isascii() else len(text.encode())
+        taken, part = meter.take() if meter else NOTHING, event_end(parts)
+        self._steps, self._taken = [_Paying(job_id, meter, was, used, part)], [taken]
+        paid = more(used, taken + _ONE_STEP)
+        ledger, told, added_bytes = dump(paid), "", paid.redis_bytes - was.redis_bytes
+        billed = [("", "", ledger, paid.redis_bytes)]
+        if part:
+            told = with_used(part, paid, was)
+            billed.append(("", part, told, added_bytes))
+        whole = self._size_bytes = _size_with(size_bytes, billed)
+        known = replace(paid, redis_bytes=paid.redis_bytes - _UNKNOWN + whole)
+        return known, _with_size(ledger, paid.redis_bytes, whole), part, told and _with_size(told, added_bytes, whole)
+
     def sent(self, commands: int, found: Sequence[Any], *, written: bool) -> None:
         """Charge this invocation for what no ledger has: the answer, or where it was refused the whole request."""
         if written and self._steps:
@@ -147,9 +170,13 @@ class HeldCounts:
         claims = [answer.claimed for answer in answers if isinstance(answer, Committed)]
         if not claims:
             return counts
-        self._held += counts
+        self.keep(counts)
         if any(claims):
             return ()
         counts = self._held[:]
         self._held.clear()
         return counts
+
+    def keep(self, counts: Sequence[Counts]) -> None:
+        """Keep the counts of an invocation that goes on."""
+        self._held += counts

@@ -153,7 +153,7 @@ class Details:
 
     async def _read_history(self, job: Job) -> History:
         if (known := self.transcripts.get(job.id)) is not None:
-            return _history(known, job)
+            return history_of(known, job)
         if not _reads_every_result(job):
             return await self._uncompacted_history(job)
         if (beginning := self._beginning(job)) is not None:
@@ -168,7 +168,7 @@ class Details:
         if too_much or size_bytes > self._most_bytes:
             return History(size_bytes=too_much + size_bytes)
         known = self.transcripts[job.id] = Transcript(entries, results, size_bytes, stamp=self._stamp_of(job))
-        return _history(known, job)
+        return history_of(known, job)
 
     def _used(self, job: Job) -> Usage:
         return self._draft.usage.get(job.id, NOTHING_USED)
@@ -206,7 +206,7 @@ class Details:
         if known.size_chars > self._most_bytes:
             return History(size_bytes=known.size_chars)
         self.transcripts[job.id] = known
-        return _history(known, job)
+        return history_of(known, job)
 
     def _entry_fields(self, job: Job) -> list[str]:
         first, last = job.compacted
@@ -277,7 +277,8 @@ def _reads_every_result(job: Job) -> bool:
     return job.compacted == (0, 0) and not job.stretches
 
 
-def _history(known: Transcript, job: Job) -> History:
+def history_of(known: Transcript, job: Job) -> History:
+    """Return the whole history, without its compacted range."""
     if _reads_every_result(job):
         return History(*known.values(), (0, 0), known.size_chars, known.memo)
     texts = uncompacted(known.entries, job.compacted)

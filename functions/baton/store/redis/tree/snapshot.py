@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import Tombstone
 from baton.engine.commit.codec import Texts, load_results, load_values
 from baton.engine.commit.layout import tree_of
+from baton.engine.commit.patch import STAMP
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import apart_in, usage_in
 from baton.engine.state import CallRecord, Usage
@@ -141,6 +142,11 @@ class TreeSnapshot(Struct, frozen=True):
         }
         no_results, no_calls = _missing(results), _missing(calls)
         return TreeSnapshot(state, tree, transcripts, no_results, no_calls, is_fresh=True, apart=apart_in(state))
+
+
+def is_written(name: str, snapshot: TreeSnapshot) -> bool:
+    """Return whether this tree has what the request of this name has written."""
+    return name in snapshot.state.get(STAMP, "").replace(";", ",").split(",")
 
 
 def _missing(known: Mapping[Place, Any | None]) -> frozenset[Place]:

@@ -23,7 +23,7 @@ from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
 
 _NONE: dict[str, Any] = {}
-_PARTS_AT_ONCE = 1000  # of an entry: with their names they are arguments of one command (commit.lua)
+PARTS_AT_ONCE = 1000  # of an entry: with their names they are arguments of one command (commit.lua)
 _CALLS = frozenset({ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED})
 
 
@@ -98,8 +98,8 @@ class Writes:
         """
         prefix, parts = f"{self._draft.jobs[job_id].created_at_ms}-", self._draft.parts[job_id]
         is_made = not count and parts[0] == start(job_id)
-        for first in range(is_made, len(parts), _PARTS_AT_ONCE):
-            entry = parts[first : first + _PARTS_AT_ONCE]
+        for first in range(is_made, len(parts), PARTS_AT_ONCE):
+            entry = parts[first : first + PARTS_AT_ONCE]
             more = first + len(entry)
             if self._texts.seals:
                 results = self._draft.new_results.get(job_id, _NONE).values()

@@ -1,0 +1,83 @@
+"""A usual step beside the same step as `Attempt` makes it of the same tree: request, answer, bill, and known tree."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+
+from baton.engine.commit.answers import Committed
+from baton.engine.commit.patch import Patch
+from baton.store.redis.tree.attempt import Attempt, Transition
+from baton.store.redis.tree.details import Details
+from baton.store.redis.tree.snapshot import TreeSnapshot
+from baton.store.redis.tree.transactions import Transactions
+from baton.store.redis.tree.usual import UsualStep
+from baton.store.redis.tree.writes import Kept
+from baton_events.ids import root_of
+from baton_events.sealing import Sealing
+
+_NO_SEALING, _KEPT = Sealing({}), Kept(60_000, 10_000)
+_UNREAD: Any = None  # the connection: what is known is not read again
+_Made = tuple[tuple[list[str], list[str]], Committed, TreeSnapshot | None]
+
+
+class Twins(Struct, frozen=True):
+    """A usual step that is not sent, and what it was made of."""
+
+    step: UsualStep
+    snapshot: TreeSnapshot
+    transition: Transition
+
+    def difference(self) -> str | None:
+        """What the step has otherwise than any other way of it; all that it takes of its meter is given back."""
+        request, answer, after = self._of_any_way()
+        mine = self.step.request(_KEPT)
+        self.step.bill.refund()
+        if mine != request:
+            return f"the request is {mine}, and not {request}"
+        if self.step.answer != answer:
+            return f"the answer is {self.step.answer}, and not {answer}"
+        known = self.step.after()
+        return None if known == after else f"{_other(known, after)} is known, and not {_other(after, known)}"
+
+    def _of_any_way(self) -> _Made:
+        root = root_of(self.transition.job_id)
+        attempt = Attempt(root, self.snapshot, [self.transition], {}, self.step.name, _NO_SEALING)
+        known = attempt.transcripts()
+        details = Details(attempt.answers, known, attempt.draft, attempt.texts, {}, named=True)
+        patch = Patch(0)
+        attempt.fill(patch, _KEPT)
+        patch.read(details.reads)
+        attempt.settle(patch, ())
+        attempt.bill.refund()
+        completing = details.complete(attempt.answers[0], [], _UNREAD, 0)
+        try:
+            completing.send(None)
+        except StopIteration as completed:
+            return patch.request(), completed.value, attempt.after(details.transcripts)
+        raise AssertionError("it reads, and nothing is there to be read")
+
+
+class TwinTransactions(Transactions):
+    """Transitions of which each usual step is compared with its twin; `usual`: how many were."""
+
+    def __init__(self, of: Transactions) -> None:
+        self.__dict__.update(of.__dict__)
+        self.usual = 0
+
+    def _usual(self, queue: Any, transitions: Sequence[Transition]) -> UsualStep | None:
+        step, usual = super()._usual(queue, transitions), transitions[0].usual
+        if step is not None and usual is not None:
+            twin = usual.step(queue.snapshot, lambda: step.name)
+            assert twin is not None, "it is made of the same tree"
+            difference = Twins(twin, queue.snapshot, transitions[0]).difference()
+            assert difference is None, difference
+            self.usual += 1
+        return step
+
+
+def _other(snapshot: TreeSnapshot | None, than: TreeSnapshot | None) -> dict[str, object]:
+    if snapshot is None or than is None:
+        return {"snapshot": snapshot}
+    mine, others = ({**structs.asdict(each), **structs.asdict(each.tree)} for each in (snapshot, than))
+    return {name: value for name, value in mine.items() if value != others[name] and name != "tree"}
