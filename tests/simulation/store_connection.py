@@ -115,10 +115,9 @@ class _WatchedUsual(UsualCommit, frozen=True):
         """Note the step as it is made, before its request is sent."""
         if (step := UsualCommit.step(self, snapshot, draw)) is None:
             return None
-        twin = UsualCommit.step(self, snapshot, lambda: step.name)
-        assert twin is not None, "it is made of the same tree"
-        STAGE.world.check(ON_USUAL, Twins(twin, snapshot, self.transition))
-        self.tag.made.append(Made(self.requested, snapshot.tree, twin.after().tree, step.answer))
+        twins = Twins.of(self, step, snapshot, self.transition)
+        STAGE.world.check(ON_USUAL, twins)
+        self.tag.made.append(Made(self.requested, snapshot.tree, twins.step.after().tree, twins.step.answer()))
         return step
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from baton.engine.commit.answers import Committed
 from baton.engine.commit.patch import Patch
@@ -11,7 +12,7 @@ from baton.store.redis.tree.attempt import Attempt, Transition
 from baton.store.redis.tree.details import Details
 from baton.store.redis.tree.snapshot import TreeSnapshot
 from baton.store.redis.tree.transactions import Transactions
-from baton.store.redis.tree.usual import UsualStep
+from baton.store.redis.tree.usual import UsualCommit, UsualStep
 from baton.store.redis.tree.writes import Kept
 from baton_events.ids import root_of
 from baton_events.sealing import Sealing
@@ -28,6 +29,15 @@ class Twins(Struct, frozen=True):
     snapshot: TreeSnapshot
     transition: Transition
 
+    @classmethod
+    def of(cls, usual: UsualCommit, step: UsualStep, snapshot: TreeSnapshot, transition: Transition) -> "Twins":
+        """Make the step once more, of a snapshot with a memo of its own: it is not written."""
+        known = {name: replace(each, memo=dict(each.memo)) for name, each in snapshot.transcripts.items()}
+        apart = replace(snapshot, transcripts=known)
+        twin = UsualCommit.step(usual, apart, lambda: step.name)
+        assert twin is not None, "it is made of the same tree"
+        return cls(twin, apart, transition)
+
     def difference(self) -> str | None:
         """What the step has otherwise than any other way of it; all that it takes of its meter is given back."""
         request, answer, after = self._of_any_way()
@@ -35,8 +45,8 @@ class Twins(Struct, frozen=True):
         self.step.bill.refund()
         if mine != request:
             return f"the request is {mine}, and not {request}"
-        if self.step.answer != answer:
-            return f"the answer is {self.step.answer}, and not {answer}"
+        if self.step.answer() != answer:
+            return f"the answer is {self.step.answer()}, and not {answer}"
         known = self.step.after()
         return None if known == after else f"{_other(known, after)} is known, and not {_other(after, known)}"
 
@@ -68,9 +78,7 @@ class TwinTransactions(Transactions):
     def _usual(self, queue: Any, transitions: Sequence[Transition]) -> UsualStep | None:
         step, usual = super()._usual(queue, transitions), transitions[0].usual
         if step is not None and usual is not None:
-            twin = usual.step(queue.snapshot, lambda: step.name)
-            assert twin is not None, "it is made of the same tree"
-            difference = Twins(twin, queue.snapshot, transitions[0]).difference()
+            difference = Twins.of(usual, step, queue.snapshot, transitions[0]).difference()
             assert difference is None, difference
             self.usual += 1
         return step

@@ -205,7 +205,7 @@ class Transactions:
             if (step := self._usual(queue, transitions)) is not None:
                 self._held.keep(counts)
                 if await self._is_written(queue, step):
-                    return _end(batch, [step.answer])
+                    return _end(batch, [step.answer()])
                 attempts, counts = [step], ()
             for number in range(_ATTEMPTS):
                 snapshot, results = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)

@@ -66,7 +66,7 @@ class UsualCommit(Struct, frozen=True):
 
 
 class UsualStep:
-    """A usual step, made: its answer, its request, and the tree after it. `name`: of the request."""
+    """A usual step, made: its request, its answer, and the tree after it. `name`: of the request."""
 
     def __init__(
         self,
@@ -98,10 +98,6 @@ class UsualStep:
         known = snapshot.transcripts.get(job_id)
         more = known and known.more(changes.transcript, changes.results, name)
         self._transcripts = {**snapshot.transcripts, job_id: more} if more else snapshot.transcripts
-        history = history_of(more, job) if more and reads_history(self._held, job) else History()
-        scopes = (BudgetScope(job),) if self._held.kind is ItemKind.LOOP else ()
-        state = State(job, self._held, record, budget_scopes=scopes)
-        self.answer = Committed(applied=True, claimed=(ClaimResult(Verdict.GRANTED, state=state, history=history),))
 
     def request(self, kept: Kept) -> tuple[list[str], list[str]]:
         """Return the script's keys and arguments, with the bill: those that `Patch` makes of it."""
@@ -135,6 +131,14 @@ class UsualStep:
             arguments[arguments.index(part)] = told
         self._state = fields
         return named, arguments
+
+    def answer(self) -> Committed:
+        """Return the answer, once the step is written: what is made of a history stays with those of its beginning."""
+        job, held, known = self._job, self._held, self._transcripts.get(self._job.id)
+        history = history_of(known, job) if known and reads_history(held, job) else History()
+        scopes = (BudgetScope(job),) if held.kind is ItemKind.LOOP else ()
+        state = State(job, held, self._record, budget_scopes=scopes)
+        return Committed(applied=True, claimed=(ClaimResult(Verdict.GRANTED, state=state, history=history),))
 
     def is_in(self, snapshot: TreeSnapshot) -> bool:
         """Return whether this newer tree has what the refused step wrote: its request came twice."""

@@ -220,3 +220,23 @@ def test_whatever_is_committed_a_usual_step_is_as_any_other(data: st.DataObject)
             await store.commit(replace(claim, owner=owner), change, room)
 
     asyncio.run(run())
+
+
+async def test_a_result_that_was_overtaken_is_no_part_of_what_is_known() -> None:
+    """Another process has recorded another result of the same call; the next turn's model is told that one."""
+    chain = await begun()
+    assert await chain.step(ASKED)
+    assert await chain.step(RETURNED)
+    assert await chain.step(ASKED)
+    redis, late_ms = chain.store.redis, NOW_MS + 10**6
+    other = Chain(*watched(redis))
+    other.claim = replace(chain.claim, owner="o2", now_ms=late_ms, lease_until_ms=late_ms + 10**6)
+    other.state = (await other.store.claim(other.claim)).state
+    await other.step(ToolReturned('{"a":2}'), at_most=0)
+    await chain.step(RETURNED)
+    [turn] = chain.store.tree(JOB_ID).items.values()
+    claim = replace(chain.claim, item_key=turn.key, call_id="", owner="o3", now_ms=late_ms + 1000)
+    claim = replace(claim, lease_until_ms=late_ms + 10**6)
+    found = [(await store.claim(claim)).history for store in (chain.store, FakeStore(redis))]
+    assert found[0] == found[1]
+    assert [result["ok"] for result in found[0].results.values()] == [{"a": 1}, {"a": 2}]
