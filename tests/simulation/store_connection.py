@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 from upstash_redis.errors import UpstashError
 
 from baton.engine.commit.answers import Claim
@@ -85,7 +85,9 @@ class _Tag:
             return answer
 
         usual = transition.usual if steps_are_usual() else None
-        usual = usual and _WatchedUsual(*astuple(usual), transition, requested, self)
+        if usual is not None:
+            parts = (usual.claim, usual.changes, usual.continuation, usual.meter)
+            usual = _WatchedUsual(*parts, transition, requested, self)
         return replace(transition, make=make, usual=usual)
 
     def to_write(self) -> list[Made]:

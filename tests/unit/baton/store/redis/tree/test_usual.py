@@ -69,7 +69,8 @@ class Chain:
         committed = await self.store.commit(claim, change, continuation)
         if committed.claimed:
             self.state = committed.claimed[0].state
-            item = committed.claimed[0].state.item
+            assert self.state is not None
+            item = self.state.item
             self.claim = replace(self.claim, item_key=item.key, call_id=item.call_id, owner=item.owner, now_ms=now_ms)
         return self.twins.usual > before
 
