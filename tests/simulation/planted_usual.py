@@ -9,8 +9,6 @@ from baton.engine.work_items import WorkItem
 from baton.store.redis.tree import usual
 from baton.store.redis.tree.billing import Bill
 from baton.store.redis.tree.snapshot import TreeSnapshot
-from baton.store.redis.tree.transactions import Transactions
-from baton.store.redis.tree.usual import UsualStep
 from tests.simulation import plan
 from tests.simulation.planting import around, constant, defects
 
@@ -28,12 +26,6 @@ def _unpaid(alone: Callable[..., Any], bill: Bill, job_id: str, _meter: Any, *re
     return alone(bill, job_id, None, *rest)
 
 
-async def _taken_as_written(is_written: Callable[..., Any], transactions: Any, queue: Any, step: UsualStep) -> bool:
-    await is_written(transactions, queue, step)
-    queue.snapshot = step.after()
-    return True
-
-
 DEFECTS = (
     *defects(
         0,
@@ -44,9 +36,6 @@ DEFECTS = (
             "a usual step compares nothing": constant(usual, "known_end", ""),
             "a usual step is made of a tree with others": constant(usual, "_is_alone", answer=True),
             "a usual step goes on with what others dispatch": constant(usual, "_is_held", answer=True),
-        },
-        a_live_job_has_an_item={
-            "a usual step that was refused counts as written": around(Transactions, "_is_written", _taken_as_written),
         },
     ),
     *defects(
