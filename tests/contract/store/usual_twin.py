@@ -1,6 +1,6 @@
 """A usual step beside the same step as `Attempt` makes it of the same tree: request, answer, bill, and known tree."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct, structs
@@ -75,12 +75,24 @@ class TwinTransactions(Transactions):
         self.__dict__.update(of.__dict__)
         self.usual = 0
 
-    def _usual(self, queue: Any, transitions: Sequence[Transition]) -> UsualStep | None:
-        step, usual = super()._usual(queue, transitions), transitions[0].usual
-        if step is not None and usual is not None:
-            difference = Twins.of(usual, step, queue.snapshot, transitions[0]).difference()
+    async def run(self, root_id: str, transition: Transition) -> Any:
+        """Make a transition, and where it may be a usual step, its twin with it."""
+        usual = transition.usual
+        if usual is not None:
+            usual = _Compared(usual.claim, usual.changes, usual.continuation, usual.meter, transition, self)
+        return await super().run(root_id, replace(transition, usual=usual))
+
+
+class _Compared(UsualCommit, frozen=True):
+    transition: Transition
+    twins: TwinTransactions
+
+    def step(self, snapshot: TreeSnapshot, draw: Callable[[], str]) -> UsualStep | None:
+        step = UsualCommit.step(self, snapshot, draw)
+        if step is not None:
+            difference = Twins.of(self, step, snapshot, self.transition).difference()
             assert difference is None, difference
-            self.usual += 1
+            self.twins.usual += 1
         return step
 
 

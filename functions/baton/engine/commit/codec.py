@@ -28,7 +28,7 @@ from baton_events.errors import NewerVersionError, UnreadablePayloadError
 
 _T = TypeVar("_T")
 
-_encode = Encoder(enc_hook=to_jsonable_python).encode
+encode = Encoder(enc_hook=to_jsonable_python).encode
 # Not strict: a script may write a whole number as `1e+14`.
 _JOB = Decoder(Job, strict=False)
 _ITEM = Decoder(WorkItem, strict=False)
@@ -147,15 +147,15 @@ def dump(record: Any, texts: Texts | None = None) -> str:
     """Return a record as JSON text; `texts` seals its payloads."""
     plain = _PAYLOADS.get(type(record)) if texts is not None else None
     if texts is None or plain is None or not (texts.seals or record.sealed):
-        return _encode(record).decode()
+        return encode(record).decode()
     hidden = plain if texts.seals else {}
     payloads = {name: value for name, none in hidden.items() if (value := getattr(record, name)) != none}
     if not payloads and not record.sealed:
-        return _encode(record).decode()
+        return encode(record).decode()
     sealed = [record.sealed] if record.sealed else []
     if payloads:
-        sealed.append(texts.seal(_encode(payloads).decode(), RECORD))
-    rest = _encode(replace(record, **{name: plain[name] for name in payloads}, sealed="")).decode()
+        sealed.append(texts.seal(encode(payloads).decode(), RECORD))
+    rest = encode(replace(record, **{name: plain[name] for name in payloads}, sealed="")).decode()
     return f'{_HEAD}{",".join(sealed)}",{rest[1:]}'
 
 
@@ -179,7 +179,7 @@ def job_from(values: dict[str, Any]) -> Job:
 
 def job_values(job: Job) -> dict[str, Any]:
     """Return a job's state as plain JSON values."""
-    values: dict[str, Any] = decode(_encode(job))
+    values: dict[str, Any] = decode(encode(job))
     return values
 
 

@@ -61,7 +61,7 @@ def of_deployment(counts: Mapping[str, int]) -> Counts:
 
 
 def counting(changes: Changes) -> Counts:
-    counts = of_deployment(changes.counts)
+    counts = of_deployment(changes.counts) if changes.counts else {}
     return {**counts, (keys.TOOL_USE, changes.used.count): 1} if changes.used else counts
 
 

@@ -112,12 +112,13 @@ class Bill:
         self._steps, self._taken = [_Paying(job_id, meter, was, used, part)], [taken]
         paid = more(used, taken + _ONE_STEP)
         ledger, told, added_bytes = dump(paid), "", paid.redis_bytes - was.redis_bytes
-        billed = [("", "", ledger, paid.redis_bytes)]
+        sums = [paid.redis_bytes - _UNKNOWN]
         if part:
             told = with_used(part, paid, was)
-            billed.append(("", part, told, added_bytes))
-        whole = self._size_bytes = _size_with(size_bytes, billed)
-        known = replace(paid, redis_bytes=paid.redis_bytes - _UNKNOWN + whole)
+            sums.append(added_bytes - _UNKNOWN)
+        size_bytes += len(ledger) - _DIGITS + (len(told) - len(part) - _DIGITS if part else 0)
+        whole = self._size_bytes = _whole(size_bytes, sums)
+        known = replace(paid, redis_bytes=sums[0] + whole)
         return known, _with_size(ledger, paid.redis_bytes, whole), part, told and _with_size(told, added_bytes, whole)
 
     def sent(self, commands: int, found: Sequence[Any], *, written: bool) -> None:
@@ -142,6 +143,10 @@ def _size_with(size_bytes: int, billed: Sequence[_Billed]) -> int:
         if used_bytes >= _UNKNOWN:
             size_bytes -= _DIGITS
             sums.append(used_bytes - _UNKNOWN)
+    return _whole(size_bytes, sums)
+
+
+def _whole(size_bytes: int, sums: Sequence[int]) -> int:
     whole = size_bytes
     while whole != (larger := size_bytes + len("".join([f"{each + whole}" for each in sums]))):
         whole = larger

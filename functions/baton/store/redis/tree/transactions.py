@@ -21,7 +21,7 @@ from baton.store.redis.tree.billing import HeldCounts
 from baton.store.redis.tree.details import Details
 from baton.store.redis.tree.reading import known_results, read_again, reads_of
 from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot
-from baton.store.redis.tree.usual import UsualStep
+from baton.store.redis.tree.usual import UsualCommit, UsualStep
 from baton.store.redis.tree.writes import Kept
 from baton_events.errors import StoreError
 
@@ -50,6 +50,12 @@ class _Waiting(Struct, eq=False):
         if isinstance(answer, Exception):
             self.error = answer
         self.answer, self.is_done = answer, True
+
+    def result(self) -> Any:
+        """Return the answer, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.answer
 
 
 class _Queue(Struct, eq=False):
@@ -102,6 +108,10 @@ class Transactions:
         if self._redis.sealing.is_own:  # before anything is sealed
             await self._redis.sealing.ready()
         queue, waiting = self._queue(root_id), _Waiting(transition)
+        if transition.usual is not None and (step := self._usual(queue, transition.usual)) is not None:
+            async with queue.lock:
+                await self._make(root_id, queue, [waiting], step)
+            return waiting.result()
         queue.waiting.append(waiting)
         try:
             async with queue.lock:
@@ -120,9 +130,7 @@ class Transactions:
                 waiting.is_given_up = True
                 if waiting in queue.waiting:  # else it is in another one's patch
                     queue.waiting.remove(waiting)
-        if waiting.error is not None:
-            raise waiting.error
-        return waiting.answer
+        return waiting.result()
 
     async def run_each(self, transitions: Mapping[str, Transition]) -> list[Any]:
         """Make one of each of these trees, read together beforehand; none reads anything besides.
@@ -160,9 +168,7 @@ class Transactions:
             await self._make(root_id, queue, [waiting])
         if not is_known and root_id in self._queues:
             self._forget(root_id)
-        if waiting.error is not None:
-            raise waiting.error
-        return waiting.answer
+        return waiting.result()
 
     def _queue(self, root_id: str) -> _Queue:
         queue = self._queues.pop(root_id, None) or _Queue()
@@ -197,15 +203,21 @@ class Transactions:
         del self._queues[root_id]
         return True
 
-    async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
+    async def _make(
+        self, root_id: str, queue: _Queue, batch: list[_Waiting], step: UsualStep | None = None
+    ) -> None:
+        """Make these transitions, or fail each of them. `step`: the only one, as a usual step."""
         transitions = [each.transition for each in batch]
         counts: Sequence[Counts] = [each.counts for each in transitions if each.counts]
         attempts: list[Attempt | UsualStep] = []
         try:
-            if (step := self._usual(queue, transitions)) is not None:
+            if step is not None:
                 self._held.keep(counts)
-                if await self._is_written(queue, step):
-                    return _end(batch, [step.answer()])
+                commands, written, found = await self._redis.apply(*step.request(self._kept))
+                step.bill.sent(commands, found, written=bool(written))
+                self._keep(queue, step.after() if written else None)
+                if written:
+                    return batch[0].end(step.answer())
                 attempts, counts = [step], ()
             for number in range(_ATTEMPTS):
                 snapshot, results = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
@@ -232,19 +244,11 @@ class Transactions:
         except Exception as error:  # noqa: BLE001 - each waiting caller gets it
             self._fail(queue, batch, error)
 
-    def _usual(self, queue: _Queue, transitions: Sequence[Transition]) -> UsualStep | None:
-        """Return the usual step that this transition is, if it is one."""
-        usual = transitions[0].usual if len(transitions) == 1 and queue.snapshot is not None else None
-        if usual is None or queue.snapshot is None or self._redis.sealing.first:
+    def _usual(self, queue: _Queue, usual: UsualCommit) -> UsualStep | None:
+        """Return the usual step that a COMMIT is, if it is one and nothing else is made of the tree."""
+        if queue.snapshot is None or queue.waiting or queue.lock.locked() or self._redis.sealing.first:
             return None
         return usual.step(queue.snapshot, self._stamps.next)
-
-    async def _is_written(self, queue: _Queue, step: UsualStep) -> bool:
-        """Write a usual step, and keep the tree after it; return False where another write has come first."""
-        commands, written, found = await self._redis.apply(*step.request(self._kept))
-        step.bill.sent(commands, found, written=bool(written))
-        self._keep(queue, step.after() if written else None)
-        return bool(written)
 
     def _attempts(
         self,
