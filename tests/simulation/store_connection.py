@@ -21,14 +21,13 @@ from baton.engine.commit.patch import Stamps
 from baton.engine.work_items import ItemKind
 from baton.store.redis.connection import RedisConnection
 from baton.store.redis.tree.attempt import Transition
-from baton.store.redis.tree.snapshot import TreeSnapshot
 from baton.store.redis.tree.transactions import Transactions
-from baton.store.redis.tree.usual import UsualCommit, UsualStep
+from baton.store.redis.tree.usual import UsualStep
 from baton.store.redis.tree.writes import Kept
 from baton.store.transport.meter import charge
 from baton.store.transport.redis_rest import answer_bytes, command_bytes
 from baton_events.errors import StoreError
-from tests.contract.store.usual_twin import Twins
+from tests.contract.store.usual_twin import Twins, compared
 from tests.simulation.actors import STAGE
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.planting import steps_are_usual
@@ -84,11 +83,13 @@ class _Tag:
             self.made.append(Made(requested, before, draft.as_it_is(), answer))
             return answer
 
+        def show(_: UsualStep, twins: Twins) -> None:
+            STAGE.world.check(ON_USUAL, twins)
+            before, step = twins.snapshot.tree, twins.step
+            self.made.append(Made(requested, before, step.after().tree, step.answer()))
+
         usual = transition.usual if steps_are_usual() else None
-        if usual is not None:
-            parts = (usual.claim, usual.changes, usual.continuation, usual.meter)
-            usual = _WatchedUsual(*parts, transition, requested, self)
-        return replace(transition, make=make, usual=usual)
+        return replace(compared(replace(transition, usual=usual), show), make=make)
 
     def to_write(self) -> list[Made]:
         """What is about to be written, in its order; what was answered without a request is none of it."""
@@ -104,23 +105,6 @@ class _Tag:
 
     def hold_up(self, requested: Requested) -> None:
         requested.who.faulty = requested.who.stalled = True
-
-
-class _WatchedUsual(UsualCommit, frozen=True):
-    """A COMMIT that may be a usual step; then its twin is made, too."""
-
-    transition: Transition
-    requested: Requested
-    tag: _Tag
-
-    def step(self, snapshot: TreeSnapshot, draw: Callable[[], str]) -> UsualStep | None:
-        """Note the step as it is made, before its request is sent."""
-        if (step := UsualCommit.step(self, snapshot, draw)) is None:
-            return None
-        twins = Twins.of(self, step, snapshot, self.transition)
-        STAGE.world.check(ON_USUAL, twins)
-        self.tag.made.append(Made(self.requested, snapshot.tree, twins.step.after().tree, twins.step.answer()))
-        return step
 
 
 class SimConnection(RedisConnection):

@@ -12,7 +12,7 @@ from baton.store.redis.tree.attempt import Attempt, Transition
 from baton.store.redis.tree.details import Details
 from baton.store.redis.tree.snapshot import TreeSnapshot
 from baton.store.redis.tree.transactions import Transactions
-from baton.store.redis.tree.usual import UsualCommit, UsualStep
+from baton.store.redis.tree.usual import UsualStep
 from baton.store.redis.tree.writes import Kept
 from baton_events.ids import root_of
 from baton_events.sealing import Sealing
@@ -30,12 +30,12 @@ class Twins(Struct, frozen=True):
     transition: Transition
 
     @classmethod
-    def of(cls, usual: UsualCommit, step: UsualStep, snapshot: TreeSnapshot, transition: Transition) -> "Twins":
+    def of(cls, snapshot: TreeSnapshot, transition: Transition, name: str) -> "Twins":
         """Make the step once more, of a snapshot with a memo of its own: it is not written."""
         known = {name: replace(each, memo=dict(each.memo)) for name, each in snapshot.transcripts.items()}
-        apart = replace(snapshot, transcripts=known)
-        twin = UsualCommit.step(usual, apart, lambda: step.name)
-        assert twin is not None, "it is made of the same tree"
+        apart, usual = replace(snapshot, transcripts=known), transition.usual
+        twin = usual and usual(apart, lambda: name)
+        assert twin, "it is made of the same tree"
         return cls(twin, apart, transition)
 
     def difference(self) -> str | None:
@@ -76,24 +76,26 @@ class TwinTransactions(Transactions):
         self.usual = 0
 
     async def run(self, root_id: str, transition: Transition) -> Any:
-        """Make a transition, and where it may be a usual step, its twin with it."""
-        usual = transition.usual
-        if usual is not None:
-            usual = _Compared(usual.claim, usual.changes, usual.continuation, usual.meter, transition, self)
-        return await super().run(root_id, replace(transition, usual=usual))
+        """Make a transition, and where it is made as a usual step, its twin with it."""
+        return await super().run(root_id, compared(transition, self._compare))
+
+    def _compare(self, _: UsualStep, twins: Twins) -> None:
+        difference = twins.difference()
+        assert difference is None, difference
+        self.usual += 1
 
 
-class _Compared(UsualCommit, frozen=True):
-    transition: Transition
-    twins: TwinTransactions
+def compared(transition: Transition, compare: Callable[[UsualStep, Twins], None]) -> Transition:
+    """Return the transition; `compare` is given each usual step that it is made as, with its twin."""
+    usual = transition.usual
 
-    def step(self, snapshot: TreeSnapshot, draw: Callable[[], str]) -> UsualStep | None:
-        step = UsualCommit.step(self, snapshot, draw)
-        if step is not None:
-            difference = Twins.of(self, step, snapshot, self.transition).difference()
-            assert difference is None, difference
-            self.twins.usual += 1
-        return step
+    def step(snapshot: TreeSnapshot, draw: Callable[[], str]) -> UsualStep | None:
+        made = usual and usual(snapshot, draw)
+        if made:
+            compare(made, Twins.of(snapshot, transition, made.name))
+        return made
+
+    return replace(transition, usual=step if usual else None)
 
 
 def _other(snapshot: TreeSnapshot | None, than: TreeSnapshot | None) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The store on Redis: the steps of `baton.engine.commit`, computed from a tree's snapshot, compared and written."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from baton.engine.all_jobs.slots import SlotTable
@@ -32,7 +33,7 @@ from baton.store.redis.tree.attempt import Transition
 from baton.store.redis.tree.reading import calls_claimed_with, calls_continued, outcomes_continued
 from baton.store.redis.tree.snapshot import Place
 from baton.store.redis.tree.transactions import KNOWN_CHARS, Transactions
-from baton.store.redis.tree.usual import UsualCommit
+from baton.store.redis.tree.usual import usual_step
 from baton.store.redis.tree.writes import Kept
 from baton.store.transport.meter import current
 from baton_events.ids import job_of_call, root_of
@@ -132,7 +133,7 @@ class Store:
             counts=counting(changes),
             size_chars=lambda: _size_of(changes),
             meter=meter,
-            usual=UsualCommit(claim, changes, continuation, meter) if continuation else None,
+            usual=partial(usual_step, claim, changes, continuation, meter) if continuation else None,
         )
         return self._transactions.run(root_of(claim.job_id), transition)
 

@@ -20,12 +20,11 @@ from baton.store.redis.tree.snapshot import (
     Place,
     Transcript,
     TreeSnapshot,
-    is_written,
     of_calls,
     result_field,
     results_of_calls,
 )
-from baton.store.redis.tree.usual import UsualCommit
+from baton.store.redis.tree.usual import UsualStep
 from baton.store.redis.tree.writes import Kept, Writes, siblings
 from baton.store.transport.meter import Meter, current
 from baton_events.errors import JobGoneError, UnreadablePayloadError
@@ -52,7 +51,7 @@ class Transition(Struct, kw_only=True):
         counts: what its request adds to sums besides.
         size_chars: about how much it writes.
         meter: of the invocation that makes it.
-        usual: the same as a usual step, which it may be.
+        usual: makes it of a tree as a usual step, if it is one; the second argument draws the name of its request.
     """
 
     job_id: str
@@ -68,7 +67,7 @@ class Transition(Struct, kw_only=True):
     counts: Counts = {}
     size_chars: Callable[[], int] = lambda: 0
     meter: Meter | None = field(default_factory=current)
-    usual: UsualCommit | None = None
+    usual: Callable[[TreeSnapshot, Callable[[], str]], UsualStep | None] | None = None
 
 
 class Attempt:
@@ -88,7 +87,7 @@ class Attempt:
         *,
         apart: bool = False,
     ) -> None:
-        self._root_id, self._snapshot, self._transitions, self._stamp = root_id, snapshot, transitions, stamp
+        self._root_id, self._snapshot, self._transitions, self.name = root_id, snapshot, transitions, stamp
         self.answers: list[Any] = []
         self.bill = Bill(stamp)
         self._results, self._sealing = results, sealing
@@ -126,7 +125,7 @@ class Attempt:
             used, more = draft.usage.get(job_id), len(draft.transcript.get(job_id, ()))
             if used is not None:
                 chain = "" if job_id in draft.new_results and self._replaces(draft, job_id) else used.stamp
-                draft.put_usage(job_id, replace(used, stamp=chained(chain, self._stamp), entries=used.entries + more))
+                draft.put_usage(job_id, replace(used, stamp=chained(chain, self.name), entries=used.entries + more))
         draft.fields |= self.bill.places
         return draft
 
@@ -171,7 +170,7 @@ class Attempt:
             # Others may write meanwhile: the script numbers parts.
             summed = list(map(keys.part_count, self._writes.part_counts))
             if not self.is_nothing:
-                self._writes.state[STAMP] = appended(self._stamp)
+                self._writes.state[STAMP] = appended(self.name)
                 summed.append(STAMP)
             patch.equal(key, {name: text for name, text in known.items() if name not in summed}, summed)
 
@@ -216,10 +215,6 @@ class Attempt:
         usage = self.draft.usage
         self.draft.usage = {**usage, **self.bill.settle(patch, beside, usage, self._apart, self._writes.state)}
 
-    def is_in(self, snapshot: TreeSnapshot) -> bool:
-        """Return whether this newer tree has what the refused attempt wrote: its request came twice."""
-        return is_written(self._stamp, snapshot)
-
     def transcripts(self) -> dict[str, Transcript]:
         """Return the transcripts that are known after the write, by job."""
         known, draft = dict(self._snapshot.transcripts), self.draft
@@ -228,7 +223,7 @@ class Attempt:
             new = draft.new_results.get(job_id, {})
             keeps = not self.is_apart and None not in new.values()  # else results are forgotten
             if before is not None and keeps and not (job_id in draft.jobs and draft.jobs[job_id].stretch):
-                known[job_id] = before.more(draft.transcript.get(job_id, ()), results_of_calls(new), self._stamp)
+                known[job_id] = before.more(draft.transcript.get(job_id, ()), results_of_calls(new), self.name)
         return known
 
     def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:

@@ -145,7 +145,7 @@ class TreeSnapshot(Struct, frozen=True):
 
 
 def is_written(name: str, snapshot: TreeSnapshot) -> bool:
-    """Return whether this tree has what the request of this name has written."""
+    """Return whether this newer tree has what the refused request of this name wrote: it came twice."""
     return name in snapshot.state.get(STAMP, "").replace(";", ",").split(",")
 
 

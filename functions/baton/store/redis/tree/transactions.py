@@ -20,8 +20,8 @@ from baton.store.redis.tree.attempt import Attempt, Transition
 from baton.store.redis.tree.billing import HeldCounts
 from baton.store.redis.tree.details import Details
 from baton.store.redis.tree.reading import known_results, read_again, reads_of
-from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot
-from baton.store.redis.tree.usual import UsualCommit, UsualStep
+from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot, is_written
+from baton.store.redis.tree.usual import UsualStep
 from baton.store.redis.tree.writes import Kept
 from baton_events.errors import StoreError
 
@@ -108,7 +108,7 @@ class Transactions:
         if self._redis.sealing.is_own:  # before anything is sealed
             await self._redis.sealing.ready()
         queue, waiting = self._queue(root_id), _Waiting(transition)
-        if transition.usual is not None and (step := self._usual(queue, transition.usual)) is not None:
+        if (step := self._usual(queue, transition)) is not None:
             async with queue.lock:
                 await self._make(root_id, queue, [waiting], step)
             return waiting.result()
@@ -203,9 +203,7 @@ class Transactions:
         del self._queues[root_id]
         return True
 
-    async def _make(
-        self, root_id: str, queue: _Queue, batch: list[_Waiting], step: UsualStep | None = None
-    ) -> None:
+    async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting], step: UsualStep | None = None) -> None:
         """Make these transitions, or fail each of them. `step`: the only one, as a usual step."""
         transitions = [each.transition for each in batch]
         counts: Sequence[Counts] = [each.counts for each in transitions if each.counts]
@@ -221,7 +219,7 @@ class Transactions:
                 attempts, counts = [step], ()
             for number in range(_ATTEMPTS):
                 snapshot, results = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
-                if attempts and not any(each.is_in(snapshot) for each in attempts):
+                if attempts and not any(is_written(each.name, snapshot) for each in attempts):
                     attempts[-1].bill.refund()  # it has taken what the one before it gave back
                 attempts.clear()
                 for attempt in self._attempts(root_id, snapshot, transitions, results):
@@ -244,11 +242,12 @@ class Transactions:
         except Exception as error:  # noqa: BLE001 - each waiting caller gets it
             self._fail(queue, batch, error)
 
-    def _usual(self, queue: _Queue, usual: UsualCommit) -> UsualStep | None:
+    def _usual(self, queue: _Queue, transition: Transition) -> UsualStep | None:
         """Return the usual step that a COMMIT is, if it is one and nothing else is made of the tree."""
-        if queue.snapshot is None or queue.waiting or queue.lock.locked() or self._redis.sealing.first:
+        snapshot, usual = queue.snapshot, transition.usual
+        if usual is None or snapshot is None or queue.waiting or queue.lock.locked() or self._redis.sealing.first:
             return None
-        return usual.step(queue.snapshot, self._stamps.next)
+        return usual(snapshot, self._stamps.next)
 
     def _attempts(
         self,

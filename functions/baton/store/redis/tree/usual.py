@@ -8,7 +8,6 @@ which the simulation compares at each step. Must not: make a step of which any p
 
 from collections.abc import Callable
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
@@ -24,42 +23,49 @@ from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
 from baton.store.redis.tree.billing import Bill
 from baton.store.redis.tree.details import history_of
-from baton.store.redis.tree.snapshot import Transcript, TreeSnapshot, is_written, weight_of
+from baton.store.redis.tree.snapshot import Transcript, TreeSnapshot, weight_of
 from baton.store.redis.tree.writes import PARTS_AT_ONCE, Kept
 from baton.store.transport.meter import Meter
 
 _UNCHANGED = Changes()
 
 
-class UsualCommit(Struct, frozen=True):
-    """A COMMIT that may be a usual step; `meter`: of the invocation that makes it."""
+def usual_step(
+    claim: Claim,
+    changes: Changes,
+    continuation: Continuation,
+    meter: Meter | None,
+    snapshot: TreeSnapshot,
+    draw: Callable[[], str],
+) -> "UsualStep | None":
+    """Return the step that a COMMIT of this invocation is, as it is made of this tree; None: it is not usual.
 
-    claim: Claim
-    changes: Changes
-    continuation: Continuation
-    meter: Meter | None
-
-    def step(self, snapshot: TreeSnapshot, draw: Callable[[], str]) -> "UsualStep | None":
-        """Return the step as it is made of this tree; `draw`: the name of its request. None: it is not usual."""
-        claim, changes, continuation, job_id = self.claim, self.changes, self.continuation, self.claim.job_id
-        item, before = snapshot.tree.items.get(claim.item_key), snapshot.tree.jobs.get(job_id)
-        if item is None or before is None or not (_is_held(item, claim, before) and _is_alone(snapshot, item)):
+    `meter`: of the invocation. `draw`: draws the name of its request.
+    """
+    job_id, tree = claim.job_id, snapshot.tree
+    item, before, known = tree.items.get(claim.item_key), tree.jobs.get(job_id), snapshot.transcripts.get(job_id)
+    if item is None or before is None or not (_is_held(item, claim, before) and _is_alone(snapshot, item)):
+        return None
+    follows, job = _following(changes), changes.job or before
+    if follows is None or not (_is_usual(before) and (job is before or _is_usual(job))):
+        return None
+    lease_ms = continuation.leases_ms.get(follows.kind, 0) if continuation.at_most > 0 else 0
+    record = changes.calls[0] if changes.calls[0].id == follows.call_id else None
+    if not lease_ms or follows.key in continuation.but or (follows.kind is ItemKind.CALL) is (record is None):
+        return None
+    if known is None and reads_history(follows, job):
+        return None
+    for call_id in changes.results:
+        if (record and call_id == record.id) or (known and call_id in known.results):
             return None
-        follows, job = _following(changes), changes.job or before
-        if follows is None or not (_is_usual(before) and (job is before or _is_usual(job))):
-            return None
-        is_given = continuation.at_most > 0 and follows.kind in continuation.leases_ms
-        if not is_given or follows.key in continuation.but:
-            return None
-        record = changes.calls[0] if changes.calls[0].id == follows.call_id else None
-        if (follows.kind is ItemKind.CALL) is (record is None) or (record and record.id in changes.results):
-            return None
-        known = snapshot.transcripts.get(job_id)
-        if known is None and reads_history(follows, job):
-            return None
-        if known is not None and any([name in known.results for name in changes.results]):
-            return None
-        return UsualStep(self, snapshot, job, follows, record, draw())
+    held = replace(
+        follows,
+        owner=continuation.owner,
+        relay_id=claim.message_id,
+        claimed_ms=claim.now_ms,
+        lease_until_ms=claim.now_ms + lease_ms,
+    )
+    return UsualStep(draw(), claim, changes, meter, snapshot, job, held, record)
 
 
 class UsualStep:
@@ -67,22 +73,17 @@ class UsualStep:
 
     def __init__(
         self,
-        commit: UsualCommit,
+        name: str,
+        claim: Claim,
+        changes: Changes,
+        meter: Meter | None,
         snapshot: TreeSnapshot,
         job: Job,
-        follows: WorkItem,
+        held: WorkItem,
         record: CallRecord | None,
-        name: str,
     ) -> None:
-        claim, changes = commit.claim, commit.changes
-        self.name, self._snapshot, self._changes, self._job, self._record = name, snapshot, changes, job, record
-        self._held = replace(
-            follows,
-            owner=commit.continuation.owner,
-            relay_id=claim.message_id,
-            claimed_ms=claim.now_ms,
-            lease_until_ms=claim.now_ms + commit.continuation.leases_ms[follows.kind],
-        )
+        self.name, self._snapshot, self._changes, self._meter = name, snapshot, changes, meter
+        self._job, self._held, self._record, self.bill = job, held, record, Bill(name)
         was, known = snapshot.tree.usage[job.id], snapshot.transcripts.get(job.id)
         self._used = replace(
             was,
@@ -91,7 +92,7 @@ class UsualStep:
             stamp=chained(was.stamp, name),
             entries=was.entries + len(changes.transcript),
         )
-        self.bill, self._meter, self._state, self._end = Bill(name), commit.meter, dict[str, str](), ""
+        self._written: list[str] = []  # fields of the state, and their texts, in turn
         self._known: Transcript | None = known
         if known is not None:
             size_chars = known.size_chars + weight_of((*changes.transcript, *changes.results.values()))
@@ -130,8 +131,7 @@ class UsualStep:
         )
         if part:
             arguments[arguments.index(part)] = told
-        written = arguments[3 : at]
-        self._state, self._end = dict(zip(written[::2], written[1::2], strict=True)), end
+        self._written = arguments[3:at]
         return named, arguments
 
     def answer(self) -> Committed:
@@ -142,15 +142,11 @@ class UsualStep:
         state = State(job, held, self._record, budget_scopes=scopes)
         return Committed(applied=True, claimed=(ClaimResult(Verdict.GRANTED, state=state, history=history),))
 
-    def is_in(self, snapshot: TreeSnapshot) -> bool:
-        """Return whether this newer tree has what the refused step wrote: its request came twice."""
-        return is_written(self.name, snapshot)
-
     def after(self) -> TreeSnapshot:
         """Return the tree after the write, if no other has written meanwhile; else the next comparison is refused."""
         before, job_id, held, record, known = self._snapshot, self._job.id, self._held, self._record, self._known
-        state = {**before.state, **self._state}
-        state[STAMP] = f"{self._end};{self.name}"
+        state = {**before.state, **dict(zip(self._written[::2], self._written[1::2], strict=True))}
+        state[STAMP] = f"{known_end(before.state[STAMP])};{self.name}"
         after = Tree(
             {job_id: self._job},
             before.tree.slot_states,
