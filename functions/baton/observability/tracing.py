@@ -130,8 +130,8 @@ def item_ended(
 
     `changes`: the decision, which is written if the outcome is `done`.
     """
-    trace, opened = _TRACE.get(), _ITEM.get()
-    if trace is None or opened is None:
+    trace = _TRACE.get()
+    if trace is None or (opened := _ITEM.get()) is None:
         return
     following = (*dispatched, *(claim_result.state.item for claim_result in claimed if claim_result.state))
     for item in following:

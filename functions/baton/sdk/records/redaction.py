@@ -150,7 +150,7 @@ class KnownSecrets:
         return KnownSecrets((*self._values, *more)) if more else self
 
     def hide(self, text: str) -> str:
-        if self._pattern is None or (len(text) >= _LONG_CHARS and not any(map(text.__contains__, self._forms))):
+        if not text or self._pattern is None or (len(text) >= _LONG_CHARS and not any(map(text.__contains__, self._forms))):
             return text
         return self._pattern.sub(REDACTED, text)
 

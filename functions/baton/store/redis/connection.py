@@ -180,7 +180,7 @@ class RedisConnection:
 
         `beside`: commands that travel in the same request, whatever its result. Neither is charged yet.
         """
-        return self._evaluate(self._text(_applying()), keys, args, beside)
+        return self._evaluate(self._text(_applying()), keys, args, beside, is_applying=True)
 
     async def written(self, patch: Patch) -> bool:
         """Write a patch where its conditions hold, and charge for it. Return whether it is written."""
@@ -196,7 +196,7 @@ class RedisConnection:
         """
         patch = _reading(commands, _MOST_BYTES)
         size_bytes = patch.size_bytes()
-        count, _, found = await self._evaluate(self._text(_applying()), *patch.request(), ())
+        count, _, found = await self.apply(*patch.request())
         charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(found))
         answers = _all_of(found)
         if answers is None:
@@ -227,6 +227,7 @@ class RedisConnection:
         beside: Sequence[Command],
         *,
         frees: bool = False,
+        is_applying: bool = False,
     ) -> Any:
         sha = _sha1(text)
         rest = (len(keys), *keys, *args)
@@ -239,10 +240,10 @@ class RedisConnection:
             if known[0] == "EVALSHA" and _is_forgotten(answer):
                 charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
                 answer = (await self._send([("EVAL", text, *rest)]))[0]
-            if _is_full(answer) and (frees or (text == self._text(_applying()) and plan_frees(args))):
+            if _is_full(answer) and (frees or (is_applying and plan_frees(args))):
                 answer = (await self._send([("EVAL", _freeing(text), *rest)]))[0]
             answer = self._value(answer, known)
-        answer = self._counted(answer, is_applying=text == self._text(_applying()))
+        answer = self._counted(answer, is_applying=is_applying)
         self._loaded.add(sha)
         return answer
 

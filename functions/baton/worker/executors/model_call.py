@@ -350,7 +350,7 @@ def count(value: Any, place: str) -> int:
 
 def cost(value: Any, place: str) -> float:
     """Return a cost in US dollars, up to `MOST_USD`; a missing one is zero, and so is what is no number."""
-    return float(_taken(value, place, MOST_USD))
+    return value if value.__class__ is float and 0 <= value <= MOST_USD else float(_taken(value, place, MOST_USD))
 
 
 def _taken(value: Any, place: str, most: int) -> float:

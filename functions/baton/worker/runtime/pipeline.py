@@ -239,12 +239,12 @@ class Pipeline:
         since_ms, looks = (state.item.since_ms, 0) if state.item.kind is ItemKind.LOOP else (0, state.item.offloaded)
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms, looks=looks, result=step_result)
         try:
-            committed = await self._commit(invocation, step, claim, await self._stored(state, decision))
+            committed = await self._commit(invocation, step, claim, state, decision)
         except TooLargeForStoreError as error:
             if otherwise is None:
                 raise
             decision = otherwise(error)
-            committed = await self._commit(invocation, step, claim, await self._stored(state, decision))
+            committed = await self._commit(invocation, step, claim, state, decision)
         invocation.claims.done(claim)
         undo, job = UNDO.get().pop(claim.job_id, None), decision.changes and decision.changes.job
         if undo and not (committed.applied and job and job.workspace):
@@ -262,7 +262,8 @@ class Pipeline:
             invocation.dispatched.begin_anew()
         for further in committed.claimed:
             invocation.continue_with(further)
-        await self._dispatch(invocation, committed.pending, via_admission=step.slot_request)
+        if committed.pending:
+            await self._dispatch(invocation, committed.pending, via_admission=step.slot_request)
         return None
 
     async def _work(self, decision: Decision, history: History, claim: Claim) -> StepResult | Wait | None:
@@ -278,17 +279,17 @@ class Pipeline:
         except NoTimeLeftError:
             return Wait(took_time=True)
 
-    async def _stored(self, state: State, decision: Decision) -> Changes:
-        """Put what is large of a COMMIT into the object store, before the commit that names it."""
-        changes = decision.changes or Changes()
-        return changes if self.stored is None else await self.stored(state.job, changes, state.outcome)
-
-    async def _commit(self, invocation: Invocation, step: InvocationItem, claim: Claim, changes: Changes) -> Committed:
+    async def _commit(
+        self, invocation: Invocation, step: InvocationItem, claim: Claim, state: State, decision: Decision
+    ) -> Committed:
         """Commit, again where store or codec fails: it may be back in a moment, and the work need not be done again.
 
-        What the store never takes is not sent again: `TooLargeForStoreError`.
+        What is large is put into the object store before the commit that names it. What the store never takes is not sent again: `TooLargeForStoreError`.
         A repeated COMMIT gets the claims of one whose answer was lost: no other owner gets them while they last.
         """
+        changes = decision.changes or Changes()
+        if self.stored is not None:
+            changes = await self.stored(state.job, changes, state.outcome)
         continuation, pauses_seconds = self._capacity(invocation, step, claim.now_ms), iter(PAUSES_SECONDS)
         while True:
             try:

@@ -205,8 +205,7 @@ class Transactions:
 
     async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting], step: UsualStep | None = None) -> None:
         """Make these transitions, or fail each of them. `step`: the only one, as a usual step."""
-        transitions = [each.transition for each in batch]
-        counts: Sequence[Counts] = [each.counts for each in transitions if each.counts]
+        counts: Sequence[Counts] = [each.transition.counts for each in batch if each.transition.counts]
         attempts: list[Attempt | UsualStep] = []
         try:
             if step is not None:
@@ -217,6 +216,7 @@ class Transactions:
                 if written:
                     return batch[0].end(step.answer())
                 attempts, counts = [step], ()
+            transitions = [each.transition for each in batch]
             for number in range(_ATTEMPTS):
                 snapshot, results = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
                 if attempts and not any(is_written(each.name, snapshot) for each in attempts):
