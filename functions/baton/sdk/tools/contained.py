@@ -54,8 +54,11 @@ class Outcome(Struct, frozen=True):
         return self.value
 
 
-async def outcome_of(work: Callable[[], Awaitable[Any]]) -> Outcome:
-    """Run the work and return its outcome; give it a task of its own, so that the work cannot cancel others."""
+async def outcome_of(work: Callable[[], Awaitable[Any]], ended: Callable[[], None] | None = None) -> Outcome:
+    """Run the work and return its outcome; give it a task of its own, so that the work cannot cancel others.
+
+    `ended`: called at its end, which callbacks of the task are told of later.
+    """
     try:
         return Outcome(await work())
     except asyncio.CancelledError as error:
@@ -67,6 +70,9 @@ async def outcome_of(work: Callable[[], Awaitable[Any]]) -> Outcome:
         return Outcome(error=error)
     except BaseException as error:  # noqa: BLE001 - an exit would end the event loop, and the process with it
         return Outcome(error=CutShortError(error))
+    finally:
+        if ended is not None:
+            ended()
 
 
 async def contained(work: Callable[[], Awaitable[_T]], limit_seconds: float) -> _T:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.tools.contained import CutShortError, Outcome, outcome_of
@@ -59,13 +59,13 @@ class HungCall(Struct, frozen=True):
 class _Running(Struct, eq=False):
     """One call.
 
-    `blocking`: it is in a thread, which nothing can end. `waiting`: the number of attempts that wait for it. `stopped`:
-    it was cancelled here.
+    `blocking`: it is in a thread, which nothing can end. `waiting`: the attempts that wait for it; its own end wakes
+    them, as callbacks of its task would do later. `stopped`: it was cancelled here.
     """
 
     arguments: Mapping[str, Any]
     blocking: bool = False
-    waiting: int = 0
+    waiting: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
     stopped: bool = False
     hung: bool = False
 
@@ -133,18 +133,15 @@ class RunningCalls:
         self, running: _Running, task: asyncio.Task[Outcome], tool: Runnable, context: ToolContext, limit_seconds: float
     ) -> Outcome:
         """Wait for a call, within a limit; raise where it cannot be ended."""
-        running.waiting += 1
         now_seconds = asyncio.get_running_loop().time
         end_seconds = now_seconds() + limit_seconds
         try:
-            await _until(end_seconds, task)
+            await _until(end_seconds, running, task)
         except asyncio.CancelledError:
-            if running.waiting == 1:
+            if not running.waiting:
                 await self._stop(running, task)
                 running.hung = not task.done()
             raise
-        finally:
-            running.waiting -= 1
         if task.done() and (late_seconds := now_seconds() - end_seconds) > self._grace_seconds:
             _log.warning(
                 "tool %r ended %.1f s after its limit of %g s, and nothing else ran meanwhile:"
@@ -185,11 +182,14 @@ class RunningCalls:
             finally:
                 running.blocking = False
 
-        work = outcome_of(lambda: tool.run(arguments, context, in_thread))
-        task = asyncio.get_running_loop().create_task(work)
-        self._running[key] = running, task
-        task.add_done_callback(lambda _: self._running.pop(key))
-        return running, task
+        def ended() -> None:
+            del self._running[key]
+            for waiter in running.waiting:
+                _wake(waiter)
+
+        work = outcome_of(lambda: tool.run(arguments, context, in_thread), ended)
+        found = self._running[key] = running, asyncio.get_running_loop().create_task(work)
+        return found
 
     async def _write_off(self, running: _Running, tool: Runnable, context: ToolContext) -> None:
         """Abandon a call that cannot be ended; report it once."""
@@ -206,22 +206,23 @@ class RunningCalls:
         if not running.blocking:
             running.stopped = True
             task.cancel()
-            await _until(asyncio.get_running_loop().time() + self._grace_seconds, task)
+            await _until(asyncio.get_running_loop().time() + self._grace_seconds, running, task)
 
 
-async def _until(end_seconds: float, task: asyncio.Task[Outcome]) -> None:
-    """Wait for a task until this time of the event loop, as `asyncio.wait` does for many, with half of its calls."""
+async def _until(end_seconds: float, running: _Running, task: asyncio.Task[Outcome]) -> None:
+    """Wait for a call's end until this time of the event loop."""
     loop = asyncio.get_running_loop()
-    waiter = loop.create_future()
-
-    def wake(_: object = None) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
-
-    timer = loop.call_at(end_seconds, wake)
-    task.add_done_callback(wake)
+    waiter: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_at(end_seconds, _wake, waiter)
+    running.waiting.append(waiter)
     try:
-        await waiter
+        if not task.done():
+            await waiter
     finally:
         timer.cancel()
-        task.remove_done_callback(wake)
+        running.waiting.remove(waiter)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
