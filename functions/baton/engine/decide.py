@@ -157,7 +157,7 @@ def _decided(state: State, step_result: StepResult, now_ms: int) -> Decision:  #
         case ToolNeedsApproval():
             return tool_call.wait_for_approval(state, step_result, now_ms)
         case FollowedUp():
-            return lifecycle.followed_up()
+            return Decision(Changes())  # the job stays as it ended
         case NotFollowedUp():
             return lifecycle.not_followed_up(state, step_result, now_ms)
         case Undeliverable() if state.item.kind in FOLLOW_UPS:

@@ -128,7 +128,8 @@ class Ended:
     def entries_before(self, turn: int) -> tuple[dict[str, Any], ...]:
         """Return user messages since the turn before; the first turn also has the entries of memory and session."""
         since = max((at for before, at in self._turns.items() if before < turn), default=self._before_run)
-        messages = [dict(entry) for entry in self._transcript[since + 1 : self._turns.get(turn)] if _is_message(entry)]
+        newer = self._transcript[since + 1 : self._turns.get(turn)]
+        messages = [dict(entry) for entry in newer if entry["role"] == USER_ROLE]
         if turn > self.job.first_turn:
             return tuple(messages)
         return (*(dict(entry) for entry in self._transcript if entry["role"] in (MEMORY_ROLE, SESSION_ROLE)), *messages)
@@ -204,7 +205,3 @@ def same_arguments(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
 def place_of(call: CallRecord) -> tuple[int, int]:
     """Return a call's place among all calls of its job."""
     return call.turn, call.position
-
-
-def _is_message(entry: Mapping[str, Any]) -> bool:
-    return bool(entry["role"] == USER_ROLE)

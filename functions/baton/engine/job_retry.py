@@ -145,12 +145,8 @@ def _to_run(ended: EndedJob) -> list[CallRecord]:
         call
         for call in sorted(ended.calls, key=lambda call: call.position)
         if call.turn == ended.job.turn and call.tool not in _QUESTIONS and call.id not in scripts
-        if call.status in _OPEN or _ended_it(call)
+        if call.status in _OPEN or (call.status is CallStatus.FAILED and call.on_failure == "fail")
     ]
-
-
-def _ended_it(call: CallRecord) -> bool:
-    return call.status is CallStatus.FAILED and call.on_failure == "fail"
 
 
 def _again(call: CallRecord, calls: Iterable[CallRecord]) -> CallRecord:

@@ -309,11 +309,6 @@ def _work_of(job: Job, item: WorkItem) -> Work:
     return Remember(job) if item.kind is ItemKind.REMEMBER else Notify(job)
 
 
-def followed_up() -> Decision:
-    """Remove the follow-up's work item; the job stays as it ended."""
-    return Decision(Changes())
-
-
 def not_followed_up(state: State, step_result: NotFollowedUp, now_ms: int) -> Decision:
     """Retry the follow-up later, counted as an attempt; without attempts left it is dropped, with an alert."""
     item, failure = state.item, step_result.failure

@@ -18,7 +18,7 @@ def exhausted_limit(state: State, now_ms: int) -> tuple[str, Job] | None:
     for above, scope in enumerate(state.budget_scopes or (BudgetScope(state.job),)):
         job = scope.job if above else with_abandoned(state.job, state.item)
         used = shared_use(job.used, job.before, scope.child_usage, scope.in_flight_tokens)
-        limit = exceeded(job.limits, used, job.counted_ms(now_ms))
+        limit = exceeded(job.limits, used, now_ms - (job.counted_from_ms or job.created_at_ms))
         if limit:
             return limit, job
     return None

@@ -153,10 +153,6 @@ class Job(Struct, frozen=True, omit_defaults=True):
         """Whether the job is in an end state."""
         return self.status in END_STATUSES
 
-    def counted_ms(self, now_ms: int) -> int:
-        """Return how long it has run, as its limits count, in milliseconds."""
-        return now_ms - (self.counted_from_ms or self.created_at_ms)
-
     @property
     def deadline_ms(self) -> int:
         """The time when `wall_seconds` is over, here or above. Where the job asks about limits, its own cuts none."""

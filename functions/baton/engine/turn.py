@@ -23,6 +23,9 @@ from baton.sdk.records.redaction import outcome_for_code, redacted
 from baton.sdk.records.transcript import MEMORY_ROLE, Wanted
 from baton_events.ids import call_id, canonical_json, step_id, step_number
 
+# Amounts that used models add to a job's usage beside its turns.
+_OF_MODELS = ("input_tokens", "output_tokens", "cost_usd", "model_calls", "cached_calls")
+
 
 def slot_requests(state: State) -> Decision:
     """Send the slot request to the admission."""
@@ -259,18 +262,8 @@ def _extra_usage_of(job: Job, extra_usage: ExtraUsage) -> Job:
     if extra_usage is NO_EXTRA_USAGE or extra_usage == NO_EXTRA_USAGE:
         return job
     compacted = job.compacted if extra_usage.compacted is None else extra_usage.compacted
-    return replace(job, used=_used_extra_usage(job.used, extra_usage), compacted=compacted)
-
-
-def _used_extra_usage(used: Used, extra_usage: ExtraUsage) -> Used:
-    return replace(
-        used,
-        input_tokens=used.input_tokens + extra_usage.input_tokens,
-        output_tokens=used.output_tokens + extra_usage.output_tokens,
-        cost_usd=used.cost_usd + extra_usage.cost_usd,
-        model_calls=used.model_calls + extra_usage.model_calls,
-        cached_calls=used.cached_calls + extra_usage.cached_calls,
-    )
+    more = {name: getattr(job.used, name) + getattr(extra_usage, name) for name in _OF_MODELS}
+    return replace(job, used=replace(job.used, **more), compacted=compacted)
 
 
 def _with_extra_usage(decision: Decision, extra_usage: ExtraUsage) -> Decision:

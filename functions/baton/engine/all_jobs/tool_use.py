@@ -59,14 +59,10 @@ def _class_of(duration_ms: int) -> int:
     return 0 if duration_ms < 1 else 1 + math.floor(_CLASSES_PER_DOUBLING * math.log2(duration_ms))
 
 
-def _middle_ms(number: int) -> int:
-    return 0 if number == 0 else round(2 ** ((number - 0.5) / _CLASSES_PER_DOUBLING))
-
-
 def _at(found: Counter[int], share: float) -> int:
     rank, seen = math.ceil(share * found.total()), 0
     for number, count in sorted(found.items()):
         seen += count
         if seen >= rank:
-            return _middle_ms(number)
+            return 0 if number == 0 else round(2 ** ((number - 0.5) / _CLASSES_PER_DOUBLING))  # its middle
     return 0

@@ -5,11 +5,11 @@ from before keeps it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Any
 
 from msgspec import field
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from baton.engine.all_jobs.slots import SlotState, Want, next_epoch, wanted
 from baton.engine.commit.answers import Signal
@@ -127,12 +127,7 @@ class Draft(Tree):
         """Note a child's usage at the jobs above it."""
         for name in above(job_id):
             old = self.child_usage.get(name, NOTHING_SPENT)
-            spent = Spend(
-                old.turns + spends.turns,
-                old.tool_calls + spends.tool_calls,
-                old.tokens + spends.tokens,
-                old.cost_usd + spends.cost_usd,
-            )
+            spent = Spend(*map(add, astuple(old), astuple(spends)))
             self.child_usage = {**self.child_usage, name: spent}
             self.fields[f"child_usage:{name}"] = spent
 

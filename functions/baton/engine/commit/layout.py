@@ -174,8 +174,5 @@ def turns_of(tree: Tree) -> list[str]:
 
 def budget_scopes_of(job_ids: Iterable[str], tree: Tree) -> list[str]:
     """Return the fields with the limits and the usage of these jobs and those above them."""
-    return [f"{what}:{name}" for name in tree.jobs if any(_is_at(name, each) for each in job_ids) for what in _SHARED]
-
-
-def _is_at(name: str, job_id: str) -> bool:
-    return job_id == name or job_id.startswith(f"{name}.")
+    above = [name for name in tree.jobs if any(each == name or each.startswith(f"{name}.") for each in job_ids)]
+    return [f"{what}:{name}" for name in above for what in _SHARED]

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Any
 
 from msgspec import Struct
 from msgspec.json import Encoder
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.commit.codec import dump, load_usage
@@ -43,17 +43,7 @@ class Spent(Struct, frozen=True):
 
     def __add__(self, other: "Spent") -> "Spent":
         """Return the sum of both."""
-        return Spent(
-            self.messages + other.messages,
-            self.requests + other.requests,
-            self.commands + other.commands,
-            self.deliveries + other.deliveries,
-            self.size_bytes + other.size_bytes,
-            self.function_ms + other.function_ms,
-            self.mb_ms + other.mb_ms,
-            self.shared + other.shared,
-            self.written + other.written,
-        )
+        return Spent(*map(add, astuple(self), astuple(other)))
 
 
 NOTHING = Spent()

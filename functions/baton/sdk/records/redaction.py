@@ -150,9 +150,9 @@ class KnownSecrets:
         return KnownSecrets((*self._values, *more)) if more else self
 
     def hide(self, text: str) -> str:
-        if not text or self._pattern is None or (len(text) >= _LONG_CHARS and not any(map(text.__contains__, self._forms))):
+        if self._pattern is None or (len(text) >= _LONG_CHARS and not any(map(text.__contains__, self._forms))):
             return text
-        return self._pattern.sub(REDACTED, text)
+        return text and self._pattern.sub(REDACTED, text)
 
     def hide_so_far(self, text: str) -> tuple[str, str]:
         """Split the beginning of a text that may continue into its redacted part and what may be part of a secret.

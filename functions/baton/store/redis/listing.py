@@ -155,7 +155,8 @@ class Listing:
     async def _all_of(self, shelves: Sequence[Shelf], begin: str, span: Span, limit: int) -> list[list[str]]:
         if not shelves:
             return []
-        return await self._redis.pipeline(*(_up(keys.list_key(shelf.key), begin, span, limit) for shelf in shelves))
+        rest = (begin, f"({span.highest}", "BYLEX", "LIMIT", 0, limit)
+        return await self._redis.pipeline(*(["ZRANGE", keys.list_key(shelf.key), *rest] for shelf in shelves))
 
     async def forget(self, found: Sequence[Found]) -> None:
         """Remove all rows and texts of jobs that are gone, and of the jobs below them. Harmless when repeated."""
@@ -219,7 +220,7 @@ def _cataloguing(row: Row) -> list[_Command]:
 
 
 def _adding(by_key: Mapping[str, Iterable[str]]) -> list[_Command]:
-    return [["ZADD", key, *_scored(texts)] for key, texts in by_key.items()]
+    return [["ZADD", key, *(value for text in texts for value in (0, text))] for key, texts in by_key.items()]
 
 
 def _without(member: str, lowest: str, highest: str) -> _Command:
@@ -231,14 +232,6 @@ def _entries_down(span: Span, limit: int) -> _Command:
     return ["ZRANGE", _CATALOGUE, first, last, "BYLEX", "REV", "LIMIT", 0, limit]
 
 
-def _scored(texts: Iterable[str]) -> list[str | int]:
-    return [value for text in texts for value in (0, text)]
-
-
 def _down(key: str, span: Span, limit: int) -> _Command:
     # Without WITHSCORES: the SDK leaves the reply as it is, a list of members.
     return ["ZRANGE", key, f"({span.highest}", f"[{span.lowest}", "BYLEX", "REV", "LIMIT", 0, limit]
-
-
-def _up(key: str, begin: str, span: Span, limit: int) -> _Command:
-    return ["ZRANGE", key, begin, f"({span.highest}", "BYLEX", "LIMIT", 0, limit]

@@ -172,7 +172,11 @@ class RespCommands:
                     answers = await self._followed(commands, written, answers)
         except Unsent as error:
             raise error.reason from error
-        return [_shaped(command, answer) for command, answer in zip(commands, answers, strict=True)], leads
+        shaped = [  # as the SDK gives REST's answers
+            each if isinstance(each, UpstashError) else cast_response(cast("list[str]", command), each, None)
+            for command, each in zip(commands, answers, strict=True)
+        ]
+        return shaped, leads
 
     async def close(self) -> None:
         """Give up running requests and close connections."""
@@ -329,9 +333,3 @@ _DROPPED: set[asyncio.Task[None]] = set()  # the event loop keeps no reference t
 
 def _is_redirected(answer: Any) -> bool:
     return isinstance(answer, UpstashError) and str(answer).startswith(_REDIRECTED)
-
-
-def _shaped(command: Command, answer: Any) -> Any:
-    if isinstance(answer, UpstashError):
-        return answer
-    return cast_response(cast("list[str]", command), answer, None)

@@ -48,7 +48,9 @@ class RetryJob(BeginsRun):
                 if request.job.id == job_id:  # else its end would not be counted: a retry has another request at once
                     await self._slot_client.release(request, relay_id)
             if changes:
-                await self._enter(job, relay_id)
+                # It may have left the slot table, and sweeps go by that. With the request epoch of the end that was
+                # read, so that one of a later run is never topped.
+                await self._slot_client.request(job, SlotState("gone", job.finished_at_ms or 0), relay_id)
             recorded, items = await self._store.record(recalled.loaded, relay_id, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED and changes and changes.job:
                 await self._slot_client.quota.retried(recalled, changes.job)
@@ -69,10 +71,3 @@ class RetryJob(BeginsRun):
         if entry is None or entry.want == "gone":  # forgotten, or known by the end of the run before
             await self._after_failover.enter(event, result.job, items, relay_id)
         return items
-
-    async def _enter(self, job: Job, relay_id: str) -> None:
-        """Enter the job into the slot table before it runs again: it may have left it, and sweeps go by the table.
-
-        With the request epoch of the end that was read, so that one of a later run is never topped.
-        """
-        await self._slot_client.request(job, SlotState("gone", job.finished_at_ms or 0), relay_id)

@@ -170,14 +170,9 @@ def _with_results(shown: Sequence[Snapshot]) -> set[str]:
 def _is_kept(one: Snapshot, all_jobs: Sequence[Snapshot]) -> bool:
     """Return whether anything of a job is told: of one that was rolled back, an outcome that its owner still has."""
     if not is_rolled_back(one.job):
-        return not _has_a_continuation(one.job)
+        return not one.job.is_operation or one.job.status is JobStatus.CANCELLED  # else a job of its own continues it
     owner = continued_owner(one.task)
     return bool(owner) and all(other.job.id != owner or not is_rolled_back(other.job) for other in all_jobs)
-
-
-def _has_a_continuation(job: Job) -> bool:
-    """Return whether a job of its own continues it: an operation's, unless it was cancelled."""
-    return job.is_operation and job.status is not JobStatus.CANCELLED
 
 
 def _is_before(other: Job, job: Job) -> bool:

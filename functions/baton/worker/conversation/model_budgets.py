@@ -36,15 +36,12 @@ def budgets_by(registry: Registry, lease_ms: int) -> Callable[[CallModel, Histor
         budgets = (*registry.budgets, *agent.budgets)
         if asks_none or not budgets:
             return None
-        return Declared(budgets, partial(_bound, registry, agent, history), lease_ms + _answered_later_ms(agent))
+        later_seconds = 0.0
+        if agent.offload:
+            later_seconds = agent.model_timeout_seconds + _OFFLOADED_MARGIN_SECONDS * len(chosen_models(agent.model))
+        return Declared(budgets, partial(_bound, registry, agent, history), lease_ms + int(1000 * later_seconds))
 
     return declared
-
-
-def _answered_later_ms(agent: Agent) -> int:
-    if not agent.offload:
-        return 0
-    return int(1000 * (agent.model_timeout_seconds + _OFFLOADED_MARGIN_SECONDS * len(chosen_models(agent.model))))
 
 
 def _bound(registry: Registry, agent: Agent, history: History, unit: Unit) -> float:

@@ -87,7 +87,8 @@ class ForkedTurn:
         """Take the turn over, or call the model."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         fork = fork_of(history.transcript[0])
-        asks = self._with_edits(effect.job.agent, fork.edits)
+        registry = registry_with_edits(self._registry, effect.job.agent, fork.edits)
+        asks = self._turn if registry is self._registry else self._turn_with(registry)
         if effect.turn > fork.first_own:
             return await asks(effect, history, claim)  # all that it takes over is there
         try:
@@ -101,10 +102,6 @@ class ForkedTurn:
         new = tuple([entry for entry in entries if entry not in history.transcript])
         prompt_history = dataclasses.replace(history, transcript=(*history.transcript, *new), memo={})
         return with_entries(await asks(effect, prompt_history, claim), new)
-
-    def _with_edits(self, name: str, edits: Edits) -> Executing:
-        registry = registry_with_edits(self._registry, name, edits)
-        return self._turn if registry is self._registry else self._turn_with(registry)
 
 
 def registry_with_edits(registry: Registry, name: str, edits: Edits) -> Registry:

@@ -225,7 +225,11 @@ async def runner_turn(
             turn = await contained(lambda: runner.turn(record, listener), limit_seconds)
             if answered_with:
                 answered_with(turn.answer)
-        return _runner_answered(turn, await text_stream.streamed_text() if text_stream else None, tools)
+        streamed_text = await text_stream.streamed_text() if text_stream else None
+        try:
+            return _runner_step_result(turn, streamed_text, tools or {})
+        except (ModelError, ValueError) as error:
+            return unusable(turn.answer, error)
     except TimeoutError:
         late = Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True)
         return ModelFailed(late, unanswered=True)
@@ -246,15 +250,6 @@ async def runner_turn(
         kind = error.type if isinstance(error, CutShortError) else type(error).__name__
         failure = Failure(kind, text_of(error) or "no message", traceback=traceback_of(error))
         return ModelFailed(failure, unanswered=True)
-
-
-def _runner_answered(
-    turn: RunnerAnswer, streamed_text: Any, tools: Mapping[str, Tool] | None
-) -> ModelAnswered | ModelFailed:
-    try:
-        return _runner_step_result(turn, streamed_text, tools or {})
-    except (ModelError, ValueError) as error:
-        return unusable(turn.answer, error)
 
 
 def _runner_step_result(turn: RunnerAnswer, streamed_text: Any, tools: Mapping[str, Tool]) -> ModelAnswered:

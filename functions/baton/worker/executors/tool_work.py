@@ -24,9 +24,9 @@ from baton_events.errors import StoreError
 
 def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     """Make the executor from the process's container."""
-    ports, secrets = container.ports, container.secrets
-    runs = (container.running_calls, _limit_of(container))
-    commands = container.commands
+    ports, secrets, settings, commands = container.ports, container.secrets, container.settings, container.commands
+    large_bytes = settings.large_result_limit_bytes if container.payloads else 0
+    runs = (container.running_calls, ResultLimit(settings.result_limit_bytes, large_bytes))
     background = BackgroundCalls(commands, container.operations.outcomes, ports.clock, TakeBack(commands))
     outside = Outside(
         *(ports.reader, ports.app_events, container.commands, container.emitter, ports.clock, background),
@@ -52,12 +52,6 @@ def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
 
     done = OutcomeDoor(UnlessForked(_with_files(container, tool_run), forked), secrets)
     return {RunTool: bounded(container, FilesOfWaits(done, ports.chats, ports.clock))}
-
-
-def _limit_of(container: Container) -> ResultLimit:
-    settings = container.settings
-    large_bytes = settings.large_result_limit_bytes if container.payloads else 0
-    return ResultLimit(settings.result_limit_bytes, large_bytes)
 
 
 def _with_files(container: Container, tool_run: Executing) -> Executing:

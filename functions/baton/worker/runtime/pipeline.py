@@ -262,8 +262,7 @@ class Pipeline:
             invocation.dispatched.begin_anew()
         for further in committed.claimed:
             invocation.continue_with(further)
-        if committed.pending:
-            await self._dispatch(invocation, committed.pending, via_admission=step.slot_request)
+        await self._dispatch(invocation, committed.pending, via_admission=step.slot_request)
         return None
 
     async def _work(self, decision: Decision, history: History, claim: Claim) -> StepResult | Wait | None:
@@ -284,7 +283,7 @@ class Pipeline:
     ) -> Committed:
         """Commit, again where store or codec fails: it may be back in a moment, and the work need not be done again.
 
-        What is large is put into the object store before the commit that names it. What the store never takes is not sent again: `TooLargeForStoreError`.
+        What is large is put into the object store before. `TooLargeForStoreError`: the store never takes it.
         A repeated COMMIT gets the claims of one whose answer was lost: no other owner gets them while they last.
         """
         changes = decision.changes or Changes()

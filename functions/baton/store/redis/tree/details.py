@@ -57,7 +57,9 @@ class Details:
             self._read("call", item.call_id, ["HMGET", keys.calls_key(job.id), item.call_id])
         if reads_history(item, job) and job.id not in self.transcripts:
             if not _reads_every_result(job):
-                self._read("entries", job.id, ["HMGET", keys.calls_key(job.id), *self._entry_fields(job)])
+                numbers = (*range(job.compacted[0]), *range(job.compacted[1], self._used(job).entries))
+                fields = [f"{keys.ENTRY}{number}" for number in numbers]
+                self._read("entries", job.id, ["HMGET", keys.calls_key(job.id), *fields])
             elif (beginning := self._beginning(job)) is None:
                 self._read("history", job.id, ["HGETALL", keys.calls_key(job.id)])
             else:
@@ -207,11 +209,6 @@ class Details:
             return History(size_bytes=known.size_chars)
         self.transcripts[job.id] = known
         return history_of(known, job)
-
-    def _entry_fields(self, job: Job) -> list[str]:
-        first, last = job.compacted
-        used = self._used(job)
-        return [f"{keys.ENTRY}{number}" for number in (*range(first), *range(last, used.entries))]
 
     async def _uncompacted_history(self, job: Job) -> History:
         """Return the history of a transcript that was read without its compacted range."""

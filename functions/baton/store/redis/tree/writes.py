@@ -18,7 +18,7 @@ from baton.engine.commit.patch import STAMP, Patch, Sum
 from baton.engine.commit.tree import Tree
 from baton.engine.commit.usage_ledger import ends_event
 from baton.engine.stream_parts import TEXTLESS, start
-from baton.engine.work_items import ItemKind, WorkItem
+from baton.engine.work_items import ItemKind
 from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
 
@@ -189,13 +189,10 @@ def siblings(before: Tree, draft: Draft, item_keys: Iterable[str], writes: Write
             if item.kind is ItemKind.LOOP and (item.owner or not item.not_before_ms)
         ]
     else:
-        others = [field_of(item, before) for item in of_job if item not in mine and _holds_up(item, ended)]
+        # No turn follows the ended ones while such a one is there, and its job wants a slot.
+        calls = [item for item in of_job if item.kind is ItemKind.CALL and item.owner and item not in mine]
+        others = [field_of(item, before) for item in calls if all(item.group == each.group for each in ended)]
     return others if others and before.slot_state(job_id).want == "slot" else None
-
-
-def _holds_up(item: WorkItem, ended: Iterable[WorkItem]) -> bool:
-    """Return whether no turn follows the ended items while this one is there, and its job wants a slot."""
-    return item.kind is ItemKind.CALL and bool(item.owner) and all(item.group == each.group for each in ended)
 
 
 def _is_theirs(job_id: str, writes: Writes) -> bool:
