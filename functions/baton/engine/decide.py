@@ -41,7 +41,7 @@ from baton.engine.step_results import (
     Undeliverable,
 )
 from baton.engine.waits import UNFIT
-from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem, following, loop_item
+from baton.engine.work_items import FOLLOW_UPS, ItemKind, following, loop_item
 from baton.sdk.records.transcript import Failure
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_MS = 2.0, 300_000
@@ -49,29 +49,21 @@ _WHY_CHARS = 500
 
 
 def taken_in_at_once(state: State, decision: Decision, now_ms: int) -> Decision:
-    """Return the decision on a tool run, merged with the decision that takes its result in."""
-    changes = decision.changes
-    item = _following(changes) if changes and state.item.kind is ItemKind.CALL else None
-    if changes is None or item is None:
+    """Return the decision on a tool run, merged with the decision that takes its result in.
+
+    Not where a failed step has dependants, whose records are needed.
+    """
+    first = decision.changes
+    if first is None or state.item.kind is not ItemKind.CALL or len(first.items) != 1:
         return decision
-    held = State(state.job, replace(item, owner=state.item.owner, claimed_ms=now_ms), changes.calls[0])
-    if item.kind is ItemKind.COMPLETE:
-        return _both(changes, tool_call.taken_in(held, now_ms))
-    return _both(changes, tool_call.retry_or_give_up(held, now_ms))
-
-
-def _following(changes: Changes) -> WorkItem | None:
-    """Return the work item that takes the run in; None where a failed step has dependants, whose records are needed."""
-    item = changes.items[0] if len(changes.items) == 1 else None
-    if item is None or item.kind not in (ItemKind.COMPLETE, ItemKind.FAILED):
-        return None
-    return None if item.kind is ItemKind.FAILED and changes.calls[0].dependants else item
-
-
-def _both(first: Changes, then: Decision) -> Decision:
+    [item], is_failed = first.items, first.items[0].kind is ItemKind.FAILED
+    if (is_failed and first.calls[0].dependants) or not (is_failed or item.kind is ItemKind.COMPLETE):
+        return decision
+    held = State(state.job, replace(item, owner=state.item.owner, claimed_ms=now_ms), first.calls[0])
+    then = tool_call.retry_or_give_up(held, now_ms) if is_failed else tool_call.taken_in(held, now_ms)
     second = then.changes
     assert second is not None, "taking in changes the job"
-    changes = replace(
+    both = replace(
         second,
         calls=second.calls or first.calls,
         results=first.results | second.results,
@@ -80,7 +72,7 @@ def _both(first: Changes, then: Decision) -> Decision:
         apart_bytes=first.apart_bytes + second.apart_bytes,
         needed_until_ms=first.needed_until_ms,
     )
-    return Decision(changes, then.effects)
+    return Decision(both, then.effects)
 
 
 def submit(step_result: Submitted, now_ms: int) -> Decision:

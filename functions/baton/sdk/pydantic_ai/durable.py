@@ -61,9 +61,5 @@ def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:
     capabilities: list[AbstractCapability[Any]] = []
     agent.root_capability.apply(capabilities.append)
     for kind in map(type, capabilities):
-        if any(_is_engine(one) for one in kind.__mro__):
+        if any(one.__module__.startswith("pydantic_ai.durable_exec") for one in kind.__mro__):
             yield f"capability {kind.__name__} belongs to another engine; leave it out"
-
-
-def _is_engine(kind: type[Any]) -> bool:
-    return kind.__module__.startswith("pydantic_ai.durable_exec")

@@ -44,7 +44,7 @@ class Reached:
     def __init__(self, function: FunctionType) -> None:
         self.steps: list[Step] = []
         self.functions: list[tuple[FunctionType, Loads]] = []
-        self._own = _top(function.__globals__)
+        self._own = str(function.__globals__.get("__name__")).partition(".")[0]
         self._seen = dict[int, Any]()  # keeps alive what ids are taken of
         self._todo = deque[Any]()
         self._names = set[str]()  # attributes of what is not known before the code runs
@@ -99,7 +99,7 @@ class Reached:
         theirs = [base for base in kind.__mro__ if base is not object and self._is_theirs(base)]
         for name, value in vars(kind).items():
             # Python calls a special method, and a library what stands in the place of its own.
-            if _is_special(name) or any(name in vars(base) for base in theirs):
+            if (name.startswith("__") and name.endswith("__")) or any(name in vars(base) for base in theirs):
                 self._reach(*([value] if issubclass(type(value), _FUNCTIONS) else ()))
         self._offer(vars(kind))
         self._reach(type(kind), *kind.__bases__)
@@ -146,14 +146,6 @@ class Reached:
     def _is_library(self, module: str, path: str) -> bool:
         """Return whether code is not the user's. What stands in the workflow's own package is."""
         return module.partition(".")[0] != self._own and is_library(module, path)
-
-
-def _top(names: Mapping[str, Any]) -> str:
-    return str(names.get("__name__")).partition(".")[0]
-
-
-def _is_special(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")
 
 
 def _elements(value: Any, kind: type) -> Iterator[Any]:

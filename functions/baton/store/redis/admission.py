@@ -64,7 +64,6 @@ async def page_from(semaphore: Semaphore, mark: str, now_ms: int, size: int) -> 
 
 
 def _members(index: str, first: str, last: str = "") -> list[str]:
-    """Return the command that reads an index from its first member on, or to the last one."""
     return ["ZRANGE", keys.SLOT_ORDER, first, last or f"({chr(ord(index) + 1)}", "BYLEX"]
 
 

@@ -169,7 +169,6 @@ def _wants_of(
 
 
 def _name_of(effect: CallModel, claim: Claim) -> str:
-    """Return the name of a call: one of its own for each claim that may have made it."""
     return f"{claim.item_key}:{effect.lost}"
 
 

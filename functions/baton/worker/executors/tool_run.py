@@ -312,7 +312,6 @@ def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:
 
 
 def _is_approved(call: CallRecord) -> bool:
-    """Return whether a person has approved this tool with exactly these arguments."""
     return call.approved == tool_digest(call.tool, call.arguments)
 
 

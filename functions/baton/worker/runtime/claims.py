@@ -77,10 +77,6 @@ class Claims:
     def _is_late(self, claim: Claim, pause_seconds: float) -> bool:
         return self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
 
-    def holding(self, claim: Claim, kind: ItemKind) -> "Holding":
-        """Hold a claim for the time of the block, or until it is `done`; if the block raises, give the claim back."""
-        return Holding(self, claim, kind)
-
     def hold(self, claim: Claim) -> None:
         """Prolong the claim from now on. CLAIM's answer may have been slow, and the lease is no longer for that."""
         if not self._held:
@@ -144,8 +140,10 @@ class Claims:
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()
-        again_seconds = next_step(loop.time(), again=True)
-        if claims := self._living():
+        again_seconds, now_ms = next_step(loop.time(), again=True), self._clock.now_ms()
+        work_ms = {key: self._policy.longest_ms(kind_of(key)) for key in self._held}
+        # Another process takes over work that hangs beyond its limit.
+        if claims := [each for key, each in self._held.items() if now_ms < each.now_ms + work_ms[key]]:
             try:
                 lost = await self._store.renew(claims, self._clock.now_ms() + LEASE_MS)
             except (NewerVersionError, StoreError) as error:  # the first: a codec of one's own cannot get its keys
@@ -157,18 +155,12 @@ class Claims:
                     self._held.pop(item_key, None)
         self._renewing = None
 
-    def _living(self) -> list[Claim]:
-        """Return the claims whose work may still go on: another process takes over work that hangs beyond its limit."""
-        now_ms = self._clock.now_ms()
-        return [
-            claim
-            for claim in self._held.values()
-            if now_ms < claim.now_ms + self._policy.longest_ms(kind_of(claim.item_key))
-        ]
-
 
 class Holding:
-    """A claim held for the time of a block. Written out, as each step enters one."""
+    """A claim held for the time of a block, or until it is `done`; if the block raises, it is given back.
+
+    Written out, as each step enters one.
+    """
 
     __slots__ = ("_claim", "_claims", "_is_held")
 

@@ -40,7 +40,7 @@ from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.store.redis.store import Store
 from baton.store.transport.meter import charge
 from baton.worker.commands.commands import Commands
-from baton.worker.runtime.claims import Claims
+from baton.worker.runtime.claims import Claims, Holding
 from baton.worker.runtime.invocation import Invocation, InvocationItem, RunningSteps
 from baton.worker.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.worker.runtime.spec import Executor
@@ -180,7 +180,7 @@ class Pipeline:
         state = claim_result.state
         assert state is not None, "a granted CLAIM comes with a state"
         try:
-            async with invocation.claims.holding(claim, state.item.kind):
+            async with Holding(invocation.claims, claim, state.item.kind):
                 with self._policy.suspects.turn_of(state.item) as wait_ms:
                     wait = Wait(wait_ms) if wait_ms else await self._do(invocation, step, claim, claim_result, state)
                     if wait is None:

@@ -112,13 +112,12 @@ class Bill:
         self._steps, self._taken = [_Paying(job_id, meter, was, used, part)], [taken]
         paid = more(used, taken + _ONE_STEP)
         ledger, told, added_bytes = dump(paid), "", paid.redis_bytes - was.redis_bytes
-        sums = [paid.redis_bytes - _UNKNOWN]
+        billed = [("", "", ledger, paid.redis_bytes)]
         if part:
             told = with_used(part, paid, was)
-            sums.append(added_bytes - _UNKNOWN)
-        size_bytes += len(ledger) - _DIGITS + (len(told) - len(part) - _DIGITS if part else 0)
-        whole = self._size_bytes = _whole(size_bytes, sums)
-        known = replace(paid, redis_bytes=sums[0] + whole)
+            billed.append(("", part, told, added_bytes))
+        whole = self._size_bytes = _size_with(size_bytes, billed)
+        known = replace(paid, redis_bytes=paid.redis_bytes - _UNKNOWN + whole)
         return known, _with_size(ledger, paid.redis_bytes, whole), part, told and _with_size(told, added_bytes, whole)
 
     def sent(self, commands: int, found: Sequence[Any], *, written: bool) -> None:
@@ -137,18 +136,11 @@ class Bill:
 
 def _size_with(size_bytes: int, billed: Sequence[_Billed]) -> int:
     """Return the size of a request with the new texts: the digits that tell it count, too."""
-    sums: list[int] = []
-    for _, old, text, used_bytes in billed:
-        size_bytes += len(text) - len(old)
-        if used_bytes >= _UNKNOWN:
-            size_bytes -= _DIGITS
-            sums.append(used_bytes - _UNKNOWN)
-    return _whole(size_bytes, sums)
-
-
-def _whole(size_bytes: int, sums: Sequence[int]) -> int:
-    whole = size_bytes
-    while whole != (larger := size_bytes + len("".join([f"{each + whole}" for each in sums]))):
+    size_bytes += sum([len(text) - len(old) for _, old, text, _ in billed])
+    sums = [used_bytes - _UNKNOWN for *_, used_bytes in billed if used_bytes >= _UNKNOWN]
+    whole = size_bytes - _DIGITS * len(sums)
+    known_bytes = whole
+    while whole != (larger := known_bytes + len("".join([f"{each + whole}" for each in sums]))):
         whole = larger
     return whole
 

@@ -107,11 +107,6 @@ class TreeSnapshot(Struct, frozen=True):
     apart: tuple[str, ...] = ()
     is_contended: bool = False
 
-    @property
-    def size_chars(self) -> int:
-        """The size of the transcripts."""
-        return sum([transcript.size_chars for transcript in self.transcripts.values()])
-
     def result(self, place: Place) -> str | None:
         """Return a result, if it is known."""
         return self.tree.results.get(place[0], {}).get(place[1])

@@ -8,6 +8,7 @@ which the simulation compares at each step. Must not: make a step of which any p
 
 from collections.abc import Callable
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Claim, ClaimResult, Committed, History, Verdict
@@ -17,7 +18,7 @@ from baton.engine.commit.stored_bytes import written_bytes
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes
 from baton.engine.outbox import Continuation
-from baton.engine.state import BudgetScope, CallRecord, Job, State, reads_history
+from baton.engine.state import BudgetScope, CallRecord, Job, State, Usage, reads_history
 from baton.engine.transitions import END_STATUSES
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.store.redis import keys
@@ -58,6 +59,7 @@ def usual_step(
     for call_id in changes.results:
         if (record and call_id == record.id) or (known and call_id in known.results):
             return None
+    used, name = tree.usage[job_id], draw()
     held = replace(
         follows,
         owner=continuation.owner,
@@ -65,45 +67,54 @@ def usual_step(
         claimed_ms=claim.now_ms,
         lease_until_ms=claim.now_ms + lease_ms,
     )
-    return UsualStep(draw(), claim, changes, meter, snapshot, job, held, record)
+    used = replace(
+        used,
+        written=used.written + written_bytes(changes, claim.item_key),
+        updated_ms=claim.now_ms,
+        stamp=chained(used.stamp, name),
+        entries=used.entries + len(changes.transcript),
+    )
+    if known is not None:
+        size_chars = known.size_chars + weight_of((*changes.transcript, *changes.results.values()))
+        entries, results = (*known.entries, *changes.transcript), {**known.results, **changes.results}
+        known = Transcript(entries, results, size_chars, known.memo, name)
+    return UsualStep(name, changes, meter, snapshot, job, held, record, used, known, Bill(name))
 
 
-class UsualStep:
-    """A usual step, made: its request, its answer, and the tree after it. `name`: of the request."""
+class UsualStep(Struct):
+    """A usual step, made: its request, its answer, and the tree after it.
 
-    def __init__(
-        self,
-        name: str,
-        claim: Claim,
-        changes: Changes,
-        meter: Meter | None,
-        snapshot: TreeSnapshot,
-        job: Job,
-        held: WorkItem,
-        record: CallRecord | None,
-    ) -> None:
-        self.name, self._snapshot, self._changes, self._meter = name, snapshot, changes, meter
-        self._job, self._held, self._record, self.bill = job, held, record, Bill(name)
-        was, known = snapshot.tree.usage[job.id], snapshot.transcripts.get(job.id)
-        self._used = replace(
-            was,
-            written=was.written + written_bytes(changes, claim.item_key),
-            updated_ms=claim.now_ms,
-            stamp=chained(was.stamp, name),
-            entries=was.entries + len(changes.transcript),
-        )
-        self._written: list[str] = []  # fields of the state, and their texts, in turn
-        self._known: Transcript | None = known
-        if known is not None:
-            size_chars = known.size_chars + weight_of((*changes.transcript, *changes.results.values()))
-            entries, results = (*known.entries, *changes.transcript), {**known.results, **changes.results}
-            self._known = Transcript(entries, results, size_chars, known.memo, name)
+    Attributes:
+        name: of the request.
+        changes: what it writes, besides the work item that it ends.
+        meter: of its invocation.
+        before: the tree that it is made of.
+        job: as it is after it.
+        held: the work item that follows, claimed.
+        record: the call of that.
+        used: the job's usage, with the bill once the request is made.
+        known: the job's transcript, as far as this process has it.
+        bill: of the request.
+        written: fields of the state, and their texts, in turn.
+    """
+
+    name: str
+    changes: Changes
+    meter: Meter | None
+    before: TreeSnapshot
+    job: Job
+    held: WorkItem
+    record: CallRecord | None
+    used: Usage
+    known: Transcript | None
+    bill: Bill
+    written: list[str] = []
 
     def request(self, kept: Kept) -> tuple[list[str], list[str]]:
         """Return the script's keys and arguments, with the bill: those that `Patch` makes of it."""
-        changes, job_id, before = self._changes, self._job.id, self._snapshot
+        changes, job_id, before = self.changes, self.job.id, self.before
         was, counted, end = before.tree.usage[job_id], keys.part_count(job_id), known_end(before.state[STAMP])
-        item, count = encode(self._held).decode(), f"{int(before.state[counted]) + len(changes.parts)}"
+        item, count = encode(self.held).decode(), f"{int(before.state[counted]) + len(changes.parts)}"
         texts: list[str] = []
         for record in changes.calls:
             texts += (record.id, encode(record).decode())
@@ -123,34 +134,34 @@ class UsualStep:
             f'{{"conditions":[["ends",1,2,{at}]],"writes":[["HSET",1,4,{at}],["HSET",2,{at + 1},{last}],'
             f'["XADD",3,{last + 1},{last + 4 + len(parts)}]]}}'
         )
-        place = ("MAXLEN", "~", f"{kept.stream_length}", f"{self._job.created_at_ms}-{count}")
+        place = ("MAXLEN", "~", f"{kept.stream_length}", f"{self.job.created_at_ms}-{count}")
         named = [keys.state_key(job_id), keys.calls_key(job_id), keys.parts_key(job_id)]
         arguments = [plan, STAMP, end, *fields, f"usage:{job_id}", "", *stamped, *texts, *place, *parts]
-        self._used, arguments[of_usage], part, told = self.bill.alone(
-            job_id, self._meter, was, self._used, changes.parts, "".join([*named, *arguments])
+        self.used, arguments[of_usage], part, told = self.bill.alone(
+            job_id, self.meter, was, self.used, changes.parts, "".join([*named, *arguments])
         )
         if part:
             arguments[arguments.index(part)] = told
-        self._written = arguments[3:at]
+        self.written = arguments[3:at]
         return named, arguments
 
     def answer(self) -> Committed:
         """Return the answer, once the step is written: what is made of a history stays with those of its beginning."""
-        job, held, known = self._job, self._held, self._known
+        job, held, known = self.job, self.held, self.known
         history = history_of(known, job) if known and reads_history(held, job) else History()
         scopes = (BudgetScope(job),) if held.kind is ItemKind.LOOP else ()
-        state = State(job, held, self._record, budget_scopes=scopes)
+        state = State(job, held, self.record, budget_scopes=scopes)
         return Committed(applied=True, claimed=(ClaimResult(Verdict.GRANTED, state=state, history=history),))
 
     def after(self) -> TreeSnapshot:
         """Return the tree after the write, if no other has written meanwhile; else the next comparison is refused."""
-        before, job_id, held, record, known = self._snapshot, self._job.id, self._held, self._record, self._known
-        state = {**before.state, **dict(zip(self._written[::2], self._written[1::2], strict=True))}
+        before, job_id, held, record, known = self.before, self.job.id, self.held, self.record, self.known
+        state = {**before.state, **dict(zip(self.written[::2], self.written[1::2], strict=True))}
         state[STAMP] = f"{known_end(before.state[STAMP])};{self.name}"
         after = Tree(
-            {job_id: self._job},
+            {job_id: self.job},
             before.tree.slot_states,
-            {job_id: self._used},
+            {job_id: self.used},
             {held.key: held},
             {job_id: {record.id: record}} if record else {},
             needed_until=before.tree.needed_until,
@@ -174,7 +185,6 @@ def _is_alone(snapshot: TreeSnapshot, item: WorkItem) -> bool:
 
 
 def _is_held(item: WorkItem, claim: Claim, job: Job) -> bool:
-    """Return whether this claim holds the item, and nothing has befallen it since."""
     befallen = item.redelivered or item.abandoned or item.died or item.text_id or item.appended or item.offloaded
     is_own = item.owner == claim.owner and claim.run == job.run and claim.answer is None and not claim.looks
     return is_own and not (befallen or item.after or item.sealed or item.kind is ItemKind.WAIT)

@@ -16,7 +16,7 @@ from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem, item_key_of
 from baton.queue.dispatch import Outcome
 from baton.worker.runtime import claims as claims_module
 from baton.worker.runtime import policy
-from baton.worker.runtime.claims import Claims
+from baton.worker.runtime.claims import Claims, Holding
 from baton.worker.runtime.policy import (
     LEASE_MARGIN_MS,
     LEASE_MS,
@@ -114,11 +114,11 @@ async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.M
     store, clock, armed = Observed(), FakeClock(), timers_of(monkeypatch)
     claims, claim = Claims(store, clock, POLICY), claim_of(1, clock.now_ms())
     for _ in range(5):
-        async with claims.holding(claim, CALL):
+        async with Holding(claims, claim, CALL):
             await asyncio.sleep(0)
     assert len(armed) == 1
     await asyncio.sleep(7 * STEP_SECONDS)
-    async with claims.holding(claim, CALL):
+    async with Holding(claims, claim, CALL):
         await asyncio.sleep(7 * STEP_SECONDS)  # past the first one's time
         assert store.renewed == []
         async with asyncio.timeout(5):
@@ -134,7 +134,7 @@ async def test_a_claim_whose_answer_took_long_is_prolonged_sooner(monkeypatch: p
     claim = claim_of(1, clock.now_ms())
     clock.ms += 3_000
     claims = Claims(Observed(), clock, POLICY)
-    async with claims.holding(claim, CALL):
+    async with Holding(claims, claim, CALL):
         left_seconds = armed[0] - asyncio.get_running_loop().time()
     claims.rest()
     assert left_seconds <= RENEW_SECONDS - 3.0 + TOGETHER_SECONDS
@@ -239,7 +239,7 @@ async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.Mo
     store, loop, clock = Observed(), asyncio.get_running_loop(), FakeClock()
     async with contextlib.AsyncExitStack() as stack:
         for n in range(20):
-            await stack.enter_async_context(Claims(store, clock, POLICY).holding(claim_of(n, clock.now_ms()), CALL))
+            await stack.enter_async_context(Holding(Claims(store, clock, POLICY), claim_of(n, clock.now_ms()), CALL))
             await asyncio.sleep(0.005)
         began, rounds = loop.time(), 0
         while len(store.renewed) < 20:
@@ -255,7 +255,7 @@ async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeyp
     monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
     store, clock = Observed(), FakeClock()
     claims, one, other = Claims(store, clock, POLICY), claim_of(1, clock.now_ms()), claim_of(2, clock.now_ms())
-    async with claims.holding(one, CALL), claims.holding(other, CALL):
+    async with Holding(claims, one, CALL), Holding(claims, other, CALL):
         claims.done(one)
         await asyncio.wait_for(store.requested.wait(), 30)
     assert store.renewed[0] == [other.item_key]
