@@ -72,7 +72,7 @@ class JobList:
                 for one in chunk:
                     snapshot = known.get(one.job_id)
                     if snapshot is not None and one.position != position and matches(query, snapshot, now_ms):
-                        size_bytes += size_of(snapshot)
+                        size_bytes += len(sorted_json((snapshot.task, snapshot.job.result)))
                         if len(jobs) == limit or (jobs and size_bytes > PAGE_BYTES):
                             return JobPage(tuple(jobs), cursor_of(position))
                         jobs.append(snapshot)
@@ -181,11 +181,6 @@ def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
         and query.after_ms <= job.created_at_ms < query.before_ms
         and (not query.words or mentions(query.words, job, snapshot.task))
     )
-
-
-def size_of(snapshot: Snapshot) -> int:
-    """Return about how many bytes a job has on a page."""
-    return len(sorted_json((snapshot.task, snapshot.job.result)))
 
 
 def _chunks(found: Sequence[Found], size: int) -> list[Sequence[Found]]:

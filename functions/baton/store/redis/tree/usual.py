@@ -84,18 +84,8 @@ def usual_step(
 class UsualStep(Struct):
     """A usual step, made: its request, its answer, and the tree after it.
 
-    Attributes:
-        name: of the request.
-        changes: what it writes, besides the work item that it ends.
-        meter: of its invocation.
-        before: the tree that it is made of.
-        job: as it is after it.
-        held: the work item that follows, claimed.
-        record: the call of that.
-        used: the job's usage, with the bill once the request is made.
-        known: the job's transcript, as far as this process has it.
-        bill: of the request.
-        written: fields of the state, and their texts, in turn.
+    `name`: of the request. `before`: the tree that it is made of. `held`: the work item that follows, claimed, with
+    the `record` of its call. `used`: has the bill once the request is made. `written`: fields of the state, and texts.
     """
 
     name: str
