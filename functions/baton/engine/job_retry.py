@@ -98,7 +98,10 @@ def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) 
 def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) -> Changes:
     again = tuple(_again(call, ended.calls) for call in _to_run(ended))
     items: tuple[WorkItem, ...] = tuple(call_item(job.id, call, call.earlier + 1, now_ms) for call in again)
-    untaken = _untaken(ended)
+    # What has ended, and the running script had not taken when the job ended.
+    known = {call.id: call for call in ended.calls}
+    waiting = [known[name] for one in ended.job.scripts[:1] for name in one.script.calls if name in known]
+    untaken = tuple([call.id for call in waiting if call.status not in _OPEN])
     if job.model.runs_code:  # the run is made again from its records, with all that has ended
         job = replace(job, status=next_job_status(job.status, Step.TURN))
         items = (*items, _turn(job, job.turn + 1, 1, now_ms))
@@ -114,13 +117,6 @@ def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int
     questions = (call for call in ended.calls if call.tool in _QUESTIONS and call.status is CallStatus.WAITING)
     records = (*again, *_withdrawn(questions))
     return Changes(job=job, items=items, calls=records, forgets=forgets, parts=parts, begins_again=True, ended=untaken)
-
-
-def _untaken(ended: EndedJob) -> tuple[str, ...]:
-    """Return the calls that have ended, and which the running script had not taken when the job ended."""
-    known = {call.id: call for call in ended.calls}
-    waiting = [known[name] for one in ended.job.scripts[:1] for name in one.script.calls if name in known]
-    return tuple([call.id for call in waiting if call.status not in _OPEN])
 
 
 def _turn(job: Job, turn: int, attempt: int, now_ms: int) -> WorkItem:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import SlotState, wanted
 from baton.engine.attempts import THROTTLED_BUDGET, backoff_ms, process_died
-from baton.engine.effects import Alert, Changes, Decision, Notify, Release, Remember, Report, Work
+from baton.engine.effects import Alert, Changes, Decision, Notify, Release, Remember, Report
 from baton.engine.state import Cancelling, Job, State, error_record
 from baton.engine.step_results import Cancelled, NotFollowedUp, Submitted, Undeliverable
 from baton.engine.transcript import task_entry
@@ -296,17 +296,14 @@ def is_rolled_back(job: Job) -> bool:
 
 def follow_up(state: State) -> Decision:
     """Do the follow-up, unless its processes have died too often: each such death counts as an attempt."""
-    item = state.item
+    job, item = state.job, state.item
     if item.attempt + item.abandoned > FOLLOW_UP_ATTEMPTS[item.kind]:
         return _never_followed_up(state, process_died(item, item.kind).message)
-    return Decision(effects=(_work_of(state.job, item),))
-
-
-def _work_of(job: Job, item: WorkItem) -> Work:
     if item.kind is ItemKind.RELEASE:
         was_busy = item.attempt == 1 and item.not_before_ms > 0
-        return Release(job, item.turn, item.memo.get(WORKSPACE, ""), item.since_ms if was_busy else 0)
-    return Remember(job) if item.kind is ItemKind.REMEMBER else Notify(job)
+        release = Release(job, item.turn, item.memo.get(WORKSPACE, ""), item.since_ms if was_busy else 0)
+        return Decision(effects=(release,))
+    return Decision(effects=(Remember(job) if item.kind is ItemKind.REMEMBER else Notify(job),))
 
 
 def not_followed_up(state: State, step_result: NotFollowedUp, now_ms: int) -> Decision:

@@ -93,15 +93,11 @@ class Resealing:
             elif kind == "message" and text:
                 new[name] = self._text(text, texts)
         count += await self._write(keys.state_key(root_id), state, new)
-        tenant = next(iter(jobs.values())).tenant if jobs else ""
-        return count + await self._objects_at(job_place(tenant, root_id), tenant)
-
-    async def _objects_at(self, place: str, tenant: str) -> int:
-        """Reseal the objects at a place, which nothing else changes; return how many were sealed otherwise."""
-        objects = self._objects
+        tenant, objects = next(iter(jobs.values())).tenant if jobs else "", self._objects
         if objects is None:
-            return 0
-        return sum([await objects.reseal(ref, tenant) for ref in await objects.refs(place)])
+            return count
+        refs = await objects.refs(job_place(tenant, root_id))  # which nothing else changes
+        return count + sum([await objects.reseal(ref, tenant) for ref in refs])
 
     def _is_current(self, text: str, head: str = "") -> bool:
         first = self._sealing.first

@@ -164,8 +164,10 @@ class Semaphore:
         named = [*self._named, *more_keys]
         frees = all(isinstance(each, Dropped) or each.state == "out" for each in members.values())
         answer = await self.redis.run(_text(), named, [_encode(plan).decode()], beside, frees=frees)
-        held, revision, alarm_ms, untaken, counted = answer
-        return Answer(bool(held), int(revision), int(alarm_ms), _granted(untaken), bool(counted))
+        held, revision, alarm_ms, flat, counted = answer
+        entries = {name: entry_from(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
+        granted = tuple(SlotGranted(name, one.epoch, one.session_id) for name, one in sorted(entries.items()))
+        return Answer(bool(held), int(revision), int(alarm_ms), granted, bool(counted))
 
     async def entries_of(self, names: Sequence[str]) -> dict[str, QueueEntry]:
         """Return the entries of these jobs, as many as there are."""
@@ -192,8 +194,3 @@ class Semaphore:
             found.update((name.removeprefix(_MEMBER_FIELD), entry_from(text)) for name, text in pairs)
             if str(cursor) == "0":
                 return found
-
-
-def _granted(flat: Sequence[str]) -> tuple[SlotGranted, ...]:
-    entries = {name: entry_from(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
-    return tuple(SlotGranted(name, entry.epoch, entry.session_id) for name, entry in sorted(entries.items()))

@@ -347,13 +347,11 @@ class EndedSums:
             patch.write("HINCRBY", keys.TOOL_USE, [name, str(much)])
         patch.write("HDEL", keys.SLOTS, stored)
         patch.write("ZREM", keys.SLOT_ORDER, names)
-        if old := await self._old_days([day for day in days if not before[2][day]]):
-            patch.write("HDEL", keys.ADMISSION_DAYS, old)
+        if new := [day for day in days if not before[2][day]]:
+            kept = await self._redis.execute("HKEYS", keys.ADMISSION_DAYS)
+            if old := over((name for name in kept if not name.startswith(AGENT)), max(new)):
+                patch.write("HDEL", keys.ADMISSION_DAYS, old)
         await self._redis.written(patch)
-
-    async def _old_days(self, new: Sequence[str]) -> list[str]:
-        names = await self._redis.execute("HKEYS", keys.ADMISSION_DAYS) if new else ()
-        return over((name for name in names if not name.startswith(AGENT)), max(new)) if new else []
 
 
 def _month(job: EndedJob) -> str:

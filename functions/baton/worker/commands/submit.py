@@ -164,10 +164,6 @@ class SubmitJob(BeginsRun):
         if self.payloads is not None and content:
             await self.payloads.objects.put(job_place(job.tenant, job.id), job.tenant, content)
 
-    async def _has_task(self, task: Mapping[str, Any]) -> bool:
-        """Return whether a task is there, where it is an object. Raises ObjectStoreError."""
-        return self.payloads is None or "apart" not in task or await self.payloads.objects.has(task["apart"]["ref"])
-
     async def create(
         self, job: Job, task: dict[str, Any], relay_id: str, content: bytes = b"", *, others: bool = False
     ) -> Created:
@@ -249,7 +245,8 @@ class SubmitJob(BeginsRun):
         known = await self.find(job.id) is not None
         if not known and await self.is_gone(job.id):
             return ()
-        if not known and not await self._has_task(task):
+        kept = self.payloads and task.get("apart")  # where it is an object
+        if not known and self.payloads and kept and not await self.payloads.objects.has(kept["ref"]):
             _log.info("job %s was never accepted: its task was not stored", job.id)
             return ()
         if not known:
