@@ -17,7 +17,7 @@ from baton.engine.effects import Changes
 from baton.engine.state import Usage
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.queue import dispatch
-from baton.store.redis.tree import attempt, billing
+from baton.store.redis.tree import attempt, billing, transactions
 from baton.store.redis.tree.billing import Bill
 from baton.store.redis.tree.snapshot import Transcript
 from baton.store.transport.meter import Meter
@@ -187,7 +187,7 @@ DEFECTS = defects(
     a_delivery_is_billed_once={
         "what was billed stays in the meter": around(Meter, "take", _staying),
         "what a refused write took is gone": constant(Meter, "refund", None),
-        "a request that came twice does not know its name": constant(attempt.Attempt, "is_in", answer=False),
+        "a request that came twice does not know its name": constant(transactions, "is_written", answer=False),
     },
     an_event_says_what_was_billed_for_it={
         "an event says nothing of its own request": around(billing, "with_used", _without_request)

@@ -1,7 +1,6 @@
 """A usual step is as any other way of it would be; what is not usual is made the other way."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -89,10 +88,7 @@ async def begun(job: Job | None = None) -> Chain:
         (ASKED, RETURNED),
         (ModelAnswered("", (CALL,)), ToolReturned("null")),
         (replace(ASKED, cached=True, provider={"id": "é"}), ToolReturned('"é"', kept_json='{"own":"é"}')),
-        (
-            replace(ASKED, extra_usage=ExtraUsage(({"role": "summary", "text": "s"},), 1)),
-            ToolReturned(f'"{"x" * 99_999}"'),
-        ),
+        (replace(ASKED, extra_usage=ExtraUsage((SUMMARY,), 1)), ToolReturned(f'"{"x" * 99_999}"')),
     ],
     ids=["plain", "bare", "cached", "large"],
 )
@@ -105,43 +101,30 @@ async def test_a_turn_and_its_call_are_usual_steps(
             charge(messages=1, requests=2, size_bytes=10**6)
             assert await chain.step(asked)
             assert await chain.step(returned)
+    assert await chain.step(ModelAnswered("", (replace(CALL, fault=Failure("unknown_tool", "none")),)))
     tree = chain.store.tree(JOB_ID)
     assert chain.state is not None
     assert tree.items == {chain.state.item.key: chain.state.item}
     assert len(tree.transcript[JOB_ID]) == tree.usage[JOB_ID].entries
 
 
-async def test_a_call_that_is_refused_at_once_is_a_usual_step() -> None:
-    chain = await begun()
-    for _ in range(2):
-        assert await chain.step(ModelAnswered("", (replace(CALL, fault=Failure("unknown_tool", "none")),)))
-
-
-_UNUSUAL: dict[str, Callable[[Job], Job]] = {
-    "isolated": lambda job: replace(job, isolated=True),
-    "runs code": lambda job: replace(job, model=ModelPolicy(runs_code=True)),
-}
-
-
-@pytest.mark.parametrize("make", _UNUSUAL.values(), ids=_UNUSUAL)
-async def test_a_job_that_is_kept_apart_has_no_usual_step(make: Callable[[Job], Job]) -> None:
-    chain = await begun(make(a_job()))
-    assert not await chain.step(ASKED)
-
-
 @pytest.mark.parametrize(
-    "result",
+    ("job", "result", "room"),
     [
-        ModelAnswered("done"),
-        ModelAnswered("", (CALL, CALL)),
-        ModelAnswered("", (replace(CALL, step="s1", number=1),)),
-        ModelAnswered("", (replace(CALL, isolated=True),)),
+        (replace(a_job(), isolated=True), ASKED, {}),
+        (replace(a_job(), model=ModelPolicy(runs_code=True)), ASKED, {}),
+        (a_job(), ModelAnswered("done"), {}),
+        (a_job(), replace(ASKED, wanted=(CALL, CALL)), {}),
+        (a_job(), replace(ASKED, wanted=(replace(CALL, step="s1", number=1),)), {}),
+        (a_job(), replace(ASKED, wanted=(replace(CALL, isolated=True),)), {}),
+        (a_job(), ASKED, {"at_most": 0}),
+        (a_job(), ASKED, {"leases_ms": {}}),
     ],
-    ids=["an end", "two calls", "a plan's step", "a call apart"],
+    ids=["isolated", "code", "an end", "two calls", "a plan's step", "a call apart", "no room", "other kinds"],
 )
-async def test_a_turn_of_another_kind_is_made_the_other_way(result: ModelAnswered) -> None:
-    chain = await begun()
-    assert not await chain.step(result)
+async def test_a_turn_of_another_kind_is_made_the_other_way(job: Job, result: StepResult, room: dict[str, Any]) -> None:
+    chain = await begun(job)
+    assert not await chain.step(result, **room)
 
 
 @pytest.mark.parametrize("result", [ToolFailed(Failure("down", "no", True)), replace(RETURNED, until_ms=NOW_MS * 2)])
@@ -151,15 +134,12 @@ async def test_a_call_that_ends_otherwise_is_made_the_other_way(result: StepResu
     assert not await chain.step(result)
 
 
-@pytest.mark.parametrize("room", [{"at_most": 0}, {"leases_ms": {}}, {"but": frozenset({"call"})}])
-async def test_a_step_is_usual_where_its_invocation_goes_on(room: dict[str, Any]) -> None:
+async def test_a_step_that_others_dispatch_is_made_the_other_way() -> None:
     chain = await begun()
-    if "but" in room:
-        assert chain.state is not None
-        turn = decide(chain.state, ASKED, NOW_MS).changes
-        assert turn is not None
-        room = {"but": frozenset({turn.items[0].key})}
-    assert not await chain.step(ASKED, **room)
+    assert chain.state is not None
+    turn = decide(chain.state, ASKED, NOW_MS).changes
+    assert turn is not None
+    assert not await chain.step(ASKED, but=frozenset({turn.items[0].key}))
 
 
 async def test_a_message_to_the_job_is_no_part_of_a_usual_step() -> None:
