@@ -10,6 +10,7 @@ it asks `require_readable` first.
 
 import json
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from msgspec import DecodeError, Struct, convert
@@ -183,39 +184,19 @@ def job_values(job: Job) -> dict[str, Any]:
     return values
 
 
-def load_item(text: str, texts: Texts | None = None) -> WorkItem:
-    """Load a work item from JSON text."""
-    return read_record(_ITEM, text, texts)
-
-
-def load_call(text: str, texts: Texts | None = None) -> CallRecord:
-    """Load a tool call from JSON text."""
-    return read_record(_CALL, text, texts)
-
-
-def load_slot_state(text: str) -> SlotState:
-    """Load a job's slot state from JSON text."""
-    return read_record(_SLOT_STATE, text)
-
-
-def load_counters(text: str) -> AgentCounters:
-    """Load the sums of an agent's ended jobs from JSON text."""
-    return read_record(_COUNTERS, text)
-
-
-def load_score(text: str, texts: Texts | None = None) -> Score:
-    """Load a score from JSON text."""
-    return read_record(_SCORE, text, texts)
+# Each loads a record from JSON text; `texts` opens what is sealed of it.
+load_item, load_call, load_score = (
+    partial(read_record, _ITEM),
+    partial(read_record, _CALL),
+    partial(read_record, _SCORE),
+)
+load_slot_state, load_counters = partial(read_record, _SLOT_STATE), partial(read_record, _COUNTERS)
+load_usage = partial(read_record, _USAGE)
 
 
 def load_tombstone(text: str | None) -> Tombstone | None:
     """Load the record of a tree whose data is gone from JSON text."""
     return read_record(_TOMBSTONE, text) if text else None
-
-
-def load_usage(text: str) -> Usage:
-    """Load a job's usage from JSON text."""
-    return read_record(_USAGE, text)
 
 
 def load_spend(text: str) -> Spend:
