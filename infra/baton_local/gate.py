@@ -230,8 +230,7 @@ def scores(gate: GateSpec, api: Callable[[], Api], registry: Callable[[], Regist
     `gate`: what is run. `api`: the deployment that has the jobs; called only where it is needed. `registry`: the
     agents as they are now; called only where they are needed.
 
-    Raises:
-        StackError: a case cannot be run.
+    Raises StackError: a case cannot be run.
     """
     for case in gate.cases:
         try:

@@ -20,10 +20,7 @@ _TAKING_IN = frozenset({ItemKind.COMPLETE, ItemKind.FAILED, ItemKind.WAIT})
 def no_start_left(item: WorkItem, attempts_before: int, retries: int) -> bool:
     """Return whether a step may not be started again, since its processes died too often.
 
-    Args:
-        item: the step, claimed.
-        attempts_before: how many of its attempts have ended otherwise.
-        retries: how often it may be retried.
+    `attempts_before`: how many of its attempts have ended otherwise. `retries`: how often it may be retried.
     """
     return item.deaths > 0 and attempts_before + item.deaths > retries + 1
 
@@ -44,13 +41,9 @@ def may_have_run(item: WorkItem, record: CallRecord) -> Failure | None:
 
 
 def with_deaths(following: WorkItem, done: WorkItem) -> WorkItem:
-    """Return the follow-up item with every death known when its step finished.
+    """Return the follow-up item with every death known when its step finished; `done`: that, as stored.
 
     An invocation that was overtaken may still end the attempt, without knowing of the claims made since.
-
-    Args:
-        following: the new work item.
-        done: the finished work item, as stored.
     """
     if done.kind is following.kind is ItemKind.CALL and done.attempt == following.attempt:
         return following  # it has run without a death, and runs again

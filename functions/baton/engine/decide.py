@@ -93,17 +93,10 @@ def retry(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
 def decide(
     state: State, step_result: StepResult, now_ms: int, *, at_once: bool = False, patience_seconds: int = 86_400
 ) -> Decision:
-    """Derive what follows from a step result of the work item in `state`.
+    """Derive what follows from a step result of the work item in `state`: changes to COMMIT, or work to do first.
 
-    Args:
-        state: the job, the claimed work item, and the tool call that the work item is about, if any.
-        step_result: the result of the work item's step.
-        now_ms: the time, in milliseconds.
-        at_once: whether a tool run's result is taken in with it, instead of by a work item of its own.
-        patience_seconds: how long a step waits for a deploy whose code fits it.
-
-    Returns:
-        Changes to COMMIT, or a piece of work to do first.
+    `at_once`: whether a tool run's result is taken in with it, instead of by a work item of its own.
+    `patience_seconds`: how long a step waits for a deploy whose code fits it.
     """
     match step_result:
         case ModelFailed(is_unfit=True) | ToolFailed(is_unfit=True):

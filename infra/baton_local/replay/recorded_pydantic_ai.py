@@ -15,8 +15,7 @@ class RecordedModel(FunctionModel):
 
     `job_id`: the earlier job's. `turns`: its transcript's entries of the model, in order.
 
-    Raises:
-        RunFailedError: it was no job of pydantic-ai's.
+    Raises RunFailedError: it was no job of pydantic-ai's.
     """
 
     def __init__(self, job_id: str, turns: Sequence[Mapping[str, Any]]) -> None:

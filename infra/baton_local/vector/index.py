@@ -169,11 +169,7 @@ _BYTES_PER_NUMBER = 4  # as the hosted service counts
 
 
 class Index:
-    """Everything that is stored.
-
-    Raises:
-        DataFolderError: the file holds vectors of another dimension or model.
-    """
+    """Everything that is stored. Raises DataFolderError: the file holds vectors of another dimension or model."""
 
     def __init__(self, path: Path, dimension: int, model_name: str = "", delay_ms: int = 0) -> None:
         self.dimension, self.model_name, self._delay_seconds = dimension, model_name, delay_ms / 1_000

@@ -185,20 +185,12 @@ def cursor_of(position: str, replaced: str = "") -> str:
 
 
 def position_from(cursor: str) -> str:
-    """Parse the position in a cursor.
-
-    Raises:
-        ValueError: no list gave it.
-    """
+    """Parse the position in a cursor. Raises ValueError: no list gave it."""
     return _read(cursor)[0]
 
 
 def replaced_in(cursor: str) -> str:
-    """Parse the replaced job in a session's cursor; empty: there is none.
-
-    Raises:
-        ValueError: no list gave it.
-    """
+    """Parse the replaced job in a session's cursor; empty: there is none. Raises ValueError: no list gave it."""
     return _read(cursor)[1]
 
 

@@ -72,11 +72,7 @@ class Texts(Protocol):
 
 
 def require_readable(*records: Any) -> None:
-    """Refuse records with payloads that could not be opened.
-
-    Raises:
-        UnreadablePayloadError: one of them has such.
-    """
+    """Refuse records with payloads that could not be opened. Raises UnreadablePayloadError: one of them has such."""
     for record in records:
         if record is not None and record.sealed:
             raise UnreadablePayloadError(key_of(record.sealed))
@@ -85,8 +81,7 @@ def require_readable(*records: Any) -> None:
 def require_open(*texts: str) -> None:
     """Refuse texts of a tree that could not be opened: in clear, each is JSON.
 
-    Raises:
-        UnreadablePayloadError: one was not.
+    Raises UnreadablePayloadError: one was not.
     """
     for text in texts:
         if text.startswith(_SEALED):
@@ -116,11 +111,7 @@ def _opened(text: str, texts: Texts | None) -> str:
 
 
 def read_record(decoder: Decoder[_T], text: str, texts: Texts | None = None) -> _T:
-    """Read a record from JSON text.
-
-    Raises:
-        NewerVersionError: this version cannot read it.
-    """
+    """Read a record from JSON text. Raises NewerVersionError: this version cannot read it."""
     try:
         return decoder.decode(_opened(text, texts))
     except DecodeError as error:
@@ -131,11 +122,7 @@ def read_record(decoder: Decoder[_T], text: str, texts: Texts | None = None) -> 
 
 
 def known(job: Job) -> Job:
-    """Return a job that was read.
-
-    Raises:
-        NewerVersionError: a newer version of this code wrote it.
-    """
+    """Return a job that was read. Raises NewerVersionError: a newer version of this code wrote it."""
     if job.version > STATE_VERSION:
         raise NewerVersionError(
             f"the state of job {job.id!r} has version {job.version}, this code reads {STATE_VERSION}: its messages"
@@ -161,19 +148,14 @@ def dump(record: Any, texts: Texts | None = None) -> str:
 
 
 def load_job(text: str, texts: Texts | None = None) -> Job:
-    """Load a job's state from JSON text.
-
-    Raises:
-        NewerVersionError: a newer version of this code wrote it.
-    """
+    """Load a job's state from JSON text. Raises NewerVersionError: a newer version of this code wrote it."""
     return known(read_record(_JOB, text, texts))
 
 
 def job_from(values: dict[str, Any]) -> Job:
     """Convert a job's state from decoded JSON, as a submission carries it.
 
-    Raises:
-        NewerVersionError: a newer version of this code wrote it. msgspec.ValidationError: it is no job's state.
+    Raises NewerVersionError: a newer version of this code wrote it. msgspec.ValidationError: it is no job's state.
     """
     return known(convert(values, Job, strict=False))
 
@@ -212,8 +194,7 @@ def load_results(texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 def load_values(texts: Collection[str]) -> list[Any]:
     """Load the values of JSON texts, read as one text: a turn's history has many.
 
-    Raises:
-        ValueError: one of them is not the JSON of one value.
+    Raises ValueError: one of them is not the JSON of one value.
     """
     together = f"[{','.join(texts)}]"
     try:

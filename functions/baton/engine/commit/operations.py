@@ -56,11 +56,7 @@ from baton_events.ids import is_child, root_of
 
 
 def create(draft: Draft, changes: Changes, message_id: str, now_ms: int, counted_bytes: int = 0) -> Created:
-    """Write a new job, unless it is there.
-
-    Raises:
-        JobGoneError: it was there, and its data is gone.
-    """
+    """Write a new job, unless it is there. Raises JobGoneError: it was there, and its data is gone."""
     job = changes.job
     if job is None:
         raise ValueError("a creation needs a job")
@@ -79,8 +75,7 @@ def create(draft: Draft, changes: Changes, message_id: str, now_ms: int, counted
 def claim(draft: Draft, claim: Claim) -> ClaimResult:
     """Claim a work item for the owner of the claim.
 
-    Raises:
-        UnreadablePayloadError: what it needs cannot be opened here.
+    Raises UnreadablePayloadError: what it needs cannot be opened here.
     """
     job, item = draft.jobs.get(claim.job_id), draft.items.get(claim.item_key)
     if job is None:

@@ -17,18 +17,13 @@ from baton.engine.state import NOTHING_USED, Usage
 class Spent(Struct, frozen=True):
     """Usage of queue, store and functions.
 
-    Attributes:
-        messages: that the queue took, each counted when it is first delivered, or by the command whose backup
-            message it is.
-        requests: to the store; those that are ready at the same time share an HTTP request.
-        commands: each script, and each call in it, as Upstash may bill them (redis-rest.md 11).
-        deliveries: attempts of the queue to deliver a message.
-        size_bytes: keys, arguments and answers of commands, both ways; not the scripts' texts, nor what wraps them.
-        function_ms: time of the function so far.
-        mb_ms: the same, times the function's memory.
-        shared: of the requests, those that travelled with another one. No job's usage ledger has them: the last COMMIT
-            of an invocation learns of it when it is written.
-        written: bytes that were stored of a job; they are no overhead.
+    `messages`: that the queue took, each counted when it is first delivered, or by the command whose backup message it
+    is. `requests`: to the store; those that are ready at the same time share an HTTP request. `commands`: each script,
+    and each call in it, as Upstash may bill them (redis-rest.md 11). `deliveries`: attempts of the queue to deliver a
+    message. `size_bytes`: keys, arguments and answers of commands, both ways; not the scripts' texts, nor what wraps
+    them. `function_ms`: time of the function so far; `mb_ms`: the same, times its memory. `shared`: of the requests,
+    those that travelled with another one. No job's usage ledger has them: the last COMMIT of an invocation learns of it
+    when it is written. `written`: bytes that were stored of a job; they are no overhead.
     """
 
     messages: int = 0

@@ -71,8 +71,7 @@ def streamed(
 
     `form`: the format of the events.
 
-    Raises:
-        ApiError: 429, the key follows as many streams as allowed.
+    Raises ApiError: 429, the key follows as many streams as allowed.
     """
     if first.job is None:
         raise ValueError("only a known job's parts can be streamed")

@@ -37,8 +37,7 @@ class Archive:
 
         `partly`: also where some of its texts cannot be opened, as for its removal.
 
-        Raises:
-            UnreadablePayloadError: some cannot.
+        Raises UnreadablePayloadError: some cannot.
         """
         found, names, head = await self._redis.read(
             ["HGETALL", keys.state_key(job_id)],

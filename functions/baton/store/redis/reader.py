@@ -83,8 +83,7 @@ class Reader:
         `kept`: with all that runs of its calls have kept beside their results, which may be objects. `whole`: with its
         transcript and all values, too.
 
-        Raises:
-            UnreadablePayloadError: some cannot.
+        Raises UnreadablePayloadError: some cannot.
         """
         calls_key = keys.calls_key(job_id)
         others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], _STOPPED)

@@ -78,8 +78,7 @@ class Store:
         `counted_bytes`: of what it stores, the bytes that its tenant's quota has counted already. `known`: it was there
         a moment ago.
 
-        Raises:
-            JobGoneError: it was there, and its data is gone.
+        Raises JobGoneError: it was there, and its data is gone.
         """
         job_id = changes.job.id if changes.job else ""
         transition = Transition(

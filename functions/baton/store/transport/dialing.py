@@ -26,8 +26,7 @@ async def first_of(attempts: Sequence[Attempt[T]], discard: Callable[[T], None])
 
     `discard`: closes the result of an attempt that came too late.
 
-    Raises:
-        Exception: all failed; it is the first one's.
+    Raises Exception: all failed; it is the first one's.
     """
     tasks: list[asyncio.Task[T]] = []
     won: asyncio.Task[T] | None = None

@@ -86,8 +86,7 @@ def edited(
 
     `check`: refuses arguments that do not fit the tool, with an error of its own.
 
-    Raises:
-        EditError: they cannot be taken.
+    Raises EditError: they cannot be taken.
     """
     if question.tool == LIMIT_APPROVAL:
         return _edited_limit(question, arguments)

@@ -36,8 +36,7 @@ class CancelJob:
 
         `force`: at once, also where code cleans up; None: where it does so already, this is the second cancel.
 
-        Raises:
-            PublishError, StoreError: as for a submission.
+        Raises PublishError, StoreError: as for a submission.
         """
         forces = job.cancelling is not None if force is None else force
         command = Cancellation(by=by, run=job.run, rolls_back=rolls_back, force=forces)

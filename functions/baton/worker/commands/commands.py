@@ -69,8 +69,7 @@ class Commands:
 
         `token`: the queue's signed text of this delivery; empty where `relay_id` itself was signed.
 
-        Raises:
-            UnknownJobError: its job is not known (yet), or the tool call that it is about.
+        Raises UnknownJobError: its job is not known (yet), or the tool call that it is about.
         """
         if not isinstance(event, AgentLoopInit):
             return None

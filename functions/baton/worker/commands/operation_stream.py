@@ -176,8 +176,7 @@ def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, str, "Complet
     `operation_id` may be written `operationId`, and `task_id` `taskId`; one of both may be empty. A single field's
     `success` is true or false; its `result` is JSON, and anything else is a text.
 
-    Raises:
-        UnreadableEntryError: it cannot be read.
+    Raises UnreadableEntryError: it cannot be read.
     """
     size_bytes = sum(len(text.encode()) for text in entry.fields.values())
     if size_bytes > limit_bytes:

@@ -172,8 +172,7 @@ class SubmitJob(BeginsRun):
         Until it is corrected, only the caller's message is the relay of its work, and any other message compares first.
         `others`: others may create it, too.
 
-        Raises:
-            JobGoneError: it was there, and its data is gone.
+        Raises JobGoneError: it was there, and its data is gone.
         """
         await self._store_task(job, content)
         now_ms = self._clock.now_ms()

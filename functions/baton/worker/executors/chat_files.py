@@ -40,8 +40,7 @@ class ChatFiles:
         None: they are for a tool. Of the session's earlier files, it is told the others by name. `results`: whether
         results also have theirs; those of the newest calls come first.
 
-        Raises:
-            FileGoneError: one of the task's own is for the model, and gone. StoreError.
+        Raises FileGoneError: one of the task's own is for the model, and gone. StoreError.
         """
         returned = _returned(history, takes) if takes and results else {}
         names_some = not _NAMING.isdisjoint(kinds_of(history))

@@ -118,8 +118,7 @@ class StoreChannel:
     async def info(self, title: str, data: Any) -> None:
         """Record an info checkpoint.
 
-        Raises:
-            StoreError: it is not recorded; unless the tool catches this, the delivery fails and the tool runs again.
+        Raises StoreError: it is not recorded; unless the tool catches this, the delivery fails and the tool runs again.
         """
         claim, number = self._claim, f"{self._claim.item_key.rpartition(':')[2]}-{self._appended + 1}"
         shown = self._shown({"title": title, "data": data}, "info")

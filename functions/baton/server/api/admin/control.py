@@ -121,8 +121,7 @@ async def start_admission(container: Container, slots: int | None = None) -> Adm
     `slots`: how many there are from now on, 0: the setting; None: as many as before.
     A crash before they are notified leaves that to the next start, the next sweep, or the hourly backstop.
 
-    Raises:
-        PublishError: the queue did not take their notices; starting again sends them.
+    Raises PublishError: the queue did not take their notices; starting again sends them.
     """
     control, now_ms = container.ports.admission_control, container.ports.clock.now_ms()
     started = await control.start(now_ms, slots)

@@ -257,8 +257,7 @@ class JobsApi:
 
         `partly`: also where some of its texts cannot be opened.
 
-        Raises:
-            ApiError: 404 unknown, 403 another tenant's, 410 its data was removed. UnreadablePayloadError: 409.
+        Raises ApiError: 404 unknown, 403 another tenant's, 410 its data was removed. UnreadablePayloadError: 409.
         """
         snapshot = await self._container.ports.reader.job(job_id, partly=True)
         if snapshot is not None and snapshot.unreadable:

@@ -100,11 +100,7 @@ class Transactions:
         self._held = HeldCounts(connection.held)
 
     async def run(self, root_id: str, transition: Transition) -> Any:
-        """Make a transition; return its answer.
-
-        Raises:
-            StoreError: it may have been made, or not.
-        """
+        """Make a transition; return its answer. Raises StoreError: it may have been made, or not."""
         if self._redis.sealing.is_own:  # before anything is sealed
             await self._redis.sealing.ready()
         queue, waiting = self._queue(root_id), _Waiting(transition)
@@ -135,8 +131,7 @@ class Transactions:
     async def run_each(self, transitions: Mapping[str, Transition]) -> list[Any]:
         """Make one of each of these trees, read together beforehand; none reads anything besides.
 
-        Raises:
-            StoreError: some of them may have been made, or not.
+        Raises StoreError: some of them may have been made, or not.
         """
         roots = list(transitions)
         found = list[TreeSnapshot | None]()
