@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -81,17 +80,13 @@ def test_a_function_that_is_ended_at_work_loses_nothing(deploy: Start, how: sign
     executor = stack.cloud.functions["tool-executor"]
     job_id = stack.submit("sleeper")
     until = time.monotonic() + LIMIT_SECONDS
-    while executor.pid is None or not _is_running(stack.job(job_id)):
+    while executor.pid is None or [call["status"] for call in stack.job(job_id)["toolCalls"]] != ["running"]:
         assert time.monotonic() < until
         time.sleep(0.05)
     executor.end(how)
     job = stack.ended(job_id)
     assert (job["status"], job["toolCalls"][0]["result"]) == ("completed", "waited")
     assert executor.cold_starts > 1
-
-
-def _is_running(job: dict[str, Any]) -> bool:
-    return [call["status"] for call in job["toolCalls"]] == ["running"]
 
 
 @pytest.mark.long

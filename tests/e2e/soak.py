@@ -25,7 +25,7 @@ from baton_events.proxies import EnvironmentTransport
 from baton_local.dev.secrets_file import add_api_key_entry, api_key_entry, new_api_key
 from baton_local.fixtures.network import LocalProxy
 from tests.e2e.fault_chaos import submissions
-from tests.e2e.fault_client import FaultClient, Load, Submission
+from tests.e2e.fault_client import FaultClient, Load
 from tests.e2e.fault_stack import PARTS, FaultStack, fault_stack_in
 from tests.e2e.fault_verdict import check
 
@@ -92,7 +92,7 @@ def one_round(stack: FaultStack, client: FaultClient, number: int, seed: int) ->
     name, strike = list(FAULTS.items())[number % len(FAULTS)]
     said(f"         round {number}: {name}", 0)
     drawn = submissions(seed, JOBS_OF_A_ROUND, ROUND_SECONDS / 2)
-    load = Load(client, [_of_tenant(one, TENANTS[place % len(TENANTS)]) for place, one in enumerate(drawn)])
+    load = Load(client, [replace(one, tenant=TENANTS[place % len(TENANTS)]) for place, one in enumerate(drawn)])
     time.sleep(1)
     strike(stack)
     sent = load.finish()
@@ -102,10 +102,6 @@ def one_round(stack: FaultStack, client: FaultClient, number: int, seed: int) ->
     ended |= client.ended(one for one in unanswered if client.job(one) is not None)
     check(client, ended)
     return len(ended)
-
-
-def _of_tenant(one: Submission, tenant: str) -> Submission:
-    return replace(one, tenant=tenant)
 
 
 def _hangs(part: str) -> Callable[[FaultStack], None]:

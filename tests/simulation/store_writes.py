@@ -71,7 +71,7 @@ def show_writes(world: "World", root: str, kept: Kept, made: Sequence[Made]) -> 
     first = before = stored.tree(root)
     last = stored.wrote(root, kept)
     payers = [number for number, each in enumerate(made) if each.paid_by]
-    paying = payers[-1] if payers else _last_that_writes(made)
+    paying = payers[-1] if payers else max((number for number, each in enumerate(made) if each.changes))
     trees = _one_by_one(before, last, made, paying) if len(made) > 1 else [last]
     for number, (each, after) in enumerate(zip(made, trees, strict=True)):
         stored.trees[root] = after
@@ -92,10 +92,6 @@ def _bill(world: "World", root: str, before: Tree, after: Tree, who: Sequence[In
     for each in anew:
         each.billed = True
         world.memory.undone_by_a_failover(root, each.forget_bill)
-
-
-def _last_that_writes(made: Sequence[Made]) -> int:
-    return max(number for number, each in enumerate(made) if each.changes)
 
 
 def _one_by_one(before: Tree, last: Tree, made: Sequence[Made], paying: int) -> list[Tree]:

@@ -51,7 +51,7 @@ def of_this_code() -> Schema:
 
 
 def shapes_of(kind: Any) -> Shapes:
-    return _shapes(msgspec.json.schema(kind))
+    return {name: _shape(one) for name, one in msgspec.json.schema(kind)["$defs"].items()}
 
 
 def known() -> Schema:
@@ -61,10 +61,6 @@ def known() -> Schema:
 def text_of(schema: Schema) -> str:
     values = {field.name: getattr(schema, field.name) for field in fields(schema)}
     return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _shapes(schema: dict[str, Any]) -> Shapes:
-    return {name: _shape(one) for name, one in schema["$defs"].items()}
 
 
 def _shape(schema: dict[str, Any]) -> Shape:

@@ -72,7 +72,7 @@ async def test_nothing_promised_is_lost_though_the_server_is_killed_twenty_times
                 async with asyncio.TaskGroup() as clients:
                     traffic.start(clients)
                     for number, blow in enumerate(blows(seed, MOST_KILLS)):
-                        if number >= KILLS and fewest_promised(traffic) >= KILLS:
+                        if number >= KILLS and min(map(len, traffic.promises.accepted.values()), default=0) >= KILLS:
                             break
                         await server.strike(blow)
                     traffic.stop()
@@ -85,10 +85,6 @@ async def test_nothing_promised_is_lost_though_the_server_is_killed_twenty_times
         finally:
             with server.running:  # whatever happened, no process stays behind
                 pass
-
-
-def fewest_promised(traffic: Traffic) -> int:
-    return min(map(len, traffic.promises.accepted.values()), default=0)
 
 
 async def everything_arrives(traffic: Traffic, made: dict[str, str], eventually: Eventually) -> None:

@@ -14,16 +14,12 @@ BATCH_JOBS = 500
 ORIGINAL_ID = "job_" + "0" * 24
 
 
-def copied_id(number: int) -> str:
-    return f"job_{number + 1:024x}"
-
-
 def write_copies(client: RawClient, count: int) -> None:
     """Copy the original so many times."""
     template = [*commands_of(client), *(("ZADD", key, *scored(rows)) for key, rows in listed(client).items())]
     for start in range(0, count, BATCH_JOBS):
         numbers = range(start, min(start + BATCH_JOBS, count))
-        client.write(command for number in numbers for command in renamed(template, copied_id(number)))
+        client.write(command for number in numbers for command in renamed(template, f"job_{number + 1:024x}"))
 
 
 def listed(client: RawClient) -> dict[str, list[str]]:

@@ -122,7 +122,7 @@ def _shortened(text: str) -> str:
 
 def _methods(value: type, but: Collection[str] = ()) -> str:
     return markdown_list(
-        (_call(name, method), _first_paragraph(method))
+        (_call(name, method), " ".join(_docstring(method).partition("\n\n")[0].split()))
         for name, method in vars(value).items()
         if not name.startswith("_") and name not in but and isinstance(method, Callable | classmethod)  # type: ignore[arg-type]  # a protocol that isinstance knows
     )
@@ -132,10 +132,6 @@ def _call(name: str, method: Any) -> str:
     function = method.__func__ if isinstance(method, classmethod) else method
     names = [each.name for each in inspect.signature(function).parameters.values() if each.name not in {"self", "cls"}]
     return f"{'await ' if inspect.iscoroutinefunction(function) else ''}{name}({', '.join(names)})"
-
-
-def _first_paragraph(value: Any) -> str:
-    return " ".join(_docstring(value).partition("\n\n")[0].split())
 
 
 def _docstring(value: Any) -> str:

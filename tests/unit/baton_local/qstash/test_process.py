@@ -37,10 +37,6 @@ def test_own_token_and_keys_are_served_instead_of_the_development_users(tmp_path
         assert httpx.post(f"{server.url}/v2/publish/http://h/?qstash_token={DEFAULT.token}").status_code == 401
 
 
-def resident_bytes(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-
-
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_has_a_plateau(tmp_path: Path) -> None:
@@ -51,7 +47,7 @@ def test_memory_has_a_plateau(tmp_path: Path) -> None:
         for _ in range(12):
             httpx.post(f"{server.url}/v2/batch", headers=HEADERS, json=[item] * 1_000, timeout=60).raise_for_status()
             httpx.delete(f"{server.url}/v2/messages", headers=HEADERS, timeout=60).raise_for_status()
-            sizes.append(resident_bytes(server.pid))
+            sizes.append(int(Path(f"/proc/{server.pid}/statm").read_text().split()[1]) * resource.getpagesize())
         assert sizes[-1] - sizes[3] < 5_000_000
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from baton.sdk.agents.registry import Registry
-from baton_local.replay.recorded import Recording, read_recording
+from baton_local.replay.recorded import read_recording
 from baton_local.replay.replaying import replay_now
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import api_of, with_keys
@@ -38,10 +38,6 @@ async def recorded(registry: Registry, agent: str, meanwhile: Meanwhile | None =
     return document
 
 
-def as_recording(document: dict[str, Any]) -> Recording:
-    return read_recording(json.dumps(document), "the test's recording")
-
-
 def difference(document: dict[str, Any], registry: Registry) -> str:
-    found = replay_now(as_recording(document), registry).difference
+    found = replay_now(read_recording(json.dumps(document), "the test's recording"), registry).difference
     return str(found) if found else ""

@@ -16,10 +16,6 @@ def _ms(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _utc(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M")
-
-
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -94,7 +90,7 @@ def test_an_amount_is_shown_in_dollars_or_tokens() -> None:
 def test_periods_are_those_of_the_zone(per: Per, zone: str, now: str, names: str, begins: str) -> None:
     around = periods_around(per, zone, _ms(now))
     assert [period.name for period in around] == names.split()
-    assert _utc(around[1].begins_ms) == begins
+    assert datetime.fromtimestamp(around[1].begins_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M") == begins
     assert around[1].begins_ms <= _ms(now) < around[1].ends_ms
     assert all(before.ends_ms == after.begins_ms for before, after in pairwise(around))
 

@@ -93,10 +93,6 @@ def _sent(body: bytes, *, is_stream: bool) -> httpx.Response:
     )
 
 
-def cuts_at_events(stream: Recorded) -> list[bytes]:
-    return [b"".join(stream.events[:at]) for at in range(len(stream.events))]
-
-
 def cuts_at_bytes(stream: Recorded) -> list[bytes]:
     """Cut the stream at every byte; of those bodies that the provider's library reads alike, return the longest."""
     whole = b"".join(stream.events)
@@ -158,7 +154,7 @@ async def test_a_stream_cut_anywhere_is_no_half_answer(stream: Recorded) -> None
     """Between two events, and at any byte; not where there is nothing, or a piece of the text alone."""
     cut = cuts_at_bytes(stream)
     assert len(cut) >= len(stream.events)
-    bodies = [*cuts_at_events(stream), *cut]
+    bodies = [*[b"".join(stream.events[:at]) for at in range(len(stream.events))], *cut]
     for found in (await outcomes(stream, bodies), await durable_outcomes(stream, bodies)):
         assert set(map(str, found)) <= {str(WHOLE), "retried"}
         assert found[0] == found[1] == found[2] == "retried"
