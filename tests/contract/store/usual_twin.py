@@ -47,7 +47,7 @@ class Twins(Struct, frozen=True):
             return f"the request is {mine}, and not {request}"
         if self.step.answer() != answer:
             return f"the answer is {self.step.answer()}, and not {answer}"
-        known = self.step.after()
+        known = replace(self.step.after(), is_usual=False)
         return None if known == after else f"{_other(known, after)} is known, and not {_other(after, known)}"
 
     def _of_any_way(self) -> _Made:

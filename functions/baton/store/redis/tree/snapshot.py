@@ -96,6 +96,7 @@ class TreeSnapshot(Struct, frozen=True):
     `transcripts`: by job, valid while its usage is the same: no two histories share one (`Usage.stamp`). `no_results`,
     `no_calls`: places known to be empty; a result has the name of its call. `is_fresh`: it was read just now.
     `apart`: fields of usage that are still to be added to the rest. `is_contended`: others write at the same time.
+    `is_usual`: a usual step has left it so that another one may follow.
     """
 
     state: Mapping[str, str] = {}
@@ -106,6 +107,7 @@ class TreeSnapshot(Struct, frozen=True):
     is_fresh: bool = False
     apart: tuple[str, ...] = ()
     is_contended: bool = False
+    is_usual: bool = False
 
     def result(self, place: Place) -> str | None:
         """Return a result, if it is known."""

@@ -45,10 +45,11 @@ def usual_step(
     """
     job_id, tree = claim.job_id, snapshot.tree
     item, before, known = tree.items.get(claim.item_key), tree.jobs.get(job_id), snapshot.transcripts.get(job_id)
-    if item is None or before is None or not (_is_held(item, claim, before) and _is_alone(snapshot, item)):
+    if item is None or before is None or not _is_held(item, claim, before):
         return None
     follows, job = _following(changes), changes.job or before
-    if follows is None or not (_is_usual(before) and (job is before or _is_usual(job))):
+    is_usual = snapshot.is_usual or (_is_alone(snapshot, item) and _is_usual(before))
+    if follows is None or not (is_usual and (job is before or _is_usual(job))):
         return None
     lease_ms = continuation.leases_ms.get(follows.kind, 0) if continuation.at_most > 0 else 0
     record = changes.calls[0] if changes.calls[0].id == follows.call_id else None
@@ -85,7 +86,8 @@ class UsualStep(Struct):
     """A usual step, made: its request, its answer, and the tree after it.
 
     `name`: of the request. `before`: the tree that it is made of. `held`: the work item that follows, claimed, with
-    the `record` of its call. `used`: has the bill once the request is made. `written`: fields of the state, and texts.
+    the `record` of its call. `used`: has the bill once the request is made. `written`: the end of the stamp, and fields
+    of the state with their texts.
     """
 
     name: str
@@ -132,7 +134,7 @@ class UsualStep(Struct):
         )
         if part:
             arguments[arguments.index(part)] = told
-        self.written = arguments[3:at]
+        self.written = arguments[2:at]
         return named, arguments
 
     def answer(self) -> Committed:
@@ -146,8 +148,8 @@ class UsualStep(Struct):
     def after(self) -> TreeSnapshot:
         """Return the tree after the write, if no other has written meanwhile; else the next comparison is refused."""
         before, job_id, held, record, known = self.before, self.job.id, self.held, self.record, self.known
-        state = {**before.state, **dict(zip(self.written[::2], self.written[1::2], strict=True))}
-        state[STAMP] = f"{known_end(before.state[STAMP])};{self.name}"
+        end, *written = self.written
+        state = {**before.state, **dict(zip(written[::2], written[1::2], strict=True)), STAMP: f"{end};{self.name}"}
         after = Tree(
             {job_id: self.job},
             before.tree.slot_states,
@@ -157,7 +159,8 @@ class UsualStep(Struct):
             needed_until=before.tree.needed_until,
             placed={job_id: held.key},
         )
-        return TreeSnapshot(state, after, {**before.transcripts, job_id: known} if known else before.transcripts)
+        transcripts = {**before.transcripts, job_id: known} if known else before.transcripts
+        return TreeSnapshot(state, after, transcripts, is_usual=True)
 
 
 def _is_alone(snapshot: TreeSnapshot, item: WorkItem) -> bool:
