@@ -17,6 +17,7 @@ from baton.engine.state import Job, State
 from baton.engine.step_results import ExtraUsage, ModelAnswered, StepResult, ToolFailed, ToolReturned
 from baton.sdk.records.transcript import Failure, ModelPolicy, Wanted
 from baton.store.transport.meter import Meter, charge, metered
+from baton_events.errors import StoreError
 from tests.contract.store.operations import ITEMS, changes, rooms
 from tests.contract.store.sample import JOB_ID, NOW_MS, a_job, claim_of, creation, first_item, leases_of
 from tests.contract.store.usual_twin import TwinTransactions
@@ -34,15 +35,18 @@ def watched(redis: FakeRedis) -> tuple[FakeStore, TwinTransactions]:
     return store, twins
 
 
-class Hanging(FakeConnection):
-    """A connection that never answers while it `hangs`."""
+class Bad(FakeConnection):
+    """A connection that never answers while it `hangs`, or whose answer is lost while it `loses` that."""
 
-    hangs = False
+    hangs = loses = False
 
     async def apply(self, *request: Any) -> Any:
         """Compare, then write, unless it hangs."""
         await asyncio.sleep(3600 if self.hangs else 0)
-        return await super().apply(*request)
+        answer = await super().apply(*request)
+        if self.loses:
+            raise StoreError("no answer")
+        return answer
 
 
 class Chain:
@@ -171,7 +175,7 @@ async def test_a_step_that_is_refused_is_made_anew_and_pays_once() -> None:
 async def test_a_step_whose_request_is_broken_off_leaves_nothing_known_that_is_not_there() -> None:
     chain = await begun()
     assert await chain.step(ASKED)
-    connection = chain.twins._redis = Hanging(chain.store.redis)
+    connection = chain.twins._redis = Bad(chain.store.redis)
     connection.hangs = True
     step = asyncio.create_task(chain.step(RETURNED))
     await asyncio.sleep(0)
@@ -181,6 +185,23 @@ async def test_a_step_whose_request_is_broken_off_leaves_nothing_known_that_is_n
     assert [item.attempt for item in chain.store.tree(JOB_ID).items.values()] == [1]
     assert await chain.step(RETURNED)
     assert [item.turn for item in chain.store.tree(JOB_ID).items.values()] == [2]
+
+
+async def test_a_step_whose_answer_is_lost_is_there_once_and_its_invocation_goes_on() -> None:
+    """The COMMIT comes again, and is given what it has claimed; the model is told the result once."""
+    chain = await begun()
+    connection = chain.twins._redis = Bad(chain.store.redis)
+    for result in (ASKED, RETURNED):
+        connection.loses = True
+        with pytest.raises(StoreError):
+            await chain.step(result)
+        connection.loses, chain.number = False, chain.number - 1
+        assert not await chain.step(result)
+    tree = chain.store.tree(JOB_ID)
+    assert [(item.turn, item.attempt) for item in tree.items.values()] == [(2, 1)]
+    assert tree.usage[JOB_ID].entries == len(tree.transcript[JOB_ID]) == 2
+    assert await chain.step(ASKED)
+    assert await chain.step(RETURNED)
 
 
 @given(st.data())
