@@ -196,7 +196,7 @@ class RedisConnection:
         """
         patch = _reading(commands, _MOST_BYTES)
         size_bytes = patch.size_bytes()
-        count, _, found = await self.apply(*patch.request())
+        count, _, found = await self._evaluate(self._text(_applying()), *patch.request(), (), is_applying=True)
         charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(found))
         answers = _all_of(found)
         if answers is None:
