@@ -86,7 +86,7 @@ class _Tag:
         def show(_: UsualStep, twins: Twins) -> None:
             STAGE.world.check(ON_USUAL, twins)
             before, step = twins.snapshot.tree, twins.step
-            self.made.append(Made(requested, before, step.after().tree, step.answer()))
+            self.made.append(Made(requested, before, step.after().tree, step.committed()))
 
         usual = transition.usual if steps_are_usual() else None
         return replace(compared(replace(transition, usual=usual), show), make=make)

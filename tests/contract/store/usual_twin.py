@@ -45,8 +45,8 @@ class Twins(Struct, frozen=True):
         self.step.bill.refund()
         if mine != request:
             return f"the request is {mine}, and not {request}"
-        if self.step.answer() != answer:
-            return f"the answer is {self.step.answer()}, and not {answer}"
+        if self.step.committed() != answer:
+            return f"the answer is {self.step.committed()}, and not {answer}"
         known = replace(self.step.after(), is_usual=False)
         return None if known == after else f"{_other(known, after)} is known, and not {_other(after, known)}"
 

@@ -118,7 +118,9 @@ class Store:
                 found.append(((claim.job_id, item.call_id), True))
             return [*found, *outcomes_continued(claim, tree)] if continuation else found
 
-        meter = current()
+        meter, usual = current(), None
+        if continuation is not None and ItemKind.LOOP in continuation.leases_ms:  # it goes on with steps
+            usual = partial(usual_step, claim, changes, continuation, meter)
         transition = Transition(
             job_id=claim.job_id,
             make=lambda draft: operations.commit(draft, claim, changes, continuation, self._retention_ms),
@@ -132,7 +134,7 @@ class Store:
             counts=counting(changes),
             size_chars=lambda: _size_of(changes),
             meter=meter,
-            usual=partial(usual_step, claim, changes, continuation, meter) if continuation else None,
+            usual=usual,
         )
         return self._transactions.run(root_of(claim.job_id), transition)
 

@@ -111,14 +111,14 @@ class Bill:
         taken, part = meter.take() if meter else NOTHING, event_end(parts)
         self._steps, self._taken = [_Paying(job_id, meter, was, used, part)], [taken]
         paid = more(used, taken + _ONE_STEP)
-        ledger, told, added_bytes = dump(paid), "", paid.redis_bytes - was.redis_bytes
+        ledger, shown, added_bytes = dump(paid), "", paid.redis_bytes - was.redis_bytes
         billed = [("", "", ledger, paid.redis_bytes)]
         if part:
-            told = with_used(part, paid, was)
-            billed.append(("", part, told, added_bytes))
+            shown = with_used(part, paid, was)
+            billed.append(("", part, shown, added_bytes))
         whole = self._size_bytes = _size_with(size_bytes, billed)
         known = replace(paid, redis_bytes=paid.redis_bytes - _UNKNOWN + whole)
-        return known, _with_size(ledger, paid.redis_bytes, whole), part, told and _with_size(told, added_bytes, whole)
+        return known, _with_size(ledger, paid.redis_bytes, whole), part, shown and _with_size(shown, added_bytes, whole)
 
     def sent(self, commands: int, found: Sequence[Any], *, written: bool) -> None:
         """Charge this invocation for what no ledger has: the answer, or where it was refused the whole request."""

@@ -209,7 +209,7 @@ class Transactions:
                 step.bill.sent(commands, found, written=bool(written))
                 self._keep(queue, step.after() if written else None)
                 if written:
-                    return batch[0].end(step.answer())
+                    return batch[0].end(step.committed())
                 attempts, counts = [step], ()
             transitions = [each.transition for each in batch]
             for number in range(_ATTEMPTS):

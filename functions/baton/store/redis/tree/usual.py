@@ -129,15 +129,15 @@ class UsualStep(Struct):
         place = ("MAXLEN", "~", f"{kept.stream_length}", f"{self.job.created_at_ms}-{count}")
         named = [keys.state_key(job_id), keys.calls_key(job_id), keys.parts_key(job_id)]
         arguments = [plan, STAMP, end, *fields, f"usage:{job_id}", "", *stamped, *texts, *place, *parts]
-        self.used, arguments[of_usage], part, told = self.bill.alone(
+        self.used, arguments[of_usage], part, shown = self.bill.alone(
             job_id, self.meter, was, self.used, changes.parts, "".join([*named, *arguments])
         )
         if part:
-            arguments[arguments.index(part)] = told
+            arguments[arguments.index(part)] = shown
         self.written = arguments[2:at]
         return named, arguments
 
-    def answer(self) -> Committed:
+    def committed(self) -> Committed:
         """Return the answer, once the step is written: what is made of a history stays with those of its beginning."""
         job, held, known = self.job, self.held, self.known
         history = history_of(known, job) if known and reads_history(held, job) else History()
