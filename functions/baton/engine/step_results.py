@@ -59,10 +59,9 @@ class Started(Struct, frozen=True):
 class ExtraUsage(Struct, frozen=True):
     """The usage of a turn besides its own model call: kept and counted whether that call works or fails.
 
-    Attributes:
-        entries: for the transcript, before the model's own (a summary of earlier turns).
-        model_calls: calls of a model, with their tokens and cost; `cached_calls`: answers that came from the cache.
-        compacted: the transcript's entries that are not sent any more from now on (`Job.compacted`); None: as before.
+    `entries`: for the transcript, before the model's own (a summary of earlier turns). `model_calls`: calls of a model,
+    with their tokens and cost; `cached_calls`: answers that came from the cache. `compacted`: the transcript's entries
+    that are not sent any more from now on (`Job.compacted`); None: as before.
     """
 
     entries: tuple[dict[str, Any], ...] = ()
@@ -228,13 +227,10 @@ class ToolFailed(ToolRan, frozen=True):
 class ToolWaits(ToolRan, frozen=True):
     """The call waits: for its outcome from outside, for an event, or for nothing but the time.
 
-    Attributes:
-        until_ms: when the wait is over in any case.
-        timeout_result: the call's outcome then, as JSON text.
-        event: the name of the event that ends it; empty: the call's outcome does.
-        operation_id: the id under which it is finished from outside; empty: it is not.
-        child: a job that it starts, whose end is its outcome.
-        holds_job: it must not continue in the background.
+    `until_ms`: when the wait is over in any case. `timeout_result`: the call's outcome then, as JSON text. `event`: the
+    name of the event that ends it; empty: the call's outcome does. `operation_id`: the id under which it is finished
+    from outside; empty: it is not. `child`: a job that it starts, whose end is its outcome. `holds_job`: it must not
+    continue in the background.
     """
 
     until_ms: int

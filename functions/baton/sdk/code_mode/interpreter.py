@@ -163,8 +163,7 @@ class Stretch:
 
         They are taken in their order. `others`: how many calls go on.
 
-        Raises:
-            StateRefusedError: the interpreter does not read the state.
+        Raises StateRefusedError: the interpreter does not read the state.
         """
         self._others = others
         return self._run(lambda session: self._next(session, state, outcomes))

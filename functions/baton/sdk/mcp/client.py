@@ -102,8 +102,7 @@ async def called(
 
     `again`: it may be called again after a lost connection. `promised`: the schema of its results.
 
-    Raises:
-        ToolError: the tool or the server refused, or the connection was lost.
+    Raises ToolError: the tool or the server refused, or the connection was lost.
     """
     from baton.sdk.mcp import tasks  # noqa: PLC0415 - it imports the SDK
 

@@ -156,8 +156,7 @@ def resolved(
         results: the stored results under those ids: `{"ok": …}`, or `{"error": {"type", "message"}}`, which is used
             as it is.
 
-    Raises:
-        UnresolvedReference: there is no such result, or nothing at the path in it; it names step and path.
+    Raises UnresolvedReference: there is no such result, or nothing at the path in it; it names step and path.
     """
     return _replaced(arguments, lambda reference: _referred(reference, after, results))
 

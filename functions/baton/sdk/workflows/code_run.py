@@ -96,8 +96,7 @@ class CodeRun:
             cancels: whether it ends with a cancel of the code.
             replayed: what `patched` answered with true when the stretch ran; None: it runs for the first time.
 
-        Raises:
-            NeverWaitsError: it was stopped, since it does not come to an end.
+        Raises NeverWaitsError: it was stopped, since it does not come to an end.
         """
         self._begins_at, self._asked, self._given_up = self._number, [], []
         self.of_job.begin_stretch(replayed)
@@ -122,11 +121,7 @@ class CodeRun:
         return self.loop.failed is not None or self._exit is not None or (self.task is not None and self.task.done())
 
     def returned(self) -> Any:
-        """Return what the code has returned.
-
-        Raises:
-            RunFailedError: an exception has left it.
-        """
+        """Return what the code has returned. Raises RunFailedError: an exception has left it."""
         assert self.task is not None, "the run is over"
         try:
             if (error := self._exit or self.loop.failed) is None:
@@ -193,11 +188,7 @@ class CodeRun:
         return StepCall(self, self.loop.next_number(), tool, arguments, read)
 
     def begun(self, call: StepCall) -> asyncio.Future[Any]:
-        """Begin a step.
-
-        Raises:
-            TypeError: its arguments are no data.
-        """
+        """Begin a step. Raises TypeError: its arguments are no data."""
         if self.loop.closed:
             raise GeneratorExit  # no code catches it by mistake
         try:

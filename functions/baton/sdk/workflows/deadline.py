@@ -84,8 +84,7 @@ _WATCH = _Watch()
 def within(seconds: float, run: CodeRun, work: Callable[[], _T]) -> _T:
     """Do a run's work in this thread, for so long at most; without a limit for ever.
 
-    Raises:
-        NeverWaitsError: it does not come to an end. `place` is where it was.
+    Raises NeverWaitsError: it does not come to an end. `place` is where it was.
     """
     if not seconds:
         return work()

@@ -54,11 +54,7 @@ class Input:
         self.schema = ArgumentSchema(name, self._signature, {})
 
     def check(self, data: dict[str, Any]) -> None:
-        """Check a job's data.
-
-        Raises:
-            InvalidArguments: it does not fit; each fault names the field.
-        """
+        """Check a job's data. Raises InvalidArguments: it does not fit; each fault names the field."""
         read = self._read(data)
         try:
             for value in read.values():
@@ -69,11 +65,7 @@ class Input:
             raise InvalidInput(self._name, faults, [place for place, _ in found]) from error
 
     def values(self, job: JobInfo) -> dict[str, Any]:
-        """Return the function's arguments, of their annotated types.
-
-        Raises:
-            InvalidArguments: as above.
-        """
+        """Return the function's arguments, of their annotated types. Raises InvalidArguments: as above."""
         read = {name: at_hand(value) for name, value in self._read(job.input_data).items()}
         return read | ({self.job: job} if self.job else {})
 

@@ -63,11 +63,7 @@ def kept_of(before: str, at: int, now_ms: int, stretch: Stretch, taken: Iterable
 
 
 def recorded_stretch(entry: Mapping[str, Any]) -> RecordedStretch:
-    """Read the stretch of a turn.
-
-    Raises:
-        ModelError: a newer version of this code has written it.
-    """
+    """Read the stretch of a turn. Raises ModelError: a newer version of this code has written it."""
     kept: Mapping[str, Any] = (entry.get("provider") or {}).get(STRETCH) or {}
     if kept.get("v") != STRETCH_VERSION:
         message = f"turn {entry['turn']} has a stretch of version {kept.get('v')!r}, this code knows {STRETCH_VERSION}"

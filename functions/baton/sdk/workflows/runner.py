@@ -188,8 +188,7 @@ class WorkflowRunner(CodeRunner):
 async def _whole(recorded: Recorded) -> Recorded:
     """Read all that a run is made again from.
 
-    Raises:
-        StoreError: it is not there yet: a read may be older than the last write. The queue repeats the turn.
+    Raises StoreError: it is not there yet: a read may be older than the last write. The queue repeats the turn.
     """
     if not recorded.stretch:
         return recorded
@@ -203,8 +202,7 @@ async def _whole(recorded: Recorded) -> Recorded:
 def _stretched(opened: _Open, whole: Recorded | None, recorded: Recorded) -> tuple[Stretch, Outcomes]:
     """Run the next stretch of a run. `whole`: the record that it is made again from; None: it is open.
 
-    Raises:
-        ModelError: the record is of other code.
+    Raises ModelError: the record is of other code.
     """
     run = opened.run
     if whole is not None and recorded.stretch:
@@ -219,11 +217,7 @@ def _stretched(opened: _Open, whole: Recorded | None, recorded: Recorded) -> tup
 
 
 async def _in_time(run: CodeRun, work: Callable[[], Any], limit_seconds: float) -> Any:
-    """Run the code in a thread of its own, for so long at most.
-
-    Raises:
-        RunFailedError: it does not come to an end.
-    """
+    """Run the code in a thread of its own, for so long at most. Raises RunFailedError: it does not come to an end."""
     doing = asyncio.ensure_future(in_own_thread(within, limit_seconds, run, work))
     try:
         await asyncio.wait({doing}, timeout=limit_seconds + GRACE_SECONDS if limit_seconds else None)
@@ -247,8 +241,7 @@ def _never_waits(limit_seconds: float, place: Place | None) -> NoReturn:
 def _checked(returns: Any, value: Any) -> Any:
     """Return a result as JSON, checked against the return annotation if that can be checked.
 
-    Raises:
-        RunFailedError: it does not fit, or is no data.
+    Raises RunFailedError: it does not fit, or is no data.
     """
     try:
         adapter = None if returns in (None, type(None)) else TypeAdapter[Any](returns)

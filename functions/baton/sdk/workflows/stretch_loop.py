@@ -134,8 +134,7 @@ class StretchLoop(asyncio.AbstractEventLoop):
     def no_step(self, what: str) -> NoReturn:
         """Fail the job: the code does what no workflow can; the first one counts.
 
-        Raises:
-            NotAStepError: always; code that catches it fails the job, too.
+        Raises NotAStepError: always; code that catches it fails the job, too.
         """
         error = NotAStepError(what, place_here())
         self.failed = self.failed or error

@@ -37,21 +37,14 @@ _NO_HISTORY = Transcript()
 class Transition(Struct, kw_only=True):
     """A step of a tree.
 
-    Attributes:
-        job_id: the job whose usage ledger it is about.
-        make: changes a draft of the tree, and returns the answer.
-        messages: those whose pending items it reads.
-        jobs: those of the tree's jobs that it reads.
-        item_key: the work item that it begins or ends; empty: it is about more, or less.
-        places: the results that it reads; with True where their existence must be known.
-        calls: the calls that it reads, which must be known.
-        guesses: it may be made of an empty tree, as if nothing were there.
-        turns: it may begin a turn, which reads reservations of the tree's other turns, and usage of the jobs above.
-        ends: work items of others are gone after it.
-        counts: what its request adds to sums besides.
-        size_chars: about how much it writes.
-        meter: of the invocation that makes it.
-        usual: makes it of a tree as a usual step, if it is one; the second argument draws the name of its request.
+    `job_id`: the job whose usage ledger it is about. `make`: changes a draft of the tree, and returns the answer.
+    `messages`: those whose pending items it reads. `jobs`: those of the tree's jobs that it reads. `item_key`: the work
+    item that it begins or ends; empty: it is about more, or less. `places`: the results that it reads; with True where
+    their existence must be known. `calls`: the calls that it reads, which must be known. `guesses`: it may be made of
+    an empty tree, as if nothing were there. `turns`: it may begin a turn, which reads reservations of the tree's other
+    turns, and usage of the jobs above. `ends`: work items of others are gone after it. `counts`: what its request adds
+    to sums besides. `size_chars`: about how much it writes. `meter`: of the invocation that makes it. `usual`: makes it
+    of a tree as a usual step, if it is one; the second argument draws the name of its request.
     """
 
     job_id: str
