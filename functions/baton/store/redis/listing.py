@@ -155,7 +155,7 @@ class Listing:
     async def _all_of(self, shelves: Sequence[Shelf], begin: str, span: Span, limit: int) -> list[list[str]]:
         if not shelves:
             return []
-        rest = (begin, f"({span.highest}", "BYLEX", "LIMIT", 0, limit)
+        rest: _Command = [begin, f"({span.highest}", "BYLEX", "LIMIT", 0, limit]
         return await self._redis.pipeline(*(["ZRANGE", keys.list_key(shelf.key), *rest] for shelf in shelves))
 
     async def forget(self, found: Sequence[Found]) -> None:

@@ -29,7 +29,7 @@ from baton.sdk.records.transcript import ONCE
 from baton.sdk.tools import printed
 from baton.sdk.tools.pending import RunAgain
 from baton.testing import Approve, Simulation
-from baton.worker.runtime.claims import Claims
+from baton.worker.runtime.claims import Claims, Holding
 from baton.worker.runtime.policy import Policy
 from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
@@ -179,7 +179,7 @@ async def test_what_is_handed_over_before_its_code_begins_may_begin_there(begins
     claim = Claim("job_1", "call:c:1", "m", "o", clock.now_ms(), clock.now_ms(), call_id="c")
 
     async def work() -> None:
-        async with claims.holding(claim, ItemKind.CALL):
+        async with Holding(claims, claim, ItemKind.CALL):
             if begins:
                 printed.CODE.set(["c"])
             raise StoreError("away")
