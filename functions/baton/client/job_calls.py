@@ -152,8 +152,7 @@ class JobCalls(Calls):
     async def wait(self, job: Job | str, timeout_seconds: float | timedelta | None = None) -> Job:
         """Return a job once it has ended, whatever its status; polls with growing pauses of at most five seconds.
 
-        Raises:
-            TimeoutError: it has not ended in time, and continues.
+        Raises TimeoutError: it has not ended in time, and continues.
         """
         limit_seconds = seconds_sent(timeout_seconds, "timeout_seconds")
         pause_seconds, left_seconds = _FIRST_PAUSE_SECONDS, float("inf") if limit_seconds is None else limit_seconds
@@ -252,8 +251,7 @@ class ApprovalCalls(Calls):
 
         A `Checkpoint` is approved as it was read: if its question has changed since, nothing is decided.
 
-        Raises:
-            ConflictError: it was decided before, or its question has changed.
+        Raises ConflictError: it was decided before, or its question has changed.
         """
         body = {"arguments": arguments, "comment": comment or None, "digest": _digest(checkpoint)}
         return await self._requests.fetch_record(Call("POST", f"{_CHECKPOINTS}/{id_of(checkpoint)}", body), Checkpoint)

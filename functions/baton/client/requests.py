@@ -71,8 +71,7 @@ class Pauses:
     def pause_seconds(self, error: ApiError) -> float:
         """Return the seconds before the next try.
 
-        Raises:
-            ApiError: the time is up, or the API requests a longer wait.
+        Raises ApiError: the time is up, or the API requests a longer wait.
         """
         # Random, so that clients which were refused together come back one by one.
         spread_seconds = self._next_seconds * (0.5 + secrets.randbelow(500) / 1000)
@@ -127,17 +126,12 @@ class Requests:
     async def fetch_record(self, call: Call, kind: type[Answer]) -> Answer:
         """Send a request; return its JSON as a record of this kind.
 
-        Raises:
-            ApiError: it was refused, or nothing answers.
+        Raises ApiError: it was refused, or nothing answers.
         """
         return self._decoded(call, await self.response(call), kind)
 
     async def response(self, call: Call, *, stream: bool = False) -> httpx.Response:
-        """Send a request; return its successful answer.
-
-        Raises:
-            ApiError: it was refused, or nothing answers.
-        """
+        """Send a request; return its successful answer. Raises ApiError: it was refused, or nothing answers."""
         pauses = Pauses(self._retry_seconds if call.repeatable else 0)
         while True:
             try:
@@ -154,8 +148,7 @@ class Requests:
         A chat's stream has its job's parts, so after a lost connection the job's own stream is read, which can be
         continued. A chat whose message is sent to a running job yields that job's parts.
 
-        Raises:
-            ApiError: it was refused, or nothing has answered for too long.
+        Raises ApiError: it was refused, or nothing has answered for too long.
         """
         position, pauses = after or "", Pauses(self._retry_seconds)
         while True:
@@ -226,8 +219,7 @@ class Requests:
 def _header(name: str, value: str) -> bytes:
     """Return a header's value as it is sent: any text, as UTF-8.
 
-    Raises:
-        ValueError: no header holds it; a key is not shown.
+    Raises ValueError: no header holds it; a key is not shown.
     """
     if value != value.strip(" \t") or _NO_HEADER.search(value):
         shown = "the key" if name in KEY_HEADERS else f"{name} {value!r}"
@@ -251,8 +243,7 @@ def _sent(value: Any) -> Any:
 def _json(body: Json) -> str:
     """Return the body's JSON.
 
-    Raises:
-        ValueError: it cannot hold a value, whose place is named: NaN would become null.
+    Raises ValueError: it cannot hold a value, whose place is named: NaN would become null.
     """
     from baton_events.values.json_value import recorded_json  # noqa: PLC0415 - as above
 

@@ -75,8 +75,7 @@ class Simulation:
             cancel_at: when somebody cancels the job, in seconds after its submission; a workflow cleans up.
             force_at: the same by force: the job ends at once.
 
-        Raises:
-            RuntimeError: the agent opens a socket, or starts a process.
+        Raises RuntimeError: the agent opens a socket, or starts a process.
         """
         rest = (_checked(faults), _time("cancel_at", cancel_at), _time("force_at", force_at))
         scene = Scene(agent_name, task, input_data or {}, session, decide, outcomes, *rest)
