@@ -28,8 +28,7 @@ class InvalidOutput(ValueError):  # noqa: N818 - the name says what happened; it
 class OutputType:
     """An agent's `output_type`: a pydantic model, a dataclass or a TypedDict.
 
-    Raises:
-        TypeError: it is none of these, or its JSON is no object.
+    Raises TypeError: it is none of these, or its JSON is no object.
     """
 
     def __init__(self, agent: str, output_type: Any) -> None:

@@ -37,11 +37,7 @@ class ApprovalTerms(TypedDict, total=False):
 
 
 def check_terms(whose: str, terms: Any) -> None:
-    """Check what `approval` is.
-
-    Raises:
-        TypeError: it has another name, or a value that does not fit.
-    """
+    """Check what `approval` is. Raises TypeError: it has another name, or a value that does not fit."""
     names = ApprovalTerms.__annotations__
     if not isinstance(terms, dict) or not set(terms) <= set(names):
         raise TypeError(f"{whose}: approval must be a dict of {', '.join(names)}, got {terms!r}")
@@ -63,11 +59,7 @@ def check_terms(whose: str, terms: Any) -> None:
 
 
 def check_rule(whose: str, rule: Any) -> None:
-    """Check what `requires_approval` is.
-
-    Raises:
-        TypeError: it is neither a bool nor a function of two arguments.
-    """
+    """Check what `requires_approval` is. Raises TypeError: it is neither a bool nor a function of two arguments."""
     if isinstance(rule, bool):
         return
     is_function = callable(rule) and not inspect.isclass(rule)

@@ -44,11 +44,7 @@ class Outcome(Struct, frozen=True):
     error: Exception | None = None
 
     def result(self) -> Any:
-        """Return the value.
-
-        Raises:
-            Exception: what it raised; `CutShortError` for what is none.
-        """
+        """Return the value. Raises Exception: what it raised; `CutShortError` for what is none."""
         if self.error is not None:
             raise self.error
         return self.value

@@ -24,11 +24,7 @@ class JsonSchema:
         self.names: Any = self.json_schema["properties"]
 
     def check(self, arguments: Any) -> None:
-        """Check a value; it stays unchanged.
-
-        Raises:
-            InvalidArguments: it does not fit, or the schema is none.
-        """
+        """Check a value; it stays unchanged. Raises InvalidArguments: it does not fit, or the schema is none."""
         from referencing.exceptions import Unresolvable  # noqa: PLC0415 - it comes with the SDK of MCP
 
         from baton.sdk.tools.schema_steps import faults_of  # noqa: PLC0415 - the same

@@ -38,11 +38,7 @@ class ResultSchema:
         self._annotation = annotation
 
     def check(self, result: Any) -> Any:
-        """Convert the result to the annotation.
-
-        Raises:
-            InvalidResult: it does not fit; each fault is named.
-        """
+        """Convert the result to the annotation. Raises InvalidResult: it does not fit; each fault is named."""
         if isinstance(result, _NO_RESULT):
             return result
         if self._only_pending:
@@ -59,8 +55,7 @@ class ResultSchema:
     def read(self, recorded: Any) -> Any:
         """Make a recorded result again what the annotation names; the end of a wait may be something else.
 
-        Raises:
-            InvalidResult: it does not fit.
+        Raises InvalidResult: it does not fit.
         """
         structs = [each for each in self._options if _is_struct(each) and each not in _NO_RESULT]
         if structs:

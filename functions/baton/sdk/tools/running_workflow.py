@@ -27,8 +27,7 @@ RUNNING: ContextVar[RunningWorkflow | None] = ContextVar("baton_workflow", defau
 def bound(name: str, function: Callable[..., Any], left_out: str | None, args: Any, kwargs: Any) -> dict[str, Any]:
     """Return a call's arguments by name. `left_out`: the parameter that Baton fills in.
 
-    Raises:
-        TypeError: the function does not take them.
+    Raises TypeError: the function does not take them.
     """
     try:
         return dict(_signature(function, left_out).bind(*args, **kwargs).arguments)

@@ -62,11 +62,7 @@ class _Left:
         return chars
 
     def take(self, wanted: Any, value: Any) -> None:
-        """Take the steps of one keyword.
-
-        Raises:
-            _OutOfStepsError: there are none left.
-        """
+        """Take the steps of one keyword. Raises _OutOfStepsError: there are none left."""
         chars = self._chars[id(value)] if isinstance(value, dict | list) else self._measure(value)
         entries = 0
         if isinstance(wanted, list | dict):
@@ -118,8 +114,7 @@ _LEFT: ContextVar[_Left] = ContextVar("left_of_a_check")
 def faults_of(json_schema: Mapping[str, Any], value: Any, most: int) -> list[ValidationError]:
     """Return where the value does not fit, `most` faults at most.
 
-    Raises:
-        Exception: the schema is none, or refers to something outside of it (`referencing.exceptions.Unresolvable`).
+    Raises Exception: the schema is none, or refers to something outside of it (`referencing.exceptions.Unresolvable`).
     """
     parts, id_chars = _sizes(json_schema)
     searched = parts <= _MOST_PARTS and id_chars <= _MOST_ID_CHARS

@@ -168,8 +168,7 @@ class Tool(ToolOptions, Generic[_P, _R_co]):
     async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
         """Validate the arguments, run the function (one that is not async in a thread), and check its result.
 
-        Raises:
-            InvalidArguments: the function did not run. InvalidResult: it did.
+        Raises InvalidArguments: the function did not run. InvalidResult: it did.
         """
         keywords = self.schema.to_keywords(arguments)
         if self.context_name is not None:
