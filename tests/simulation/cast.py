@@ -125,8 +125,8 @@ ALL_TOOLS = (
 
 
 # Those that code calls, by the names that it has for them.
-_CODED = {one.name: one for one in ALL_TOOLS if one.name in {**TOOLS, **WAITING_TOOLS, **APPROVED_TOOLS}}
-work, fragile, stubborn, brisk, talker, order, listen, nap, ask, sign, countersign = _CODED.values()
+_CODED = {one.name: one for one in ALL_TOOLS if one.name in {AT_MOST_ONCE, *TOOLS, *WAITING_TOOLS, *APPROVED_TOOLS}}
+work, fragile, stubborn, brisk, talker, wire, order, listen, nap, ask, sign, countersign = _CODED.values()
 
 
 async def _run(turns: list[list[dict[str, Any]]]) -> str:
@@ -145,6 +145,7 @@ async def _tried(call: dict[str, Any]) -> str:
         "stubborn": stubborn,
         "brisk": brisk,
         "talker": talker,
+        "wire": wire,
         "order": order,
         "listen": listen,
         "nap": nap,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.simulation.jobs import JobPlan, with_calls, with_scripts
-from tests.simulation.scripts import WAITING_TOOLS, CallPlan, Script
+from tests.simulation.scripts import AT_MOST_ONCE, WAITING_TOOLS, CallPlan, Script
 
 WORKFLOW, SCRIPT = "workflow", "script"
 # Neither can code ask for: the one is no name in it, the other raises where it is called.
@@ -18,7 +18,7 @@ import json
 async def tried(call):
     tools = {{
         "work": work, "fragile": fragile, "stubborn": stubborn, "brisk": brisk, "talker": talker, "order": order,
-        "listen": listen, "nap": nap, "ask": ask, "sign": sign, "countersign": countersign,
+        "listen": listen, "nap": nap, "ask": ask, "sign": sign, "countersign": countersign,{once}
     }}
     try:
         result = await tools[call["tool"]](**call["arguments"])
@@ -49,7 +49,9 @@ def turns_of(script: Script) -> list[list[dict[str, Any]]]:
 
 
 def code_of(script: Script) -> str:
-    return _CODE.format(turns=turns_of(script), waiting=tuple(WAITING_TOOLS))
+    has_once = any(call.tool == AT_MOST_ONCE for turn in script.turns for call in turn.calls)
+    once = f' "{AT_MOST_ONCE}": {AT_MOST_ONCE},' if has_once else ""
+    return _CODE.format(turns=turns_of(script), waiting=tuple(WAITING_TOOLS), once=once)
 
 
 def with_programs(jobs: tuple[JobPlan, ...], program: str) -> tuple[JobPlan, ...]:

@@ -96,7 +96,7 @@ def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) 
 
 
 def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) -> Changes:
-    again = tuple(_again(call, ended.calls) for call in _to_run(ended))
+    again = tuple(_again(call, ended) for call in _to_run(ended))
     items: tuple[WorkItem, ...] = tuple(call_item(job.id, call, call.earlier + 1, now_ms) for call in again)
     # What has ended, and the running script had not taken when the job ended.
     known = {call.id: call for call in ended.calls}
@@ -145,11 +145,14 @@ def _to_run(ended: EndedJob) -> list[CallRecord]:
     ]
 
 
-def _again(call: CallRecord, calls: Iterable[CallRecord]) -> CallRecord:
+def _again(call: CallRecord, ended: EndedJob) -> CallRecord:
     """Return the call as it runs again: its request and its approval stay, its attempts go on counting."""
     status = next_call_status(call.status, Step.RETRY)
-    earlier = max([call.attempts, *(attempt_of_question(question, call) for question in calls)])
-    anew = replace(call, status=status, earlier=earlier, questions=0, error=None, finished_at_ms=None)
+    attempts = max(call.attempts, int(call.id in ended.job.begun))
+    earlier = max([attempts, *(attempt_of_question(question, call) for question in ended.calls)])
+    anew = replace(
+        call, status=status, attempts=attempts, earlier=earlier, questions=0, error=None, finished_at_ms=None
+    )
     return replace(anew, operation_id="", child="")
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from baton.engine.transitions import END_STATUSES, CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, tool_key, turn_group
 from baton.sdk.records.limits import NOTHING_SPENT, NOTHING_USED_YET, Limits, Spend, Used
-from baton.sdk.records.transcript import FOREVER_MS, Failure, ModelPolicy, OnFailure, Script
+from baton.sdk.records.transcript import FOREVER_MS, ONCE, Failure, ModelPolicy, OnFailure, Script
 from baton_events.ids import canonical_json, is_child, with_arguments
 
 # Raised where an older version would misunderstand a job: it leaves it to the newer one (docs/upgrading.md).
@@ -67,6 +67,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     `ends_by_ms`: the deadline of the job above it; 0: there is none.
     `stretch`: of a job that runs code: names all its stretches so far, since an open run goes on only from the same
     ones; empty: none has ended. `cancelling`: a cancel that its code cleans up after; None: there is none.
+    `begun`: calls that begin at most once, and had when it ended.
     `in_flight`: the owners of turns that were at work when it ended: what an answer uses that comes later still counts.
     """
 
@@ -115,6 +116,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     stretch: str = ""
     cancelling: Cancelling | None = None
     in_flight: tuple[str, ...] = ()
+    begun: tuple[str, ...] = ()
     version: int = field(default_factory=lambda: STATE_VERSION)  # made anew each time, so it is always written
 
     @property
@@ -325,6 +327,7 @@ def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> Wor
         after=",".join(record.after.values()) if record.after else "",
         step=record.step,
         isolated=record.isolated,
+        once=record.retries == ONCE,
         since_ms=now_ms,
     )
 

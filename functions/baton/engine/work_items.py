@@ -84,7 +84,7 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
         died: such claims of earlier attempts of its call.
         limited_by: what its call waits for, such as "limit 'openai'"; empty: nothing, or it has begun. Of a budget that
             is used up: until `not_before_ms`, unless a message comes before.
-        isolated: of a call: it runs in an invocation of its own.
+        isolated: of a call: it runs in an invocation of its own. once: it begins at most once.
         offloaded: of a turn: how many requests of its attempt were offloaded; 0: the model is called here.
             Until `not_before_ms` it waits for the answer. Of a call whose tool's work is done elsewhere: how often it
             was polled; the next poll is at `not_before_ms`.
@@ -123,6 +123,7 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
     lost: int = 0
     text_id: str = ""
     isolated: bool = False
+    once: bool = False
     abandoned: int = 0
     died: int = 0
     redelivered: bool = False

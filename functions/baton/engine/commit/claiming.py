@@ -22,7 +22,7 @@ from baton.engine.transitions import JobStatus, Step, next_call_status
 from baton.engine.waits import APPROVALS
 from baton.engine.work_items import ItemKind, WorkItem, given_back_at_ms, release_item
 from baton.sdk.records.limits import NOTHING_USED_YET, Spend
-from baton.sdk.records.transcript import ONCE, Failure
+from baton.sdk.records.transcript import Failure
 from baton_events.ids import is_child, step_number
 
 _APPEND_COMMANDS = 4
@@ -235,6 +235,9 @@ def drop_items_of(draft: Draft, job_id: str) -> int:
     The release of an earlier run's workspace stays, and so does what has ended untaken: a retry goes on with that.
     """
     mine = [item for item in draft.items.values() if item.job_id == job_id and item.kind is not ItemKind.RELEASE]
+    # A later run of the job knows by this which calls have begun.
+    if begun := [item.call_id for item in mine if item.once and (item.owner or item.lost or item.deaths)]:
+        draft.put_job(replace(draft.jobs[job_id], begun=(*draft.jobs[job_id].begun, *begun)))
     if at_work := [item.owner for item in mine if item.kind is ItemKind.LOOP and item.owner]:
         job = draft.jobs[job_id]
         draft.put_job(replace(job, in_flight=(*job.in_flight, *at_work)))
@@ -248,11 +251,6 @@ def drop_items(draft: Draft, job_id: str, items: Iterable[WorkItem]) -> None:
     mine = sorted(items, key=attrgetter("key"))
     for item in mine:
         let_go(draft, item)
-        record = calls.get(item.call_id)
-        begun = item.kind is ItemKind.CALL and (item.owner or item.lost or item.deaths)
-        if record and record.retries == ONCE and begun:
-            # A later run of its job knows by this that it has begun.
-            draft.put_calls(job_id, replace(record, attempts=max(1, item.attempt - record.questions)))
         if item.kind is ItemKind.WAIT and (item.approval_of_call or item.tool not in APPROVALS):
             parts.append(stream_parts.wait_cancelled(item, calls.get(item.approval_of_call)))
     draft.add_parts(job_id, tuple(parts))

@@ -21,6 +21,8 @@ def change(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms:
         if known.in_flight != job.in_flight:
             late = known.before - job.before if known.run == job.run else NOTHING_USED_YET
             job = replace(job, in_flight=known.in_flight, used=job.used + late, before=job.before + late)
+        if known.begun != job.begun:
+            job = replace(job, begun=known.begun)
         draft.put_job(job)
     draft.put_calls(job_id, *changes.calls)
     draft.put_results(job_id, changes.results)
