@@ -117,7 +117,6 @@ async def connection(server: McpServer, context: McpContext) -> "AsyncIterator[C
 
 @asynccontextmanager
 async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[Client]":
-    """Connect in the newest revision that the server speaks."""
     from mcp import Client, StdioServerParameters  # noqa: PLC0415 - only agents with MCP servers load the SDK
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
     from mcp_types import ElicitRequestParams, ElicitResult  # noqa: PLC0415

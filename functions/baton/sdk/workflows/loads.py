@@ -168,7 +168,6 @@ def closure_of(function: FunctionType) -> dict[str, Any]:
 
 
 def _found_in(names: Mapping[str, Any], name: str) -> Any:
-    """Return the value of a module's name, or of Python's own."""
     builtins = names.get("__builtins__", {})
     own = vars(builtins) if isinstance(builtins, ModuleType) else builtins
     return names.get(name, own.get(name, NOTHING))

@@ -129,7 +129,6 @@ class Budgets:
         return tuple(await self._redis.execute("ZRANGE", keys.budget_keys(key, per, unit)[1], 0, limit - 1))
 
     async def _rows_of(self, named: Sequence[_Named]) -> tuple[BudgetRow, ...]:
-        """Return the rows of those that are there; one that is gone is forgotten."""
         if not named:
             return ()
         now_ms = await self._time_ms()

@@ -267,7 +267,6 @@ def _request(
 
 
 def _weighing(registry: Registry, agent: Agent) -> "Weighing | None":
-    """Return how much a file takes of the model's window; None: no policy asks."""
     if isinstance(agent.history, KeepAll) or not getattr(registry.model_of(agent), "takes_files", ()):
         return None
     from baton.worker.conversation.sent_files import weighing  # noqa: PLC0415 - few models take files

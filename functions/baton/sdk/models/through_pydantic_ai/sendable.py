@@ -51,7 +51,6 @@ def _message(message: ModelMessage, known: Collection[str], servers: Collection[
 
 
 def _part(part: Any, known: Collection[str]) -> Any:
-    """Return the part as it can be sent; None: it says nothing."""
     match part:
         case TextPart(content=str() as text, id=None) if not text.strip():
             return None
