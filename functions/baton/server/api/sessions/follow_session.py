@@ -18,7 +18,7 @@ from baton.engine.transitions import JobStatus
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.server.api.session_line import notice_of
-from baton.server.api.sessions.sessions import question_in, session_of
+from baton.server.api.sessions.sessions import must_exist, question_in, session_of
 from baton.server.api.sessions.ui_message import Asked, asked_in
 from baton.server.api.stream import ANSWER_BYTES, HEARTBEAT_SECONDS, ReaderResponse, StreamReader
 from baton.server.api.stream_token import Permit, check_capacity, must_cover
@@ -34,7 +34,10 @@ _PLACE = re.compile(rf"[0-9]{{13}}:[^;=\s]{{0,400}}(;[^;=\s]{{1,400}}=[0-9]{{1,9
 
 
 async def follow_session(context: Context, request: Request) -> Response:
-    """Answer 200 with the events after `Last-Event-ID`, else with all of the jobs that have not ended."""
+    """Answer 200 with the events after `Last-Event-ID`, else with all of the jobs that have not ended.
+
+    Raises ApiError: 404, the session is not known yet, or no longer.
+    """
     principal = await context.keys.authenticate(request)
     tenant, session_id = session_of(request, principal)
     must_cover(request, tenant, "", session_id)
@@ -42,6 +45,7 @@ async def follow_session(context: Context, request: Request) -> Response:
     place = request.headers.get("last-event-id") or request.query_params.get("last_message_id") or ""
     if place and not _PLACE.fullmatch(place):
         raise ApiError(400, f"Last-Event-ID {place[:80]!r} is none that this stream, or `lastEventId`, has named")
+    await must_exist(context, tenant, session_id)
     permit = Permit(context.container, context.keys, request, principal)
     reader = _SessionReader(context, permit, tenant, session_id, place)
     return ReaderResponse(reader, reader.all_events())

@@ -5,6 +5,7 @@ import { markdown } from "./markdown.js";
 
 const by = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const KEY = "baton-key";
+const BEGINNING = "0000000000000:"; // of a session's stream
 
 /** @type {BatonClient} */ let client;
 let session = "";
@@ -358,10 +359,10 @@ let opened = 0;
 async function open() {
   following?.abort();
   following = new AbortController();
-  const [mine, signal, path] = [++opened, following.signal, `/api/sessions/${encodeURIComponent(session)}`];
+  const [mine, path] = [++opened, `/api/sessions/${encodeURIComponent(session)}`];
   by("session").textContent = session;
   const found = await client.json("GET", path).catch((error) => {
-    if (error instanceof BatonError && error.status === 404) return { messages: [], lastEventId: "0000000000000:" };
+    if (error instanceof BatonError && error.status === 404) return { messages: [], lastEventId: null };
     throw error;
   });
   if (mine !== opened) return; // meanwhile another session was opened, or this one again
@@ -372,8 +373,20 @@ async function open() {
   for (const jobId of active) background(jobId, []);
   showEarlier(found.cursor);
   busy();
+  hears = false;
+  if (found.lastEventId !== null) hear(found.lastEventId);
+}
+
+/** Whether the session's stream is followed: there is none before its first message. */
+let hears = false;
+
+/** Show all that comes. @param {string} [lastId] */
+function hear(lastId = BEGINNING) {
+  if (hears) return;
+  hears = true;
+  const call = { method: "GET", path: `/api/sessions/${encodeURIComponent(session)}/stream` };
   reporting(async () => {
-    for await (const { part } of client.follow({ method: "GET", path: `${path}/stream` }, { lastId: found.lastEventId, signal })) take(part);
+    for await (const { part } of client.follow(call, { lastId, signal: following?.signal })) take(part);
   });
 }
 
@@ -460,6 +473,7 @@ async function send() {
   if (!response) by("text").value ||= text;
   if (!response || response.status === 202) sending = false; // 202: the running answer's stream shows it
   else if (meanwhile) await reporting(open);
+  else hear();
   busy();
 }
 

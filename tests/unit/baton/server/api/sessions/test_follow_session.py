@@ -98,6 +98,7 @@ async def following(api: Api, place: str = "", query: str = "") -> AsyncIterator
 
 async def test_an_answer_to_a_message_from_elsewhere_comes_with_its_question(api: Api) -> None:
     """And one after the other, each part once, in the order of its job; what was over before is not told."""
+    assert_problem(await api.request("GET", PATH), 404)
     await send(api, "c", "m0", "before", agent="adds")
     async with following(api) as page:
         first = await send(api, "c", "m1", "add", agent="adds")
@@ -116,6 +117,7 @@ async def test_an_answer_to_a_message_from_elsewhere_comes_with_its_question(api
 
 async def test_a_reader_that_comes_back_gets_the_rest_wherever_it_was(api: Api) -> None:
     """Also of jobs that ended meanwhile, and of those that it never saw."""
+    await send(api, "c", "m0", "before", agent="adds")
     async with following(api) as page:
         await send(api, "c", "m1", "add", agent="adds")
         await page.has("finish")
@@ -161,7 +163,8 @@ async def test_it_is_its_tenants_alone_and_garbage_is_refused(api: Api) -> None:
     async with api_with(registry()) as other:
         await other.submitted(OTHER, jobType="adds", sessionId="d")
         (foreign,) = (await other.request("GET", "/api/agent-jobs", ADMIN)).json()["jobs"]
-        async with following(other, f"0000000000000:;{foreign['id']}=0") as page:
+        await send(other, "c", "m1", "add", agent="adds")
+        async with following(other, f"9999999999999:;{foreign['id']}=0") as page:
             await asyncio.sleep(0.1)
     assert (page.events, job["status"]) == ([], "completed")
 
