@@ -68,6 +68,13 @@ class ResultRef(_Record):
     preview: str = ""
 
 
+class Printed(_Record):
+    """The end of what an attempt's code printed and logged."""
+
+    attempt: int
+    text: str
+
+
 class ToolCall(_Record, kw_only=True):
     """A tool call of a job."""
 
@@ -87,6 +94,7 @@ class ToolCall(_Record, kw_only=True):
     script_call_id: str | None = None
     step: str | None = None
     depends_on: list[str] = field(default_factory=list)
+    printed: list[Printed] = field(default_factory=list)
 
 
 class StepUsage(_Record):

@@ -205,7 +205,6 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
 
 
 def _made(item: WorkItem, record: CallRecord) -> int:
-    """Return the number of this attempt, counted from the job's retry."""
     return item.attempt - record.questions - record.earlier
 
 

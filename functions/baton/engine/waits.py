@@ -204,7 +204,6 @@ def _status(decision: Mapping[str, Any], *, ended: bool) -> str:
 
 
 def _subject(approval: CallRecord) -> dict[str, Any]:
-    """Return the subject of the question: to run a tool, or to raise a limit."""
     about = approval.arguments
     if approval.tool == LIMIT_APPROVAL:
         asked = {name: value for name, value in about.items() if name != "untilMs"}

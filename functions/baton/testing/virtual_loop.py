@@ -171,7 +171,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return True
 
     def _waits(self) -> bool:
-        """Note that time is about to pass; return True where other work comes first."""
         return False
 
     def _lives(self, _handle: Any) -> bool:

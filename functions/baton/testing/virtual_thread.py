@@ -82,7 +82,6 @@ class Blocking:
         return self._value
 
     def _goes_on(self) -> bool:
-        """Let the function run until it waits; return whether it is over."""
         before, _EVENTS._event_loop_policy = _EVENTS._event_loop_policy, self._policy
         try:
             self._runs.release()

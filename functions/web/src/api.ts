@@ -282,6 +282,10 @@ export interface components {
             scriptCallId?: string;
             step?: string;
             dependsOn?: string[];
+            printed?: {
+                attempt: number;
+                text: string;
+            }[];
         };
         Usage: {
             inputTokens: number;

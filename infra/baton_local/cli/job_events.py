@@ -144,7 +144,6 @@ class JobLines:
         self._detail(data["callId"], f"waits, at no cost, {', '.join(filter(None, (what, until)))}", "yellow")
 
     def _detail(self, call_id: str, text: str, style: str) -> None:
-        """Keep a line until its event comes."""
         prefix = f"{self._tools[call_id]} " if call_id in self._tools else ""
         self._details.append(self._line(prefix + text, style))
 

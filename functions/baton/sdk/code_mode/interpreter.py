@@ -246,7 +246,6 @@ class Stretch:
         return [call for call in self._calls if call[0] in pending]
 
     def _answered(self, snapshot: Any) -> Any:
-        """Answer what the code asks of its host."""
         is_ours = snapshot.position.filename == OURS
         if isinstance(snapshot, monty.NameLookupSnapshot):
             return snapshot.resume(value=baton_door) if is_ours else snapshot.resume()

@@ -72,7 +72,6 @@ class ResultSchema:
 
     @cached_property
     def _reader(self) -> TypeAdapter[Any] | None:
-        """The same for recorded values, which are at hand."""
         return self._adapter or _adapter_of(self._annotation, also_lazy=True)[0]
 
     def json_schema(self) -> dict[str, Any]:

@@ -132,7 +132,6 @@ class RunningCalls:
     async def _outcome(
         self, running: _Running, task: asyncio.Task[Outcome], tool: Runnable, context: ToolContext, limit_seconds: float
     ) -> Outcome:
-        """Wait for a call, within a limit; raise where it cannot be ended."""
         now_seconds = asyncio.get_running_loop().time
         end_seconds = now_seconds() + limit_seconds
         try:
@@ -192,7 +191,6 @@ class RunningCalls:
         return found
 
     async def _write_off(self, running: _Running, tool: Runnable, context: ToolContext) -> None:
-        """Abandon a call that cannot be ended; report it once."""
         if running.hung:
             return
         running.hung = True
@@ -202,7 +200,6 @@ class RunningCalls:
             await self._report(call)
 
     async def _stop(self, running: _Running, task: asyncio.Task[Outcome]) -> None:
-        """End the call, if possible: nothing ends a thread."""
         if not running.blocking:
             running.stopped = True
             task.cancel()
@@ -210,7 +207,6 @@ class RunningCalls:
 
 
 async def _until(end_seconds: float, running: _Running, task: asyncio.Task[Outcome]) -> None:
-    """Wait for a call's end until this time of the event loop."""
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[None] = loop.create_future()
     timer = loop.call_at(end_seconds, _wake, waiter)

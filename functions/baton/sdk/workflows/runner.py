@@ -32,6 +32,7 @@ from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import STRETCH
 from baton.sdk.tools.arguments import InvalidArguments, shortened
+from baton.sdk.tools.printed import printed_by
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows.code_run import CodeRun, NeverWaitsError, Stretch
 from baton.sdk.workflows.deadline import within
@@ -157,14 +158,20 @@ class WorkflowRunner(CodeRunner):
         printed, notes = run.take_notes()
         for text in filter(None, (printed.rstrip(), *notes)):
             _log.info("%s: %s", recorded.job.job_id, ForeignText(text))
+        shown = {"printed": printed_by(["", printed])} if printed else {}
         if run.is_over:
-            return self._ended(run.returned())
+            try:
+                return self._ended(run.returned(), shown or None)
+            except RunFailedError as error:
+                error.kept = shown or None
+                raise
         if not stretch.asked and not run.open:
             places = map(str, run.waits_at())
             raise RunFailedError("stuck", "\n".join(["the code waits for what no step brings, at:", *places]))
         opened.at += 1
         kept = kept_of(recorded.stretch, opened.at, recorded.now_ms, stretch, [number for number, _ in taken])
         opened.name = kept["name"]
+        kept |= shown
         calls = tuple([Call(step.tool, step.arguments) for step in stretch.asked])
         return RunnerAnswer(
             ModelAnswer(calls=calls, provider={STRETCH: kept}),
@@ -175,14 +182,15 @@ class WorkflowRunner(CodeRunner):
             stretch=opened.name,
         )
 
-    def _ended(self, value: Any) -> RunnerAnswer:
+    def _ended(self, value: Any, kept: dict[str, Any] | None) -> RunnerAnswer:
         own = _checked(self._returns, value)
         output = redacted(own)
         text = output if isinstance(output, str) else "" if output is None else canonical_json(output)
         if (size_bytes := len(text.encode())) > ANSWER_LIMIT_BYTES:
             what = f"the result has {size_bytes} bytes, over the limit of {ANSWER_LIMIT_BYTES}"
             raise RunFailedError("result_too_large", f"{what}: keep large data in files, in a store, or behind an id")
-        return RunnerAnswer(ModelAnswer(text=text), output=output, asked=False, own=None if own == output else own)
+        answer, own = ModelAnswer(text=text, provider=kept), None if own == output else own
+        return RunnerAnswer(answer, output=output, asked=False, own=own)
 
 
 async def _whole(recorded: Recorded) -> Recorded:

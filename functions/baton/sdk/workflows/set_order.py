@@ -81,7 +81,6 @@ class _Body:
                     pass
 
     def _is_taken(self, node: ast.AST) -> bool:
-        """Return whether it takes any one out of a set."""
         match node:
             case ast.Call(func=ast.Attribute(value=owner, attr="pop"), args=[]):
                 return self._is_set(owner)

@@ -210,7 +210,6 @@ class Keys:
         return whole
 
     async def _note_use(self, stored: StoredKey, day: str) -> None:
-        """Note a key's use, once a day in each process."""
         if day in (stored.used_day, self._noted.get(stored.digest)):
             return
         self._noted[stored.digest] = day

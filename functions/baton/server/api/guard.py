@@ -128,7 +128,6 @@ class Guard:
             raise ApiError(401, "no valid key: send the header `x-api-key`", headers={"WWW-Authenticate": "ApiKey"})
 
     async def _throttle(self, principal: Principal) -> None:
-        """Limit a key's requests per minute."""
         if seconds := await wait_seconds(self._rate_limit, principal.key_id):
             limit = self._settings.rate_limit_per_minute
             raise too_many(f"more than {limit} requests a minute with this key", seconds)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -9,6 +10,7 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from baton.sdk.records.redaction import REDACTED
+from baton.sdk.records.transcript import STRETCH
 from baton.server.api.jobs.result import answer_of
 from baton.server.api.problem import ApiError
 from baton.server.console.event_page import sent_of
@@ -21,6 +23,7 @@ from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
 from baton.worker.runtime.job_view import job_row, job_view
 from baton.worker.runtime.usage_view import step_usage
+from baton_events.errors import PayloadGoneError, UnreadablePayloadError
 
 _EVERY_RESULT = 2**40  # a page cuts each of them by itself
 
@@ -107,6 +110,7 @@ async def show_job(
         faults=faults or {},
         job=shown.job,
         traceback=snapshot.job.error.traceback if snapshot.job.error else "",
+        printed=await _printed(visit, snapshot) if shown.job["is_code"] else "",
         sent=sent_of(record) if snapshot.job.handles[1] else [],
         by=record.notes.get(SENT_BY) if record else None,
         first=await _first(visit, shown.job),
@@ -116,6 +120,15 @@ async def show_job(
         query=urlencode({name: visit.query(name) for name in ("all", "turns") if visit.query(name)}),
         **picture(visit, shown.traced, below, visit.now_ms),
     )
+
+
+async def _printed(visit: Visit, snapshot: Snapshot) -> str:
+    """Return what a job's code has printed between its steps, as far as it can be read."""
+    entries: tuple[dict[str, Any], ...] = ()
+    with suppress(PayloadGoneError, UnreadablePayloadError):
+        entries = await visit.container.ports.reader.transcript(snapshot.job.id)
+    kept = [entry.get("provider") or {} for entry in entries]
+    return "".join([each.get("printed") or (each.get(STRETCH) or {}).get("printed", "") for each in kept])
 
 
 async def _first(visit: Visit, job: dict[str, Any]) -> dict[str, Any] | None:

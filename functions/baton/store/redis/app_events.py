@@ -98,7 +98,6 @@ class EventRecords:
         return sealing.seal(text, PayloadContext(tenant, "text", belongs_to))
 
     def _record(self, found: dict[str, Any], event_id: str) -> EventRecord:
-        """Convert a record: the SDK makes a dict of the flat reply."""
         handlers = sorted(name.removeprefix(_HANDLER) for name in found if name.startswith(_HANDLER))
         texts = {
             name: self._redis.sealing.open(text, "text", event_id)

@@ -178,7 +178,6 @@ class Batcher(Generic[Item, Answer]):
 
 
 def _given_up(request: _Request[Item, Answer] | None) -> None:
-    """End a request when the last of its callers has left."""
     if request is not None and all(each.answer.done() for each in request.batch):
         request.task.cancel()
 

@@ -218,7 +218,6 @@ class ToolRun:
             return _failed("unresolved_reference", str(error), retryable=False)
 
     async def _runner_tool(self, effect: RunTool, history: History) -> _Found | StepResult | None:
-        """Return the same for an agent that has a runner; None: it has none."""
         try:
             runner = self._registry.agent(effect.job.agent).runner
         except UnknownAgentError:

@@ -150,7 +150,6 @@ def _headers(raw: Iterable[tuple[bytes, bytes]]) -> HeaderMap:
 
 
 def _text(value: bytes) -> str:
-    """Decode as UTF-8, as most clients mean it; other bytes one by one."""
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -9,6 +9,9 @@ import pytest
 from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, tool, workflow
 from baton.sdk.tools.printed import KEPT_CHARS
 from baton.testing import Run, Simulation
+from tests.unit.baton.kit.stage import Stage
+from tests.unit.baton.server.api.client import with_keys
+from tests.unit.baton.server.console.operator import operator_of
 
 say = print
 LOG = logging.getLogger("shop.orders")
@@ -124,3 +127,28 @@ async def test_the_end_of_much_is_kept_and_the_cut_is_marked() -> None:
     assert text.startswith("[… the beginning is cut]\n")
     assert text.endswith("line 2999\n")
     assert KEPT_CHARS <= len(text) <= KEPT_CHARS + 30
+
+
+@workflow
+async def talks(n: int) -> int:
+    """Print between steps."""
+    print("before", n)  # noqa: T201 - what a workflow does
+    await speaks(n)
+    print("after", n)  # noqa: T201 - as above
+    if n > 5:
+        raise ValueError(n)
+    return n
+
+
+@pytest.mark.parametrize("n", [1, 6])
+async def test_a_workflow_keeps_what_its_code_prints_between_steps(n: int) -> None:
+    """Also where it fails in the end."""
+    async with operator_of(Stage(settings=with_keys(), registry=Registry(workflows=[talks]))) as operator:
+        job_id = (await operator.api.submitted(jobType="talks", inputData={"n": n}))["id"]
+        await operator.stage.run()
+        await operator.log_in()
+        page = await operator.see(f"/console/jobs/{job_id}")
+        assert f"before {n}\nafter {n}\n" in page
+        [call] = (await operator.api.request("GET", f"/api/agent-jobs/{job_id}")).json()["toolCalls"]
+        assert call["printed"] == [{"attempt": 1, "text": SPOKEN.format(n)}]
+        assert f"begins {n}" in await operator.see(f"/console/jobs/{job_id}/calls/{call['id']}")

@@ -271,7 +271,6 @@ def _content(response: httpx.Response, body: bytes) -> dict[str, Any]:
 
 
 async def _beginning_of(response: httpx.Response) -> bytes:
-    """Read as much of an error's body as is shown; the rest stays where it is."""
     try:
         return await read_body(response, _READ_OF_AN_ERROR_BYTES, whole=False)
     except ToolError:

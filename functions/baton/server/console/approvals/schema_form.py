@@ -294,7 +294,6 @@ def _kind_of_value(schema: Schema, kind: str, value: Any) -> Kind:
 
 
 def _kind_of_none(schema: Schema, kind: str) -> Kind:
-    """Choose the kind of field for an argument without a value."""
     if _choices(schema):
         return "choice"
     if kind in ("string", "integer", "number"):

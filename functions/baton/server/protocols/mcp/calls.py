@@ -384,7 +384,6 @@ async def _cancel(context: Context, asked: Asked) -> Part:
 
 
 async def _update(context: Context, asked: Asked) -> Part:
-    """Accept answers to a task's questions."""
     found = await look_up(context, asked.principal, asked.call.text("taskId"))
     await take_answers(context, asked.principal, found, asked.call.params.get("inputResponses"))
     return {}

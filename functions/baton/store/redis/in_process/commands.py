@@ -111,7 +111,6 @@ def _hscan(data: Data, key: str, _cursor: str, *options: str) -> list[Any]:
 
 
 def _hrandfield(data: Data, key: str, count: str = "1", *options: str) -> list[str]:
-    """Return the first ones: which they are is nobody's matter."""
     pairs = list(_hash(data, key).items())[: whole(count)]
     return [text for pair in pairs for text in (pair if options else pair[:1])]
 

@@ -68,7 +68,6 @@ def _of(data: Data, key: str) -> Stream:
 
 
 def _bounded(stream: Stream, kind: str, words: Sequence[str]) -> Stream:
-    """Drop the oldest entries: `words` is the bound, with `~` or `=` before it."""
     about, bound = (words[0] == "~", words[-1]) if len(words) > 1 else (False, words[0])
     if kind == "MAXLEN":
         count = max(0, len(stream.entries) - whole(bound))

@@ -145,7 +145,6 @@ class Transactions:
         return answers
 
     async def _read_each(self, roots: Sequence[str]) -> list[TreeSnapshot | None]:
-        """Read these trees in one request; None: that one is read by itself."""
         answers = await self._redis.read_each([reads_of(root, (), ()) for root in roots])
         texts = [TreeTexts(self._redis.sealing, root) for root in roots]  # also a step in work knows the tree then
         return [
