@@ -1,4 +1,4 @@
-"""The versions of pydantic-ai that are supported: the lowest, and the newest, which the lock file has."""
+"""The versions of libraries that are supported: the lowest, and the newest, which the lock file has."""
 
 import subprocess
 import sys
@@ -14,6 +14,8 @@ from tests.e2e.dev_stack import ROOT
 NAME = "pydantic-ai-slim"
 # It demands the lowest version, so the lock file cannot have it.
 HARNESS = "pydantic-ai-harness[coder,researcher]==0.62.0"
+# The lowest that `create_agent` is supported in; of OpenAI's SDK the lowest version is the newest.
+LANGGRAPH = ("langchain==1.2.0", "langgraph<1.1", "langgraph-prebuilt<1.0.9", "langgraph-checkpoint<4")
 PATIENCE_SECONDS = 1_200
 
 
@@ -34,12 +36,12 @@ def newest() -> str:
 
 
 def environment_with(version: str, folder: Path) -> Path:
-    """An environment as the lock file has it, but for pydantic-ai and its harness; its Python."""
+    """An environment as the lock file has it, but for pydantic-ai with its harness, and LangGraph; its Python."""
     uv, listed, python = Uv(ROOT), folder / "libraries.txt", folder / "venv" / "bin" / "python"
     uv.run("venv", str(folder / "venv"), "--python", sys.executable)
     uv.run("export", "--frozen", "--all-extras", "--no-hashes", "--output-file", str(listed))
     uv.run("pip", "install", "--python", str(python), "--requirements", str(listed))
-    uv.run("pip", "install", "--python", str(python), f"{NAME}=={version}", HARNESS)
+    uv.run("pip", "install", "--python", str(python), f"{NAME}=={version}", HARNESS, *LANGGRAPH)
     return python
 
 

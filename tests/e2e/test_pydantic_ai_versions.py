@@ -1,4 +1,4 @@
-"""All that holds for agents of pydantic-ai under the locked version holds under the lowest that is supported."""
+"""All that holds for agents of libraries under the locked versions holds under the lowest that are supported."""
 
 import sys
 from pathlib import Path
@@ -13,6 +13,9 @@ from tests.e2e.pydantic_ai_versions import environment_with, lowest, newest, run
 pytestmark = pytest.mark.e2e
 
 
+FOLDERS = ("tests/unit/baton/sdk/pydantic_ai", "tests/unit/baton/sdk/langgraph")
+
+
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python with the lowest version."""
@@ -24,7 +27,7 @@ def test_agents_do_the_same_under_the_lowest_version(python: Path) -> None:
     chosen = "not long and not harness"
     # It raises where a run is collected that a process left: here one goes on after its simulated end.
     others = ("-k", "not effect_may_be_there_after_a_stop")
-    assert " passed" in run_in(python, "pytest", "-q", "-m", chosen, *others, "tests/unit/baton/sdk/pydantic_ai")
+    assert " passed" in run_in(python, "pytest", "-q", "-m", chosen, *others, *FOLDERS)
 
 
 @pytest.mark.long
@@ -41,24 +44,31 @@ def test_capabilities_of_the_harness_outlive_their_processes(python: Path) -> No
 
 @pytest.mark.long
 @pytest.mark.parametrize("begins", ["lowest", "newest"])
+@pytest.mark.parametrize(
+    ("agents", "name", "output", "requests"),
+    [
+        ("pydantic_ai_agents", "planner", {"city": "Ulm", "euros": 120}, 4),
+        ("library_planners", "langgraph-planner", "booked", 3),
+    ],
+)
 def test_a_run_that_began_under_one_version_is_finished_under_the_other(
-    python: Path, tmp_path: Path, begins: str
+    python: Path, tmp_path: Path, begins: str, agents: str, name: str, output: Any, requests: int
 ) -> None:
     """It waits for a person while its process is replaced; then it books, and its output is corrected."""
     pythons = [str(python), sys.executable]
     first, second = pythons if begins == "lowest" else reversed(pythons)
     with hosting_in(tmp_path, base_path="") as hosting:
-        server = hosting.serve_and_wait(agents="pydantic_ai_agents", python=first)
-        job_id = hosting.submit("planner", "Plan a trip.", inputData={"who": "Ann"})
+        server = hosting.serve_and_wait(agents=agents, python=first)
+        job_id = hosting.submit(name, "Plan a trip.", inputData={"who": "Ann"})
         wait_for(lambda: len(asked(hosting, job_id)) == 1, "the question")
         server.stop()
-        hosting.serve_and_wait(agents="pydantic_ai_agents", python=second)
+        hosting.serve_and_wait(agents=agents, python=second)
         [question] = asked(hosting, job_id)
         hosting.request("POST", f"/api/admin/agent-checkpoints/{question['id']}", key=ADMIN_KEY, json={})
         job = hosting.completed(job_id)
-        assert job["result"]["output"] == {"city": "Ulm", "euros": 120}
+        assert job["result"]["output"] == output
         kinds = [line.split()[0] for line in hosting.notes_path.read_text().splitlines()]
-        assert (kinds.count("model"), kinds.count("begin"), kinds.count("book")) == (4, 2, 1)
+        assert (kinds.count("model"), kinds.count("begin"), kinds.count("book")) == (requests, 2, 1)
 
 
 def asked(hosting: Hosting, job_id: str) -> list[dict[str, Any]]:

@@ -143,7 +143,7 @@ def raising_tool() -> Case:
     return _case([[("fails", {"n": 1})], "ok"], [fails])
 
 
-class _Noting(AgentMiddleware[Any, Any, Any]):
+class _Noting(AgentMiddleware[Any, Any]):
     def __init__(self, noted: list[Any]) -> None:
         super().__init__()
         self.noted = noted
