@@ -44,12 +44,8 @@ def durable(
     own = "" if agent.name == _UNNAMED else agent.name
     named = name or own
     check_factories(named, {"context": context, "state": state})
-    return library_agent(
-        named,
-        LangGraphRunner(agent, context, state),
-        list(_faults(agent)),
-        **settings,
-    )
+    runner = LangGraphRunner(agent, context, state)
+    return library_agent(named, runner, list(_faults(agent)), **settings)
 
 
 def _faults(agent: CompiledStateGraph[Any, Any, Any, Any]) -> Iterator[str]:

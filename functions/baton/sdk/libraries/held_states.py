@@ -54,7 +54,10 @@ def begun_state(recorded: Recorded, made: Callable[[list[Any]], State], form: Me
     if isinstance(held, HeldState) and len(turns) == held.turns and turns[-1].get("provider") == held.kept:
         state: Any = copy(held.state)
     else:
-        state = made([message for one in recorded.earlier for message in form.messages(one)])
+        state = made([])
+        state.files.kept_elsewhere(recorded.files)
+        known = [state.files.whole(one) if isinstance(one, str) else one for one in recorded.earlier]
+        state.earlier = [message for one in known for message in form.messages(one)]
         for at, entry in enumerate(turns):
             state.take(entry.get("provider") or {}, entry["turn"], head=last is not None and at > 0)
     requested = recorded.turns[-1]["turn"] if recorded.turns else 0

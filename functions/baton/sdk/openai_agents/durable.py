@@ -44,12 +44,8 @@ def durable(
         raise TypeError(f"durable(agent): {agent!r} is not an agents.Agent; give it the agent itself")
     named = name or agent.name
     check_factories(named, {"context": context})
-    return library_agent(
-        named,
-        OpenAIRunner(agent, context, max_turns, hooks, run_config),
-        list(_faults(agent)),
-        **settings,
-    )
+    runner = OpenAIRunner(agent, context, max_turns, hooks, run_config)
+    return library_agent(named, runner, list(_faults(agent)), **settings)
 
 
 def _faults(root: sdk.Agent[Any]) -> Iterator[str]:

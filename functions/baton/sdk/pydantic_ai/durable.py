@@ -47,12 +47,8 @@ def durable(
         raise TypeError(f"durable(agent): {agent!r} is not a pydantic_ai.Agent; give it the agent itself")
     named = name or agent.name
     check_factories(named, {"deps": deps, "prompt": prompt, "workspace": workspace})
-    return library_agent(
-        named,
-        PydanticAIRunner(agent, deps, prompt, usage_limits, workspace),
-        list(_faults(agent)),
-        **settings,
-    )
+    runner = PydanticAIRunner(agent, deps, prompt, usage_limits, workspace)
+    return library_agent(named, runner, list(_faults(agent)), **settings)
 
 
 def _faults(agent: PydanticAIAgent[Any, Any]) -> Iterator[str]:

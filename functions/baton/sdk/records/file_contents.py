@@ -12,10 +12,13 @@ from re import Match
 from baton_events.ids import digest
 
 LARGE_BYTES = 64 * 1024
-# As pydantic writes a file: the base64 of its bytes takes four characters for three of them.
+# As pydantic, LangChain and OpenAI's items write a file: base64 takes four characters for three bytes. A reference ends
+# with an `s` where the text has the standard alphabet.
 _CONTENT = re.compile(
-    rf'"data":(?:"([\w+/=-]{{{LARGE_BYTES * 4 // 3},}})"|sha256:([0-9a-f]{{64}})|"FILE([0-9a-f]{{64}})")'
+    rf'("(?:data|base64)": ?"|;base64,)(?:([\w+/=-]{{{LARGE_BYTES * 4 // 3},}})'
+    r'|\\sha256:([0-9a-f]{64})(s?)|FILE([0-9a-f]{64})(s?))"'
 )
+_URL_SAFE, _STANDARD = str.maketrans("+/", "-_"), str.maketrans("-_", "+/")
 
 
 class FileContents:
@@ -29,9 +32,7 @@ class FileContents:
     def kept_elsewhere(self, contents: Iterable[str]) -> None:
         """Register files that are kept elsewhere, so that no text has them."""
         for content in contents:
-            name = digest(content)
-            self._known[name] = content
-            self._elsewhere.add(name)
+            self._elsewhere.add(self._learnt(content))
 
     def whole(self, kept: str) -> str:
         """Return the original text, with all its contents."""
@@ -42,24 +43,32 @@ class FileContents:
         before = set(self._known)
 
         def referred(found: Match[str]) -> str:
-            if not found[1]:
+            content, mark = found[2] or "", "s" if {"+", "/"} & {*(found[2] or "")} else ""
+            if not content or (mark and {"-", "_"} & {*content}):
                 return found[0]
-            name = digest(found[1])
+            name = digest(content.translate(_URL_SAFE))
             if name in self._elsewhere:
-                return f'"data":"FILE{name}"'
+                return f'{found[1]}FILE{name}{mark}"'
             if name in before:
-                return f'"data":sha256:{name}'
+                return f'{found[1]}\\sha256:{name}{mark}"'
             before.add(name)
             return found[0]
 
         return _CONTENT.sub(referred, text)
 
+    def _learnt(self, content: str) -> str:
+        name = digest(plain := content.translate(_URL_SAFE))
+        self._known[name] = plain
+        return name
+
     def _filled(self, found: Match[str]) -> str:
-        if found[1]:
-            self._known[digest(found[1])] = found[1]
+        if found[2]:
+            self._learnt(found[2])
             return found[0]
-        if found[3]:
-            return f'"data":"{self._known[found[3]]}"' if found[3] in self._known else found[0]
-        if self._complete and found[2] not in self._known:
-            raise LookupError(f"the content {found[2]} of a file is not recorded: submit the job again")
-        return f'"data":"{self._known.get(found[2], "")}"'
+        name, mark = found[3] or found[5], found[4] or found[6]
+        if found[5] and name not in self._known:
+            return found[0]
+        if self._complete and name not in self._known:
+            raise LookupError(f"the content {name} of a file is not recorded: submit the job again")
+        content = self._known.get(name, "")
+        return f'{found[1]}{content.translate(_STANDARD) if mark else content}"'

@@ -13,8 +13,6 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from baton.sdk.agents.registry import Registry
 from baton.sdk.pydantic_ai.durable import durable
 
-_LOOK_UP_SECONDS = 0.3  # long enough to be killed in
-
 Prices = dict[str, int]
 
 
@@ -47,7 +45,7 @@ trip_planner = Agent(FunctionModel(_script), name="trip-planner", deps_type=Pric
 @trip_planner.tool
 async def price(ctx: RunContext[Prices], of: str) -> int:
     """Look up a price in euros."""
-    await asyncio.sleep(_LOOK_UP_SECONDS)
+    await asyncio.sleep(0.3)  # long enough to be killed in
     return ctx.deps[of]
 
 

@@ -10,7 +10,7 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain.tools import tool as langchain_tool
 from langchain_core.messages import AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from openai.types.responses import ResponseTextDeltaEvent
 from pydantic_ai import Agent as PydanticAgent
 from pydantic_ai import Tool
@@ -59,7 +59,7 @@ def words(text: str) -> list[str]:
 
 
 class _OwnModel:
-    name, reads_history = "scripted", True
+    name, reads_history, takes_files = "scripted", True, ("image/*",)
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -136,7 +136,14 @@ def openai_agents(script: Script) -> Agent:
     return of_openai(agent, max_turns=script.most, run_config=config, **script.settings)
 
 
-class _LangGraphStream(LangGraphModel):
+class _LangGraphModel(LangGraphModel):
+    def _generate(self, messages: Any, *_: Any, **__: Any) -> ChatResult:
+        result = super()._generate(messages)
+        self._read[-1] = [*self._read[-1], [one.content for one in messages]]
+        return result
+
+
+class _LangGraphStream(_LangGraphModel):
     def _stream(self, messages: Any, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
         message = self._generate(messages).generations[0].message
         for word in words(str(message.text)):
@@ -144,7 +151,7 @@ class _LangGraphStream(LangGraphModel):
 
 
 def langgraph(script: Script) -> Agent:
-    model = (_LangGraphStream if script.streams else LangGraphModel)(turns=list(script.turns))
+    model = (_LangGraphStream if script.streams else _LangGraphModel)(turns=list(script.turns))
     script.read = model.read
     asks = [HumanInTheLoopMiddleware(interrupt_on=dict.fromkeys(script.asks, True))] if script.asks else []
     tools = [langchain_tool(one) for one in script.tools]

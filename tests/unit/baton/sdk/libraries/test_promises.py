@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Awaitable
 from cProfile import Profile
 from pstats import Stats
@@ -17,6 +18,7 @@ from baton.sdk.langgraph import run_state as of_langgraph
 from baton.sdk.models.model import NEWER_STATE, ModelError
 from baton.sdk.openai_agents import run_state as of_openai
 from baton.sdk.pydantic_ai import run_state as of_pydantic_ai
+from baton.sdk.records.file_contents import LARGE_BYTES
 from baton.sdk.records.transcript import Failure
 from baton.server.console.approvals.about import read_about
 from baton.testing import Approve, Checkpoint, Reject, Run, Simulation
@@ -24,7 +26,8 @@ from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_ho
 from tests.unit.baton.kit.forking import fork
 from tests.unit.baton.sdk.libraries.kinds import DOORS, KINDS, LIBRARIES, Calls, Script
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, played
-from tests.unit.baton.server.api.client import api_of, with_keys
+from tests.unit.baton.server.api.client import ADMIN, api_of, with_keys
+from tests.unit.baton.server.api.sessions.chatting import job_of, send, sending, text_of
 from tests.unit.baton.server.console.operator import operator_of
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -46,7 +49,7 @@ async def calls_in(work: Awaitable[Any]) -> int:
     return sum(calls for _, calls, *_ in Stats(profile).stats.values())  # type: ignore[attr-defined]
 
 
-async def job_of(kind: str, calls: int) -> None:
+async def looked(kind: str, calls: int) -> None:
     agent = KINDS[kind](Script(looking(calls), [look], most=10 * calls + 20))
     assert (await played(agent, inline=True)).job.status is JobStatus.COMPLETED
 
@@ -61,8 +64,8 @@ async def job_of(kind: str, calls: int) -> None:
 )
 async def test_a_late_turn_costs_what_an_early_one_does(kind: str, late: int, most: float) -> None:
     """A run stays open: of the record, and of the state, nothing is read or written again."""
-    await job_of(kind, 1)  # the first is warm
-    costs = [await calls_in(job_of(kind, calls)) for calls in (5, 15, late, late + 10)]
+    await looked(kind, 1)  # the first is warm
+    costs = [await calls_in(looked(kind, calls)) for calls in (5, 15, late, late + 10)]
     assert costs[3] - costs[2] <= most * (costs[1] - costs[0])
 
 
@@ -332,3 +335,51 @@ def test_what_is_no_agent_or_has_no_name_is_refused(kind: str) -> None:
     with pytest.raises(TypeError, match="must be a function of a JobInfo"):
         durable(unnamed, name="a", **{"deps" if kind == "pydantic-ai" else "context": {"db": 1}})
     assert (durable(unnamed, name="b").name, vars(unnamed)) == ("b", before)
+
+
+@each_kind
+async def test_a_file_of_a_chat_reaches_the_model_in_each_job_and_is_in_no_record_of_the_run(kind: str) -> None:
+    picture = b64encode(b"\x89PNG\r\n\x1a\n" + bytes(LARGE_BYTES)).decode()
+    script = Script([[("look", {"n": 1})], "seen", "seen again"], [look])
+    stage = PlayedStage(registry=Registry([KINDS[kind](script)]), settings=with_keys())
+    part = {"type": "file", "mediaType": "image/png", "url": f"data:image/png;base64,{picture}"}
+    async with api_of(stage) as api:
+        message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "look"}, part]}
+        sent: list[tuple[str, Any]] = [("m1", {"messages": [message]}), ("m2", {})]
+        for name, given in sent:
+            assert (await send(api, "c", name, "and?", agent="job", **given)).status_code == 200
+    whole = "AAAAAAAA" * 1_000, "\\x00" * 1_000  # of Base64, or of bytes
+    assert [any(each in repr(read) for each in whole) for read in script.read] == [True] * len(script.read)
+    assert len(script.read) == 3
+    kept = "".join(text for tree in stage.store.trees.values() for texts in tree.transcript.values() for text in texts)
+    assert whole[0] not in kept
+
+
+@pytest.mark.parametrize("kind", LIBRARIES)
+async def test_an_approval_in_a_chat_holds_the_turn_and_lets_its_stream_go(kind: str) -> None:
+    """Its run would go on as if the call had been made; what waits for two people waits for both."""
+    ran = list[int]()
+
+    async def pay(euros: int) -> str:
+        """Pay."""
+        ran.append(euros)
+        return "paid"
+
+    turns: list[Any] = [[("look", {"n": 1}), ("pay", {"euros": 3}), ("pay", {"euros": 4})], "answer 1"]
+    agents = [KINDS[kind](Script(turns, [look, pay], asks=["pay"]))]
+    stage = PlayedStage(registry=Registry(agents), settings=with_keys(job_retention_seconds=1_000))
+    async with api_of(stage) as api:
+        requesting = await sending(api, "c", "m1", "buy", agent="job")
+        await api.stage.run(within_seconds=60)
+        assert text_of(first := await requesting) == ""
+        pending = (await api.request("GET", "/api/admin/agent-checkpoints", ADMIN)).json()["checkpoints"]
+        api.stage.clock.ms += 20 * 3_600_000
+        for one in sorted(pending, key=lambda one: int(one["arguments"]["euros"])):
+            assert (await api.request("GET", "/api/chat/c/stream")).text.endswith("data: [DONE]\n\n")
+            assert (await api.request("POST", f"/api/admin/agent-checkpoints/{one['id']}", ADMIN)).is_success
+            await api.stage.run(within_seconds=60)
+        assert sorted(ran) == [3, 4]
+        shown = (await api.request("GET", "/api/sessions/c")).json()
+        assert shown["activeOperations"] == []
+        assert shown["messages"][-1]["parts"][-1]["text"] == "answer 1"
+        assert shown["messages"][-1]["id"] == job_of(first)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic_ai import Agent, RunContext, Tool
+from pydantic_ai import Agent, Tool
 from pydantic_ai.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
@@ -19,8 +19,8 @@ from baton import Agent as BatonAgent
 from baton import Memory, Registry, ScriptedModel
 from baton.pydantic_ai import durable
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, comparable, scripted
-from tests.unit.baton.server.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
-from tests.unit.baton.server.api.sessions.chatting import job_of, send, sending, text_of
+from tests.unit.baton.server.api.client import OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.baton.server.api.sessions.chatting import job_of, send
 
 
 def thinking() -> Agent[Any, Any]:
@@ -124,48 +124,3 @@ async def test_messages_are_for_those_who_may_see_the_job() -> None:
         assert_problem(await api.request("GET", path, OTHER), 403)
         assert_problem(await api.request("GET", path, ""), 401)
         assert_problem(await api.request("GET", f"/api/agent-jobs/{other}/model-messages"), 404)
-
-
-def paying(ran: list[tuple[str, int, str | None]]) -> Agent[str, str]:
-    """An agent that looks and pays twice at once; `ran`: deps, euros and call of each payment."""
-
-    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-        asked = sum(isinstance(message, ModelResponse) for message in messages)
-        calls = [call("look", "one"), call("pay", "two", euros=3), call("pay", "three", euros=4)]
-        return ModelResponse(calls) if asked == 0 else ModelResponse([TextPart(f"answer {asked}")])
-
-    agent = Agent(FunctionModel(answer), name="thinks", deps_type=str)
-
-    @agent.tool_plain
-    def look() -> str:
-        return "seen"
-
-    @agent.tool(requires_approval=True)
-    def pay(ctx: RunContext[str], euros: int) -> str:
-        ran.append((ctx.deps, euros, ctx.tool_call_id))
-        return f"paid {euros}"
-
-    return agent
-
-
-async def test_an_approval_in_a_chat_holds_the_turn_and_lets_its_stream_go() -> None:
-    """Its run would go on as if the call had been made; what waits for two people waits for both."""
-    ran = list[tuple[str, int, str | None]]()
-    agents = [durable(paying(ran), deps=lambda job: job.task)]
-    stage = PlayedStage(registry=Registry(agents), settings=with_keys(job_retention_seconds=1_000))
-    async with api_of(stage) as api:
-        requesting = await sending(api, "c", "m1", "buy", agent="thinks")
-        await api.stage.run(within_seconds=60)
-        assert text_of(first := await requesting) == ""
-        pending = (await api.request("GET", "/api/admin/agent-checkpoints", ADMIN)).json()["checkpoints"]
-        four, three = sorted(pending, key=lambda one: -one["arguments"]["euros"])
-        api.stage.clock.ms += 20 * 3_600_000
-        for one in (three, four):
-            assert (await api.request("GET", "/api/chat/c/stream")).text.endswith("data: [DONE]\n\n")
-            assert (await api.request("POST", f"/api/admin/agent-checkpoints/{one['id']}", ADMIN)).is_success
-            await api.stage.run(within_seconds=60)
-        assert sorted(ran) == [("buy", 3, "two"), ("buy", 4, "three")]
-        shown = (await api.request("GET", "/api/sessions/c")).json()
-        assert shown["activeOperations"] == []
-        assert shown["messages"][-1]["parts"][-1]["text"] == "answer 1"
-        assert shown["messages"][-1]["id"] == job_of(first)
