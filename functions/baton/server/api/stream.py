@@ -206,10 +206,7 @@ class StreamReader:
         return await self._read(stored) if await self.is_due(came=bool(stored.parts)) else StoredParts(stored.job)
 
     async def is_due(self, *, came: bool) -> bool:
-        """Wait until a read is due; False: the stream stops before, or owes a heartbeat. `came`: the last read's parts.
-
-        Whoever follows tells its client of the heartbeat, if it tells that.
-        """
+        """Wait until a read is due; False: the stream stops before, or owes a heartbeat. `came`: the last had parts."""
         pace = self._pace
         if came:
             pace.arrived()

@@ -92,6 +92,7 @@ PROBES: list[tuple[str, dict[str, str], Any, Any]] = [
     ("POST /api/agent/start", {}, {"request": "hello"}, (200, 202)),
     ("GET /api/agent/updates", {}, None, 426),
     (f"DELETE {SESSIONS}/memory", {"session_id": "c"}, None, 200),
+    (f"GET {SESSIONS}/stream", {"session_id": "c"}, None, WAITS),
     (f"GET {SESSIONS}/files/{{name}}", {"session_id": "c", "name": "{file}"}, None, NAMED),
     (f"POST {SESSIONS}/cancel", {"session_id": "c"}, None, 200),
     (f"GET {SESSIONS}", {"session_id": "c"}, None, NAMED),

@@ -34,10 +34,7 @@ _PLACE = re.compile(rf"[0-9]{{13}}:[^;=\s]{{0,400}}(;[^;=\s]{{1,400}}=[0-9]{{1,9
 
 
 async def follow_session(context: Context, request: Request) -> Response:
-    """Answer 200 with the events after `Last-Event-ID`, else with all of the jobs that have not ended.
-
-    Raises ApiError: 404, the session is not known yet, or no longer.
-    """
+    """Answer 200 with the events after `Last-Event-ID`, or of what has not ended; 404, nobody knows the session."""
     principal = await context.keys.authenticate(request)
     tenant, session_id = session_of(request, principal)
     must_cover(request, tenant, "", session_id)
@@ -48,7 +45,8 @@ async def follow_session(context: Context, request: Request) -> Response:
     await must_exist(context, tenant, session_id)
     permit = Permit(context.container, context.keys, request, principal)
     reader = _SessionReader(context, permit, tenant, session_id, place)
-    return ReaderResponse(reader, reader.all_events())
+    first = [text async for text in reader.new_events()]  # what cannot be read has a status
+    return ReaderResponse(reader, reader.all_events(first))
 
 
 class _SessionReader(StreamReader):
@@ -61,20 +59,22 @@ class _SessionReader(StreamReader):
         self._newest, *known = place.split(";")
         self._has = {name: int(count) for name, _, count in (each.rpartition("=") for each in known)}
         self._asked = dict[str, Asked]()
-        self._came = False
+        self._came = self._reads_at_once = False
 
-    async def all_events(self) -> AsyncIterator[str]:
-        """Yield the events; a store away, or a lost key, ends them, and the client comes back."""
+    async def all_events(self, first: list[str]) -> AsyncIterator[str]:
+        """Yield the first events, then later ones; a store away, or a lost key, ends them: the client comes back."""
         size_bytes = 0
+        for text in first:
+            size_bytes += len(text)
+            yield text
+            if not self.live and size_bytes > ANSWER_BYTES:
+                return
         try:
-            while True:
+            while self.live:
                 with self._notices.of(self._job_id, *self._has) as self._noticed:
                     async for text in self._while_followed():
-                        size_bytes += len(text)
                         yield text
-                        if not self.live and size_bytes > ANSWER_BYTES:
-                            return
-                if self.stopped or not self.live:
+                if self.stopped:
                     break
         except BatonError as error:
             _log.warning("the stream of session %r ends: %s", self._mine[1], error)
@@ -84,20 +84,20 @@ class _SessionReader(StreamReader):
 
     async def _while_followed(self) -> AsyncIterator[str]:
         """Yield events as long as notices come of the jobs that are followed, and of no others."""
-        followed, is_due = set(self._has), True
+        followed, is_due, self._reads_at_once = set(self._has), self._reads_at_once, True
         while followed == self._has.keys():
             if is_due:
                 self._came = False
-                async for text in self._round():
+                async for text in self.new_events():
                     self._came = True
                     yield text
             elif self._silent_seconds >= HEARTBEAT_SECONDS:
                 yield ": heartbeat\n\n"
-            if self.stopped or not self.live:
+            if self.stopped:
                 return
             is_due = await self.is_due(came=self._came and is_due)
 
-    async def _round(self) -> AsyncIterator[str]:
+    async def new_events(self) -> AsyncIterator[str]:
         """Yield what is new: jobs that nobody knew, then the parts of each one that has not ended."""
         rows = (await self._container.ports.listing.scan(self._query, "", _ROWS)).found
         names = {row.job_id for row in rows}

@@ -39,7 +39,6 @@ class Asked:
 
 
 def asked_in(registry: Registry, job: Job) -> Asked:
-    """Return what adds to the parts of a job that the user of its chat decides a question."""
     return Asked(partial(is_of_user, registry, job.agent))
 
 

@@ -134,7 +134,7 @@ async def test_a_part_larger_than_a_page_is_read_where_answers_are_sent_whole(
 ) -> None:
     """A reader that comes back has the parts before it. It got an empty page, again and again."""
     whole = events_of(await send(api, "adds", run_input("r1", HELLO)))
-    monkeypatch.setattr(stream, "_ANSWER_BYTES", 1)
+    monkeypatch.setattr(stream, "ANSWER_BYTES", 1)
     found, last = list[dict[str, Any]](), "0-0.0"
     while not found or found[-1]["type"] != "RUN_FINISHED":
         page = await on_lambda(api, "/api/ag-ui/adds", run_input("r1", HELLO), {"last-event-id": last})
