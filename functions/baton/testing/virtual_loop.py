@@ -162,7 +162,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                         self.call_exception_handler({"message": f"in {handle._callback}", "exception": error})
 
     def _time_passes(self) -> bool:
-        """Advance the time to the next timer; return False where there is none."""
         if not self._timers:
             return False
         wait = self._timers[0][0] - self.seconds

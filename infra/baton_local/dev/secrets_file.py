@@ -119,7 +119,6 @@ def remove_api_key_entry(folder: Path, digest_start: str) -> bool:
 
 
 def _load(path: Path) -> StackSecrets:
-    """Read the file; whatever is wrong with it is reported with the way out."""
     names = [field.name for field in fields(StackSecrets) if field.name != "api_keys"]
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))

@@ -193,6 +193,5 @@ class LocalStack:
                 self._screen.notice(STACK_NAME, f"{name} is no setting: did you mean {near[0]}?")
 
     def _on_change(self) -> None:
-        """Describe the stack anew, once it is complete and as long as it is."""
         if self._described:
             write_dev_file(self._options.folder, self.description())

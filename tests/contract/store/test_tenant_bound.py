@@ -17,7 +17,6 @@ _WANTS: tuple[Want, ...] = ("slot", "slot", "none", "gone")
 
 
 def bound_to(redis: RedisConnection, most: int, slots: int = _SLOTS) -> Side:
-    """A process with this bound."""
     numbers = (slots, SWEEP_INTERVAL_MS, most)
     side, control = side_over(redis), AdmissionControl(redis, *numbers, store_clock=False)
     return replace(side, admission=Admission(redis, *numbers, store_clock=False), admission_control=control)
@@ -41,7 +40,6 @@ async def test_more_of_a_tenant_wait_and_hold_nobody_else_up(redis: RedisConnect
 
 @pytest.mark.parametrize(("before", "after"), [(0, 1), (3, 1), (1, 3), (1, 0)])
 async def test_another_bound_holds_from_the_next_update_on(redis: RedisConnection, before: int, after: int) -> None:
-    """Nobody loses a slot for it."""
     side = bound_to(redis, before)
     for name in "abcdef":
         await slot_request(side, name)

@@ -270,7 +270,6 @@ def _agent_of(function: Callable[..., Any], step: Tool) -> Agent:
 
 
 def _run_of(function: Callable[..., Any], handler: Callable[[], Handler]) -> Callable[..., Any]:
-    """Return the tool's function: async if the handler is."""
     if inspect.iscoroutinefunction(function):
 
         async def run(event: dict[str, Any], ctx: ToolContext) -> Any:

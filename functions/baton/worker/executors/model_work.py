@@ -94,8 +94,6 @@ def _script_run(container: Container) -> Executor:
 
 
 def _offloaded_calls(container: Container) -> "Callable[[], OffloadedCalls]":
-    """Load the offloaded calls when first needed: few agents have any. A process has one object with its addresses."""
-
     @cache
     def offloaded() -> "OffloadedCalls":
         from baton.worker.executors.offloading.calls import OffloadedCalls  # noqa: PLC0415

@@ -142,7 +142,6 @@ async def talks(n: int) -> int:
 
 @pytest.mark.parametrize("n", [1, 6])
 async def test_a_workflow_keeps_what_its_code_prints_between_steps(n: int) -> None:
-    """Also where it fails in the end."""
     async with operator_of(Stage(settings=with_keys(), registry=Registry(workflows=[talks]))) as operator:
         job_id = (await operator.api.submitted(jobType="talks", inputData={"n": n}))["id"]
         await operator.stage.run()

@@ -42,7 +42,6 @@ PAID = list[int]()
 
 
 def begun(euros: int, ctx: ToolContext) -> int:
-    """Note that the code of a call has begun."""
     Simulation.effect(ctx.idempotency_key)
     return euros
 
