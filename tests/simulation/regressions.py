@@ -175,4 +175,5 @@ REGRESSIONS = {
     274878787056: "own: the same, and nobody paid again",
     8933532626180: "a sweep asked anew for a young job, a failover forgot its entry, and the sweep's repeats missed it",
     9223373136367313608: "own: a workflow's timer that died was taken for the call that has its place",
+    1130297961753737: "own: a renewal crashed that led another one's request, and its invocation waited for that",
 }

@@ -212,6 +212,7 @@ class SimConnection(RedisConnection):
                 StoreError,
                 tag.strike,
                 rare=requested.op in _RARE,
+                beside=requested.op == "renew",
             )
         finally:
             tag.fault = ""

@@ -46,10 +46,12 @@ class Wire:
         struck: Callable[[str], None] = lambda _fault: None,
         *,
         rare: bool = False,
+        beside: bool = False,
     ) -> _T:
         """Apply `apply` at `target` ("store" or "queue") at some moment and give its answer, unless a fault strikes.
 
-        `struck`: is told so. `rare`: who asks it does so seldom (faults.py).
+        `struck`: is told so. `rare`: who asks it does so seldom (faults.py). `beside`: it is none of
+        an invocation's work, which goes on meanwhile.
         """
         world, who = self._world, CURRENT.get()
         self.step(who, point)
@@ -67,7 +69,7 @@ class Wire:
             answer = apply()
             who.check_alive()  # its process may have died meanwhile
             return answer
-        if group == "store-renew" and fault.startswith("crash"):  # beside its work, which may be over before it notices
+        if beside and fault.startswith("crash"):  # its work may be over before it notices
             who.ended = True
         if group == "store-in-work":  # a tool that talks must not run into its time limit: that is not its script
             roll /= 4
