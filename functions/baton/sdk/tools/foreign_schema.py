@@ -49,6 +49,7 @@ class JsonSchema:
 
 
 def _fault_text(fault: Any) -> str:
+    """Describe a fault without the value, which may be secret."""
     text = (
         str(fault.message)
         if fault.validator == "required"

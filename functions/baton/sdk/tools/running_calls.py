@@ -191,6 +191,7 @@ class RunningCalls:
         return found
 
     async def _write_off(self, running: _Running, tool: Runnable, context: ToolContext) -> None:
+        """Abandon a call that cannot be ended; report it once."""
         if running.hung:
             return
         running.hung = True

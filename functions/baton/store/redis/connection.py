@@ -101,6 +101,7 @@ def _without_flag(text: str) -> str:
 
 @cache
 def _freeing(text: str) -> str:
+    """Return the script as it runs while the store's memory is full."""
     line, _, rest = text.partition("\n")
     return f"{line}{',' if 'flags=' in line else ' flags='}{_FREEING_FLAG}\n{rest}"
 
@@ -374,6 +375,7 @@ def _all_of(found: Sequence[Any]) -> list[Any] | None:
 
 
 def _is_read(answer: list[Any]) -> bool:
+    """Return whether what lua/commit.lua has read, or refused, has its form."""
     if len(answer) != 3 or answer[1].__class__ is not int or answer[2].__class__ is not list:  # noqa: PLR2004
         return False
     return not answer[1] or all(each.__class__ is list and each for each in answer[2])
@@ -385,4 +387,5 @@ def _is_forgotten(answer: Any) -> bool:
 
 
 def _is_full(answer: Any) -> bool:
+    """Return whether the store's memory is full, so that it did nothing."""
     return isinstance(answer, UpstashError) and str(answer).startswith(_FULL)

@@ -116,6 +116,7 @@ def queue_of(tenant: str, session_id: str) -> str:
 
 
 def _escaped(text: str) -> str:
+    """Escape zeros, which end a name in a sorted text."""
     return text.replace("\1", "\1\1").replace("\0", "\1\2")
 
 

@@ -89,4 +89,5 @@ async def _is_over(
 
 
 async def _job_of(submit: SubmitJob, job_id: str) -> Job | bool | None:
+    """Return a job; True: its data is gone; None: it never was."""
     return await submit.find(job_id) or (True if await submit.is_gone(job_id) else None)

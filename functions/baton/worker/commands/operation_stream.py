@@ -132,6 +132,7 @@ class OperationOutcomes:
         return over
 
     async def _is_over(self, entry: StreamEntry) -> bool:
+        """Return whether the entry must be acknowledged; a buried one is already."""
         try:
             operation_id, task_id, body = read_entry(entry, self._limit_bytes)
         except UnreadableEntryError as error:

@@ -126,6 +126,7 @@ class ApprovalNotices:
     async def _send(
         self, url: str, snapshot: Snapshot, question: CallRecord, view: dict[str, Any], *, escalated: bool
     ) -> str:
+        """Send the notice; return why it was not taken, empty: it was."""
         if self._callbacks is None:
             return "nobody sends notices here"
         content, form = self._content(snapshot, question, view, escalated=escalated), self._form(url)
