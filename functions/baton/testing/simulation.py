@@ -247,7 +247,7 @@ async def _outcome_of(world: World, job_id: str, point: Point | None) -> Run:
     snapshot = await world.backend.reader.job(job_id)
     assert snapshot is not None, "the job was submitted"
     results = await Payloads(world.backend.objects, Settings()).for_people(snapshot.results)
-    view = job_view(snapshot, world.now_ms(), most_bytes=_NO_LIMIT)
+    view = job_view(snapshot, world.now_ms(), most_bytes=_NO_LIMIT, for_operator=True)
     transcript = await world.backend.reader.transcript(job_id)
     job = snapshot.job
     runner = world.registry.agent(job.agent).runner

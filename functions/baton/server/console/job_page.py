@@ -34,7 +34,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
     `ended`: nothing more will come; `asks`: the pending approvals; `event`: name and id of the one that it handles;
     `of_person`: it was submitted with a `subjectId`; `is_code`: it has no turns and no model.
     """
-    return job_view(snapshot, now_ms, prices, _EVERY_RESULT) | {
+    return job_view(snapshot, now_ms, prices, _EVERY_RESULT, for_operator=True) | {
         "tenant": snapshot.job.tenant,
         "event": snapshot.job.handles,
         "ended": snapshot.job.ended,

@@ -57,11 +57,19 @@ def result_path(job_id: str, call_id: str) -> str:
 
 
 def job_view(
-    snapshot: Snapshot, now_ms: int, prices: Prices = LIST_PRICES, most_bytes: int = INLINE_RESULTS_BYTES
+    snapshot: Snapshot,
+    now_ms: int,
+    prices: Prices = LIST_PRICES,
+    most_bytes: int = INLINE_RESULTS_BYTES,
+    *,
+    for_operator: bool = False,
 ) -> dict[str, Any]:
-    """Return the job as the API shows it; where results exceed `most_bytes` together, the largest are references."""
+    """Return the job as the API shows it; where results exceed `most_bytes` together, the largest are references.
+
+    `for_operator`: with what code has printed, which no client is told.
+    """
     shown, summaries = [call for call in snapshot.calls if call.tool not in APPROVALS], summaries_of(snapshot.calls)
-    calls = [call_view(call, snapshot, now_ms, summaries) for call in shown]
+    calls = [call_view(call, snapshot, now_ms, summaries, for_operator=for_operator) for call in shown]
     results = {call["id"]: call["result"] for call in calls if "result" in call}
     apart = references(snapshot.job.id, results, most_bytes)
     for call in calls:
@@ -177,7 +185,12 @@ def summaries_of(calls: Iterable[CallRecord]) -> dict[str, str]:
 
 
 def call_view(
-    call: CallRecord, snapshot: Snapshot, now_ms: int, summaries: Mapping[str, str] | None = None
+    call: CallRecord,
+    snapshot: Snapshot,
+    now_ms: int,
+    summaries: Mapping[str, str] | None = None,
+    *,
+    for_operator: bool = False,
 ) -> dict[str, Any]:
     """Return a tool call as the API shows it; its result once it has been taken in."""
     view: dict[str, Any] = {
@@ -197,7 +210,7 @@ def call_view(
         view["scriptCallId"] = call.script
     if call.child:
         view["childJobId"] = call.child
-    if call.printed:
+    if call.printed and for_operator:
         view["printed"] = [{"attempt": attempt, "text": text} for attempt, text in call.printed]
     if call.operation_id:
         view["operationId"] = call.operation_id

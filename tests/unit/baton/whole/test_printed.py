@@ -10,7 +10,7 @@ from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, tool, wor
 from baton.sdk.tools.printed import KEPT_CHARS
 from baton.testing import Run, Simulation
 from tests.unit.baton.kit.stage import Stage
-from tests.unit.baton.server.api.client import with_keys
+from tests.unit.baton.server.api.client import ADMIN, with_keys
 from tests.unit.baton.server.console.operator import operator_of
 
 say = print
@@ -148,6 +148,8 @@ async def test_a_workflow_keeps_what_its_code_prints_between_steps(n: int) -> No
         await operator.log_in()
         page = await operator.see(f"/console/jobs/{job_id}")
         assert f"before {n}\nafter {n}\n" in page
-        [call] = (await operator.api.request("GET", f"/api/agent-jobs/{job_id}")).json()["toolCalls"]
+        [call] = (await operator.api.request("GET", f"/api/agent-jobs/{job_id}", ADMIN)).json()["toolCalls"]
         assert call["printed"] == [{"attempt": 1, "text": SPOKEN.format(n)}]
+        told = await operator.api.request("GET", f"/api/agent-jobs/{job_id}")
+        assert "printed" not in told.text, "no client is told what code has printed"
         assert f"begins {n}" in await operator.see(f"/console/jobs/{job_id}/calls/{call['id']}")

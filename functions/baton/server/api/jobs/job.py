@@ -166,7 +166,11 @@ class JobsApi:
         if not is_same_request(snapshot.job, job):
             detail = f"another body was sent under Idempotency-Key {idempotency_key!r} before: use a new key"
             raise ApiError(422, detail)
-        return job_view(snapshot, self._container.ports.clock.now_ms(), self._container.settings.prices)
+        return self._shown(principal, snapshot)
+
+    def _shown(self, principal: Principal, snapshot: Snapshot) -> dict[str, Any]:
+        now_ms, prices = self._container.ports.clock.now_ms(), self._container.settings.prices
+        return job_view(snapshot, now_ms, prices, for_operator=principal.role == "admin")
 
     async def read(self, request: Request) -> Response:
         """Answer `GET /api/agent-jobs/{id}` with 200 and the job, with `?steps=true` also the usage of each step."""
@@ -177,7 +181,7 @@ class JobsApi:
         parts = (await self._container.ports.reader.parts(job_id, 0)).parts if query.steps else ()
         snapshot = await self.snapshot(principal, job_id, delivery=True, partly=True)
         steps = step_usage(snapshot, parts, prices) if query.steps else {}
-        return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms(), prices) | steps)
+        return JSONResponse(self._shown(principal, snapshot) | steps)
 
     async def model_messages(self, request: Request) -> Response:
         """Answer `GET …/model-messages` with 200 `{"messages"}`; 404 for a job whose agent is none of pydantic-ai."""
@@ -206,11 +210,7 @@ class JobsApi:
             await self._retry(job, by, from_start=body.begin == "start")
         else:
             await self._cancel(job, by, force=body.force)
-        return job_view(
-            await self.snapshot(principal, job_id, partly=True),
-            self._container.ports.clock.now_ms(),
-            self._container.settings.prices,
-        )
+        return self._shown(principal, await self.snapshot(principal, job_id, partly=True))
 
     async def _cancel(self, job: Job, by: str, *, force: bool | None) -> None:
         if job.ended and job.status is not JobStatus.CANCELLED:
