@@ -271,15 +271,11 @@ def _over(state: State, changes: Changes, now_ms: int, failure: Failure | None =
     if state.job.model.runs_code or state.job.scripts:
         return Decision(replace(changes, ended=(item.approval_of_call or item.call_id,)))
     if not state.job.is_operation:
-        return Decision(replace(changes, join=_join(item, now_ms)))
+        return Decision(replace(changes, join=(Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms)))))
     ending = end_operation(state.job, item, failure, now_ms).changes
     assert ending is not None, "an end changes the job"
     parts = (*changes.parts, *ending.parts)
     return Decision(replace(ending, calls=changes.calls, results=changes.results, parts=parts))
-
-
-def _join(item: WorkItem, now_ms: int) -> Join:
-    return Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms))
 
 
 def _skipping(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int) -> tuple[Skip, ...]:

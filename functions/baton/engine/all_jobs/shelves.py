@@ -86,7 +86,7 @@ def span_of(query: Query, before: str) -> Span:
     index, (highest, lowest) = index_of(query), bounds(query, before)
     if index[0] not in _CATALOGUED:
         return Span(index, highest, lowest, key=_one_key(index))
-    first, last = (_entry(index, _created_ms(index, end)) for end in (highest, lowest))
+    first, last = (_entry(index, (int(end.removeprefix(f"{index}:").partition(":")[0]))) for end in (highest, lowest))
     return Span(index, highest, lowest, "", first, last)
 
 
@@ -140,7 +140,3 @@ def _entry(index: str, created_ms: int) -> str:
     """Return a shelf's entry. Completed jobs have none of their own, as most jobs complete: it would cost a command."""
     index = "a" if index == "e:completed" else index.replace("f:completed:", "t:")
     return f"{index}:{created_ms // SHELF_MS:08d}"
-
-
-def _created_ms(index: str, end: str) -> int:
-    return int(end.removeprefix(f"{index}:").partition(":")[0])

@@ -69,13 +69,16 @@ def job_view(
     `for_operator`: with what code has printed, which no client is told.
     """
     shown, summaries = [call for call in snapshot.calls if call.tool not in APPROVALS], summaries_of(snapshot.calls)
-    calls = [call_view(call, snapshot, now_ms, summaries, for_operator=for_operator) for call in shown]
+    calls = [call_view(call, snapshot, now_ms, summaries) for call in shown]
+    for call, view in zip(shown if for_operator else (), calls, strict=False):
+        if call.printed:
+            view["printed"] = [{"attempt": attempt, "text": text} for attempt, text in call.printed]
     results = {call["id"]: call["result"] for call in calls if "result" in call}
     apart = references(snapshot.job.id, results, most_bytes)
-    for call in calls:
-        if call["id"] in apart:
-            del call["result"]
-            call["resultRef"] = apart[call["id"]]
+    for view in calls:
+        if view["id"] in apart:
+            del view["result"]
+            view["resultRef"] = apart[view["id"]]
     cost = job_cost(snapshot.usage, snapshot.job.used, prices)
     more: dict[str, Any] = {"agentVersion": snapshot.job.agent_version or None}
     more |= {"cost": cost, "memory": _memory_view(snapshot), "toolCalls": calls}
@@ -185,12 +188,7 @@ def summaries_of(calls: Iterable[CallRecord]) -> dict[str, str]:
 
 
 def call_view(
-    call: CallRecord,
-    snapshot: Snapshot,
-    now_ms: int,
-    summaries: Mapping[str, str] | None = None,
-    *,
-    for_operator: bool = False,
+    call: CallRecord, snapshot: Snapshot, now_ms: int, summaries: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Return a tool call as the API shows it; its result once it has been taken in."""
     view: dict[str, Any] = {
@@ -210,8 +208,6 @@ def call_view(
         view["scriptCallId"] = call.script
     if call.child:
         view["childJobId"] = call.child
-    if call.printed and for_operator:
-        view["printed"] = [{"attempt": attempt, "text": text} for attempt, text in call.printed]
     if call.operation_id:
         view["operationId"] = call.operation_id
     if "ok" in stored and call.status is CallStatus.COMPLETED:

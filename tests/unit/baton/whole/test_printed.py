@@ -151,5 +151,5 @@ async def test_a_workflow_keeps_what_its_code_prints_between_steps(n: int) -> No
         [call] = (await operator.api.request("GET", f"/api/agent-jobs/{job_id}", ADMIN)).json()["toolCalls"]
         assert call["printed"] == [{"attempt": 1, "text": SPOKEN.format(n)}]
         told = await operator.api.request("GET", f"/api/agent-jobs/{job_id}")
-        assert "printed" not in told.text, "no client is told what code has printed"
+        assert '"printed"' not in told.text, "no client is told what code has printed"
         assert f"begins {n}" in await operator.see(f"/console/jobs/{job_id}/calls/{call['id']}")
