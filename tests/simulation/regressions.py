@@ -174,6 +174,8 @@ REGRESSIONS = {
     1099635084583: "own: a failover forgot who had paid for a delivery, and then a late copy paid for it",
     274878787056: "own: the same, and nobody paid again",
     8933532626180: "a sweep asked anew for a young job, a failover forgot its entry, and the sweep's repeats missed it",
+    824642320850: "a backup created a forgotten job with a slot, and died: its first message began without one",
+    17729633597901: "the same, with a job that starts later",
     9223373136367313608: "own: a workflow's timer that died was taken for the call that has its place",
     1130297961753737: "own: a renewal crashed that led another one's request, and its invocation waited for that",
 }

@@ -176,8 +176,8 @@ class SubmitJob(BeginsRun):
         """
         await self._store_task(job, content)
         now_ms = self._clock.now_ms()
-        # A failover may have forgotten one that starts later: the message that starts it may outrun the correction.
-        at_once = not others or job.start_at_ms <= now_ms
+        # A failover may have forgotten an older job, or one that starts later: its message may outrun the correction.
+        at_once = not others or job.start_at_ms <= now_ms < job.created_at_ms + BACKED_UP_MS
         changes, slot_state = _changes(job, task, now_ms, slot=at_once), first_slot_state(job, now_ms)
         stored = self._slot_client.quota.submitted(job, changes)
         # Begun first, and awaited last: both are ready at the same time, so one request carries them.
@@ -198,7 +198,7 @@ class SubmitJob(BeginsRun):
             await self._leave(job, slot_state, relay_id)
             raise
         if slot_answer.slot:
-            return created if created.new and at_once else _with_slot_request(created, slot_state, now_ms)
+            return created if created.new else _with_slot_request(created, slot_state, now_ms)
         if slot_state.want != "slot" or not created.pending:
             return created
         return await self._corrected(created, max(slot_state.epoch, slot_answer.later_epoch), relay_id, now_ms)

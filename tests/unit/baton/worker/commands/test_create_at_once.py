@@ -12,11 +12,14 @@ from msgspec import structs
 
 from baton.engine.all_jobs.slots import STALLED_AFTER_MS, SlotState
 from baton.engine.commit.answers import Reconciled
+from baton.engine.outbox import event_of
 from baton.engine.transitions import JobStatus
+from baton.engine.work_items import loop_item
 from baton.store.transport.meter import Meter, metered
 from baton.worker.commands.backup import BACKUP_DELAY_MS
 from baton_events.errors import StoreError
 from baton_events.schema import AgentLoopInit, Event, Spending
+from tests.fakes.stored import TREES
 from tests.unit.baton.kit.faults import Method, around, fail
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
@@ -140,6 +143,27 @@ async def test_a_forgotten_job_that_starts_soon_has_no_slot_before_its_correctio
     with pytest.raises(StoreError):
         await stage.container.commands.submit(job, TASK, may_exist=True)
     assert slot_state(stage) == SlotState("slot", 1, slot=False)
+
+
+async def test_a_job_that_starts_soon_requests_its_slot_once() -> None:
+    stage = Stage()
+    job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 1_000)
+    await stage.container.commands.submit(job, TASK, may_exist=True)
+    assert len(stage.events()) == 2, "its backup message, and its request"
+
+
+@pytest.mark.parametrize("later_ms", [0, 1_000, 120_000])
+async def test_a_forgotten_job_has_no_slot_before_its_backup_message_has_compared(later_ms: int) -> None:
+    stage, _ = await holding()
+    failover, job = stage.redis.failover(*TREES), stage.job("answers", "job_2")
+    await stage.container.commands.submit(structs.replace(job, start_at_ms=stage.clock.ms + later_ms), TASK)
+    failover()
+    stage.clock.ms += max(BACKUP_DELAY_MS, later_ms)
+    fail(stage.store, "reconcile", AWAY, 2)
+    with pytest.raises(StoreError):
+        await stage.deliver(stage.events()[2], "m-backup")
+    await stage.deliver(event_of("s", loop_item("job_2", 1, 1, 0)))
+    assert ((await stage.now("job_2")).status, slot_state(stage).slot) == (JobStatus.PENDING, False)
 
 
 async def test_a_message_that_is_postponed_counts_once() -> None:

@@ -28,12 +28,6 @@ def as_accepted(job: Job) -> Job:
     return replace(job, reserve_tokens=first_reserve(job.limits))
 
 
-def backup_of(stage: Stage) -> AgentLoopInit:
-    event = stage.events()[0]
-    assert isinstance(event, AgentLoopInit)
-    return event
-
-
 async def test_a_submission_publishes_its_backup_first_and_delayed_by_a_minute() -> None:
     stage = Stage()
     job = stage.job()
@@ -42,8 +36,9 @@ async def test_a_submission_publishes_its_backup_first_and_delayed_by_a_minute()
     backup, first = [message for message in stage.outgoing() if "x-event-id" in message.headers]
     assert backup.not_before_ms == stage.clock.ms + BACKUP_DELAY_MS
     assert first.not_before_ms == 0
-    fact = backup_of(stage).payload.command
-    assert isinstance(fact, Submission)
+    event = stage.events()[0]
+    assert isinstance(event, AgentLoopInit)
+    assert isinstance(fact := event.payload.command, Submission)
     assert (fact.job["id"], fact.task) == ("job_1", TASK)
     assert {item.relay_id for item in await stage.items()} == {stage.queue.published[0][0]}
 
@@ -109,7 +104,7 @@ async def test_a_backup_creates_a_job_that_the_store_forgot() -> None:
     stage.store.trees.clear()
     stage.admission.entries.clear()
     stage.clock.ms += BACKUP_DELAY_MS
-    await stage.deliver(backup_of(stage), stage.queue.published[0][0])
+    await stage.container.commands.receive(stage.events()[0], stage.queue.published[0][0])
     snapshot = await stage.snapshot()
     assert (snapshot.job, snapshot.task) == (as_accepted(job), {"role": "user", "v": 1, **TASK})
     await stage.run()
