@@ -134,14 +134,14 @@ class SimulationLoop(VirtualLoop):
             self._begun[id(generator)] = ref(generator), self._contexts[task]
 
     def _close(self, left: AsyncGenerator[Any]) -> None:
-        """Close a generator in its own context; that of a dead process waits for the end."""
+        """Close a generator in its own context, at the latest at the end: its process may die before."""
         _, context = self._begun.pop(id(left), (None, None))
-        process = None if context is None else context.get(PROCESS)
         if context is None:
             super()._close(left)
-        elif self._over or (process is not None and not process.alive):
-            self._left.append((context, left))
-        else:
+            return
+        self._left.append((context, left))
+        process = context.get(PROCESS)
+        if not self._over and (process is None or process.alive):
             self.call_soon(partial(self.create_task, left.aclose(), context=context))
 
     def shut_down(self) -> None:
