@@ -46,8 +46,8 @@ def _direct_only(skipping: Any, failed: CallRecord, dependants: Sequence[CallRec
     return skips
 
 
-def _joining_at_once(join: Callable[..., Join], item: WorkItem, now_ms: int) -> Join:
-    return replace(join(item, now_ms), group="nobody's")
+def _joining_at_once(join: Callable[..., Join], _group: str, item: WorkItem) -> Join:
+    return join("nobody's", item)
 
 
 def _never_failing(in_order: Callable[..., tuple[CallRecord, ...]], *about: Any) -> tuple[CallRecord, ...]:
@@ -140,7 +140,7 @@ DEFECTS = (
         },
         every_item_is_guaranteed={"nobody dispatches a step that has become due": constant(Draft, "unblock", None)},
         no_turn_begins_while_a_step_is_open={
-            "the next turn begins while a step is open": around(tool_call, "_join", _joining_at_once)
+            "the next turn begins while a step is open": around(tool_call, "Join", _joining_at_once)
         },
         a_job_ends_as_its_script_says={"a failed step never fails the job": around(turn, "_in_order", _never_failing)},
         what_runs_is_what_is_recorded={
