@@ -182,7 +182,7 @@ class RunningCalls:
                 running.blocking = False
 
         def ended() -> None:
-            del self._running[key]
+            self._running.pop(key, None)
             for waiter in running.waiting:
                 _wake(waiter)
 
