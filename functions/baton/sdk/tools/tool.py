@@ -211,10 +211,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any: 
     Args:
         function: the tool's code; a function that is not async runs in a thread.
     """
-    names, given = (
-        _names_in_scope_of_caller(),
-        ToolOptions(**({"retries": 0} if options.get("starts") else {}) | options),
-    )
+    options = {"retries": 0, **options} if options.get("starts") else options
+    names, given = _names_in_scope_of_caller(), ToolOptions(**options)
 
     def make(function: Callable[..., Any]) -> Tool:
         return _made(function, names, given)

@@ -40,10 +40,10 @@ class Bad(FakeConnection):
 
     hangs = loses = False
 
-    async def apply(self, *request: Any) -> Any:
+    async def apply(self, *request: Any, **beside: Any) -> Any:
         """Compare, then write, unless it hangs."""
         await asyncio.sleep(3600 if self.hangs else 0)
-        answer = await super().apply(*request)
+        answer = await super().apply(*request, **beside)
         if self.loses:
             raise StoreError("no answer")
         return answer
