@@ -271,7 +271,7 @@ def _over(state: State, changes: Changes, now_ms: int, failure: Failure | None =
     if state.job.model.runs_code or state.job.scripts:
         return Decision(replace(changes, ended=(item.approval_of_call or item.call_id,)))
     if not state.job.is_operation:
-        return Decision(replace(changes, join=(Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms)))))
+        return Decision(replace(changes, join=Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms))))
     ending = end_operation(state.job, item, failure, now_ms).changes
     assert ending is not None, "an end changes the job"
     parts = (*changes.parts, *ending.parts)

@@ -86,7 +86,7 @@ def span_of(query: Query, before: str) -> Span:
     index, (highest, lowest) = index_of(query), bounds(query, before)
     if index[0] not in _CATALOGUED:
         return Span(index, highest, lowest, key=_one_key(index))
-    first, last = (_entry(index, (int(end.removeprefix(f"{index}:").partition(":")[0]))) for end in (highest, lowest))
+    first, last = (_entry(index, int(end.removeprefix(f"{index}:").partition(":")[0])) for end in (highest, lowest))
     return Span(index, highest, lowest, "", first, last)
 
 

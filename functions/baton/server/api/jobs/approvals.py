@@ -84,12 +84,16 @@ async def decide(container: Container, principal: Principal, answers: Mapping[st
                     " APPROVAL_LINKS=true lets client keys decide those of their tenant",
                 )
     for checkpoint_id, answer in answers.items():
-        if answer.approved:
-            approval = ApprovalBody(arguments=answer.edited_args, comment=answer.reason)
-            await approve_by(container, principal.decider, checkpoint_id, approval)
-        else:
-            rejection = RejectionBody(reason=answer.reason)
-            await reject_by(container, principal.decider, checkpoint_id, rejection)
+        await take_answer(container, principal, checkpoint_id, answer)
+
+
+async def take_answer(container: Container, principal: Principal, checkpoint_id: str, answer: ApprovalAnswer) -> None:
+    """Decide one of them, as somebody who is known to have the right."""
+    if answer.approved:
+        approval = ApprovalBody(arguments=answer.edited_args, comment=answer.reason)
+        await approve_by(container, principal.decider, checkpoint_id, approval)
+    else:
+        await reject_by(container, principal.decider, checkpoint_id, RejectionBody(reason=answer.reason))
 
 
 def is_of_user(registry: Registry, agent: str, view: Mapping[str, Any]) -> bool:

@@ -25,7 +25,7 @@ from baton.sdk.agents.registry import UnknownAgentError, agent_takes, remembers
 from baton.sdk.records.any_json import AnyJsonList
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import view_of
-from baton.server.api.jobs.approvals import ApprovalAnswer, decide, is_of_user, question_of
+from baton.server.api.jobs.approvals import ApprovalAnswer, is_of_user, question_of, take_answer
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubjectId, SubmitBody, is_same_request, new_job, subject_of
@@ -307,7 +307,7 @@ async def _decide(container: Container, principal: Principal, body: ChatBody) ->
                 continue
             found = job
             if view["status"] == "pending":
-                await decide(container, principal, {question_id: answer})
+                await take_answer(container, principal, question_id, answer)
     return found
 
 
@@ -358,9 +358,8 @@ async def answered(
     stored = await reader.parts(requested.job.id, 0)
     # A read may be older than a new submission.
     first = stored if stored.job is not None else StoredParts(accepted.job)
-    return streamed(
-        context, request, principal, first, form=ChatForm(asked_in(context.container.registry, accepted.job))
-    )
+    asked = asked_in(context.container.registry, accepted.job)
+    return streamed(context, request, principal, first, form=ChatForm(asked))
 
 
 async def forget_replaced(container: Container, job: Job, task: Mapping[str, Any]) -> None:
