@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 
 from baton.sdk.clock import SystemClock
-from baton.server.api.jobs.submission import new_job, read_submit_body
+from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.api.problem import parsed
 from baton.settings.settings import Settings
 from baton.worker.container import Container
 from baton.worker.wiring import real_ports
@@ -93,7 +94,7 @@ class Loaded:
         container = Container(settings, ports, registry)
 
         async def write(number: int) -> None:
-            body = read_submit_body(json.dumps(submission("answers", number)).encode())
+            body = parsed(SubmitBody, json.dumps(submission("answers", number)).encode())
             name = f"load{number:08d}"
             job = new_job(
                 body, registry, job_id=f"job_{name}", session_id=f"session_{name}", tenant=TENANT, now_ms=clock.now_ms()

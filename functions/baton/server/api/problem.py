@@ -246,12 +246,12 @@ def _too_large(error: TooLargeError, route: ApiRoute) -> ApiError:
     return ApiError(413, f"{error}{setting}")
 
 
-def parsed_query(kind: type[_Body], given: Mapping[str, Any]) -> _Body:
-    """Parse a query. Raises ApiError: 422, with every fault."""
+def parsed_query(kind: type[_Body], given: Mapping[str, Any], what: str = "query") -> _Body:
+    """Parse a query, or the fields of a form. Raises ApiError: 422, with every fault."""
     try:
         return kind.model_validate(dict(given))
     except ValidationError as error:
-        raise invalid(error, "query") from error
+        raise invalid(error, what) from error
 
 
 def parsed(kind: type[_Body], body: bytes) -> _Body:

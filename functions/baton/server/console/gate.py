@@ -97,7 +97,7 @@ class Visit:
     """One request of a logged-in operator.
 
     `notice`: the message that the previous page left for this one. `counts`: those in the menu, by the page's path.
-    `asked`: the job of each pending approval, new ones first.
+    `asked`: the job of each pending approval, new ones first. `faults`: of a form that was refused, by its fields.
     """
 
     context: Context
@@ -110,6 +110,8 @@ class Visit:
     notice: str = ""
     counts: Mapping[str, str] = field(default_factory=dict[str, str])
     asked: Sequence[str] = ()
+    faults: Mapping[str, str] = field(default_factory=dict[str, str])
+    status: int = 200
 
     @property
     def container(self) -> Container:
@@ -125,8 +127,11 @@ class Visit:
         """Return a parameter of the query; empty where it is missing."""
         return self.request.query_params.get(name, "").strip()
 
-    def page(self, template: str, status: int = 200, **values: object) -> Response:
-        shown = page(template, status, visit=self, token=self.signer.form_token(self.session), **values)
+    def page(self, template: str, status: int = 0, **values: object) -> Response:
+        token = self.signer.form_token(self.session)
+        shown = page(
+            template, status or self.status, **{"visit": self, "token": token, "faults": self.faults, **values}
+        )
         if self.notice:
             shown.delete_cookie(NOTICE_COOKIE, path="/console")
         return shown
@@ -145,6 +150,20 @@ class Visit:
 
 
 Page = Callable[[Visit], Awaitable[Response]]
+
+
+def form(does: Page, again: Page) -> Page:
+    """Return what does a form, and where a field is at fault shows its page once more, with the input."""
+
+    async def act(visit: Visit) -> Response:
+        try:
+            return await does(visit)
+        except ApiError as error:
+            if not error.faults:
+                raise
+            return await again(replace(visit, faults=dict(error.faults), status=error.status))
+
+    return act
 
 
 class Gate:

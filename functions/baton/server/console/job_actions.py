@@ -10,34 +10,20 @@ from typing import Any
 
 from starlette.responses import Response
 
-from baton.sdk.agents.registry import Registry
 from baton.server.api.admin.subjects import erased
 from baton.server.api.jobs.diff import diff_of
 from baton.server.api.jobs.fork import ForkBody, forked
 from baton.server.api.jobs.job import ChangeBody
 from baton.server.api.jobs.scores import ScoreBody, scored
-from baton.server.api.jobs.submission import read_submit_body
+from baton.server.api.jobs.submission import SubmitBody
 from baton.server.api.problem import ApiError, parsed
 from baton.server.console.form import Form, field, read_object, whole_number
 from baton.server.console.gate import SUBJECT, Visit
-from baton.server.console.job_page import show_job
 from baton_events.ids import subject_digest
 
 _FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
-
-
-def job_form(
-    visit: Visit, registry: Registry, given: dict[str, str], faults: dict[str, str], status: int = 200
-) -> Response:
-    """Build the form with the given input; with `cron` in it, it is a schedule's. One field has all tags."""
-    return visit.page(
-        "start.html",
-        status,
-        given=given,
-        faults={"tags" if name.startswith("tags.") else name: text for name, text in faults.items()},
-        agents=[agent.name for agent in registry.agents],
-        priorities=range(_FIRST_PRIORITY, _LAST_PRIORITY - 1, -1),
-    )
+_FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "once")
+_TIMES = ("cron", "timeZone")
 
 
 def body_of(form: Form) -> dict[str, Any]:
@@ -53,6 +39,11 @@ def body_of(form: Form) -> dict[str, Any]:
 
 
 _BEGINS = {"failure": "what failed", "start": "its start"}
+
+
+def once_of(form: Form) -> str:
+    """Return the key by which a form that is sent again does nothing more."""
+    return f"console {once}" if (once := field(form, "once")) else ""
 
 
 _EDITS = ("taskDescription", "instructions", "model", "toolResults", "arguments")
@@ -78,24 +69,19 @@ def fork_body(form: Form, own: Mapping[str, str]) -> ForkBody:
 async def fork_form(visit: Visit) -> Response:
     """Show the form that forks a job; the query has the turn to begin at."""
     job_id = visit.request.path_params["job_id"]
-    given = dict.fromkeys((*_EDITS, "toolsRun"), "") | await _own(visit, job_id)
-    given |= {"turn": visit.query("turn") or "1", "once": visit.container.ports.randomness.token()}
-    return visit.page("fork.html", job={"id": job_id}, given=given, faults={})
+    given = {name: field(visit.form, name) for name in (*_EDITS, "turn", "toolsRun", "once")}
+    if not visit.form:
+        given |= await _own(visit, job_id) | {"turn": visit.query("turn") or "1"}
+        given["once"] = visit.container.ports.randomness.token()
+    faults = {_field_of(name): text for name, text in visit.faults.items()}
+    return visit.page("fork.html", job={"id": job_id}, given=given, faults=faults)
 
 
 async def fork(visit: Visit) -> Response:
-    """Fork the job, once however often the form is sent; show each fault at its field."""
-    job_id, form = visit.request.path_params["job_id"], visit.form
-    given = {name: field(form, name) for name in (*_EDITS, "turn", "toolsRun", "once")}
-    own = await _own(visit, job_id)
-    try:
-        once = f"console {given['once']}" if given["once"] else ""
-        made = await forked(visit.context, visit.principal, job_id, fork_body(form, own), once)
-    except ApiError as error:
-        if not error.faults:
-            raise
-        faults = {_field_of(name): text for name, text in error.faults}
-        return visit.page("fork.html", error.status, job={"id": job_id}, given=given, faults=faults)
+    """Fork the job, once however often the form is sent."""
+    job_id = visit.request.path_params["job_id"]
+    body = fork_body(visit.form, await _own(visit, job_id))
+    made = await forked(visit.context, visit.principal, job_id, body, once_of(visit.form))
     return visit.go(f"/console/jobs/{made['id']}", "This job is the fork.")
 
 
@@ -132,31 +118,30 @@ def _number(text: str) -> Any:
 async def start_form(visit: Visit) -> Response:
     """Show the form that starts a job, or with `cron` in the query makes a schedule; the query may fill it in.
 
-    `like`: a job whose task it has, whole, since an address is short.
+    `like`: a job whose task it has, whole, since an address is short. One field has all tags.
     """
-    token = visit.container.ports.randomness.token()
-    given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId", "tags")}
+    query = visit.request.query_params
+    given = {name: field(visit.form, name) if visit.form else visit.query(name) for name in (*_FIELDS, *_TIMES)}
+    given["priority"] = given["priority"] or "5"
+    given["timeZone"] = given["timeZone"] or "UTC"
+    if not visit.form:
+        given["once"] = visit.container.ports.randomness.token()
     if like := visit.query("like"):
         given["taskDescription"] = (await _own(visit, like))["taskDescription"]
-    if "cron" in visit.request.query_params:
-        given |= {"cron": visit.query("cron"), "timeZone": visit.query("timeZone") or "UTC"}
-    return job_form(visit, visit.container.registry, {**given, "inputData": "", "priority": "5", "once": token}, {})
+    return visit.page(
+        "start.html",
+        given=given,
+        recurs="cron" in (visit.form or query),
+        faults={"tags" if name.startswith("tags.") else name: text for name, text in visit.faults.items()},
+        agents=[agent.name for agent in visit.container.registry.agents],
+        priorities=range(_FIRST_PRIORITY, _LAST_PRIORITY - 1, -1),
+    )
 
 
 async def start(visit: Visit) -> Response:
-    """Start the job, once however often the form is sent; show each fault at its field, and keep the input."""
-    names = ("jobType", "taskDescription", "inputData", "sessionId", "tags")
-    given = {name: field(visit.form, name) for name in names}
-    given |= {"priority": field(visit.form, "priority") or "5", "once": field(visit.form, "once")}
-    try:
-        body = read_submit_body(json.dumps(body_of(visit.form)).encode())
-        job = await visit.context.jobs.accept(
-            visit.principal, body, f"console {given['once']}" if given["once"] else ""
-        )
-    except ApiError as error:
-        if not error.faults:
-            raise
-        return job_form(visit, visit.container.registry, given, dict(error.faults), error.status)
+    """Start the job, once however often the form is sent."""
+    body = parsed(SubmitBody, json.dumps(body_of(visit.form)).encode())
+    job = await visit.context.jobs.accept(visit.principal, body, once_of(visit.form))
     return visit.go(f"/console/jobs/{job['id']}", "The job is accepted.")
 
 
@@ -177,17 +162,11 @@ async def retry(visit: Visit) -> Response:
 
 
 async def score(visit: Visit) -> Response:
-    """Score the job; show each fault at its field."""
     job_id = visit.request.path_params["job_id"]
-    given = {name: field(visit.form, name) for name in ("name", "value", "comment")}
-    try:
-        body = parsed(ScoreBody, json.dumps({**given, "value": _number(given["value"])}).encode())
-        await scored(visit.context, visit.principal, job_id, body)
-    except ApiError as error:
-        if not error.faults:
-            raise
-        return await show_job(visit, given, dict(error.faults), error.status)
-    return visit.go(f"/console/jobs/{job_id}", f"The job has a score {given['name']}.")
+    given = {name: field(visit.form, name) for name in ("name", "comment")}
+    body = parsed(ScoreBody, json.dumps({**given, "value": _number(field(visit.form, "value"))}).encode())
+    await scored(visit.context, visit.principal, job_id, body)
+    return visit.go(f"/console/jobs/{job_id}", f"The job has a score {body.name}.")
 
 
 async def delete(visit: Visit) -> Response:

@@ -14,6 +14,7 @@ from baton.sdk.records.transcript import STRETCH
 from baton.server.api.jobs.result import answer_of
 from baton.server.api.problem import ApiError
 from baton.server.console.event_page import sent_of
+from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.shown import json_text, pending_of, program
 from baton.server.console.waterfall import Axis, Rows, Traced
@@ -95,19 +96,15 @@ class Shown:
     beside: dict[str, Any]
 
 
-async def show_job(
-    visit: Visit, given: dict[str, str] | None = None, faults: dict[str, str] | None = None, status: int = 200
-) -> Response:
-    """Show the whole page. `given`, `faults`: a score that was refused."""
+async def show_job(visit: Visit) -> Response:
+    """Show the whole page; its form has a score that was refused."""
     shown = await shown_job(visit)
     everything, snapshot = bool(visit.query("all")), shown.traced.snapshot
     below = await jobs_below(visit.container.ports.reader, snapshot)
     record = await visit.container.ports.app_events.find(snapshot.job.id, noted=True)
     return visit.page(
         "job.html",
-        status,
-        given=given or dict.fromkeys(("name", "value", "comment"), ""),
-        faults=faults or {},
+        given={name: field(visit.form, name) for name in ("name", "value", "comment")},
         job=shown.job,
         traceback=snapshot.job.error.traceback if snapshot.job.error else "",
         printed=await _printed(visit, snapshot) if shown.job["is_code"] else "",

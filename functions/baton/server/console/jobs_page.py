@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
@@ -18,7 +17,7 @@ from baton.engine.transitions import JobStatus
 from baton.server.api.jobs.bulk_change import BulkBody, changed_in_bulk
 from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import PageQuery, read_page_query
-from baton.server.api.problem import ApiError, invalid
+from baton.server.api.problem import ApiError, parsed_query
 from baton.server.console.admin.overview_page import placed_errors
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
@@ -100,19 +99,12 @@ async def change_all(visit: Visit) -> Response:
 async def _all(visit: Visit, action: str, given: dict[str, str], *, dry_run: bool) -> tuple[int, int, bool]:
     matched, changed, cursor = 0, 0, ""
     for _ in range(_ROUNDS):
-        answer = await changed_in_bulk(visit.context, visit.principal, _body(action, given, cursor, dry_run=dry_run))
+        asked = {"action": action, "filter": wanted(given), "dryRun": dry_run} | ({"cursor": cursor} if cursor else {})
+        answer = await changed_in_bulk(visit.context, visit.principal, parsed_query(BulkBody, asked, "form"))
         matched, changed, cursor = (matched + answer["matched"], changed + answer["changed"], answer.get("cursor", ""))
         if not cursor:
             break
     return matched, changed, bool(cursor)
-
-
-def _body(action: str, given: dict[str, str], cursor: str, *, dry_run: bool) -> BulkBody:
-    query: dict[str, Any] = {"action": action, "filter": wanted(given), "dryRun": dry_run}
-    try:
-        return BulkBody.model_validate(query | ({"cursor": cursor} if cursor else {}))
-    except ValidationError as error:
-        raise invalid(error, "form") from error
 
 
 ROWS, _MOST_BELOW, _DEEPEST = "50", 100, 4

@@ -20,7 +20,7 @@ from baton.server.console import (
 from baton.server.console.admin import agents_page, audit_page, budgets_page, overview_page, schedules_page, usage_page
 from baton.server.console.approvals import page as approvals_page
 from baton.server.console.approvals.link_page import LinkPage
-from baton.server.console.gate import HOME, LOGIN, Gate, Visit
+from baton.server.console.gate import HOME, LOGIN, Gate, Visit, form
 from baton.server.console.login import Login
 from baton.server.console.pages import static_file
 from baton.worker.container import Container
@@ -47,7 +47,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         gate.get("/console/agents", agents_page.show),
         gate.get("/console/agents/{agent}/versions", agents_page.versions),
         gate.get("/console/budgets", budgets_page.show),
-        gate.forms("/console/budgets", set=budgets_page.set_limit),
+        gate.forms("/console/budgets", set=form(budgets_page.set_limit, budgets_page.show)),
         gate.get("/console/usage", usage_page.show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
         gate.get("/console/{path:any}", _nothing),
@@ -59,7 +59,7 @@ def _of_jobs(gate: Gate) -> list[Route]:
     return [
         gate.get("/console/jobs", jobs_page.show),
         gate.get("/console/jobs/new", job_actions.start_form),
-        gate.post("/console/jobs/new", job_actions.start),
+        gate.post("/console/jobs/new", form(job_actions.start, job_actions.start_form)),
         gate.post("/console/jobs/bulk", jobs_page.change_all),
         gate.get(path, job_page.show_job),
         gate.get(f"{path}/live", job_changes.stream),
@@ -72,18 +72,22 @@ def _of_jobs(gate: Gate) -> list[Route]:
             path,
             cancel=job_actions.cancel,
             retry=job_actions.retry,
-            fork=job_actions.fork,
+            fork=form(job_actions.fork, job_actions.fork_form),
             replay=messages_page.replay_job,
             delete=job_actions.delete,
             erase=job_actions.erase,
-            scores=job_actions.score,
+            scores=form(job_actions.score, job_page.show_job),
         ),
     ]
 
 
 def _of_approvals(gate: Gate) -> list[Route]:
     path = f"{APPROVALS}/{{checkpoint_id}}"
-    forms = {"approve": approvals_page.approve, "reject": approvals_page.reject, "link": approvals_page.link}
+    forms = {
+        "approve": approvals_page.approve,
+        "reject": approvals_page.reject,
+        "link": form(approvals_page.link, approvals_page.link_again),
+    }
     return [
         gate.get(APPROVALS, approvals_page.show),
         gate.get(path, approvals_page.one),
@@ -104,7 +108,7 @@ def _of_queue(gate: Gate) -> list[Route]:
         gate.get("/console/schedules", schedules_page.show),
         gate.forms(
             schedule,
-            make=schedules_page.make,
+            make=form(schedules_page.make, job_actions.start_form),
             delete=schedules_page.delete,
             set=schedules_page.pause_or_resume,
             run=schedules_page.run,

@@ -21,7 +21,7 @@ from baton.sdk.agents.runner import run_messages
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.query import JobQuery
 from baton.server.api.jobs.result import with_results
-from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job, read_submit_body, subject_of
+from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job, subject_of
 from baton.server.api.problem import ApiError, Code, limited_body, parsed, parsed_query
 from baton.server.api.session_line import Sessions, WhenBusy
 from baton.settings.settings import Settings
@@ -91,8 +91,8 @@ class JobsApi:
     async def submit(self, request: Request) -> Response:
         """Answer `POST /api/agent-jobs` with 202 and the job, or with 202 `{"jobId"}` where a running job gets it."""
         principal = await self._keys.authenticate(request)
-        raw = await limited_body(request)
-        return JSONResponse(await self.accept(principal, read_submit_body(raw), idempotency_key_of(request)), 202)
+        body = parsed(SubmitBody, await limited_body(request))
+        return JSONResponse(await self.accept(principal, body, idempotency_key_of(request)), 202)
 
     async def accept(self, principal: Principal, body: SubmitBody, idempotency_key: str) -> dict[str, Any]:
         """Accept a submission; return the job as JSON, or `jobId` of the running one that gets it.

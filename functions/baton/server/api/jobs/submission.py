@@ -11,7 +11,7 @@ from baton.engine.state import Job
 from baton.sdk.agents.registry import Registry, UnknownAgentError, check_input
 from baton.sdk.records.any_json import JsonObject
 from baton.sdk.tools.arguments import InvalidArguments
-from baton.server.api.problem import ApiError, parsed
+from baton.server.api.problem import ApiError
 from baton.server.api.session_line import WhenBusy
 from baton.worker.commands.once import ONCE_LIMIT_CHARS, ONCE_SECONDS, OnceFor
 from baton.worker.runtime.callbacks import address_fault
@@ -117,11 +117,6 @@ def is_same_request(known: Job, made: Job) -> bool:
     """
     require_readable(known)
     return known.request_digest == made.request_digest
-
-
-def read_submit_body(body: bytes) -> SubmitBody:
-    """Parse the body of a submission. Raises ApiError: 400 not JSON, 422 with every fault otherwise."""
-    return parsed(SubmitBody, body)
 
 
 def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:

@@ -3,11 +3,10 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, budget_view, budgets_of, changed
-from baton.server.api.problem import ApiError, invalid, parsed_query
+from baton.server.api.problem import parsed_query
 from baton.server.console.form import field
 from baton.server.console.gate import HOME, Visit
 from baton_events.schema import parse_event
@@ -19,35 +18,24 @@ _PAGE, _WAITING = 50, 5
 _FIELDS = ("key", "per", "unit", "limit", "period")
 
 
-async def show(visit: Visit) -> Response:
-    """List the budgets of a key, or those last used."""
-    return await _page(visit, {"key": visit.query("key")}, {})
-
-
 async def set_limit(visit: Visit) -> Response:
-    """Set a limit; show each fault at its field, and keep the input."""
     given = {name: text for name in _FIELDS if (text := field(visit.form, name))}
-    try:
-        key = parsed_query(BudgetsQuery, {"key": given.get("key", "")}).key or ""
-        row = await changed(visit.container, key, BudgetBody.model_validate(_body_of(given)))
-    except (ApiError, ValidationError) as error:
-        refused = error if isinstance(error, ApiError) else invalid(error, "form")
-        if not refused.faults:
-            raise refused from error
-        return await _page(visit, given, dict(refused.faults), refused.status)
+    key = parsed_query(BudgetsQuery, {"key": given.get("key", "")}).key or ""
+    row = await changed(visit.container, key, parsed_query(BudgetBody, _body_of(given), "form"))
     shown = budget_view(row)
     how = f"{shown['spent']} spent of {shown['limit']} {row.unit}"
     return visit.go(f"{HOME}/budgets", f"The budget {key} per {row.per} is set: {how}.")
 
 
-async def _page(visit: Visit, given: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
+async def show(visit: Visit) -> Response:
+    """List the budgets of a key, or those last used."""
     key, cursor = visit.query("key"), visit.query("cursor")
     parsed_query(BudgetsQuery, {"cursor": cursor} if cursor else {})
     rows, after = await budgets_of(visit.container).rows(key, _PAGE, cursor)
     waiting = await asyncio.gather(*(_waiting(visit, row) for row in rows))
     shown = [{**budget_view(row), **_bar(row), "jobs": jobs} for row, jobs in zip(rows, waiting, strict=True)]
-    fields = {name: given.get(name, "") for name in _FIELDS}
-    return visit.page("budgets.html", status, rows=shown, key=key, cursor=after, faults=faults, given=fields)
+    given = {name: field(visit.form, name) for name in _FIELDS} | ({} if visit.form else {"key": key})
+    return visit.page("budgets.html", rows=shown, key=key, cursor=after, given=given)
 
 
 async def _waiting(visit: Visit, row: "BudgetRow") -> list[str]:

@@ -2,10 +2,9 @@
 
 import json
 
-from pydantic import ValidationError
 from starlette.responses import Response
 
-from baton.server.api.problem import ApiError, invalid
+from baton.server.api.problem import ApiError, parsed
 from baton.server.api.schedules import (
     ScheduleBody,
     coded_fault,
@@ -17,12 +16,11 @@ from baton.server.api.schedules import (
 )
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.server.console.job_actions import body_of, job_form
+from baton.server.console.job_actions import body_of, once_of
 from baton_events.errors import MessageNotFoundError
 from baton_events.ids import SCHEDULE_PREFIX
 
 HOME = "/console/schedules"
-_FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "cron", "timeZone", "once")
 
 
 async def show(visit: Visit) -> Response:
@@ -36,18 +34,10 @@ async def show(visit: Visit) -> Response:
 
 
 async def make(visit: Visit) -> Response:
-    """Make a schedule, once however often the form is sent; show each fault at its field, and keep the input."""
-    given = {name: field(visit.form, name) for name in _FIELDS}
-    try:
-        body = {**body_of(visit.form), "cron": given["cron"], "timeZone": given["timeZone"] or "UTC"}
-        query = ScheduleBody.model_validate_json(json.dumps(body))
-        once = f"console {given['once']}" if given["once"] else ""
-        made = await made_schedule(visit.context, visit.principal, query, once)
-    except (ApiError, ValidationError) as error:
-        refused = error if isinstance(error, ApiError) else invalid(error, "form")
-        if not refused.faults:
-            raise refused from error
-        return job_form(visit, visit.container.registry, given, dict(refused.faults), refused.status)
+    """Make a schedule, once however often the form is sent."""
+    times = {"cron": field(visit.form, "cron"), "timeZone": field(visit.form, "timeZone") or "UTC"}
+    body = parsed(ScheduleBody, json.dumps(body_of(visit.form) | times).encode())
+    made = await made_schedule(visit.context, visit.principal, body, once_of(visit.form))
     return visit.go(HOME, f"Schedule {made['id']} is made.")
 
 

@@ -9,10 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from baton.server.api.jobs.approvals import ApprovalBody, Checkpoint, RejectionBody, edited_as_recorded
-from baton.server.api.problem import ApiError, invalid
+from baton.server.api.problem import ApiError, parsed_query
 from baton.server.console.approvals.about import About
 from baton.server.console.approvals.schema_form import ROOT, Field, FormError, arguments_from, fields_of, shown_with
 from baton.server.console.form import Form, read_object
@@ -88,12 +86,13 @@ async def approved(container: Container, about: About, form: Form, approve: Appr
         if step in ("raw", "form"):
             return _with(about, arguments, "raw" if step == "raw" else "form", comment=comment)
         edited = None if _same(arguments, about.asked) else arguments
-        body = ApprovalBody(arguments=edited, comment=comment, digest=text_of(form, "digest"))
+        given = {"arguments": edited, "comment": comment, "digest": text_of(form, "digest")}
+        body = parsed_query(ApprovalBody, given, "form")
         if edited is not None and step != "confirm" and not about.is_question:
             kept = await edited_as_recorded(container, about.approval["id"], body.digest, edited)
             return _with(about, kept, "confirm", comment=comment)
         await approve(about.approval["id"], body)
-    except (ApiError, FormError, ValidationError) as error:
+    except (ApiError, FormError) as error:
         return _refused(about, form, error)
     return None
 
@@ -101,9 +100,10 @@ async def approved(container: Container, about: About, form: Form, approve: Appr
 async def rejected(about: About, form: Form, reject: Reject) -> Draft | None:
     """Reject; return a draft where the reason is too long. Raises ApiError: it cannot be decided, whatever is typed."""
     try:
-        body = RejectionBody(reason=text_of(form, "reason"), digest=text_of(form, "digest"))
+        given = {"reason": text_of(form, "reason"), "digest": text_of(form, "digest")}
+        body = parsed_query(RejectionBody, given, "form")
         await reject(about.approval["id"], body)
-    except (ApiError, ValidationError) as error:
+    except ApiError as error:
         return _refused(about, form, error)
     return None
 
@@ -122,15 +122,14 @@ def _arguments(about: About, form: Form) -> dict[str, Any]:
     return arguments_from(fields_of(about.schema, about.asked), form)
 
 
-def _refused(about: About, form: Form, error: ApiError | FormError | ValidationError) -> Draft:
+def _refused(about: About, form: Form, error: ApiError | FormError) -> Draft:
     """Return the forms as they were sent, with the fault at each field; raise a refusal that concerns no field."""
     if isinstance(error, FormError):
         faults, status = list(error.faults.items()), 422
     else:
-        refused = error if isinstance(error, ApiError) else invalid(error, "form")
-        if not refused.faults:
-            raise refused
-        faults, status = list(refused.faults), refused.status
+        if not error.faults:
+            raise error
+        faults, status = list(error.faults), error.status
     draft = draft_of(about)
     if ROOT in form:
         draft = replace(draft, mode="raw", raw=text_of(form, ROOT))

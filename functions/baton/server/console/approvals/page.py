@@ -1,16 +1,14 @@
 """Approvals: the pages that list decisions which jobs wait for, and that decide."""
 
 from dataclasses import replace
-from typing import Any
 
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from baton.server.api.jobs.approval_links import LinkBody, made_link
 from baton.server.api.jobs.approvals import ListQuery, approvals_listed
 from baton.server.api.jobs.approvals import approve as approve_checkpoint
 from baton.server.api.jobs.approvals import reject as reject_checkpoint
-from baton.server.api.problem import ApiError, invalid, parsed_query
+from baton.server.api.problem import ApiError, parsed_query
 from baton.server.console.approvals.about import About, earlier_decisions, read_about
 from baton.server.console.approvals.deciding import Draft, approved, changes, draft_of, rejected
 from baton.server.console.form import field, whole_number
@@ -27,9 +25,7 @@ async def show(visit: Visit) -> Response:
     query = parsed_query(ListQuery, {"status": status, "cursor": visit.query("cursor")})
     page = await approvals_listed(visit.container, visit.principal, query)
     approvals = [{**view, "agent": page.agents[view["jobId"]]} for view in page.checkpoints]
-    shown: dict[str, Any] = {"approvals": approvals, "cursor": page.cursor}
-    shown |= {"chosen": status, "statuses": STATUSES}
-    return visit.page("approvals.html", **shown)
+    return visit.page("approvals.html", approvals=approvals, cursor=page.cursor, chosen=status, statuses=STATUSES)
 
 
 async def one(visit: Visit) -> Response:
@@ -64,36 +60,35 @@ async def reject(visit: Visit) -> Response:
 async def link(visit: Visit) -> Response:
     """Make a link for a person without an account; it is shown once."""
     about = await _find(visit)
-    given: dict[str, Any] = {"name": field(visit.form, "name"), "hours": field(visit.form, "hours")}
-    given |= {"edit": "edit" in visit.form, "faults": {}, "url": ""}
-    status = 200
-    try:
-        seconds = _seconds(given["hours"])
-        body = LinkBody(name=given["name"], expiresInSeconds=seconds, edit=given["edit"])
-        given["url"], _ = await made_link(visit.container, visit.principal, about.approval["id"], body)
-    except (ApiError, ValidationError) as error:
-        refused = error if isinstance(error, ApiError) else invalid(error, "form")
-        if not refused.faults:
-            raise refused from error
-        given["faults"] = {name.replace("expiresInSeconds", "hours"): text for name, text in refused.faults}
-        status = refused.status
-    return await _one(visit, about, replace(draft_of(about), status=status), given)
+    name, edit = field(visit.form, "name"), "edit" in visit.form
+    given = {"name": name, "expiresInSeconds": _seconds(field(visit.form, "hours")), "edit": edit}
+    body = parsed_query(LinkBody, given, "form")
+    url, _ = await made_link(visit.container, visit.principal, about.approval["id"], body)
+    return await _one(visit, about, draft_of(about), url)
 
 
-async def _one(visit: Visit, about: About, draft: Draft, link: dict[str, Any] | None = None) -> Response:
-    edited = about.approval["editedArguments"]
-    edits = list(changes(about.asked, edited)) if edited is not None else []
-    earlier = await earlier_decisions(visit.container, about)
-    shown: dict[str, Any] = {
-        "about": about,
-        "approval": about.approval,
-        "draft": draft,
-        "edits": edits,
-        "earlier": earlier,
-    }
-    shown |= {"link": link or {"name": "", "hours": _HOURS, "edit": False, "faults": {}, "url": ""}}
+async def link_again(visit: Visit) -> Response:
+    """Show a link's form, which was refused."""
+    about = await _find(visit)
+    return await _one(visit, about, replace(draft_of(about), status=visit.status))
+
+
+async def _one(visit: Visit, about: About, draft: Draft, url: str = "") -> Response:
+    edited, form = about.approval["editedArguments"], visit.form
+    given = {"name": field(form, "name"), "hours": field(form, "hours") or _HOURS, "edit": "edit" in form}
+    faults = {name.replace("expiresInSeconds", "hours"): text for name, text in visit.faults.items()}
     return visit.page(
-        "approval.html", draft.status, now_ms=visit.now_ms, who=visit.principal.name, base=_path(about), **shown
+        "approval.html",
+        draft.status,
+        about=about,
+        approval=about.approval,
+        draft=draft,
+        edits=list(changes(about.asked, edited)) if edited is not None else [],
+        earlier=await earlier_decisions(visit.container, about),
+        link=given | {"faults": faults, "url": url},
+        now_ms=visit.now_ms,
+        who=visit.principal.name,
+        base=_path(about),
     )
 
 
