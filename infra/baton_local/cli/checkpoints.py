@@ -1,6 +1,5 @@
 """`baton checkpoints`: what waits for a person, and their decisions, over the API."""
 
-import json
 from typing import Any
 
 import click
@@ -8,7 +7,7 @@ import click
 from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.job_events import compact, plain
-from baton_local.cli.jobs import as_json
+from baton_local.cli.jobs import as_json, object_in, print_json
 
 STATUSES = ("pending", "approved", "rejected", "expired", "cancelled")
 
@@ -30,7 +29,7 @@ def list_checkpoints(deployment: Deployment, *, job_id: str | None, status: str,
     else:
         found = deployment.all("/api/admin/agent-checkpoints", "checkpoints", status=status)
     if shows_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
     elif not found:
         print("no such checkpoints")
     else:
@@ -40,16 +39,13 @@ def list_checkpoints(deployment: Deployment, *, job_id: str | None, status: str,
 @checkpoints.command()
 @with_deployment
 @click.argument("checkpoint_id", metavar="CHECKPOINT")
-@click.option("--arguments", metavar="JSON", help="Run the tool with these arguments instead.")
+@click.option("--arguments", metavar="JSON|@FILE", help="Run the tool with these arguments instead.")
 @click.option("--comment", default="", help="Kept with the decision.")
 def approve(deployment: Deployment, checkpoint_id: str, *, arguments: str | None, comment: str) -> None:
     """Approve: the job continues."""
     body: dict[str, Any] = {"comment": comment} if comment else {}
     if arguments is not None:
-        try:
-            body["arguments"] = json.loads(arguments)
-        except ValueError as error:
-            raise click.BadParameter(f"{arguments[:100]!r} is not JSON: {error}", param_hint="--arguments") from error
+        body["arguments"] = object_in(arguments, "--arguments")
     _decide(deployment, "POST", checkpoint_id, body)
 
 

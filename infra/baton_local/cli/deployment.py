@@ -117,10 +117,13 @@ def with_deployment(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def deployment(url: str | None, key: str | None, data: Path) -> Deployment:
-    """Return the named deployment, or the local stack of this data folder. Raises StackError: there is none."""
+    """Return the named deployment, or the local stack of this data folder.
+
+    Raises StackError: there is none. UsageError: its key is missing.
+    """
     if url is not None:
         if not key:
-            raise StackError("--url needs a key: add --key KEY, or set BATON_API_KEY")
+            raise click.UsageError("--url needs a key: add --key KEY, or set BATON_API_KEY")
         return Deployment(url.rstrip("/"), key)
     path = data / DEV_FILE_NAME
     try:

@@ -16,7 +16,7 @@ from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry
 from baton.sdk.agents.registry import Registry
 from baton.settings.settings import Settings, settings_from_environment
 from baton_events.errors import SettingsError
-from baton_local.cli.deployment import DEFAULT_FOLDER, Deployment, deployment
+from baton_local.cli.deployment import Deployment, deployment, naming_deployment
 from baton_local.dev.stack_error import StackError
 from baton_local.replay.recorded import ReplayError, file_text, read_recording
 from baton_local.replay.replaying import replay_now
@@ -25,16 +25,7 @@ from baton_local.replay.replaying import replay_now
 @click.command()
 @click.argument("target", metavar="MESSAGE|JOB|FILE")
 @click.option("--offline", is_flag=True, help="Use the recorded answers of models and tools; call nothing.")
-@click.option("--url", metavar="URL", help="Where the job ran, such as https://api.example.com.")
-@click.option("--key", metavar="KEY", envvar="BATON_API_KEY", help="An API key that may see the job. [BATON_API_KEY]")
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_FOLDER,
-    show_default=True,
-    metavar="DIR",
-    help="Without --url: the data folder of the `baton dev` where the job ran.",
-)
+@naming_deployment
 @click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the recording.")
 def replay(
@@ -47,8 +38,6 @@ def replay(
     if not offline:
         _send(deployment(url, key, data), target)
         return
-    if url is not None and key is None:
-        raise click.UsageError("--url needs a key: add --key KEY, or set BATON_API_KEY")
     path = Path(target)
     if path.is_file():
         text = file_text(path)
