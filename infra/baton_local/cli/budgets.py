@@ -1,6 +1,5 @@
 """`baton budgets`: what keys have spent in their present periods, and the limits that people set, over the API."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import click
 from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, deployment, naming_deployment, with_deployment
 from baton_local.cli.job_events import plain
-from baton_local.cli.jobs import as_json
+from baton_local.cli.jobs import as_json, print_json
 
 _PATH = "/api/admin/budgets"
 
@@ -24,7 +23,7 @@ def budgets(context: click.Context, *, url: str | None, key: str | None, data: P
         return
     found = deployment(url, key, data).all(_PATH, "budgets")
     if shows_json:
-        print(json.dumps({"budgets": found}, indent=2, ensure_ascii=False))
+        print_json({"budgets": found})
     elif not found:
         print("no call has had a budget yet")
     else:

@@ -7,7 +7,6 @@ start quickly. Errors made for people are printed as one line with exit code 1, 
 import errno
 import importlib
 import sys
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,44 +16,31 @@ from baton.sdk.distribution import DISTRIBUTION
 from baton_local.dev.environment import reach_loopback_directly
 from baton_local.dev.stack_error import StackError
 
-
-@dataclass(frozen=True)
-class Subcommand:
-    """Where a subcommand lives, and what the list of commands says about it."""
-
-    module: str
-    attribute: str
-    summary: str
-
-
+# Each subcommand with the module that has it under the same name, and its line in the list of commands.
 SUBCOMMANDS = {
-    "budgets": Subcommand("baton_local.cli.budgets", "budgets", "Show what keys have spent, and set their limits."),
-    "check": Subcommand("baton_local.cli.doctor", "check", "Check that a deployment answers, and that its jobs run."),
-    "checkpoints": Subcommand("baton_local.cli.checkpoints", "checkpoints", "List checkpoints and decide them."),
-    "demo": Subcommand("baton_local.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
-    "dev": Subcommand("baton_local.cli.dev", "dev", "Run the whole local stack in the foreground."),
-    "diff": Subcommand("baton_local.cli.stored.forks", "diff", "Compare two jobs turn by turn."),
-    "fork": Subcommand("baton_local.cli.stored.forks", "fork", "Fork an ended job from a turn on, with edits."),
-    "gate": Subcommand("baton_local.cli.stored.gate", "gate", "Fork or replay stored jobs, and score their answers."),
-    "jobs": Subcommand("baton_local.cli.jobs", "jobs", "Submit jobs and follow them."),
-    "doctor": Subcommand("baton_local.cli.doctor", "doctor", "Find faults of a deployment, and their remedies."),
-    "init": Subcommand("baton_local.cli.project", "init", "Make a project with an agent, a tool and tests."),
-    "keys": Subcommand("baton_local.cli.keys", "keys", "Make, list and revoke API keys."),
-    "mcp": Subcommand("baton_local.cli.mcp", "mcp", "Serve MCP over stdio: tools for operators."),
-    "package": Subcommand("baton_local.cli.project", "package", "Make the archives that AWS Lambda runs."),
-    "pump": Subcommand("baton_local.cli.serve", "pump", "Deliver the messages of a queue in the store."),
-    "qstash": Subcommand("baton_local.cli.servers", "qstash", "Run the local QStash server alone."),
-    "redis": Subcommand("baton_local.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
-    "replay": Subcommand("baton_local.cli.stored.replay", "replay", "Replay a message, or an ended job offline."),
-    "score": Subcommand("baton_local.cli.stored.gate", "score", "Keep what you think of a job with it."),
-    "serve": Subcommand("baton_local.cli.serve", "serve", "Serve a deployment whose queue is in the store."),
-    "setup": Subcommand(
-        "baton_local.cli.setup", "setup", "Create or update topics and schedules in the queue's account."
-    ),
-    "tunnel": Subcommand(
-        "baton_local.cli.tunnel", "tunnel", "Let the hosted queue reach an app on this machine, by ngrok."
-    ),
-    "vector": Subcommand("baton_local.cli.servers", "vector", "Run the local vector index alone."),
+    "budgets": ("budgets", "Show what keys have spent, and set their limits."),
+    "check": ("doctor", "Check that a deployment answers, and that its jobs run."),
+    "checkpoints": ("checkpoints", "List checkpoints and decide them."),
+    "demo": ("demo.command", "Show one real job live, on a stack of its own."),
+    "dev": ("dev", "Run the whole local stack in the foreground."),
+    "diff": ("stored.forks", "Compare two jobs turn by turn."),
+    "doctor": ("doctor", "Find faults of a deployment, and their remedies."),
+    "fork": ("stored.forks", "Fork an ended job from a turn on, with edits."),
+    "gate": ("stored.gate", "Fork or replay stored jobs, and score their answers."),
+    "init": ("project", "Make a project with an agent, a tool and tests."),
+    "jobs": ("jobs", "Submit jobs and follow them."),
+    "keys": ("keys", "Make, list and revoke API keys."),
+    "mcp": ("mcp", "Serve MCP over stdio: tools for operators."),
+    "package": ("project", "Make the archives that AWS Lambda runs."),
+    "pump": ("serve", "Deliver the messages of a queue in the store."),
+    "qstash": ("servers", "Run the local QStash server alone."),
+    "redis": ("servers", "Run the local Redis with its REST bridge alone."),
+    "replay": ("stored.replay", "Replay a message, or an ended job offline."),
+    "score": ("stored.gate", "Keep what you think of a job with it."),
+    "serve": ("serve", "Serve a deployment whose queue is in the store."),
+    "setup": ("setup", "Create or update topics and schedules in the queue's account."),
+    "tunnel": ("tunnel", "Let the hosted queue reach an app on this machine, by ngrok."),
+    "vector": ("servers", "Run the local vector index alone."),
 }
 
 
@@ -66,16 +52,15 @@ class Commands(click.Group):
     """A group that imports a subcommand only to run it or to show its own help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in alphabetical order."""
         del ctx
-        return sorted(SUBCOMMANDS)
+        return list(SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        found = SUBCOMMANDS.get(cmd_name)
-        if found is None:
+        if cmd_name not in SUBCOMMANDS:
             return None
-        command = getattr(importlib.import_module(found.module), found.attribute)
+        module = importlib.import_module(f"baton_local.cli.{SUBCOMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -85,7 +70,7 @@ class Commands(click.Group):
         """Name the commands there are when somebody asks for another."""
         if args and not args[0].startswith("-") and args[0] not in SUBCOMMANDS:
             near = get_close_matches(args[0], SUBCOMMANDS, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(SUBCOMMANDS))}"
+            meant = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(SUBCOMMANDS)}"
             ctx.fail(f"there is no command {args[0]!r}{meant}")
         return super().resolve_command(ctx, args)
 
@@ -93,7 +78,7 @@ class Commands(click.Group):
         """List the subcommands from the table, without importing them."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, SUBCOMMANDS[name].summary) for name in sorted(SUBCOMMANDS)])
+            formatter.write_dl([(name, summary) for name, (_, summary) in SUBCOMMANDS.items()])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Turn what the disk refuses into one clear line, whatever a command writes or shows."""

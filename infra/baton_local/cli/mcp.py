@@ -51,15 +51,8 @@ class OperatorTools:
 
     @property
     def tools(self) -> Mapping[str, Callable[..., Any]]:
-        return {
-            "list": self._list,
-            "explain": self._explain,
-            "approve": self._approve,
-            "reject": self._reject,
-            "cancel": self._cancel,
-            "retry": self._retry,
-            "fork": self._fork,
-        }
+        names = ("list", "explain", "approve", "reject", "cancel", "retry", "fork")
+        return {name: getattr(self, f"_{name}") for name in names}
 
     async def _list(self, status: str = "", agent: str = "", text: str = "", limit: int = 20, cursor: str = "") -> Json:
         """List jobs, newest first.

@@ -1,6 +1,5 @@
 """`baton fork` and `baton diff`: a job asked anew from one of its turns on, and two jobs turn by turn."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from baton.client.requests import in_path
 from baton_local.cli.deployment import Deployment, with_deployment
+from baton_local.cli.job_events import compact
 from baton_local.cli.jobs import as_json, object_in, print_json
 
 _STYLES = {"same": "dim", "changed": "yellow", "added": "green", "removed": "red"}
@@ -99,18 +99,14 @@ def _turn_lines(turn: dict[str, Any] | None) -> Iterator[str]:
         yield _one_line(turn["text"])
     for call in turn["calls"]:
         given = call["error"]["message"] if "error" in call else call.get("result", call.get("resultRef", "-"))
-        yield _one_line(f"{call['tool']} {_compact(call['arguments'])} → {_compact(given)}")
+        yield _one_line(f"{call['tool']} {compact(call['arguments'])} → {compact(given)}")
 
 
 def _end_lines(job: dict[str, Any]) -> Iterator[str]:
     if job["error"]:
         yield _one_line(f"{job['error']['type']}: {job['error']['message']}")
     elif job["result"] is not None:
-        yield _one_line(_compact(job["result"].get("answer", job["result"])))
-
-
-def _compact(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield _one_line(compact(job["result"].get("answer", job["result"])))
 
 
 def _one_line(text: str) -> str:
