@@ -21,7 +21,6 @@ from baton.server.console.form import Form, field, read_object, whole_number
 from baton.server.console.gate import SUBJECT, Visit
 from baton_events.ids import subject_digest
 
-_FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
 _FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "once")
 _TIMES = ("cron", "timeZone")
 
@@ -102,8 +101,8 @@ async def diff(visit: Visit) -> Response:
 
 def _field_of(name: str) -> str:
     """Return the form's field for a fault: one field has the edits of all calls."""
-    parts = name.split(".")
-    return parts[1] if parts[0] == "edits" and parts[1:2] and parts[1] in ("toolResults", "arguments") else name
+    first, *rest = name.split(".")
+    return rest[0] if first == "edits" and rest else name
 
 
 def _number(text: str) -> Any:
@@ -134,7 +133,7 @@ async def start_form(visit: Visit) -> Response:
         recurs="cron" in (visit.form or query),
         faults={"tags" if name.startswith("tags.") else name: text for name, text in visit.faults.items()},
         agents=[agent.name for agent in visit.container.registry.agents],
-        priorities=range(_FIRST_PRIORITY, _LAST_PRIORITY - 1, -1),
+        priorities="9876543210",
     )
 
 

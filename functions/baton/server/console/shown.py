@@ -85,8 +85,10 @@ def clock(at_ms: int) -> str:
     return rfc3339(at_ms)[11:23]
 
 
-def lasted(duration_ms: int) -> str:
-    """Format a duration: `84 ms`, `3.2 s`, `5 min 12 s`, `2 h 5 min`."""
+def lasted(duration_ms: int | None) -> str:
+    """Format a duration: `84 ms`, `3.2 s`, `5 min 12 s`, `2 h 5 min`; a dash where there is none."""
+    if duration_ms is None:
+        return number(None)
     if duration_ms < _SECOND_MS:
         return f"{duration_ms} ms"
     if duration_ms < _MINUTE_MS:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
+from baton.engine.all_jobs.ends import AgentCounters
 from baton.sdk.agents.version import model_names, tool_names, version_of
 from baton.server.api.admin.control import tool_counters
 from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsQuery, compared_versions
@@ -30,22 +31,20 @@ class Measure(NamedTuple):
 async def show(visit: Visit) -> Response:
     """Show every agent and every tool, and removed ones that have run."""
     registry, ends = visit.container.registry, await visit.container.ports.admission_control.ends()
-    agents = [
-        {
-            "name": agent.name,
+    rows: dict[str, dict[str, Any]] = {
+        agent.name: {
             "model": model_names(agent),
             "tools": tool_names(registry, agent),
             "limits": agent.limits,
             "version": version_of(registry, agent),
-            "ends": ends.get(agent.name),
         }
         for agent in registry.agents
-    ]
-    handlers = [(each, ends.get(each.name)) for each in registry.handlers if each.function is not None]
-    known = {agent.name for agent in registry.agents} | {each.name for each, _ in handlers}
-    gone = [(name, ends[name]) for name in sorted(set(ends) - known)]
-    tools = await tool_counters(visit.context)
-    return visit.page("agents.html", agents=agents, handlers=handlers, gone=gone, tools=tools)
+    }
+    rows |= {each.name: {"model": f"handler of {each.event}"} for each in registry.handlers if each.function}
+    rows |= {name: {"is_gone": True} for name in sorted(set(ends) - set(rows))}
+    lacking = {"tools": (), **dict.fromkeys(("model", "limits", "version", "is_gone"), "")}
+    shown = [lacking | {"name": name} | row | {"ends": ends.get(name) or AgentCounters()} for name, row in rows.items()]
+    return visit.page("agents.html", rows=shown, tools=await tool_counters(visit.context))
 
 
 async def versions(visit: Visit) -> Response:

@@ -49,4 +49,4 @@ async def test_what_is_wrong_is_shown_at_its_field(operator: Operator) -> None:
         assert response.status_code == 422
         assert fault in response.text
         assert 'id="fault-limit"' in response.text
-        assert "<option selected>month</option>" in response.text
+        assert '<option value="month" selected>month</option>' in response.text
