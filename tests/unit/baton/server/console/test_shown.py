@@ -79,7 +79,3 @@ def test_durations_have_two_counters(duration_ms: int, text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(0, "$0"), (0.00012, "$0.00012"), (1.256, "$1.26"), (1e-8, "<$0.000001")])
 def test_money_keeps_what_is_small(value: float, text: str) -> None:
     assert shown.usd(value) == text
-
-
-def test_a_time_on_the_wire_is_read_to_the_millisecond() -> None:
-    assert shown.exact(shown.ms("2026-11-20T09:03:25.120Z")) == "2026-11-20T09:03:25.120Z"
