@@ -198,7 +198,7 @@ def test_production_works_without_the_local_stack() -> None:
         *MCP_EXTRA,
         *SITE_EXTRA,
         "baton.sdk.code_mode.interpreter",
-        "baton.sdk.code_mode.outcomes",
+        "baton.sdk.code_mode.interpreter",
     )
     modules = [name for name in ours if not name.startswith(extras)]
     report = _probe(modules, [*not_in_production(), "baton_local"])

@@ -20,7 +20,7 @@ CUT = {
     "functions/baton/sdk/models/tool_schemas.py": "a name in a tool's schema, of its server's own",
     "functions/baton/sdk/models/through_pydantic_ai/messages.py": "a call's id within one request",
     "functions/baton/sdk/models/through_pydantic_ai/whole.py": "as above",
-    "functions/baton/sdk/workflows/record.py": "a step of one run, behind its number",
+    "functions/baton/sdk/workflows/runner.py": "a step of one run, behind its number",
     "functions/baton/sdk/workflows/step_call.py": "as above",
     "functions/baton/server/console/pages.py": "a file of ours",
     "infra/baton_local/cli/keys.py": "an id that people know a random key by",

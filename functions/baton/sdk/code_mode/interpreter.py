@@ -4,10 +4,12 @@ Such a stretch begins from the script, or from a state with the outcomes of the 
 nothing of a run stays in this process between two stretches. The code reaches nothing but those calls, the time of its
 stretch, and chance that is seeded. Of its values this process reads texts of JSON alone, which the prelude has counted:
 any other value could be small inside, and take gigabytes or hours here. Must not: be imported before a stretch runs; it
-and `outcomes` alone import the interpreter.
+alone imports the interpreter.
 """
 
+import ast
 import atexit
+import builtins
 import re
 import threading
 import time
@@ -16,19 +18,52 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import pydantic_monty as monty
 from msgspec import Struct
 from pydantic_core import from_json
 
-from baton.sdk.code_mode.outcomes import settled
 from baton.sdk.code_mode.places import SCRIPTS_AT_ONCE
 from baton.sdk.code_mode.prelude import OURS, prelude_of
 from baton.sdk.code_mode.script_text import LEFT, NOT_RUN, STUBS, bound, marked, misfits, unawaited, unmarked
 from baton.sdk.records.limits import HANDED_OVER_LIMIT_CHARS, CodeMode
 from baton_events.values.json_value import Unrecordable, read_value
 from baton_events.values.text import text_of
+
+_KNOWN = frozenset(get_args(monty.ExcType))
+# Above other exceptions comes `Exception`, which would catch too much.
+_KEPT_BASES = frozenset({"ArithmeticError", "OSError", "ValueError"})
+
+
+def settled(outcome: Mapping[str, Any]) -> Any:
+    """Return a call's outcome as the code gets it: a built-in exception keeps its class, all others are tool errors."""
+    if "error" not in outcome:
+        return {"return_value": outcome.get("ok")}
+    kind, message = outcome["error"]["type"], outcome["error"]["message"]
+    kind, message = _raised_inside("TimeoutError" if kind == "timeout" else kind, message)
+    if kind in _KNOWN:
+        return {"exc_type": kind, "message": message}
+    return {"exc_type": "RuntimeError", "message": message if kind == "ToolError" else f"{kind}: {message}"}
+
+
+def _raised_inside(kind: str, message: str) -> tuple[str, str]:
+    """Return the class and the text of a call's failure; of one that the interpreter lacks, the next above it."""
+    known = getattr(builtins, kind, None)
+    if kind not in _KNOWN and isinstance(known, type) and issubclass(known, BaseException):
+        base = next(each.__name__ for each in known.__mro__ if each.__name__ in _KNOWN)
+        return (base, f"{kind}: {message}") if base in _KEPT_BASES else (kind, message)
+    return kind, _key(message) if kind == "KeyError" else message
+
+
+def _key(message: str) -> str:
+    """Return the key that a `KeyError` was raised with, if it is a text: the error's own text is the key's repr."""
+    try:
+        key = ast.literal_eval(message)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return message
+    return key if isinstance(key, str) else message
+
 
 _CLOCKS = ("datetime.now", "date.today", "time.time")
 # A loop that asks for the time for ever never waits, so no other limit meets it.

@@ -1,7 +1,8 @@
 """One run of a workflow's code: it goes on with outcomes of its steps until it waits for others.
 
-Invariant: the same outcomes in the same order, at the same times, make the same steps with the same numbers. Must not:
-know how outcomes are recorded.
+Invariant: the same outcomes in the same order, at the same times, make the same steps with the same numbers; what the
+code may know of its job, and of chance, is the same, too. Of a failure people see the class, the text and the lines of
+their own files, and nothing of what drives the code. Must not: know how outcomes are recorded, or read a clock.
 """
 
 import asyncio
@@ -9,27 +10,110 @@ import builtins
 import gc
 import inspect
 import io
+import re
 import sys
 import threading
+from ast import literal_eval
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextvars import Context
 from functools import cache, wraps
+from random import Random  # noqa: TID251 - it is seeded by the job
 from types import CoroutineType, FrameType, GeneratorType
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct
 
-from baton.sdk.agents.runner import JobInfo
+from baton.sdk.agents.runner import JobInfo, RunFailedError
 from baton.sdk.records.redaction import OWN_VALUE
 from baton.sdk.tools.return_type import InvalidResult
 from baton.sdk.tools.running_workflow import RUNNING
-from baton.sdk.workflows.failures import failure_of, raised_of
-from baton.sdk.workflows.of_job import OfJob
-from baton.sdk.workflows.places import Place, place_here, place_of_await
+from baton.sdk.tools.tool_error import ToolError
+from baton.sdk.workflows.places import Place, place_here, place_of_await, places_of
 from baton.sdk.workflows.step_call import Step, StepCall, StepFuture
-from baton.sdk.workflows.stretch_loop import StepTimer, StretchTask, close, new_loop
+from baton.sdk.workflows.stretch_loop import NotAStepError, StepTimer, StretchTask, close, new_loop
 from baton_events.values.durations import LONGEST_SECONDS
 from baton_events.values.json_value import Unrecordable, plain
+from baton_events.values.text import text_of
+
+_LATE = "timeout"
+# What asyncio says where a task awaits what its loop does not have.
+_FOREIGN = re.compile(r"Task (?:.* )?got (Future .* attached to a different loop|bad yield: .*)", re.DOTALL)
+_NO_TEXTS = (StopIteration, StopAsyncIteration, UnicodeError, BaseExceptionGroup)
+
+
+def raised_of(error: Mapping[str, Any], *, retryable: bool = False) -> Exception:
+    """Return what a recorded failure raises: a built-in exception keeps its class, all else is a `ToolError`."""
+    kind, message = error["type"], error["message"]
+    found = getattr(builtins, "TimeoutError" if kind == _LATE else kind, None)
+    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, _NO_TEXTS):
+        return found(_key_in(message) if issubclass(found, KeyError) else message)
+    raised = ToolError(message, retryable=retryable, type=kind)
+    if kind != ToolError.__name__:
+        raised.args = (f"{kind}: {message}",)
+    return raised
+
+
+def _key_in(text: str) -> Any:
+    """Return the key of a `KeyError`, which shows it in quotes."""
+    try:
+        return literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def failure_of(error: BaseException) -> RunFailedError:
+    """Return how a job fails by an exception that nobody has caught."""
+    kind, text = _kind_and_text(error)
+    frames = list(map(str, places_of(error)))
+    if isinstance(error, NotAStepError) and error.place is not None and not frames:
+        frames = [str(error.place)]
+    return RunFailedError(kind, "\n".join([text or kind, *frames]))
+
+
+def _kind_and_text(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, NotAStepError):
+        return "not_a_step", text_of(error)
+    if isinstance(error, ToolError):
+        return error.type, text_of(error)
+    if isinstance(error, RuntimeError) and (found := _FOREIGN.fullmatch(str(error))):
+        return "not_a_step", f"{found[1]}: {NotAStepError('this', None)}"
+    return type(error).__name__, text_of(error)
+
+
+class OfJob:
+    """What there is of one job.
+
+    Attributes:
+        info: the job.
+        random: its stream of chance.
+        reached: the changes that the code has reached first in this stretch, and that are there.
+        is_new: whether the stretch runs for the first time.
+    """
+
+    def __init__(self, info: JobInfo) -> None:
+        self.info = info
+        self.random = Random(info.job_id)  # noqa: S311 - it has to be the same each time
+        self._uuids = Random(f"{info.job_id} uuids")  # noqa: S311 - as above
+        self._patched, self.reached = dict[str, bool](), list[str]()
+        self._replayed, self.is_new = frozenset[str](), True
+
+    def begin_stretch(self, replayed: Iterable[str] | None) -> None:
+        """Begin the next stretch. `replayed`: what `reached` was when it ran; None: it runs for the first time."""
+        self.reached, self.is_new = [], replayed is None
+        self._replayed = frozenset(replayed or ())
+
+    def uuid4(self) -> UUID:
+        """Return the next UUID of the run."""
+        return UUID(int=self._uuids.getrandbits(128), version=4)
+
+    def patched(self, name: str) -> bool:
+        """Return whether the run reaches a change of this name for the first time now, or did when it ran first."""
+        if name not in self._patched:
+            self._patched[name] = self.is_new or name in self._replayed
+            self.reached += [name] if self._patched[name] else []
+        return self._patched[name]
+
 
 _TIMER = "sleep"
 

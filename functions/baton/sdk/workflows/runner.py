@@ -1,17 +1,23 @@
 """Runs a workflow stretch by stretch: a turn of its job is a stretch, whose calls are the steps that the code asks for.
 
 Invariant: a run that stays open saves time alone, and goes on only from the record that it has written. Else it is made
-again from the record. Must not: run the code in the thread of the event loop.
+again from the record; steps are compared as they were asked for, by their digests. A stretch that never waits is
+interrupted where its thread is, and nothing outside of it: what was raised late is taken back. Must not: run the code
+in the thread of the event loop, or end a thread that is in no Python code.
 """
 
 import asyncio
+import ctypes
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
+from msgspec import Struct
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
@@ -26,7 +32,15 @@ from baton.sdk.agents.runner import (
     RunnerAnswer,
     RunnerCall,
 )
-from baton.sdk.models.model import ANSWER_LIMIT_BYTES, CHANGED_CODE, Call, Listener, ModelAnswer, ModelError
+from baton.sdk.models.model import (
+    ANSWER_LIMIT_BYTES,
+    CHANGED_CODE,
+    NEWER_STATE,
+    Call,
+    Listener,
+    ModelAnswer,
+    ModelError,
+)
 from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.redaction import redacted
@@ -35,18 +49,211 @@ from baton.sdk.tools.arguments import InvalidArguments, shortened
 from baton.sdk.tools.printed import printed_by
 from baton.sdk.tools.tool_error import ToolError
 from baton.sdk.workflows.code_run import CodeRun, NeverWaitsError, Stretch
-from baton.sdk.workflows.deadline import within
-from baton.sdk.workflows.places import Place
-from baton.sdk.workflows.record import (
-    ChangedCodeError,
-    Outcomes,
-    kept_of,
-    news_of,
-    replay,
-)
+from baton.sdk.workflows.places import Place, place_of_thread
+from baton.sdk.workflows.step_call import Step
 from baton_events.errors import StoreError
-from baton_events.ids import canonical_json, digest
+from baton_events.ids import canonical_json, digest, step_number
 from baton_events.values.json_value import Unrecordable, plain
+
+_T = TypeVar("_T")
+_LOOK_SECONDS = 0.1
+_MOST_CHECKS = 1_000
+_interrupt = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+
+class Running:
+    """A stretch at work in this thread. `place`: where it was when its time was over, if it `is_late`."""
+
+    def __init__(self, run: CodeRun, seconds: float) -> None:
+        self.run, self.ident, self.seconds = run, threading.get_ident(), seconds
+        self.until = time.monotonic() + seconds
+        self.place: Place | None = None
+        self.is_late = False
+
+    def look(self) -> None:
+        """Interrupt it, if its time is over."""
+        if time.monotonic() < self.until:
+            return
+        self.is_late, self.place = True, self.place or place_of_thread(self.ident)
+        self.run.loop.stopped = True
+        _interrupt(ctypes.c_ulong(self.ident), ctypes.py_object(NeverWaitsError))
+
+
+class _Watch:
+    """The stretches that run in this process."""
+
+    def __init__(self) -> None:
+        self._lock, self._running, self._looks = threading.Lock(), set[Running](), False
+
+    def begin(self, running: Running) -> None:
+        """Look after a stretch."""
+        with self._lock:
+            self._running.add(running)
+            if not self._looks:
+                self._looks = True
+                threading.Thread(target=self._look, name="baton-watch", daemon=True).start()
+
+    def end(self, running: Running) -> None:
+        """Leave it alone, and take what is still to interrupt it here.
+
+        To take it back would leave the interpreter looking for it from then on.
+        """
+        while True:
+            try:
+                with self._lock:
+                    self._running.discard(running)
+                for _ in range(_MOST_CHECKS if running.is_late else 0):
+                    pass  # the interpreter looks at each turn of a loop
+            except NeverWaitsError:
+                continue
+            return
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            with self._lock:
+                if not self._running:
+                    self._looks = False
+                    return
+                for running in self._running:
+                    running.look()
+
+
+_WATCH = _Watch()
+
+
+def within(seconds: float, run: CodeRun, work: Callable[[], _T]) -> _T:
+    """Do a run's work in this thread, for so long at most; without a limit for ever.
+
+    Raises NeverWaitsError: it does not come to an end. `place` is where it was.
+    """
+    if not seconds:
+        return work()
+    running = Running(run, seconds)
+    try:
+        try:
+            _WATCH.begin(running)
+            return work()
+        finally:
+            _WATCH.end(running)
+    except NeverWaitsError as error:
+        _WATCH.end(running)  # it may have been interrupted on its way there
+        error.place = running.place
+        raise
+
+
+# Raised where an older version of this code would misread a recorded stretch.
+STRETCH_VERSION = 2
+_SHOWN_CHARS = 500
+_NAME_CHARS = 32
+_HINT = (
+    "A change of a workflow whose jobs wait goes into `if workflow.patched('…'):`. Where no code has changed: sets of"
+    " texts have another order in each process, so write sorted(…)"
+)
+
+
+class RecordedStretch(Struct, frozen=True):
+    """A stretch as its turn has it.
+
+    Attributes:
+        calls: the turn's, each with its `tool`, and its `arguments` as they are shown.
+        at: the stretch's number in its run, from 1.
+        now: its time, in milliseconds since 1970.
+        numbers: of the steps that it asked for.
+        digests: of what they asked for.
+        taken: the numbers of the outcomes that it took, in order.
+        cancelled: whether it ended with a cancel of the code.
+        patched: what `patched` answered with true for the first time.
+    """
+
+    calls: Sequence[Mapping[str, Any]]
+    at: int
+    now: int
+    numbers: tuple[int, ...]
+    digests: tuple[str, ...]
+    taken: tuple[int, ...]
+    cancelled: bool
+    patched: tuple[str, ...]
+
+
+def kept_of(before: str, at: int, now_ms: int, stretch: Stretch, taken: Iterable[int]) -> dict[str, Any]:
+    """Return what a turn keeps of a stretch, as JSON. `before`: the name of the stretch before it; `at`: its number.
+
+    Its `name` is of this stretch and all before it.
+    """
+    kept: dict[str, Any] = {"v": STRETCH_VERSION, "at": at, "now": now_ms, "taken": list(taken)}
+    kept |= {"numbers": [step.number for step in stretch.asked], "digests": [step.digest for step in stretch.asked]}
+    kept |= {"cancelled": True} if stretch.cancelled else {}
+    kept |= {"patched": list(stretch.patched)} if stretch.patched else {}
+    kept |= {"givenUp": list(stretch.given_up)} if stretch.given_up else {}
+    return kept | {"name": digest(before, kept)[:_NAME_CHARS]}
+
+
+def recorded_stretch(entry: Mapping[str, Any]) -> RecordedStretch:
+    """Read the stretch of a turn. Raises ModelError: a newer version of this code has written it."""
+    kept: Mapping[str, Any] = (entry.get("provider") or {}).get(STRETCH) or {}
+    if kept.get("v") != STRETCH_VERSION:
+        message = f"turn {entry['turn']} has a stretch of version {kept.get('v')!r}, this code knows {STRETCH_VERSION}"
+        raise ModelError(message, retryable=True, type=NEWER_STATE)
+    return RecordedStretch(
+        *(entry["calls"], kept["at"], kept["now"], tuple(kept["numbers"]), tuple(kept["digests"])),
+        *(tuple(kept["taken"]), kept.get("cancelled", False), tuple(kept.get("patched", ()))),
+    )
+
+
+Outcomes = list[tuple[int, Mapping[str, Any]]]
+
+
+def news_of(recorded: Recorded) -> Outcomes:
+    """Return what has ended since the last stretch, in that order, by the step's number."""
+    return [(step_number(call_id), recorded.results[call_id]) for call_id in recorded.news]
+
+
+class ChangedCodeError(Exception):
+    """The code asks for other steps than the record has."""
+
+
+def replay(run: CodeRun, whole: Recorded) -> None:
+    """Make a run again through all its recorded stretches.
+
+    Raises:
+        ChangedCodeError: its code asks for other steps.
+        ModelError: a result that the code has had cannot be read yet.
+    """
+    found = {step_number(call_id): outcome for call_id, outcome in whole.results.items()}
+    for each in map(recorded_stretch, whole.turns):
+        if gone := set(each.taken) - found.keys():
+            raise ModelError(f"results of steps {sorted(gone)} cannot be read yet", retryable=True, type="not_read")
+        taken: Outcomes = [(number, found[number]) for number in each.taken]
+        _compare(each, run.go_on(each.now, taken, cancels=each.cancelled, replayed=each.patched), run)
+
+
+def _compare(recorded: RecordedStretch, stretch: Stretch, run: CodeRun) -> None:
+    before = list(zip(recorded.numbers, recorded.digests, strict=True))
+    now = [(step.number, step.digest) for step in stretch.asked]
+    if before == now:
+        return
+    at = next(
+        (i for i, (one, other) in enumerate(zip(before, now, strict=False)) if one != other), min(len(before), len(now))
+    )
+    was = recorded.calls[at] if at < len(before) else None
+    asked = f"asked for {_shown(was['tool'], was['arguments'])}" if was else "asked for no further step"
+    step = stretch.asked[at] if at < len(now) else None
+    raise ChangedCodeError(f"stretch {recorded.at} {asked}; now the code {_now(step, run)}. {_HINT}")
+
+
+def _now(step: Step | None, run: CodeRun) -> str:
+    if step is not None:
+        return f"asks for {_shown(step.tool, step.arguments)}: {step.place}"
+    if run.is_over:
+        return "ends there"
+    return "\n".join(["asks for no further step:", *map(str, run.waits_at())])
+
+
+def _shown(tool: str, arguments: Mapping[str, Any]) -> str:
+    text = f"{tool}({canonical_json(dict(arguments))})"
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
+
 
 _log = logging.getLogger("baton.workflows")
 # What a stretch gets to end in, once it was interrupted.

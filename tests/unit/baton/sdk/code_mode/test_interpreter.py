@@ -5,8 +5,7 @@ import builtins
 import pydantic_monty as monty
 import pytest
 
-from baton.sdk.code_mode.interpreter import POOL
-from baton.sdk.code_mode.outcomes import settled
+from baton.sdk.code_mode.interpreter import POOL, settled
 from baton.sdk.records.limits import MODULES
 
 EXCEPTIONS = [

@@ -332,7 +332,7 @@ async def test_code_that_never_waits_ends_alone(load: Load, spins: str) -> None:
 PROFILED = """
 import cProfile
 from types import SimpleNamespace
-from baton.sdk.workflows.deadline import within
+from baton.sdk.workflows.runner import within
 
 print(cProfile.Profile().runcall(within, 60.0, SimpleNamespace(), lambda: [str(n) for n in range(3)]))
 """

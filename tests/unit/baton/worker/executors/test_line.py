@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from baton.sdk.tools.running_calls import NotYetError
-from baton.worker.executors.scripting.line import Line
+from baton.worker.executors.scripting.script_run import Line
 from tests.unit.baton.server.api.following import in_virtual_time
 
 
