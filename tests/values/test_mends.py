@@ -7,7 +7,7 @@ import pytest
 
 from baton.sdk.agents import agent, code_mode
 from baton.sdk.models.model import NOTHING_SPENT, ModelAnswer
-from baton.sdk.models.through_pydantic_ai import call_pieces, chat_chunks, client, whole
+from baton.sdk.models.through_pydantic_ai import client, whole
 from baton.sdk.planning import reference
 from baton.server.api import audit, problem
 from baton.store.transport import bodies
@@ -48,12 +48,12 @@ MENDS: list[Mend] = [
     ("half a character stays", json_value, "storable", _as_it_is, a_result),
     ("numbers that JSON has not stay", json_value._Walk, "_number", lambda _, value, __: value, a_result),
     ("whole numbers may be endless", json_value, "_NUMBER_LIMIT", 10**9_999, a_result),
-    ("a stream needs no end mark", chat_chunks.ChatChunks, "have_end_mark", True, an_answer_of_a_server),
+    ("a stream needs no end mark", whole.ChatChunks, "have_end_mark", True, an_answer_of_a_server),
     ("a word that nobody knows is a whole answer", whole, "meaning_of", lambda _: "stop", an_answer_of_a_server),
     ("no answer is cut", ModelAnswer, "is_cut", False, an_answer_of_a_server),
     ("halves of a text stay apart", whole, "_clean", _as_it_is, an_answer_of_a_server),
     ("two calls keep one id", whole, "_another_id", lambda taken, _: taken, an_answer_to_a_library),
-    ("calls are joined by their index", call_pieces._Begun, "is_followed_by", lambda *_: False, an_answer_of_a_server),
+    ("calls are joined by their index", whole._Begun, "is_followed_by", lambda *_: False, an_answer_of_a_server),
     ("no arguments are a fault", whole, "_NONE", frozenset(), an_answer_of_a_server),
     ("tokens of refused answers do not count", client, "_spent", lambda _: NOTHING_SPENT, an_answer_of_a_server),
     ("a coded body is read", (bodies, problem), "check_announced", _as_it_is, a_body),

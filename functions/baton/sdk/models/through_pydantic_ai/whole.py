@@ -1,11 +1,16 @@
 """A model of pydantic-ai whose answers are whole, or fail: the one door of what a provider says.
 
 For Baton's own agents and for agents of pydantic-ai alike. A stream is whole by its end mark: a finish reason. Servers
-of Chat Completions that never send one are judged by `[DONE]`, or by the usage in a chunk of its own. Invariant: each
-call of an answer has an id that no other call of the conversation has, and its text can be stored. Must not: judge
-whether an answer is good, or cut off by its length.
+of Chat Completions that never send one are judged by `[DONE]`, or by the usage in a chunk of its own. That is read by
+three private names of pydantic-ai and one of the library of OpenAI, which a test holds; without them the finish reason
+and the usage remain. Some servers give all calls of an answer one index (Ollama, Gemini's Chat Completions, many
+gateways), and some repeat a call's name in each piece (NVIDIA NIM), which the library would join as `addadd`: a piece
+with a name begins another call where the call before it is whole. Invariant: each call of an answer has an id that no
+other call of the conversation has, and its text can be stored. Must not: judge whether an answer is good, what a call
+says, or whether it is cut off by its length.
 """
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields, replace
@@ -13,6 +18,7 @@ from functools import partial
 from operator import is_
 from typing import Any, TypeVar
 
+from msgspec import Struct, field
 from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior
 from pydantic_ai.messages import (
     FinishReason,
@@ -35,8 +41,6 @@ from pydantic_ai.tools import RunContext
 
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES, answer_too_large
 from baton.sdk.models.provider_rules import meaning_of, rules_of, strictest
-from baton.sdk.models.through_pydantic_ai.call_pieces import CallPieces
-from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
 from baton.sdk.models.through_pydantic_ai.guarded import guard
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton.sdk.models.through_pydantic_ai.refused_files import asked
@@ -51,6 +55,109 @@ from baton.sdk.models.through_pydantic_ai.sent_tools import (
 from baton.sdk.models.through_pydantic_ai.whole_events import WholeEvents
 from baton_events.ids import digest
 from baton_events.values.text import cut, storable, text_of
+
+# The fields of a delta that have nothing of the answer.
+_NO_ANSWER = frozenset({"role"})
+
+
+class ChatChunks:
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._last, self._is_done = "", False
+        # The usage in a chunk is that of the whole answer so far: without this setting it would be added up.
+        stream._model_settings = {**(stream._model_settings or {}), "openai_continuous_usage_stats": True}  # noqa: SLF001
+        self.is_watched = self._watch()
+
+    @staticmethod
+    def of(stream: StreamedResponse) -> "ChatChunks | None":
+        """Return the chunks of the stream; None: it is in another format."""
+        return ChatChunks(stream) if hasattr(stream, "_has_finish_reason") else None
+
+    @property
+    def have_end_mark(self) -> bool:
+        """Whether the stream, which is over, has marked as whole."""
+        if self._stream._has_finish_reason or self._is_done:  # noqa: SLF001
+            return True
+        return _is_usage_alone(self._last) if self.is_watched else not self._stream.usage.unmeasured_requests
+
+    def _watch(self) -> bool:
+        try:
+            decoder = self._stream._response.source._decoder  # noqa: SLF001
+            decode = decoder.decode
+        except AttributeError:
+            return False
+
+        def watching(line: str) -> Any:
+            event = decode(line)
+            if event is not None and event.data.startswith("[DONE]"):
+                self._is_done = True
+            elif event is not None:
+                self._last = event.data
+            return event
+
+        decoder.decode = watching
+        return True
+
+
+def _is_usage_alone(data: str) -> bool:
+    """Return whether a chunk has the usage and nothing of the answer: it comes last."""
+    try:
+        chunk = json.loads(data)
+        names = [
+            name for choice in chunk.get("choices") or () for name, one in (choice.get("delta") or {}).items() if one
+        ]
+        return bool(chunk.get("usage")) and _NO_ANSWER.issuperset(names)
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+class _Begun(Struct):
+    """A call so far. `key`: of its pieces, for the library."""
+
+    key: Any
+    id: str
+    name: str
+    pieces: list[str] = field(default_factory=list)
+
+    def is_followed_by(self, call_id: str, name: str, arguments: Any) -> bool:
+        """Return whether a piece with a name begins another call."""
+        has_other_id, sent = bool(call_id and self.id and call_id != self.id), "".join(self.pieces).strip()
+        if not sent:
+            return has_other_id
+        return _is_whole(sent) and (has_other_id or name != self.name or bool(arguments))
+
+
+class CallPieces:
+    """Stands before the library's own method that takes a piece of a call in."""
+
+    def __init__(self, manager: Any) -> None:
+        self._take, self._begun = manager.handle_tool_call_delta, dict[Any, _Begun]()
+        manager.handle_tool_call_delta = self.take
+
+    def take(
+        self, *, vendor_part_id: Any, tool_name: Any = None, args: Any = None, tool_call_id: Any = None, **more: Any
+    ) -> Any:
+        """Take a piece, under the key of its call, with its name once. `vendor_part_id`: what the server calls it."""
+        begun = self._begun.get(vendor_part_id)
+        if vendor_part_id is not None and isinstance(tool_name, str) and tool_name:
+            if begun is None or begun.is_followed_by(tool_call_id, tool_name, args):
+                key = vendor_part_id if begun is None else (begun.key, len(self._begun), "another")
+                begun = self._begun[vendor_part_id] = _Begun(key, tool_call_id, tool_name)
+            elif begun.name == tool_name:
+                tool_name = None
+        if begun is not None and args:
+            begun.pieces.append(args if isinstance(args, str) else json.dumps(args))
+        key = vendor_part_id if begun is None else begun.key
+        return self._take(vendor_part_id=key, tool_name=tool_name, args=args, tool_call_id=tool_call_id, **more)
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        json.loads(arguments)
+    except ValueError:
+        return False
+    return True
+
 
 _Answer = TypeVar("_Answer")
 # Mistral accepts only nine letters and digits, and every other provider accepts those.

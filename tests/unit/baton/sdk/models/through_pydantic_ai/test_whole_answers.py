@@ -27,7 +27,7 @@ from baton.sdk.models.model import (
 )
 from baton.sdk.models.model import ModelMessage as OurMessage
 from baton.sdk.models.scripted import ScriptedModel
-from baton.sdk.models.through_pydantic_ai.chat_chunks import ChatChunks
+from baton.sdk.models.through_pydantic_ai.whole import ChatChunks
 from tests.fakes.listener import FakeListener
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import OPENAI_CHAT
 from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import USAGE, chunk, unnamed
