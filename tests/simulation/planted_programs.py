@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.engine import script
-from baton.engine.commit import writing
+from baton.engine.commit import operations
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
 from baton.engine.effects import Changes, Decision
@@ -83,11 +83,11 @@ DEFECTS = (
     *defects(
         plan.WORKFLOW_SEEDS,
         code_goes_on_with_each_end={
-            "an end begins no stretch": around(writing, "_take_news", _without_a_turn),
+            "an end begins no stretch": around(operations, "_take_news", _without_a_turn),
             "a stretch begins twice": constant(Tree, "has_turn", answer=False),
         },
         code_takes_each_end_once={
-            "a timer outlives its future, and what is given up runs": constant(writing, "give_up", None),
+            "a timer outlives its future, and what is given up runs": constant(operations, "give_up", None),
             "an outcome is taken twice": constant(Draft, "forget_ends", None),
         },
         a_live_job_has_an_item={

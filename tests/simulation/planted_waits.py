@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from baton.engine import tool_call
 from baton.engine import waits as waiting
 from baton.engine.commit import draft as drafts
-from baton.engine.commit import operations, writing
+from baton.engine.commit import operations
 from baton.engine.commit.answers import Claim, ClaimResult, Signal, SignalAnswer, SignalResult
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.tree import Tree
@@ -209,9 +209,9 @@ _WAITS = defects(
 _CHILDREN = defects(
     plan.WAITING_SEEDS,
     a_childs_end_is_recorded_at_its_parent={"a child's end is not reported": constant(Draft, "report", None)},
-    children_end_with_their_parent={"children outlive their parent": constant(writing, "end_jobs", None)},
+    children_end_with_their_parent={"children outlive their parent": constant(operations, "end_jobs", None)},
     who_ends_gives_its_slot_back={
-        "a child that ends with its parent keeps its slot": around(writing, "end_jobs", _requesting_no_slot)
+        "a child that ends with its parent keeps its slot": around(operations, "end_jobs", _requesting_no_slot)
     },
     no_slot_stays_free={"a child needs its parent's session": constant(semaphore, "is_child", answer=False)},
     a_live_job_does_not_expire={

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace as with_fields
 
 from baton.engine import lifecycle
-from baton.engine.commit import claiming, writing
+from baton.engine.commit import claiming, operations
 from baton.engine.work_items import ItemKind
 from baton.sdk.pydantic_ai.workspaces import WorkspaceOfPiece, Workspaces
 from tests.simulation.planting import Defect, around, idle, planted
@@ -61,7 +61,7 @@ def _defect(name: str, promise: str, *patches: Any) -> Any:
         _defect(
             "released before the last step",
             "a_box_is_there_for_each_step",
-            around(writing, "drop_items_of", _at_once),
+            around(operations, "drop_items_of", _at_once),
             around(claiming, "drop_items_of", _at_once),
         ),
         _defect("not destroyed by who was overtaken", "no_box_is_left", idle(Workspaces, "undo")),

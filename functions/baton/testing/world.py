@@ -1,39 +1,127 @@
 """One world: the product's webhooks in virtual time, over a store in this process; one process may end at one point.
 
 Invariant: a world follows from its seed, its faults and its point; its events are recorded as a story. It begins with
-the state that earlier runs of its simulation have left in the store. Must not: judge the events.
+the state that earlier runs of its simulation have left in the store. People who decide, and systems that end
+operations, are asked once, as soon as the job waits, and act through the product's own code. Must not: judge the
+events.
 """
 
 import asyncio
+import inspect
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct
 
+from baton.engine.transitions import CallStatus
+from baton.engine.waits import APPROVALS, Decider
 from baton.sdk.agents.registry import Registry
 from baton.sdk.records.limits import MOST_SECONDS
 from baton.sdk.records.own_threads import OwnThreads
 from baton.server.api.app_events import AppEventBody, accept_event
+from baton.server.api.auth import Principal
+from baton.server.api.jobs.approval_list import approvals_of
+from baton.server.api.jobs.approvals import ApprovalBody, RejectionBody, approve_by, reject
 from baton.server.api.jobs.submission import SubmitBody, new_job
+from baton.server.api.problem import ApiError
 from baton.server.app import webhook_apps
 from baton.settings.settings import Settings
+from baton.store.records.jobs import Snapshot
 from baton.testing.container import SimulatedContainer
 from baton.testing.dice import Dice
-from baton.testing.people import People
 from baton.testing.ports import BASE_URL, Backend, Left
 from baton.testing.process import PROCESS, Point, Process, SimulationLoop, closed_doors
 from baton.testing.process_memory import Namespaces, ProcessMemory
-from baton.testing.records import Attempt, Decide, Outcomes
+from baton.testing.records import Approve, Attempt, Checkpoint, Decide, Operation, Outcomes, Reject
 from baton.testing.virtual_clock import VirtualClock
 from baton.testing.virtual_loop import Crashed
 from baton.testing.virtual_thread import in_virtual_thread
+from baton.worker.commands.completion_body import CompletionBody
+from baton.worker.container import Container
+from baton.worker.executors.continuing import completed
 from baton_events.emitter import message_to
 from baton_events.ids import event_job_id, is_child, random_job_id
 from baton_events.schema import SWEEP_ENDPOINT
+
+_OPERATOR = Principal("admin", "simulation")
+_T = TypeVar("_T")
+# Somebody was faster, or the store has forgotten the question: nothing that the test has done.
+_TOO_LATE = (404, 409)
+
+
+def _plain(name: str, answer: _T) -> _T:
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise TypeError(f"{name} was not run, since it is asynchronous: give a plain function")
+    return answer
+
+
+class People:
+    """Decides and completes, through a process of the API."""
+
+    def __init__(
+        self, api: Container, decide: Decide | None, outcomes: Outcomes | None, record: Callable[[str], None]
+    ) -> None:
+        self._api, self._decide, self._outcomes, self._record = api, decide, outcomes, record
+        self._decided: set[str] = set()
+
+    async def decide(self, snapshot: Snapshot) -> None:
+        """Answer everything that a job waits for."""
+        if self._decide is not None:
+            await self._decide_on(snapshot, self._decide)
+        if self._outcomes is not None:
+            await self._complete(snapshot, self._outcomes)
+
+    async def _decide_on(self, snapshot: Snapshot, decide: Decide) -> None:
+        for view in approvals_of(snapshot, 0):
+            if view["status"] != "pending" or not self._is_new(view["id"]):
+                continue
+            shown = (view["title"] or "", view["tool"] or "", view["arguments"] or {})
+            decision = _plain("decide", decide(Checkpoint(view["id"], snapshot.job.id, *shown)))
+            if not isinstance(decision, Approve | Reject):
+                raise TypeError(
+                    f"decide returned {decision!r} for {view['tool']!r}: return Approve() or Reject(reason)"
+                )
+            if isinstance(decision, Approve):
+                # If several people must approve, each approval is another person's.
+                by = f"{_OPERATOR.tenant} {len(view.get('approvals', ())) + 1}"
+                body = ApprovalBody(arguments=decision.arguments)
+                await self._sent(approve_by(self._api, Decider(by, is_operator=True), view["id"], body))
+            else:
+                await self._sent(reject(self._api, _OPERATOR, view["id"], RejectionBody(reason=decision.reason)))
+
+    async def _sent(self, decision: Awaitable[object]) -> None:
+        try:
+            await decision
+        except ApiError as error:
+            if error.status not in _TOO_LATE:
+                raise
+            self._record(f"a decision is refused: {error}")
+
+    async def _complete(self, snapshot: Snapshot, outcomes: Outcomes) -> None:
+        for call in snapshot.calls:
+            waits = call.status is CallStatus.WAITING and call.operation_id and call.tool not in APPROVALS
+            if not waits or not self._is_new(call.operation_id):
+                continue
+            body = _plain(
+                "outcomes", outcomes(Operation(call.operation_id, snapshot.job.id, call.tool, call.arguments))
+            )
+            if body is not None and not isinstance(body, Mapping):
+                raise TypeError(f"outcomes returned {body!r} for {call.tool!r}: return the body of a webhook, or None")
+            if body is not None:
+                completion = CompletionBody.model_validate(body)
+                await completed(self._api, call.operation_id, completion)
+
+    def _is_new(self, name: str) -> bool:
+        if name in self._decided:
+            return False
+        self._decided.add(name)
+        return True
+
 
 TENANT = "simulation"
 _HOUR, _LONGEST_SECONDS, _MOST_DELIVERIES, _MOST_WAITS = 3600.0, MOST_SECONDS + 86_400.0, 5_000, 3

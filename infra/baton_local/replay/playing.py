@@ -1,24 +1,32 @@
 """Plays a recorded job: submits it as it was submitted, and delivers its events until nothing is left to do.
 
-The stage is the product, over a Redis in this process, for one recorded job. Invariants:
-nothing opens a connection, and jobs, calls and ends come from the real code. Events come in the order in which the
-recording has their work, and what it does not have comes last. So whatever ended the job before some of its work was
-done ends it before that work now, too.
+The stage is the product, over a Redis in this process, for one recorded job; what the recording does not have is noted
+and left. Invariants: nothing opens a connection, and jobs, calls and ends come from the real code. A recorded failure
+that no model or tool raised (an unknown agent, an index that did not answer) happens as it is recorded. Events come in
+the order in which the recording has their work, and what it does not have comes last. So whatever ended the job before
+some of its work was done ends it before that work now, too.
 """
 
+import dataclasses
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from baton.engine.commit.answers import Signal
-from baton.engine.effects import CallModel, Effect, Notify, Release, Remember, RequestSlot, RunTool
+from baton.engine.commit.answers import Claim, History, Signal
+from baton.engine.effects import CallModel, Effect, Notify, Release, Remember, RequestSlot, RunTool, Work
 from baton.engine.state import Job
+from baton.engine.step_results import FollowedUp, ModelFailed, StepResult
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
 from baton.queue.dispatch import Delivered, dispatch
 from baton.sdk.agents.registry import Registry
+from baton.sdk.memory.entries import Recalled, Recollection
+from baton.sdk.memory.keeper import MemoryKeeper
+from baton.sdk.memory.policy import Memory
+from baton.sdk.records.memory import EntryKind, MemoryEntry
 from baton.sdk.records.redaction import KnownSecrets
-from baton.sdk.records.transcript import FOREVER_MS
+from baton.sdk.records.transcript import FOREVER_MS, Failure
 from baton.sdk.tools.running_calls import RunningCalls
 from baton.server.api.jobs.recording import collect, recording
 from baton.server.api.jobs.submission import SubmitBody, new_job
@@ -35,7 +43,9 @@ from baton.worker.admission.slot_client import JobRows, SlotClient
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands
 from baton.worker.commands.follow import JobNotices
-from baton.worker.executors.executor import OutcomeDoor
+from baton.worker.conversation.earlier_jobs import MessagesOf
+from baton.worker.conversation.exchanges import Exchange
+from baton.worker.executors.executor import Executing, OutcomeDoor
 from baton.worker.executors.model_turn import ModelTurn
 from baton.worker.executors.remembering import Conversing, Recalling
 from baton.worker.executors.tool_run import ResultLimit, ToolRun
@@ -44,19 +54,164 @@ from baton.worker.runtime.policy import Policy
 from baton.worker.runtime.spec import Executor, work_limits_ms
 from baton_events.emitter import Emitter
 from baton_events.ids import canonical_json
+from baton_events.messages import Outgoing
 from baton_events.schema import Cancellation, Event, EventType, ToolPayload, event_type, parse_event
-from baton_local.replay.executors import (
-    CountingTokens,
-    RecordedEarlier,
-    RecordedMemory,
-    RecordedRun,
-    RecordedTurn,
-    ReplayQueue,
-    nothing_left_to_do,
-)
-from baton_local.replay.play import Play, ReplayClock
+from baton_local.replay.play import CurrentCall, Play, ReplayClock
 from baton_local.replay.recorded import RecordedJob, ReplayError
 from baton_local.replay.recorded_agents import RecordedRegistry
+
+_OF_MODELS = {"model_error", "model_timeout"}
+
+
+class RecordedTurn:
+    def __init__(self, turn: Executing, play: Play) -> None:
+        self._turn, self._play = turn, play
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the turn as it was done."""
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
+        job = self._play.jobs.get(effect.job.id)
+        if job is None or not job.was_called(effect.turn, effect.attempt):
+            self._play.unrecorded.append((effect.job.id, effect.turn, None))
+            return None
+        attempt = job.attempt(effect.turn, effect.attempt)
+        assert attempt is not None, "it was asked"
+        self._play.current = CurrentCall(effect.job.id, effect.turn, effect.attempt)
+        failure = None if job.model_entry(effect.turn, effect.attempt) else attempt.failure
+        if failure is not None and failure.type not in _OF_MODELS:
+            return ModelFailed(Failure(failure.type, failure.message, failure.retryable))
+        return await self._turn(effect, history, claim)
+
+
+class RecordedRun:
+    def __init__(self, run: Executing, play: Play) -> None:
+        self._run, self._play = run, play
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Run the tool as it ran."""
+        assert isinstance(effect, RunTool), "this executor is registered for RunTool"
+        call = self._play.call(effect.call.id)
+        attempt = call.attempt(effect.attempt + effect.call.questions) if call else None
+        if call is None or attempt is None or call.tool != effect.call.tool:
+            self._play.unrecorded.append((effect.job.id, effect.call.turn, effect.call.position))
+            return None
+        if effect.call.after:  # a step gets the whole results of those before it
+            results = {name: self._whole(name, stored) for name, stored in history.results.items()}
+            history = dataclasses.replace(history, results=results)
+        return await self._run(effect, history, claim)
+
+    def _whole(self, call_id: str, stored: dict[str, Any]) -> dict[str, Any]:
+        call = self._play.call(call_id)
+        large = call.result_ref if call else None
+        return {"ok": large.value} if large and "value" in large.model_fields_set else stored
+
+
+async def nothing_left_to_do(effect: Work, history: History, claim: Claim) -> StepResult:
+    """Do nothing for follow-ups: what was played is not remembered, sent or released a second time."""
+    del effect, history, claim
+    return FollowedUp()
+
+
+class RecordedMemory(MemoryKeeper):
+    """What was retrieved of memory then."""
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+
+    @property
+    def has_index(self) -> bool:
+        """Never: tools are not run, so there is no question."""
+        return False
+
+    async def retrieve(
+        self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str, replaced: Collection[str] = ()
+    ) -> Recollection:
+        """Return what the job's recording has; nothing where it has nothing."""
+        del policy, tenant, text, replaced
+        job = self._play.jobs.get(job_id)
+        entry = (job.memory() if job else None) or {"entries": [], "warnings": []}
+        entries = tuple(_recalled(values, job_id) for values in entry["entries"])
+        return Recollection(session_id, entries, tuple(entry["warnings"]))
+
+
+class RecordedEarlier:
+    """What was said before in the session then."""
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+
+    async def before(
+        self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
+    ) -> tuple[Exchange, ...]:
+        """Return what the job's recording has; nothing where it has nothing."""
+        del task, messages_of
+        recorded = self._play.jobs.get(job.id)
+        entry = (recorded.recorded_before() if recorded else None) or {"exchanges": []}
+        return tuple(
+            Exchange(
+                exchange["jobId"],
+                exchange["question"],
+                exchange.get("answer"),
+                exchange["status"],
+                exchange.get("messages", ""),
+                tuple(exchange.get("files", ())),
+                tuple(exchange.get("calls", ())),
+            )
+            for exchange in entry["exchanges"]
+        )
+
+
+def _recalled(values: dict[str, object], job_id: str) -> Recalled:
+    created_ms, score = values["created"], values.get("score")
+    assert isinstance(created_ms, int), "it is recorded as a number"
+    kind: EntryKind = "exchange" if values["kind"] == "exchange" else "note"
+    entry = MemoryEntry(
+        id=str(values["id"]),
+        kind=kind,
+        text=str(values["text"]),
+        session_id=str(values["sessionId"]),
+        agent=str(values["agent"]),
+        job_id=job_id,
+        created_ms=created_ms,
+    )
+    return Recalled(entry, score if isinstance(score, float | int) else None)
+
+
+class ReplayQueue:
+    """`Queue` in memory; the player takes the messages out and delivers them."""
+
+    def __init__(self) -> None:
+        self._published: list[tuple[str, Outgoing]] = []
+        self._count = 0
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        ids = [f"msg_{self._count + n}" for n in range(len(messages))]
+        self._count += len(messages)
+        self._published += zip(ids, messages, strict=True)
+        return ids
+
+    def take(self) -> list[tuple[str, Outgoing]]:
+        """Return everything that was published since the last time; ids and messages."""
+        taken, self._published = self._published, []
+        return taken
+
+    async def cancel(self, message_id: str) -> None:
+        """Do nothing: played messages are not taken back."""
+
+    async def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+
+class CountingTokens:
+    """`Randomness` that counts, so that every replay is the same."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def token(self) -> str:
+        self._count += 1
+        return f"replay{self._count:018d}"
+
 
 # Slots are no part of a job's decisions: there is always one.
 _SLOTS = 1_000_000

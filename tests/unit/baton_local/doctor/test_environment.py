@@ -3,7 +3,7 @@
 import pytest
 
 from baton.settings.table import SETTINGS
-from baton_local.doctor.environment import read
+from baton_local.doctor.checkup import read
 from baton_local.doctor.finding import Finding, Level
 
 WELL = {

@@ -21,7 +21,7 @@ from baton.worker.executors.continuing import ContinueSession
 from baton.worker.executors.executor import OutcomeDoor
 from baton.worker.executors.history import prompt_again
 from baton.worker.executors.model_call import runner_turn
-from baton.worker.executors.notifying import NotifyOfEnd
+from baton.worker.executors.model_work import NotifyOfEnd
 from baton.worker.executors.remembering import Conversing
 from baton.worker.executors.runner_work import StopProvider
 from baton.worker.executors.server_agents import WithServers
