@@ -74,9 +74,10 @@ def chat(_: int) -> dict[str, Any]:
 
 
 async def ask(api: Api, body: Body, n: int) -> int:
-    """Send a request, and stop listening to its stream, if it has one; its status."""
-    path = "/api/chat" if body is chat else "/api/agent-jobs"
-    sending = asyncio.create_task(api.request("POST", path, **body(n)))
+    """Send a request; its status. A chat's stream would go on, so nobody listens to it for long."""
+    if body is not chat:
+        return (await api.request("POST", "/api/agent-jobs", **body(n))).status_code
+    sending = asyncio.create_task(api.request("POST", "/api/chat", **body(n)))
     done, _ = await asyncio.wait([sending], timeout=0.5)
     if not done:
         sending.cancel()
