@@ -27,6 +27,7 @@ from baton.engine.waits import (
     EXPIRED,
     LIMIT_APPROVAL,
     TOOL_APPROVAL,
+    USER,
     approval_part,
     approvals_after,
     persons_in,
@@ -151,6 +152,7 @@ def wait_for_approval(state: State, step_result: ToolNeedsApproval, now_ms: int)
     about |= {"people": step_result.people, "approvals": []} if step_result.people > 1 else {}
     about |= {"data": step_result.data} if step_result.data is not None else {}
     about |= {"form": step_result.form} if step_result.form is not None else {}
+    about |= {"by": USER} if step_result.of_user else {}
     approval = _question(state.job, record, item.attempt, step_result.arguments, about, now_ms)
     waiting = replace(
         record,
@@ -192,6 +194,7 @@ def _wait(item: WorkItem, question: CallRecord, record: CallRecord, attempt: int
         position=question.position,
         approval_of_call=record.id,
         timeout_result=EXPIRED,
+        memo={"by": USER} if question.arguments.get("by") == USER else {},
         after="",
     )
 
@@ -301,4 +304,5 @@ def _runs(item: WorkItem, record: CallRecord, now_ms: int) -> WorkItem:
         position=record.position,
         approval_of_call="",
         timeout_result="",
+        memo={},
     )

@@ -254,7 +254,7 @@ class ToolNeedsApproval(ToolRan, frozen=True):
     `escalates_ms`: when another notice is sent if no decision has come; 0: never. `people`: how many must approve.
     `form`: JSON schema of a question in the midst of the attempt, which goes on with the answer and `memo`;
     `arguments`: the form's first values. No form: the question is whether the call may run. `data`: what the tool says
-    about it; None: nothing.
+    about it; None: nothing. `of_user`: the user of the chat is asked, and operators are only where it escalates.
     """
 
     arguments: dict[str, Any]
@@ -265,6 +265,7 @@ class ToolNeedsApproval(ToolRan, frozen=True):
     form: dict[str, Any] | None = None
     memo: dict[str, Any] = {}
     data: dict[str, Any] | None = None
+    of_user: bool = False
 
 
 class FollowedUp(Struct, frozen=True):

@@ -29,6 +29,8 @@ BUDGET = "budget"
 UNFIT = "unfit"
 TOOL_APPROVAL = "tool.approval"
 APPROVALS = frozenset({LIMIT_APPROVAL, TOOL_APPROVAL})
+# Whose a question is that the user of the chat decides; in the memo of its wait, too.
+USER = "user"
 # Outcome of a question that was not decided in time.
 EXPIRED = canonical_json({"error": {"type": "expired", "message": "nobody decided in time"}})
 
@@ -62,10 +64,14 @@ class Decider(Struct, frozen=True):
     is_operator: bool = False
 
 
-def may_decide(question: CallRecord) -> Literal["operator", "tenant"]:
-    """Return who may answer a question: what it raises for everybody is the operator's alone."""
-    is_shared = question.tool == LIMIT_APPROVAL and question.arguments["limit"] == BUDGET
-    return "operator" if is_shared else "tenant"
+def may_decide(question: CallRecord) -> Literal["operator", "tenant", "user"]:
+    """Return who may answer a question: what it raises for everybody is the operator's alone.
+
+    `user`: the chat's user answers it, by any protocol, and whoever may answer a tenant's.
+    """
+    if question.tool == LIMIT_APPROVAL:
+        return "operator" if question.arguments["limit"] == BUDGET else "tenant"
+    return "user" if question.arguments.get("by") == USER else "tenant"
 
 
 def persons_in(approvals: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -307,7 +313,8 @@ def _until(first: WorkItem, run: int) -> str:
     if first.tool == LIMIT_APPROVAL:
         return f"a decision about a limit, until {rfc3339(first.not_before_ms)}"
     if first.approval_of_call:
-        return f"a decision about tool {first.tool} of turn {first.turn}, until {rfc3339(first.not_before_ms)}"
+        by = " of the chat's user" if first.memo.get("by") == USER else ""
+        return f"a decision{by} about tool {first.tool} of turn {first.turn}, until {rfc3339(first.not_before_ms)}"
     what = f"event {first.event!r}" if first.event else _name(first)
     return f"{what}, until {rfc3339(first.not_before_ms)}"
 

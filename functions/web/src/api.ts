@@ -55,7 +55,7 @@ export interface components {
             /** Format: date-time */
             expiresAt?: string | null;
             /** @enum {unknown} */
-            mayDecide?: "operator" | "tenant" | null;
+            mayDecide?: "operator" | "tenant" | "user" | null;
             /** Format: date-time */
             decidedAt?: string | null;
             decidedBy?: string | null;

@@ -320,7 +320,8 @@ def question_of(tool: Tool, arguments: dict[str, Any], now_ms: int) -> ToolNeeds
     escalates = plain_seconds(tool.approval.get("escalate_after_seconds", 0))
     escalates_ms = now_ms + round(escalates * 1000) if escalates else 0
     title = tool.approval.get("title") or f"run tool {tool.name}"
-    return ToolNeedsApproval(arguments, title, until_ms, escalates_ms, tool.approval_people)
+    of_user = tool.approval.get("by") == "user"
+    return ToolNeedsApproval(arguments, title, until_ms, escalates_ms, tool.approval_people, of_user=of_user)
 
 
 def _later(result: NeedsApproval | RunAgain, arguments: dict[str, Any], now_ms: int) -> StepResult:

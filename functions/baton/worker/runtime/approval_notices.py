@@ -117,8 +117,8 @@ class ApprovalNotices:
         is_ahead = escalates_ms > (question.started_at_ms or 0)
         if is_ahead and not escalated and event.payload.attempt == 1:
             await self._publish(event, question.id, 1, escalates_ms, escalated=True)
-        urls = self._settings.approval_urls
-        if not urls:
+        urls, decider = self._settings.approval_urls, may_decide(question)
+        if not urls or (decider == "user" and not escalated):
             return None
         why = await self._send(urls[-1] if escalated else urls[0], snapshot, question, view, escalated=escalated)
         return await self._again(event, why) if why else None
@@ -146,7 +146,7 @@ class ApprovalNotices:
         # Each notice is one person's, whoever the channel that gets it shows it to.
         name, person = f"notice {number}", f"notice:{view['id']}"
         link = Link(view["id"], name, ("approve", "reject"), edit=False, until_ms=until_ms, person=person)
-        has_link = self._settings.approval_links and may_decide(question) == "tenant"
+        has_link = self._settings.approval_links and may_decide(question) != "operator"
         return {
             "type": "approval.escalated" if escalated else "approval.asked",
             "sentence": self._secrets.hide(approval_sentence(agent, view)),

@@ -10,6 +10,7 @@ from baton import Agent, Budget, Limits, Registry, ScriptedModel, tool
 from baton.engine.waits import Decider
 from baton.sdk.models.model import Call
 from baton.sdk.tools.pending import RunAgain
+from baton.server.api.admin.health import pending_approvals
 from baton.server.api.jobs.approvals import ApprovalBody, RejectionBody, approve_by, reject_by
 from baton.server.api.problem import ApiError
 from baton.worker.runtime.approval_notices import Link, SignedLinks
@@ -24,13 +25,19 @@ from tests.unit.baton.whole.test_budgets import Priced
 from tests.unit.baton.whole.test_callbacks import PLAIN
 
 PATH = "/api/admin/agent-checkpoints"
-OWN, SHARED = ("tool", "answer", "turns"), ("dollars", "ever", "tokens", "tenant")
+OWN, SHARED = ("tool", "answer", "turns", "user"), ("dollars", "ever", "tokens", "tenant")
 
 
 @tool
 def look() -> str:
     """Look."""
     return "seen"
+
+
+@tool(requires_approval=True, approval={"by": "user", "escalate_after_seconds": 72_000})
+def leave() -> str:
+    """Leave."""
+    return "left"
 
 
 @tool
@@ -53,6 +60,7 @@ def stage(**settings: Any) -> Stage:
     agents = [
         asks("tool", [Call("pay", {"to": "Ann", "amount": 5})], tools=[Kit().pay]),
         asks("answer", [Call("inquire", {})], tools=[inquire]),
+        asks("user", [Call("leave", {})], tools=[leave]),
         asks("turns", [Call("look", {})], tools=[look], limits=Limits(turns=1, on_limit="ask")),
         spends("dollars", **cents),
         spends("ever", **cents, per="total"),
@@ -88,7 +96,7 @@ async def by_api(api: Api, key: str, view: dict[str, Any], yes: bool) -> None:
 async def by_link(api: Api, key: str, view: dict[str, Any], yes: bool) -> None:
     made = await api.request("POST", f"{PATH}/{view['id']}/links", key, json={"edit": True})
     if made.status_code == 201:
-        assert view["mayDecide"] == "tenant"
+        assert view["mayDecide"] in ("tenant", "user")
         path = made.json()["url"].removeprefix(BASE)
         await api.http.post(f"{path}/{'approve' if yes else 'reject'}", data={})
 
@@ -139,14 +147,18 @@ DOORS = (*PROTOCOLS, *FOR_OPERATORS, by_a_link_that_is_there, as_an_outcome)
 
 
 def may(door: Door, key: str, kind: str, *, links: bool) -> bool:
-    """The rule in words: operators decide; its tenant what is its own, where it may, by links and protocols."""
+    """The rule in words: operators decide; its tenant what is its own, where it may, by links and protocols.
+
+    What its user decides it decides by protocols wherever it is.
+    """
     if door is as_an_outcome:
         return False
     if door is by_a_link_that_is_there:
         return kind in OWN
     if key == ADMIN:
         return kind in OWN or door is not by_link
-    return links and key == ACME and kind in OWN and door in PROTOCOLS
+    by_user = kind == "user" and door is not by_link
+    return (links or by_user) and key == ACME and kind in OWN and door in PROTOCOLS
 
 
 @pytest.mark.parametrize("kind", [*OWN, *SHARED])
@@ -156,7 +168,7 @@ async def test_each_kind_of_question_names_who_may_answer_it(door: Door, kind: s
     for yes, links in ((True, True), (False, True), (True, False)):
         async with api_of(stage(approval_links=links)) as api:
             view = await asked(api, kind)
-            assert view["mayDecide"] == ("tenant" if kind in OWN else "operator")
+            assert view["mayDecide"] == ("user" if kind == "user" else "tenant" if kind in OWN else "operator")
             for key in (OTHER, ACME, ADMIN):
                 await door(api, key, view, yes)
                 found = (await now(api, view["jobId"]))[0]["status"]
@@ -166,11 +178,21 @@ async def test_each_kind_of_question_names_who_may_answer_it(door: Door, kind: s
                     break
 
 
-@pytest.mark.parametrize("kind", SHARED)
-async def test_a_notice_of_what_is_shared_has_no_link(kind: str) -> None:
+@pytest.mark.parametrize("kind", [*OWN, *SHARED])
+async def test_operators_are_told_of_what_is_theirs_with_a_link_where_others_may_decide(kind: str) -> None:
+    """What the user of a chat decides is no notice, and in no count of what waits for operators."""
     async with api_of(stage(approval_links=True)) as api:
-        await asked(api, kind)
-        assert [json.loads(body)["link"] for _, _, body in api.stage.callbacks.sent] == [""]
+        view = await asked(api, kind)
+        links = [bool(json.loads(body)["link"]) for _, _, body in api.stage.callbacks.sent]
+        assert links == ([] if kind == "user" else [kind in OWN])
+        live = await api.stage.container.ports.admission_control.live()
+        waits = [] if kind == "user" else [view["jobId"]]
+        assert await pending_approvals(api.stage.container, live, 100) == waits
+        assert ("of the chat's user" in (await api.read(view["jobId"], ADMIN))["waitingFor"]) is (kind == "user")
+        api.stage.callbacks.sent.clear()
+        await api.stage.run(within_seconds=72_000)
+        kinds = [json.loads(body)["type"] for _, _, body in api.stage.callbacks.sent]
+        assert ("approval.escalated" in kinds) is (kind == "user")
 
 
 async def test_the_console_offers_no_link_for_what_is_shared() -> None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.engine.all_jobs.slots import SlotTable
-from baton.engine.waits import LIMIT_APPROVAL
+from baton.engine.waits import LIMIT_APPROVAL, USER
 from baton.engine.work_items import ItemKind
 from baton.server.api.jobs.context import Context
 from baton.worker.container import Container
@@ -79,7 +79,7 @@ async def show_metrics(context: Context, _request: Request) -> Response:
 
 
 async def pending_approvals(container: Container, live: SlotTable, most_jobs: int) -> list[str]:
-    """Return the job of each approval that is pending among so many of the live jobs, new ones first."""
+    """Return the job of each approval that waits for an operator among so many of the live jobs, new ones first."""
     # Those that want no slot first: others have rarely asked for a decision.
     names = sorted(live, key=lambda name: live[name].want != "none")
     jobs = await container.ports.reader.jobs(names[:most_jobs])
@@ -87,7 +87,7 @@ async def pending_approvals(container: Container, live: SlotTable, most_jobs: in
     newest = sorted(jobs.values(), key=lambda one: one.job.created_at_ms, reverse=True)
     waits = ((one.job.id, item) for one in newest for item in one.items if item.kind is ItemKind.WAIT)
     pending = ((job, item) for job, item in waits if item.approval_of_call or item.tool == LIMIT_APPROVAL)
-    return [job for job, item in pending if item.not_before_ms > now_ms]
+    return [job for job, item in pending if item.not_before_ms > now_ms and item.memo.get("by") != USER]
 
 
 async def _dead_messages(context: Context) -> int | None:

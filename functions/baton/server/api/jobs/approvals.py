@@ -19,8 +19,8 @@ from starlette.responses import JSONResponse, Response
 
 from baton.engine.background_calls import started_in
 from baton.engine.state import CallRecord
-from baton.engine.waits import APPROVALS, Decider
-from baton.sdk.agents.registry import Registry, UnknownAgentError, UnknownToolError
+from baton.engine.waits import APPROVALS, Decider, may_decide
+from baton.sdk.agents.registry import UnknownToolError
 from baton.sdk.records.any_json import JsonObject
 from baton.sdk.tools.arguments import InvalidArguments
 from baton.server.api.auth import Principal
@@ -76,8 +76,8 @@ async def decide(container: Container, principal: Principal, answers: Mapping[st
     """
     if principal.role != "admin" and not container.settings.approval_links:
         for checkpoint_id in answers:
-            snapshot, question = await question_of(container, checkpoint_id)
-            if not is_of_user(container.registry, snapshot.job.agent, view_of(question, snapshot, 0)):
+            _, question = await question_of(container, checkpoint_id)
+            if may_decide(question) != "user":
                 raise ApiError(
                     403,
                     "an answer decides an approval, which needs an admin key;"
@@ -94,15 +94,6 @@ async def take_answer(container: Container, principal: Principal, checkpoint_id:
         await approve_by(container, principal.decider, checkpoint_id, approval)
     else:
         await reject_by(container, principal.decider, checkpoint_id, RejectionBody(reason=answer.reason))
-
-
-def is_of_user(registry: Registry, agent: str, view: Mapping[str, Any]) -> bool:
-    """Return whether the user of the chat decides a question; what a tool asks by a form is not such a one."""
-    try:
-        tool = registry.tools_of(agent).get(view["tool"] or "")
-    except UnknownAgentError:
-        return False
-    return tool is not None and tool.approval.get("by") == "user" and "form" not in view
 
 
 Checkpoint = dict[str, Any]

@@ -25,7 +25,7 @@ from baton.sdk.agents.registry import UnknownAgentError, agent_takes, remembers
 from baton.sdk.records.any_json import AnyJsonList
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.approval_list import view_of
-from baton.server.api.jobs.approvals import ApprovalAnswer, is_of_user, question_of, take_answer
+from baton.server.api.jobs.approvals import ApprovalAnswer, question_of, take_answer
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.open_calls import OpenCalls
 from baton.server.api.jobs.submission import SubjectId, SubmitBody, is_same_request, new_job, subject_of
@@ -33,7 +33,7 @@ from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed
 from baton.server.api.session_line import Sessions, WhenBusy
 from baton.server.api.sessions.files import ChatFiles, Named
 from baton.server.api.sessions.sessions import session_of
-from baton.server.api.sessions.ui_message import Asked, asked_in
+from baton.server.api.sessions.ui_message import Asked
 from baton.server.api.stream import streamed
 from baton.server.api.stream_form import UI_MESSAGES
 from baton.server.api.stream_token import check_capacity, must_cover
@@ -265,8 +265,8 @@ class ChatForm:
 
     headers: ClassVar[Mapping[str, str]] = UI_MESSAGES.headers
 
-    def __init__(self, asked: Asked, decided: Iterable[str] = ()) -> None:
-        self._calls, self._asked, self._decided = OpenCalls(), asked, frozenset(decided)
+    def __init__(self, decided: Iterable[str] = ()) -> None:
+        self._calls, self._asked, self._decided = OpenCalls(), Asked(), frozenset(decided)
 
     @property
     def over(self) -> bool:
@@ -303,7 +303,7 @@ async def _decide(container: Container, principal: Principal, body: ChatBody) ->
             view, job = view_of(question, snapshot, container.ports.clock.now_ms()), snapshot.job
             if (job.tenant, job.session_id) != (principal.tenant, body.id):
                 continue
-            if not is_of_user(container.registry, job.agent, view):
+            if view["mayDecide"] != "user":
                 continue
             found = job
             if view["status"] == "pending":
@@ -323,7 +323,7 @@ async def send_chat(context: Context, request: Request) -> Response:
             detail = f"chat {body.id!r} has asked its user none of what is decided here"
             raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.parts", detail)])
         stored = await container.ports.reader.parts(job.id, 0)
-        form = ChatForm(asked_in(container.registry, job), body.decided)
+        form = ChatForm(body.decided)
         return streamed(context, request, principal, replace(stored, job=stored.job or job), form=form)
     read = await files.read(principal.tenant, body.id, body.file_parts)
     requested = await requested_job(container, principal.tenant, body, [file for file, _ in read])
@@ -358,8 +358,7 @@ async def answered(
     stored = await reader.parts(requested.job.id, 0)
     # A read may be older than a new submission.
     first = stored if stored.job is not None else StoredParts(accepted.job)
-    asked = asked_in(context.container.registry, accepted.job)
-    return streamed(context, request, principal, first, form=ChatForm(asked))
+    return streamed(context, request, principal, first, form=ChatForm())
 
 
 async def forget_replaced(container: Container, job: Job, task: Mapping[str, Any]) -> None:
@@ -380,5 +379,4 @@ async def resume_chat(context: Context, request: Request) -> Response:
         return Response(status_code=204)
     first = await context.container.ports.reader.parts(line[0].job.id, 0)
     first = replace(first, job=first.job or line[0].job)
-    asked = asked_in(context.container.registry, line[0].job)
-    return streamed(context, request, principal, first, form=ChatForm(asked))
+    return streamed(context, request, principal, first, form=ChatForm())

@@ -19,7 +19,7 @@ from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
 from baton.server.api.session_line import notice_of
 from baton.server.api.sessions.sessions import must_exist, question_in, session_of
-from baton.server.api.sessions.ui_message import Asked, asked_in
+from baton.server.api.sessions.ui_message import Asked
 from baton.server.api.stream import ANSWER_BYTES, HEARTBEAT_SECONDS, ReaderResponse, StreamReader
 from baton.server.api.stream_token import Permit, check_capacity, must_cover
 from baton.store.records.jobs import StoredParts
@@ -126,7 +126,7 @@ class _SessionReader(StreamReader):
     def _of_job(self, job_id: str, stored: StoredParts) -> Iterator[str]:
         job, last = stored.job, stored.first + len(stored.parts) - 1
         assert job is not None, "it was read"
-        asked = self._asked.setdefault(job_id, asked_in(self._container.registry, job))
+        asked = self._asked.setdefault(job_id, Asked())
         for number, part in enumerate(stored.parts, stored.first):
             self._has[job_id] = number
             if not (mine := self._permit.audience.shown_part(job_id, part)):

@@ -22,7 +22,7 @@ from baton.server.api.jobs.listing import READ_AT_ONCE, JobPage, job_list
 from baton.server.api.jobs.query import MOST_ROWS, USUAL_ROWS, checked_cursor
 from baton.server.api.problem import ApiError, Code, parsed_query
 from baton.server.api.session_line import Sessions
-from baton.server.api.sessions.ui_message import asked_in, assistant_message, file_parts, user_message
+from baton.server.api.sessions.ui_message import Asked, assistant_message, file_parts, user_message
 from baton.settings.limits import PAGE_BYTES, SESSION_LIMIT_CHARS
 from baton.store.records.jobs import Snapshot
 from baton.worker.commands.audience import Audience
@@ -247,7 +247,7 @@ async def _exchange(context: Context, audience: Audience, snapshot: Snapshot, ac
     questions = [user_message(one["messageId"], one["text"], {"jobId": job.id}) for one in unread]
     answer = (job.result or {}).get("answer", "") if stored.first > 1 else ""
     parts = [mine for part in stored.parts if (mine := audience.shown_part(job.id, part))]
-    asked = asked_in(context.container.registry, job)
+    asked = Asked()
     shown = (each for part in parts for each in asked.with_questions(json.loads(part)))
     return [*question_in(snapshot), assistant_message(job.id, job.status, shown, answer), *questions]
 

@@ -5,30 +5,26 @@ except that the text of an abandoned attempt is left out, and that metadata says
 did. Parts of unknown types are left out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from baton.engine.state import Job
-from baton.sdk.agents.registry import Registry
 from baton.sdk.records.stream_part import DataPart, TextDelta, TextMark, ToolFailure, ToolInput, ToolOutput
-from baton.server.api.jobs.approvals import is_of_user
 
 Part = dict[str, Any]
 
 
 class Asked:
-    """Adds AI SDK's parts for approvals that the user of a chat decides. `is_of_user`: whether a question is one."""
+    """Adds AI SDK's parts for approvals that the user of a chat decides."""
 
-    def __init__(self, is_of_user: Callable[[Part], bool]) -> None:
-        self._is_of_user, self._called, self._rejected = is_of_user, set[str](), set[str]()
+    def __init__(self) -> None:
+        self._called, self._rejected = set[str](), set[str]()
 
     def with_questions(self, part: Any) -> Iterator[Part]:
         """Yield what stands for a part; the last one has its number."""
         if part["type"] == "tool-input-available":
             self._called.add(part["toolCallId"])
-        elif part["type"] == "data-checkpoint" and self._is_of_user(view := part["data"]):
+        elif part["type"] == "data-checkpoint" and (view := part["data"]).get("mayDecide") == "user":
             if view["status"] == "pending" and view["callId"] in self._called:
                 yield {"type": "tool-approval-request", "approvalId": view["id"], "toolCallId": view["callId"]}
             elif view["status"] == "rejected":
@@ -36,10 +32,6 @@ class Asked:
         if part["type"] == "tool-output-error" and part["toolCallId"] in self._rejected:
             part = {"type": "tool-output-denied", "toolCallId": part["toolCallId"]}
         yield part
-
-
-def asked_in(registry: Registry, job: Job) -> Asked:
-    return Asked(partial(is_of_user, registry, job.agent))
 
 
 def assistant_message(job_id: str, status: str, parts: Iterable[Any], answer: str = "") -> Part:

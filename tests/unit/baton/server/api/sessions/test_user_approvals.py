@@ -164,8 +164,8 @@ async def test_what_is_no_answer_is_refused(api: Api, approval: Any) -> None:
 
 def test_a_call_that_the_stream_has_lost_is_not_asked_about() -> None:
     """AI SDK's client knows no such call, and would end with an error."""
-    view = {"id": "q", "callId": "t", "status": "pending"}
-    shown = [*Asked(lambda _: True).with_questions({"type": "data-checkpoint", "data": view})]
+    view = {"id": "q", "callId": "t", "status": "pending", "mayDecide": "user"}
+    shown = [*Asked().with_questions({"type": "data-checkpoint", "data": view})]
     assert [part["type"] for part in shown] == ["data-checkpoint"]
     assert json.dumps(shown)
 
