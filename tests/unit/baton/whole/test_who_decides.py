@@ -147,10 +147,7 @@ DOORS = (*PROTOCOLS, *FOR_OPERATORS, by_a_link_that_is_there, as_an_outcome)
 
 
 def may(door: Door, key: str, kind: str, *, links: bool) -> bool:
-    """The rule in words: operators decide; its tenant what is its own, where it may, by links and protocols.
-
-    What its user decides it decides by protocols wherever it is.
-    """
+    """Operators decide; its tenant what is its own, where it may, by links and protocols; its user by protocols."""
     if door is as_an_outcome:
         return False
     if door is by_a_link_that_is_there:

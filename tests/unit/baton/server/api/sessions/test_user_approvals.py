@@ -87,10 +87,9 @@ async def test_the_user_is_asked_in_the_turn_and_their_answer_goes_on_with_it(ap
     assert again == rest, "the first answer counts, and a request that is repeated gets the same"
     message = (await api.request("GET", "/api/sessions/c")).json()["messages"][-1]
     (call,) = [part for part in message["parts"] if part["type"] == "tool-pay"]
-    assert (call["state"], call["approval"]["approved"], call["approval"]["reason"]) == (
+    assert (call["state"], call["approval"].items() >= {("approved", True), ("reason", "fine")}) == (
         "output-available",
         True,
-        "fine",
     )
 
 
@@ -102,10 +101,9 @@ async def test_a_denied_call_is_told_as_denied(api: Api) -> None:
     assert "tool-output-error" not in {part["type"] for part in rest}
     message = (await api.request("GET", "/api/sessions/c")).json()["messages"][-1]
     (call,) = [part for part in message["parts"] if part["type"] == "tool-pay"]
-    assert (call["state"], call["approval"]["approved"], call["approval"]["reason"]) == (
+    assert (call["state"], call["approval"].items() >= {("approved", False), ("reason", "too much")}) == (
         "output-denied",
-        False,
-        "too much",
+        True,
     )
 
 
