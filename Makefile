@@ -14,8 +14,9 @@ ARGS ?=
 # Python keeps what it has compiled, whatever the shell says: each process of a stack starts in less than half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Tests run make themselves, which must not take itself for a part of this one.
-PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest
+# Tests run make themselves, which must not take itself for a part of this one. A plugin that LangGraph brings takes a
+# second of each process, and no test uses it.
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest -p no:langsmith_plugin
 
 # For two cores: one worker more, since some tests wait. Long ones wait more. Each worker collects all tests.
 WORKERS ?= 3

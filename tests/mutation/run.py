@@ -63,8 +63,8 @@ class Mutating:
         """Learn which tests reach what, and then play mutant after mutant."""
         self._items = session.items
         session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined] # one for all processes
-        workers, files = self._options.workers, files_of(_FOLDERS)
-        self._functions = Functions(files_of(self._options.only or _FOLDERS))
+        workers, files = self._options.workers, files_of(self._options.only or _FOLDERS)
+        self._functions = Functions(files)
         self._reach = Reach(self._items, self._functions, files, self._options.reach, workers)
         self._ends_at = time.monotonic() + self._options.seconds
         share_out(workers, self._sample(), self._play)

@@ -19,7 +19,7 @@ FRESH_SCHEDULES = 100
 # With one job or two: most violations need no more, and they take a third of the time.
 SMALL_SCHEDULES, SMALL_BASE_SEED = 500, SMALL_SEEDS + 12_391_831_578
 # Of the fresh ones, `make test` plays the first.
-FRESH_SLICE = 25
+FRESH_SLICE = 10
 # Two cores that also run the other tests take ten minutes for each. Far beyond that something is wrong, and that fails.
 TIME_LIMIT_SECONDS = 3_000.0
 FRESH_VARIABLE = "SIMULATION_FRESH_SEED"

@@ -61,26 +61,23 @@ def prepare(server: RedisServer, case: MethodCase) -> None:
         assert "error" not in answer, answer
 
 
-@pytest.mark.parametrize("kind", ["sync", "async", "pipeline", "transaction"])
 @pytest.mark.parametrize("name", CASES)
-def test_it_succeeds(redis_process: RedisServer, clients: Clients, name: str, kind: str) -> None:
-    """With the result that the service documents, in the SDK's own shape."""
-    case = CASES[name]
-    prepare(redis_process, case)
-    result = clients.run(kind, name, case.call)
-    assert case.accepts(result), f"{result!r} instead of {case.gives!r}"
-
-
-@pytest.mark.parametrize("kind", ["sync", "async"])
-@pytest.mark.parametrize("name", CASES)
-def test_it_reports_errors(
-    redis_process: RedisServer, clients: Clients, strangers: Clients, name: str, kind: str
+def test_it_succeeds_and_reports_errors(
+    redis_process: RedisServer, clients: Clients, strangers: Clients, name: str
 ) -> None:
-    """With the server's own text; a method that no argument can make fail is called with a wrong token."""
+    """With the result that the service documents, in the SDK's own shape; and with the server's own text.
+
+    A method that no argument can make fail is called with a wrong token.
+    """
     case = CASES[name]
-    prepare(redis_process, case)
+    for kind in ("sync", "async", "pipeline", "transaction"):
+        prepare(redis_process, case)
+        result = clients.run(kind, name, case.call)
+        assert case.accepts(result), f"{kind}: {result!r} instead of {case.gives!r}"
     asked, given, error = (
         (strangers, case.call, "WRONGPASS") if case.fails is None else (clients, case.fails, case.error)
     )
-    with pytest.raises(UpstashError, match=error):
-        asked.run(kind, name, given)
+    for kind in ("sync", "async"):
+        prepare(redis_process, case)
+        with pytest.raises(UpstashError, match=error):
+            asked.run(kind, name, given)

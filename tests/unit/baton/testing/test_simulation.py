@@ -192,7 +192,7 @@ async def test_a_fault_or_a_model_that_cannot_be_played_is_refused(monkeypatch: 
         await Simulation(Registry([agent])).run("agent", "go")
 
 
-@pytest.mark.parametrize("days", [1, 41, 366, 3650])
+@pytest.mark.parametrize("days", [1, 41, pytest.param(3650, marks=pytest.mark.long)])
 async def test_every_wait_that_a_job_may_have_is_played_to_its_end(days: int) -> None:
     script = ScriptedModel([[Call("sleep", {"seconds": days * 86_400})], "done"])
     agent = Agent("agent", model=script, tools=[sleep], limits=Limits(wall_seconds=MOST_SECONDS))

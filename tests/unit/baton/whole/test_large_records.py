@@ -228,7 +228,7 @@ MAKES: dict[str, Callable[[], tuple[Registry, str]]] = {
 }
 
 
-@pytest.mark.parametrize("make", MAKES)
+@pytest.mark.parametrize("make", ["text", *(pytest.param(make, marks=pytest.mark.long) for make in ("run", "child"))])
 async def test_no_crash_loses_one_or_leaves_two(make: str) -> None:
     registry, agent = MAKES[make]()
     report = await Simulation(registry).crash_everywhere(agent, "work")

@@ -108,9 +108,12 @@ AGENTS = [
         code_mode=True,
     ),
 ]
+_LONGER = ("several", "posts", "planned")
 
 
-@pytest.mark.parametrize("name", [*(agent.name for agent in AGENTS), "treasury"])
+@pytest.mark.parametrize(
+    "name", ["plain", "coded", *(pytest.param(name, marks=pytest.mark.long) for name in (*_LONGER, "treasury"))]
+)
 async def test_wherever_the_process_dies_a_call_begins_at_most_once(name: str) -> None:
     simulation = Simulation(Registry(AGENTS, workflows=[treasury]), fresh=PAID.clear)
     report = await simulation.crash_everywhere(name, "go", input_data={"euros": 3}, decide=lambda _: Approve())

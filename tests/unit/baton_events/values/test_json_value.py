@@ -152,11 +152,16 @@ class Anything(BaseModel):
 
 
 @pytest.mark.parametrize(
-    "holder", [lambda value: value, Box, lambda value: Box([{"a": Box(value)}]), lambda value: Anything(content=value)]
+    ("holder", "endless"),
+    [
+        (lambda value: value, count()),
+        (Box, cycle("ab")),
+        (lambda value: Box([{"a": Box(value)}]), repeat(1)),
+        (lambda value: Anything(content=value), map(str, count())),
+    ],
 )
-def test_what_never_ends_is_refused_and_what_ends_is_a_list(holder: Any) -> None:
+def test_what_never_ends_is_refused_and_what_ends_is_a_list(holder: Any, endless: Any) -> None:
     """Pydantic would read it until the process dies."""
-    for endless in (count(), cycle("ab"), repeat(1), map(str, count())):
-        with pytest.raises(Unrecordable, match="more than 1000000 items; return less"):
-            plain(holder(endless), "result")
+    with pytest.raises(Unrecordable, match="more than 1000000 items; return less"):
+        plain(holder(endless), "result")
     assert plain(holder(iter([1, 2])), "result") == plain(holder([1, 2]), "result")

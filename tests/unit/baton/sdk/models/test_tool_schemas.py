@@ -22,19 +22,22 @@ def refusals(schema: dict[str, Any], rules: ProviderRules) -> list[str]:
     found = [f"{word} at the top" for word in AT_TOP & set(schema)]
     found += [] if schema.get("type") == "object" and "properties" in schema else ["no object with properties"]
     Draft202012Validator.check_schema(schema)
-    _refuse(schema, rules, schema.get("$defs", {}), found, ())
+    _refuse(schema, rules, schema.get("$defs", {}), found, set(), ())
     return found
 
 
-def _refuse(part: Any, rules: ProviderRules, defs: dict[str, Any], found: list[str], inside: tuple[str, ...]) -> None:
+def _refuse(
+    part: Any, rules: ProviderRules, defs: dict[str, Any], found: list[str], seen: set[str], inside: tuple[str, ...]
+) -> None:
     if isinstance(part, bool):
         return
     if "$ref" in part:
         name = part["$ref"].removeprefix("#/$defs/")
         found += [] if name in defs else [f"no {part['$ref']}"]
         found += [f"{name} is in itself"] if name in inside and not rules.nests else []
-        if name not in inside and name in defs:
-            _refuse(defs[name], rules, defs, found, (*inside, name))
+        if name not in inside and name in defs and name not in seen:
+            seen.add(name)
+            _refuse(defs[name], rules, defs, found, seen, (*inside, name))
         return
     kinds = part.get("type", [])
     if "array" in ([kinds] if isinstance(kinds, str) else kinds) and not isinstance(part.get("items"), dict | bool):
@@ -49,7 +52,7 @@ def _refuse(part: Any, rules: ProviderRules, defs: dict[str, Any], found: list[s
         found.append("required, and not defined")
     inner = [*properties.values(), *(part[word] for word in ("items", "additionalProperties", "not") if word in part)]
     for one in (*inner, *(one for word in ("anyOf", "oneOf", "allOf") for one in part.get(word, ()))):
-        _refuse(one, rules, defs, found, inside)
+        _refuse(one, rules, defs, found, seen, inside)
 
 
 def test_the_rules_here_refuse_something() -> None:

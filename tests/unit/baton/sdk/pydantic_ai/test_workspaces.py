@@ -30,8 +30,13 @@ async def test_all_steps_of_a_job_work_in_one_box_which_is_destroyed_after_it() 
     assert (one_box(provider), provider.used_when_gone) == (True, [])
 
 
-@pytest.mark.parametrize("more", [(), (LooksFirst(),)], ids=["calls", "hooks"])
-@pytest.mark.parametrize("is_named", [True, False], ids=["named by its job", "named by its provider"])
+@pytest.mark.parametrize(
+    ("is_named", "more"),
+    [
+        pytest.param(True, (), id="named by its job"),
+        pytest.param(False, (LooksFirst(),), id="named by its provider, and looked for first", marks=pytest.mark.long),
+    ],
+)
 async def test_no_box_is_left_wherever_a_process_dies(is_named: bool, more: tuple[Any, ...]) -> None:
     """But for one: its provider has made it, and the process died before it had the name that the box was given."""
     provider = Provider()

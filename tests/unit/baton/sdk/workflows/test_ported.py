@@ -23,13 +23,9 @@ def _simulation(case: Case) -> Simulation:
     return Simulation(Registry([writer, critic], workflows=[case.program, *case.below]))
 
 
-def _named(*, quick: int) -> list[Any]:
-    """Name each case; so many of them are in the quick part."""
-    step = len(CASES) // quick
-    return [
-        pytest.param(case, id=f"{case.program.name}-{at}", marks=[pytest.mark.long] if at % step else [])
-        for at, case in enumerate(CASES)
-    ]
+def _named(step: int, every: int, marks: Any = ()) -> list[Any]:
+    cases = enumerate(CASES[::step])
+    return [pytest.param(case, every, id=f"{case.program.name}-{at}-{every}", marks=marks) for at, case in cases]
 
 
 def _done(run: Run) -> list[str]:
@@ -39,15 +35,6 @@ def _done(run: Run) -> list[str]:
 
 def test_there_are_sixty() -> None:
     assert len({case.program.name for case in CASES}) == 60
-
-
-@pytest.mark.parametrize("case", _named(quick=10))
-async def test_a_ported_program_gives_the_documented_result(case: Case) -> None:
-    played = _simulation(case)
-    run = await played.run(case.program.name, "", input_data=case.given, decide=case.decide, outcomes=case.outcomes)
-    assert (run.status, run.error) == ("completed", None)
-    assert (run.result or {}).get("output") == case.output
-    assert _done(run) == sorted(case.done)
 
 
 async def _crashed(case: Case, first: int, every: int) -> Report:
@@ -65,12 +52,14 @@ async def _crashed(case: Case, first: int, every: int) -> Report:
     return Report(points, usual, other, runs)
 
 
-@pytest.mark.parametrize("every", [_EVERY, pytest.param(1, marks=pytest.mark.long)])
-@pytest.mark.parametrize("case", _named(quick=5))
+@pytest.mark.parametrize(("case", "every"), [*_named(6, _EVERY), *_named(1, 1, marks=pytest.mark.long)])
 async def test_a_crash_at_an_await_of_a_ported_program_changes_nothing(case: Case, every: int) -> None:
+    """Without one it comes to what its documentation says."""
     report = await _crashed(case, CASES.index(case) % every, every)
+    usual = report.usual
+    assert (usual.status, usual.error, _done(usual)) == ("completed", None, sorted(case.done))
     if not case.slow:  # that a tool is slower than its limit is a finding of its own
         report.check()
     assert (report.different, report.effects_repeated, report.effects_lost) == ([], [], [])
-    assert all((run.result or {}).get("output") == case.output for run in report.runs)
+    assert all((run.result or {}).get("output") == case.output for run in (usual, *report.runs))
     assert len(report.points) > 1

@@ -13,7 +13,7 @@ PLAYED: dict[str, tuple[dict[str, Any], str, Any, list[str]]] = {
     "first_of": ({}, "completed", ["fast", "after"], ["after"]),
     "in_an_hour": ({}, "completed", "excuse", ["bake", "excuse"]),
     "reminded": ({}, "completed", False, ["remind", "remind"]),
-    "five_at_a_time": ({"input_data": {"count": 12}}, "completed", 66, []),
+    "five_at_a_time": ({"input_data": {"count": 6}}, "completed", 15, []),
     "approved_beside": ({"decide": lambda _: Approve()}, "completed", [7, "pack"], ["pack"]),
     "trip": ({"cancel_at": 5000}, "cancelled", None, ["flight", "hotel", "cancel hotel", "cancel flight"]),
 }
