@@ -8,14 +8,8 @@ from tests.values.doors import DOORS, SERVERS, Door
 from tests.values.odd import Drawn
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+@pytest.mark.parametrize("door", [*DOORS, *SERVERS], ids=lambda door: door.__name__)
 @given(seed=st.integers(0, 2**40))
+@settings(max_examples=40)
 async def test_an_odd_value_is_recorded_or_refused(door: Door, seed: int) -> None:
-    await door(Drawn(seed))
-
-
-@pytest.mark.parametrize("door", SERVERS, ids=lambda door: door.__name__)
-@given(seed=st.integers(0, 2**40))
-@settings(max_examples=20)
-async def test_an_odd_answer_of_a_server_is_recorded_or_refused(door: Door, seed: int) -> None:
     await door(Drawn(seed))

@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import IntEnum
 from itertools import count, cycle, repeat
 from typing import Any
 
@@ -15,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from baton_events.values.json_value import DEPTH_LIMIT, TooLarge, Unrecordable, plain, read_value, recorded_json
-from tests.values.odd import Box, Broken
+from tests.values.odd import Box, Broken, Level, Silent
 
 CIRCLE: list[Any] = []
 CIRCLE.append(CIRCLE)
@@ -31,19 +30,6 @@ class Price(BaseModel):
 
     amount: float
     note: str = ""
-
-
-class Level(IntEnum):
-    """A number with a name."""
-
-    HIGH = 3
-
-
-class Silent:
-    """An object without JSON, and without a text."""
-
-    def __repr__(self) -> str:
-        raise RuntimeError("no text")
 
 
 def nested(levels: int) -> Any:

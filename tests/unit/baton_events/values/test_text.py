@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from baton_events.values.text import Joiner, cut, replaced_chars, storable, storable_json, text_of
+from tests.values.odd import Lying
 
 # Any text at all, halves of pairs included.
 TEXTS = st.text(st.characters(exclude_categories=()))
@@ -18,15 +19,6 @@ class SilentError(Exception):
 
     def __str__(self) -> str:
         raise ValueError("no text")
-
-
-class Shouting(str):
-    """A text that lies about itself."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        raise RuntimeError("no text")
 
 
 @given(TEXTS)
@@ -63,7 +55,7 @@ def test_pieces_joined_are_the_whole_text(text: str, lengths: list[int]) -> None
     ("value", "text"),
     [
         (SilentError(), "<a SilentError without text: ValueError>"),
-        (Shouting("plain"), "plain"),
+        (Lying("plain"), "plain"),
         (ValueError("a\ud800"), "a\ufffd"),
         (None, "None"),
         ({"a": 1}, "{'a': 1}"),

@@ -100,12 +100,6 @@ def cuts_at_bytes(stream: Recorded) -> list[bytes]:
 
 
 @formats
-async def test_the_whole_stream_is_the_answer(stream: Recorded) -> None:
-    whole = [b"".join(stream.events)]
-    assert await outcomes(stream, whole) == await durable_outcomes(stream, whole) == [WHOLE]
-
-
-@formats
 async def test_a_mark_before_the_stream_is_no_part_of_its_first_event(stream: Recorded) -> None:
     """By the standard of such streams; it may come in pieces of a byte."""
     marked = [BOM_UTF8 + b"".join(stream.events)]
@@ -114,9 +108,9 @@ async def test_a_mark_before_the_stream_is_no_part_of_its_first_event(stream: Re
     assert b"".join(b"".join(body.pieces(bytes([byte]))) for byte in BOM_UTF8 + b"data: 1") == b"data: 1"
 
 
-@pytest.mark.parametrize("stream", [*SAID_WHOLE, *SAID_WHOLE_BY_OTHERS], ids=lambda stream: stream.name)
-async def test_what_a_stream_says_whole_is_said(stream: Recorded) -> None:
-    """Without pieces before it: it is paid for, and another try would say the same."""
+@pytest.mark.parametrize("stream", [*STREAMS, *SAID_WHOLE, *SAID_WHOLE_BY_OTHERS], ids=lambda stream: stream.name)
+async def test_the_whole_stream_is_the_answer(stream: Recorded) -> None:
+    """Also one that is said whole, without pieces before it: it is paid for, and another try would say the same."""
     whole = [b"".join(stream.events)]
     assert await outcomes(stream, whole) == await durable_outcomes(stream, whole) == [WHOLE]
 
