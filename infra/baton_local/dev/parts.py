@@ -196,7 +196,8 @@ def _app(plan: StackPlan, number: int) -> Part:
     proof = f"{plan.proof}/{name}/"
     folder = Path.cwd()
     own = ("--app-dir", str(folder), "--registry", plan.app) if plan.app is not None else ()
-    own = (*own, "--shares") if plan.processes > 1 else own
+    # A queue that is not in these processes delivers to whichever is free; each of theirs takes what it has room for.
+    own = (*own, "--shares") if plan.processes > 1 and plan.queue == "qstash" else own
     return Part(
         name=name,
         command=(*PYTHON, "-m", "baton_local.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),

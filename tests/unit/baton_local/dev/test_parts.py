@@ -35,6 +35,14 @@ def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
     assert parse_url(address).get("path") == str(DataDir(folder / "redis").socket_path)
 
 
+def test_a_pump_keeps_its_connections_to_the_processes_beside_it(tmp_path: Path) -> None:
+    """A queue of its own process reaches whichever is free, by a new connection each time."""
+    several = replace(plan(tmp_path), processes=2, store="resp")
+    for queue, ends in (("qstash", True), ("redis", False)):
+        *_, one, other = stack_parts(replace(several, queue=queue))
+        assert [("--shares" in each.command) for each in (one, other)] == [ends, ends]
+
+
 def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None:
     *_, app = stack_parts(plan(tmp_path))
     *_, own = stack_parts(replace(plan(tmp_path), app="mine:registry"))
