@@ -1,7 +1,8 @@
 """Waits that somebody else names: a provider, a tool, a server, in every form in use.
 
-Invariant: a wait is a finite number of seconds from 0 to `LONGEST_WAIT_SECONDS`, or None where nothing can be read;
-whatever is given, nothing is raised. Must not: decide whether a call is repeated, or read a clock.
+Invariant: a wait is a finite number of seconds from 0 to `LONGEST_WAIT_SECONDS` (of `named_seconds` any number), or
+None where nothing can be read; whatever is given, nothing is raised. Must not: decide whether a call is repeated, or
+read a clock.
 """
 
 import re
@@ -39,7 +40,7 @@ def wait_seconds(named: object, unit_seconds: float = 1.0) -> float | None:
         return _bounded(named.total_seconds())
     if isinstance(named, str):
         found = _number(named)
-        return duration_seconds(named) if found is None else _bounded(found * unit_seconds)
+        return _bounded(_duration(named) if found is None else found * unit_seconds)
     if named is None or isinstance(named, bool | bytes):
         return None
     number: Any = named
@@ -67,23 +68,23 @@ def requested_wait_seconds(headers: Mapping[str, str], now_ms: int) -> float | N
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return _bounded(milliseconds * _MS)
-    named = _named_seconds(headers.get("retry-after", ""), now_ms)
+    named = _bounded(named_seconds(headers.get("retry-after", ""), now_ms))
     if named is not None:
         return named
     waits = [
-        _named_seconds(text, now_ms)
+        _bounded(named_seconds(text, now_ms))
         for name, text in headers.items()
         if "ratelimit" in name and "reset" in name and _number(headers.get(name.replace("reset", "remaining"), "")) == 0
     ]
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def duration_seconds(text: str) -> float | None:
+def _duration(text: str) -> float | None:
     """Convert `1h2m3.5s` to seconds; None: it is no such duration."""
     pieces = re.findall(_PIECE, text) if len(text) <= _LONGEST_CHARS else []
     if not pieces or "".join(number + unit for number, unit in pieces) != text:
         return None
-    return _bounded(sum(float(number) * _UNIT_SECONDS[unit] for number, unit in pieces))
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in pieces)
 
 
 def wait_in_words(text: str) -> float | None:
@@ -99,14 +100,15 @@ def wait_in_words(text: str) -> float | None:
     return _bounded(sum(seconds)) if seconds else None
 
 
-def _named_seconds(text: str, now_ms: int) -> float | None:
+def named_seconds(text: str, now_ms: int) -> float | None:
+    """Return the seconds, of any number, to what a text names: a wait, or a time that may be over; None: nothing."""
     number = _number(text)
     if number is None:
-        found = duration_seconds(text.strip())
+        found = _duration(text.strip())
         return _until(text.strip(), now_ms) if found is None else found
     if number >= _FIRST_TIME_MS:
-        return _bounded((number - now_ms) * _MS)
-    return _bounded(number - now_ms * _MS if number >= _FIRST_TIME_SECONDS else number)
+        return (number - now_ms) * _MS
+    return number - now_ms * _MS if number >= _FIRST_TIME_SECONDS else number
 
 
 def _until(text: str, now_ms: int) -> float | None:
@@ -116,7 +118,7 @@ def _until(text: str, now_ms: int) -> float | None:
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             at = read(text[:_LONGEST_CHARS])
-            return _bounded((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_ms * _MS)
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_ms * _MS
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
     return None
@@ -127,5 +129,5 @@ def _number(text: str) -> float | None:
     return min(float(word), _HUGE) if len(word) <= _LONGEST_CHARS and re.fullmatch(_NUMBER, word) else None
 
 
-def _bounded(seconds: float) -> float | None:
-    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS) if isfinite(seconds) else None
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None or not isfinite(seconds) else min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from msgspec import Struct
@@ -11,13 +10,8 @@ from msgspec.structs import replace
 
 from baton.queue.redis.publisher import Kept
 from baton.store.transport.http import Answered
-from baton_events.messages import (
-    ANSWER_RETRIES,
-    CALLBACK_SECONDS,
-    CALLBACK_WAITS,
-    FUNCTION_TIMEOUT_SECONDS,
-    Outgoing,
-)
+from baton_events.messages import ANSWER_RETRIES, CALLBACK_SECONDS, CALLBACK_WAITS, FUNCTION_TIMEOUT_SECONDS, Outgoing
+from baton_events.values.waits import named_seconds
 
 _SUCCESS, _GIVES_UP, _NON_RETRYABLE = range(200, 300), 489, "upstash-nonretryable-error"
 _LONGEST_WAIT_SECONDS = 86_400
@@ -69,17 +63,10 @@ def answered(answer: Answered, now_ms: int) -> Attempt:
     headers = dict[str, list[str]]()
     for name, text in answer.headers:
         headers.setdefault(name.decode("latin-1").lower(), []).append(text.decode("latin-1"))
-    wait_ms = _asked_ms(headers.get("retry-after", [""])[0], now_ms)
+    seconds = named_seconds(headers.get("retry-after", [""])[0], now_ms)
+    is_asked = seconds is not None and seconds <= _LONGEST_WAIT_SECONDS
+    wait_ms = round(1000 * max(0.0, seconds or 0.0)) if is_asked else None
     return Attempt(answer.status, headers, b"".join(answer.body), wait_ms=wait_ms)
-
-
-def _asked_ms(text: str, now_ms: int) -> int | None:
-    """Return the wait of a `Retry-After`, in seconds or as a date; None: there is none, or one of more than a day."""
-    try:
-        seconds = float(text) if text[:1].isdigit() else parsedate_to_datetime(text).timestamp() - now_ms / 1000
-    except (ValueError, OverflowError):
-        return None
-    return round(1000 * max(0.0, seconds)) if seconds <= _LONGEST_WAIT_SECONDS else None
 
 
 def brought_to(message_id: str, kept: Kept, retried: int, attempt: Attempt) -> Kept:
