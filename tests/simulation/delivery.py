@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from baton.engine.attempts import THROTTLED
 from baton.testing.asgi import Answer
 from baton.testing.dice import number_of
-from baton.testing.queue import Failed, callback_of, delivery_headers
+from baton.testing.queue import callback_of, delivery_headers
 from baton.testing.virtual_loop import Crashed
 from baton_events.ids import root_of
 from baton_events.messages import Outgoing
@@ -252,5 +254,6 @@ def _callback_options(source_retries: int) -> Options:
 def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
     message, options = attempt.message, _callback_options(attempt.message.outgoing.retries)
     timeout_seconds = (options.timeout_ms or QUEUE_LIMITS.max_timeout_ms) // 1000
-    failed = Failed(message.id, message.url, message.outgoing, attempt.retried, answer)
-    return callback_of(failed, now_ms, options.max_retries or 0, timeout_seconds)
+    failed = replace(message.outgoing, url=message.url)
+    report = callback_of(message.id, failed, attempt.retried, answer, now_ms)
+    return replace(report, retries=options.max_retries or 0, timeout_seconds=timeout_seconds, deduplication_id="")

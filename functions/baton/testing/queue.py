@@ -6,33 +6,20 @@ them.
 """
 
 import asyncio
-import base64
 import contextlib
-import json
 import math
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 
-from msgspec import Struct
-from msgspec.structs import replace
-
+from baton.queue.redis import outcomes
+from baton.queue.redis.publisher import Kept
 from baton.testing import asgi
 from baton.testing.asgi import Answer
 from baton.testing.process import PROCESS, Surroundings
 from baton.testing.virtual_loop import Crashed
-from baton_events.messages import CALLBACK_SECONDS, CALLBACK_WAITS, Outgoing
+from baton_events.messages import Outgoing
 from baton_events.schema import function_of
-
-
-class Failed(Struct, frozen=True):
-    """A message on which the queue gave up, with the last answer; None: there was none."""
-
-    message_id: str
-    url: str
-    outgoing: Outgoing
-    retried: int
-    answer: Answer | None
 
 
 def delivery_headers(outgoing: Outgoing, message_id: str, retried: int, signature: str) -> dict[str, str]:
@@ -46,31 +33,10 @@ def delivery_headers(outgoing: Outgoing, message_id: str, retried: int, signatur
     }
 
 
-def callback_of(failed: Failed, now_ms: int, retries: int, timeout_seconds: int) -> Outgoing:
-    """Build the message that reports the failure."""
-    outgoing, answer = failed.outgoing, failed.answer
-    failed_message = {
-        "status": answer.status if answer else 0,
-        "header": {},
-        "body": base64.b64encode(answer.body if answer else b"connection closed").decode(),
-        "retried": failed.retried,
-        "maxRetries": outgoing.retries,
-        "sourceMessageId": failed.message_id,
-        "url": failed.url,
-        "method": "POST",
-        "sourceHeader": {name: [value] for name, value in outgoing.headers.items()},
-        "sourceBody": base64.b64encode(outgoing.body.encode()).decode(),
-        "notBefore": outgoing.not_before_ms,
-        "createdAt": now_ms,
-        "dlqId": f"dlq_{failed.message_id}",
-    }
-    return Outgoing(
-        body=json.dumps(failed_message),
-        url=outgoing.failure_callback,
-        retries=retries,
-        flow=outgoing.callback_flow,
-        timeout_seconds=timeout_seconds,
-    )
+def callback_of(message_id: str, outgoing: Outgoing, retried: int, answer: Answer | None, now_ms: int) -> Outgoing:
+    """Build the message that reports the failure; `answer`: the last one, if any came."""
+    last = outcomes.Attempt(answer.status, body=answer.body) if answer else outcomes.Attempt(error="connection closed")
+    return outcomes.failure_report(message_id, Kept(outgoing, now_ms), retried, last).message
 
 
 DEDUPLICATION_SECONDS = 600.0
@@ -182,6 +148,4 @@ class SimulatedQueue:
             seconds = float(wanted) if wanted else outgoing.waits.wait_ms(attempt.retried) / 1000
             self._deliver(Attempt(attempt.message_id, outgoing, attempt.retried + 1), seconds)
         elif outgoing.failure_callback:
-            failed = Failed(attempt.message_id, outgoing.url, outgoing, attempt.retried, answer)
-            callback = callback_of(failed, self._world.now_ms(), outgoing.retries, CALLBACK_SECONDS)
-            self.accept(replace(callback, waits=CALLBACK_WAITS))
+            self.accept(callback_of(attempt.message_id, outgoing, attempt.retried, answer, self._world.now_ms()))

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from baton import Agent, Call, Event, HandlerContext, Registry, ScriptedModel, ToolContext, ToolError, emit, on, tool
 from baton.testing.asgi import Answer
-from baton.testing.queue import Failed, callback_of
+from baton.testing.queue import callback_of
 from baton_events.app_event import app_event, parse_app_event
 from tests.unit.baton.kit.stage import BASE, Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
@@ -245,8 +245,8 @@ async def test_the_failure_callback_of_an_event_does_what_its_endpoint_could_not
     event_id = await sent(api, "order.sent")
     message_id, message = stage.queue.published[-1]
     stage.queue.cancelled.append(message_id)
-    failed = Failed(message_id, message.url, message, 3, Answer(status, [], b"") if status else None)
-    callback = callback_of(failed, stage.clock.now_ms(), 3, 30)
+    last = Answer(status, [], b"") if status else None
+    callback = callback_of(message_id, message, 3, last, stage.clock.now_ms())
     answer = await stage.deliver_app_event("callback", callback)
     assert json.loads(answer.body)["outcome"] == outcome
     await stage.run()
