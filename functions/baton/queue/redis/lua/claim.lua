@@ -22,13 +22,13 @@ local function take(lane, share)
   local flow, members = flow_of(lane), redis.call('ZRANGE', key(2), '[' .. lane .. '|', '(' .. lane .. '|' .. padded(now + 1), 'BYLEX', 'LIMIT', 0, share)
   for _, one in ipairs(members) do
     local id = string.match(one, '([^|]*)$')
-    local s, text = state_of(id), redis.call('HGET', key(3), id)
-    if s and text and flow ~= '' then
+    local s, text = state_of(id)
+    if s and flow ~= '' then
       if tonumber(redis.call('HGET', key(5), flow) or 0) >= s.most then return true end
       redis.call('HINCRBY', key(5), flow, 1)
     end
     redis.call('ZREM', key(2), one)
-    if s and text then
+    if s then
       redis.call('ZADD', key(4), string.format('%.0f', now + length_ms), id)
       s.lease = lease
       put_state(id, s)

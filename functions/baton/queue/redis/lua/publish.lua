@@ -11,16 +11,16 @@ for i = 3, #ARGV, 7 do
   end
   if is_first then
     local s = {retried = 0, lease = ARGV[1], most = tonumber(ARGV[i + 2]), ms = now, lane = ARGV[i + 1]}
-    redis.call('HSET', key(3), id, ARGV[i + 5])
+    local texts = {id, ARGV[i + 5]}
+    if ARGV[i + 6] ~= '' then texts[3], texts[4] = id .. ':log', ARGV[i + 6] end
     if ARGV[1] ~= '' and tonumber(ARGV[i + 3]) == 0 and flow_of(s.lane) == '' then
-      put_state(id, s)
+      put_state(id, s, unpack(texts))
       redis.call('ZADD', key(4), string.format('%.0f', now + tonumber(ARGV[2])), id)
       leased[#leased + 1] = (i - 3) / 7
     else
-      line_up(id, s, now + tonumber(ARGV[i + 3]))
+      line_up(id, s, now + tonumber(ARGV[i + 3]), unpack(texts))
     end
-    if ARGV[i + 6] ~= '' then redis.call('HSET', key(3), id .. ':log', ARGV[i + 6]) end
-    noted(id, 'CREATED')
+    noted(id, texts[#texts], 'CREATED')
   end
   ids[#ids + 1] = id
 end

@@ -3,14 +3,14 @@
 -- wait (ms), status, answer, error; of a dead letter: its id, text.
 -- Answer: whether it was.
 local id, what, wait = ARGV[1], ARGV[3], tonumber(ARGV[4])
-local s = state_of(id)
+local s, _, log = state_of(id)
 if not s or (what ~= 'cancel' and s.lease ~= ARGV[2]) then return 0 end
 if s.lease == '' then redis.call('ZREM', key(2), member(id, s)) else release(id, s) end
 local answered = {'c', ARGV[5], 'a', ARGV[6], 'e', ARGV[7]}
 if what == 'retry' then
   s.retried = s.retried + 1
   line_up(id, s, now + wait)
-  noted(id, 'RETRY', 'n', string.format('%.0f', now + wait), unpack(answered))
+  noted(id, log, 'RETRY', 'n', string.format('%.0f', now + wait), unpack(answered))
   return 1
 elseif what == 'back' then
   line_up(id, s, now)
@@ -23,6 +23,6 @@ elseif what == 'dead' then
     redis.call('ZREM', KEYS[9], old)
   end
 end
-noted(id, what == 'done' and 'DELIVERED' or what == 'dead' and 'FAILED' or 'CANCELED', unpack(answered))
+noted(id, log, what == 'done' and 'DELIVERED' or what == 'dead' and 'FAILED' or 'CANCELED', unpack(answered))
 forget(id)
 return 1

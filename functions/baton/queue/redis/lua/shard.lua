@@ -10,32 +10,32 @@ local now = moment[1] * 1000 + math.floor(moment[2] / 1000)
 local at = 0
 
 local function key(n) return KEYS[at + n] end
-
 local function padded(ms) return string.format('%015.0f', ms) end
 
-local function noted(id, state, ...)
-  local text = redis.call('HGET', key(3), id .. ':log') or redis.call('HGET', key(3), id)
-  redis.call('XADD', key(7), 'MAXLEN', '~', 1000, '*', 'i', id, 's', state, 'm', text or '', ...)
+local function noted(id, text, state, ...)
+  redis.call('XADD', key(7), 'MAXLEN', '~', 1000, '*', 'i', id, 's', state, 'm', text, ...)
 end
 
+-- Answer: a message's state, its text, and that for the log; nothing: it is gone.
 local function state_of(id)
-  local text = redis.call('HGET', key(3), id .. ':')
-  if text then
-    local retried, lease, most, ms, lane = string.match(text, '^(%d+)|([^|]*)|(%d+)|(%d+)|(.*)$')
-    return {retried = tonumber(retried), lease = lease, most = tonumber(most), ms = tonumber(ms), lane = lane}
+  local text, state, log = unpack(redis.call('HMGET', key(3), id, id .. ':', id .. ':log'))
+  if text and state then
+    local retried, lease, most, ms, lane = string.match(state, '^(%d+)|([^|]*)|(%d+)|(%d+)|(.*)$')
+    return {retried = tonumber(retried), lease = lease, most = tonumber(most), ms = tonumber(ms), lane = lane}, text, log or text
   end
 end
 
-local function put_state(id, s)
-  redis.call('HSET', key(3), id .. ':', table.concat({s.retried, s.lease, s.most, string.format('%.0f', s.ms), s.lane}, '|'))
+local function put_state(id, s, ...)
+  local state = table.concat({s.retried, s.lease, s.most, string.format('%.0f', s.ms), s.lane}, '|')
+  redis.call('HSET', key(3), id .. ':', state, ...)
 end
 
 local function member(id, s) return s.lane .. '|' .. padded(s.ms) .. '|' .. id end
 
 -- Put a message in its lane's line; it is under no lease.
-local function line_up(id, s, ms)
+local function line_up(id, s, ms, ...)
   s.lease, s.ms = '', ms
-  put_state(id, s)
+  put_state(id, s, ...)
   redis.call('ZADD', key(2), 0, member(id, s))
   redis.call('ZADD', key(1), 'LT', string.format('%.0f', ms), s.lane)
 end
