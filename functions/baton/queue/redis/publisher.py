@@ -6,7 +6,7 @@ A message goes to the shard of its flow key, else of its deduplication id: both 
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from msgspec import Struct
 from msgspec.json import Decoder, encode
@@ -112,15 +112,11 @@ class RedisQueue(OnShards):
             by_shard.setdefault(shard_for(name), []).append(position)
         running = [self._keep(shard, [messages[at] for at in those], now_ms) for shard, those in by_shard.items()]
         found = dict[int, str | PublishError]()
-        for those, answer in zip(
-            by_shard.values(), await asyncio.gather(*running, return_exceptions=True), strict=True
-        ):
-            if isinstance(answer, BaseException) and not isinstance(answer, PublishError):
-                raise answer
-            found |= zip(those, [answer] * len(those) if isinstance(answer, PublishError) else answer, strict=True)
+        for those, answers in zip(by_shard.values(), await asyncio.gather(*running), strict=True):
+            found |= zip(those, answers, strict=True)
         return [found[position] for position in range(len(messages))]
 
-    async def _keep(self, shard: int, messages: Sequence[Kept], now_ms: int) -> list[str]:
+    async def _keep(self, shard: int, messages: Sequence[Kept], now_ms: int) -> Sequence[str | PublishError]:
         lease = self.taker.lease_for(len(messages)) if self.taker else ""
         keys, args = [*shard_keys(shard)], list[str | int]([lease, LEASE_MS])
         first = len(keys)
@@ -135,7 +131,10 @@ class RedisQueue(OnShards):
             wait_ms = max(0, message.not_before_ms - now_ms)
             name = message_id(shard, self._randomness.token())
             args += [name, lane, message.flow.parallelism, wait_ms, once, text, brief]
-        ids, leased = await self._shards.run("publish", keys, args)
+        try:
+            ids, leased = await self._shards.run("publish", keys, args)
+        except PublishError as error:
+            return [error] * len(messages)
         if self.taker:
             own = set(map(int, leased))
             for at in own:
@@ -143,7 +142,7 @@ class RedisQueue(OnShards):
             if left := [one for at, one in enumerate(messages) if at not in own]:
                 soonest_ms = min(one.message.not_before_ms for one in left) - now_ms
                 self.taker.note_due([shard], max(0, soonest_ms))
-        return list(ids)
+        return cast("list[str]", ids)
 
     async def _topics(self, names: set[str]) -> dict[str, list[str]]:
         if not names:

@@ -49,8 +49,8 @@ class RedisSchedules(OnShards):
         self._shards, self._queue, self._clock = shards, queue, clock
 
     async def all(self) -> tuple[QueueSchedule, ...]:
-        known = await self._known()
-        return tuple(_shown(name, known[name]) for name in sorted(known))
+        (flat,) = await self._shards.run_commands(["HGETALL", SCHEDULES])
+        return tuple(_shown(name, _planned_in(text)) for name, text in sorted(dict(flat or {}).items()))
 
     async def find(self, schedule_id: str) -> QueueSchedule | None:
         found = await self._planned(schedule_id)
@@ -59,11 +59,9 @@ class RedisSchedules(OnShards):
     async def put(self, schedule_id: str, cron: str, message: Outgoing) -> None:
         """Make a schedule, or change it. Raises QueueRefusedError: it is no cron expression."""
         now_ms, before = self._clock.now_ms(), await self._planned(schedule_id)
-        made = Planned(cron, message, now_ms, next_ms(cron, now_ms))
-        if before is not None:
-            made = replace(made, created_ms=before.created_ms, paused=before.paused)
-            made = replace(made, last_ms=before.last_ms, last_id=before.last_id)
-        await self._keep(schedule_id, made)
+        before = before or Planned(cron, message, now_ms, 0)
+        later_ms = next_ms(cron, now_ms)
+        await self._keep(schedule_id, replace(before, cron=cron, message=message, next_ms=later_ms, error=""))
 
     async def pause(self, schedule_id: str, *, paused: bool) -> None:
         """Pause a schedule, or resume it: what it would have made meanwhile is not made up for."""
@@ -88,19 +86,17 @@ class RedisSchedules(OnShards):
             if found is None or found.paused or found.next_ms > now_ms:
                 continue  # people have changed it meanwhile
             message = replace(found.message, deduplication_id=f"{name}@{found.next_ms}")
-            after = replace(found, next_ms=next_ms(found.cron, now_ms), error="")
+            after = replace(found, error="")
             try:
+                after = replace(after, next_ms=next_ms(found.cron, now_ms))  # one that knows no such zone leaves it
                 (made,) = await self._queue.publish_kept([Kept(message, now_ms, schedule_id=name)])
                 after = replace(after, last_ms=now_ms, last_id=made)
             except (TopicNotFoundError, QueueRefusedError) as error:
-                _log.warning("schedule %s made no message: %s", name, error)
                 after = replace(after, error=str(error))
-            if await self._planned(name) == found:
+                if after.error != found.error:
+                    _log.warning("schedule %s makes no message: %s", name, error)
+            if after != found and await self._planned(name) == found:
                 await self._keep(name, after)
-
-    async def _known(self) -> dict[str, Planned]:
-        (flat,) = await self._shards.run_commands(["HGETALL", SCHEDULES])
-        return {name: _planned_in(text) for name, text in dict(flat or {}).items()}
 
     async def _planned(self, schedule_id: str) -> Planned | None:
         (text,) = await self._shards.run_commands(["HGET", SCHEDULES, schedule_id])

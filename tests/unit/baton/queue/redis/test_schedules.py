@@ -3,6 +3,7 @@
 import pytest
 
 from baton.queue.redis.schedules import RedisSchedules
+from baton.queue.redis.shards import SCHEDULES
 from baton_events.errors import StoreError
 from baton_events.messages import Outgoing
 from tests.unit.baton.queue.redis.explored import URL, World
@@ -81,6 +82,22 @@ async def test_a_schedule_that_cannot_be_published_holds_no_other_up(pumps: Pump
     assert gone.next_ms > pumps.world.now_ms
     assert not gone.last_ms
     assert "'gone'" in gone.error
+
+
+async def test_a_zone_that_a_pump_does_not_know_holds_no_other_up(pumps: Pumps) -> None:
+    """Its machine has no such time zone. The schedule stays due, for a pump that has; its record says why."""
+    await pumps.put("a")
+    await pumps.put("b")
+    (text,) = await pumps.world.shards.run_commands(["HGET", SCHEDULES, "a"])
+    await pumps.world.shards.run_commands(["HSET", SCHEDULES, "a", text.replace("*", "TZ=Mars/Base *", 1)])
+    due_ms = pumps.world.now_ms // MINUTE_MS * MINUTE_MS + MINUTE_MS
+    for minutes in (1, 2):
+        pumps.pass_time(MINUTE_MS)
+        await pumps.one.fire()
+        assert await pumps.made() == minutes
+    left = await pumps.other.find("a")
+    assert left is not None
+    assert (left.next_ms, left.last_ms, "Mars/Base" in left.error) == (due_ms, 0, True)
 
 
 async def test_what_is_paused_makes_nothing(pumps: Pumps) -> None:
