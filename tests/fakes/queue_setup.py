@@ -1,59 +1,33 @@
-"""What an account of the queue is set up with, in memory."""
+"""What an account of the queue is set up with: that of the queue in a Redis in this process."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 
-from baton.queue.account import SigningKeys, Topic, TopicEndpoint
-from baton_events.errors import MessageNotFoundError, TopicNotFoundError
+from baton.queue.account import Topic
+from baton.queue.redis.account import RedisSetup
+from baton.queue.redis.publisher import topic_in
+from baton.queue.redis.shards import SIGNING_KEYS, TOPICS, Shards
+from baton.queue.redis.signing import KeysInStore
+from baton.store.redis.in_process.server import InProcessConnection
+from baton_events.errors import MessageNotFoundError
+from tests.fakes.randomness import FakeRandomness
+from tests.fakes.stored import FakeRedis
 
 
-@dataclass
-class FakeQueueSetup:
-    """`QueueSetup` in memory. `takes_defaults`: not every queue does."""
+class FakeQueueSetup(RedisSetup):
+    """`QueueSetup` with keys that have short names. `takes_defaults`: not every queue does."""
 
-    known: dict[str, Topic] = field(default_factory=dict[str, Topic])
-    keys: SigningKeys = field(default_factory=lambda: SigningKeys("sig_1", "sig_2"))
-    takes_defaults: bool = True
-    rolled: int = 2
+    def __init__(self) -> None:
+        self._server = FakeRedis()
+        self._server.run("HSET", SIGNING_KEYS, "current", "sig_1", "following", "sig_2")
+        shards = Shards(InProcessConnection(self._server))
+        super().__init__(shards, KeysInStore(shards, self._server.clock, FakeRandomness()))
+        self.takes_defaults = True
 
-    async def topics(self) -> tuple[Topic, ...]:
-        return tuple(self.known[name] for name in sorted(self.known))
-
-    async def put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> None:
-        known = self.known.get(topic, Topic(topic))
-        there = {each.name or each.url: each for each in known.endpoints}
-        there[endpoint.name or endpoint.url] = endpoint
-        self.known[topic] = replace(known, endpoints=tuple(there.values()))
-
-    async def remove_endpoints(self, topic: str, endpoints: Sequence[TopicEndpoint]) -> None:
-        """An endpoint without a name goes with all of its address, as with the real queue."""
-        if topic not in self.known:
-            raise TopicNotFoundError(topic)
-        names = {each.name for each in endpoints if each.name}
-        urls = {each.url for each in endpoints if not each.name}
-        there = self.known.pop(topic)
-        left = tuple(each for each in there.endpoints if each.name not in names and each.url not in urls)
-        if left:
-            self.known[topic] = replace(there, endpoints=left)
+    @property
+    def known(self) -> dict[str, Topic]:
+        return {name: topic_in(text) for name, text in self._server.hash(TOPICS).items()}
 
     async def put_defaults(self, topic: str, defaults: Mapping[str, str]) -> None:
         if not self.takes_defaults:
             raise MessageNotFoundError("no such path")
-        if topic not in self.known:
-            raise TopicNotFoundError(topic)
-        found = {name.lower(): value for name, value in defaults.items()}
-        self.known[topic] = replace(self.known[topic], defaults=found)
-
-    async def delete_topic(self, topic: str) -> None:
-        self.known.pop(topic, None)
-
-    async def signing_keys(self) -> SigningKeys:
-        return self.keys
-
-    async def roll_signing_keys(self) -> SigningKeys:
-        self.rolled += 1
-        self.keys = SigningKeys(self.keys.following, f"sig_{self.rolled}")
-        return self.keys
-
-    async def close(self) -> None:
-        """Nothing is open."""
+        await super().put_defaults(topic, defaults)
