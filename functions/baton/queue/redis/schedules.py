@@ -110,9 +110,9 @@ class RedisSchedules(OnShards):
 
 @lru_cache(1_024)
 def _parsed(cron: str) -> tuple[str, tzinfo]:
-    first, _, rest = cron.partition(" ")
+    first, *rest = cron.split(maxsplit=1)
     prefix = next((each for each in _NAMED_ZONE if first.startswith(each)), "")
-    expression, zone = (rest, ZoneInfo(first.removeprefix(prefix))) if prefix else (cron, UTC)
+    expression, zone = ("".join(rest), ZoneInfo(first.removeprefix(prefix))) if prefix else (cron, UTC)
     if len(expression.split()) != _FIELDS:
         raise ValueError(f"it has {len(expression.split())} fields instead of {_FIELDS}")
     return expression, zone
@@ -124,13 +124,14 @@ def next_ms(cron: str, after_ms: int) -> int:
 
     try:
         expression, zone = _parsed(cron)
-        following = next(CronSim(expression, datetime.fromtimestamp(after_ms / 1000, zone)))
+        start = datetime.fromtimestamp(after_ms / 1000, zone)
+        times = (int(each.timestamp() * 1000) for each in CronSim(expression, start))
+        return next(each for each in times if each > after_ms)  # of an hour that comes twice it names the first
     except (CronSimError, ZoneInfoNotFoundError, ValueError, StopIteration, OSError) as error:
         reason = str(error) or type(error).__name__
         raise QueueRefusedError(
             f"{cron[:80]!r} is no cron expression ({reason}): write five fields, with CRON_TZ=ZONE before them"
         ) from error
-    return int(following.timestamp() * 1000)
 
 
 def _shown(name: str, found: Planned) -> QueueSchedule:

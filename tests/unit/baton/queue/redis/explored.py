@@ -5,8 +5,9 @@ explorer has to find each (test_explored.py).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -19,7 +20,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.randomness import FakeRandomness
 
 _T = TypeVar("_T")
-LIMIT = 3
+LIMIT, FORGOTTEN_MS = 3, 2_000
 URL = "http://127.0.0.1:9/x"
 DEDUPLICATED_MS = 600_000
 
@@ -57,6 +58,8 @@ class World:
     ended: set[str] = field(default_factory=set[str])
     once: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
     taken: list[tuple[str, Held]] = field(default_factory=list[tuple[str, Held]])
+    kept: tuple[Any, ...] = ()
+    ghosts: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     leasing: bool = False
     count: int = 0
     rolls: int = 0
@@ -85,7 +88,7 @@ class World:
 
     async def step(self) -> None:
         acts: list[Callable[[], Awaitable[object]]] = [self.publish, self.claim, self.settle] * 2
-        acts += [self.settle, self.wait, self.renew, self.die, self.cancel]
+        acts += [self.settle, self.wait, self.renew, self.die, self.cancel, self.keep, self.fail_over, self.haunt]
         await self.pick(acts)()
 
     async def publish(self) -> None:
@@ -188,6 +191,28 @@ class World:
             await self.queue.cancel(name)
             self.ended.add(name)
             self.under_way.pop(name, None)
+
+    async def keep(self) -> None:
+        """A replica has all until now."""
+        model = self.due, self.flows, self.under_way, self.ended, self.once
+        self.kept = self.server.data.version(), self.now_ms, deepcopy(model)
+
+    async def fail_over(self) -> None:
+        """It takes over, and has forgotten the last seconds: what began in them is of no lease that it knows."""
+        if not self.kept or self.now_ms - self.kept[1] > FORGOTTEN_MS:
+            return
+        version, _, model = self.kept
+        self.ghosts += [(name, held.lease) for name, held in self.under_way.items()]
+        self.server.data.go_back(version)
+        self.due, self.flows, self.under_way, self.ended, self.once = deepcopy(model)
+        held_now = {(name, held.lease) for name, held in self.under_way.items()}
+        self.ghosts = [each for each in self.ghosts if each not in held_now]
+
+    async def haunt(self) -> None:
+        """A delivery ends that only the old server knew of."""
+        for name, lease in self.ghosts:
+            assert not await self.shards.settle(name, lease, "done", 0, 200, "", ""), "a forgotten lease settles"
+        self.ghosts.clear()
 
     async def wait(self) -> None:
         self.pass_time(self.pick((50, 1_000, 9_000, 25_000)))

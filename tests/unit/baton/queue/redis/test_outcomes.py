@@ -12,7 +12,14 @@ HOUR, DAY = 3_600, 86_400
 
 
 FORMS = {
-    "7": 7, "0.5": 0.5, "0": 0, "-5": 0, " 20 ": 20, "1m30s": 90, "5h": 5 * HOUR, f"{5 * HOUR}": 5 * HOUR,
+    "7": 7,
+    "0.5": 0.5,
+    "0": 0,
+    "-5": 0,
+    " 20 ": 20,
+    "1m30s": 90,
+    "5h": 5 * HOUR,
+    f"{5 * HOUR}": 5 * HOUR,
     f"{DAY}": DAY,
     **dict.fromkeys((f"{DAY + 1}", "1e400", "1_000", "nan", "inf", "soon", "", "7\u00b2")),
     formatdate(NOW_MS / 1000 + 90, usegmt=True): 90,
