@@ -6,15 +6,13 @@ from qstash import AsyncQStash, QStash
 
 from tests.contract.coverage.either import Either
 
-RETRY_FAST: Any = {"retries": 200, "backoff": lambda _attempt: 50}
-
 
 class EitherClient:
     """Calls of the synchronous one run in a thread."""
 
-    def __init__(self, kind: str, token: str, url: str, retry: Any = False) -> None:
+    def __init__(self, kind: str, token: str, url: str) -> None:
         make = QStash if kind == "sync" else AsyncQStash
-        self._client: Any = make(token, base_url=url, retry=retry)
+        self._client: Any = make(token, base_url=url, retry=False)
 
     def __getattr__(self, name: str) -> Any:
         return Either(getattr(self._client, name), in_thread=isinstance(self._client, QStash))

@@ -4,6 +4,8 @@ One node owns all slots: that is enough for the server to refuse a script whose 
 a key of another slot than its own. Invariant: both have ended when `stop` returns.
 """
 
+import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -13,13 +15,26 @@ from typing import Any
 
 from baton_local.doctor.store import KEYS, RIGHTS
 from baton_local.redis.valkey import find_server
-from tests.contract.qstash.kill_plan import free_port
 from tests.contract.store_cluster.raw_client import RawClient
 
 TOKEN = "cluster-token"
 LAST_SLOT = 16_383
 PATIENCE_SECONDS = 120.0
 STOP_SECONDS = 60.0
+
+
+_PORTS = range(20_000, 32_000)  # below those that the system gives to clients
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that another run of these tests does not choose, too."""
+    while True:
+        port = secrets.choice(_PORTS)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
 
 
 class ClusterNode:

@@ -38,8 +38,8 @@ def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
 def test_a_pump_keeps_its_connections_to_the_processes_beside_it(tmp_path: Path) -> None:
     """A queue of its own process reaches whichever is free, by a new connection each time."""
     several = replace(plan(tmp_path), processes=2, store="resp")
-    for queue, ends in (("qstash", True), ("redis", False)):
-        *_, one, other = stack_parts(replace(several, queue=queue))
+    for stack, ends in ((several, True), (replace(several, queue="redis"), False)):
+        *_, one, other = stack_parts(stack)
         assert [("--shares" in each.command) for each in (one, other)] == [ends, ends]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -14,6 +15,12 @@ from baton_events.messages import Outgoing, RetryWaits
 SECONDS = 10
 
 
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    with suppress(asyncio.IncompleteReadError):
+        return await reader.readuntil(b"\r\n\r\n")
+    return b""  # it was hung up
+
+
 class Destination:
     """Answers each request by `answers`; None: not before it is hung up."""
 
@@ -22,17 +29,14 @@ class Destination:
         self.came: asyncio.Queue[tuple[dict[str, str], bytes]] = asyncio.Queue()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            try:
-                head = await reader.readuntil(b"\r\n\r\n")
-            except asyncio.IncompleteReadError:
-                return  # it was hung up
+        while head := await _head(reader):
             lines = (line.partition(": ") for line in head.decode().splitlines()[1:])
             headers = {name.lower(): text for name, _, text in lines}
             self.came.put_nowait((headers, await reader.readexactly(int(headers["content-length"]))))
             answer = self.answers.pop(0) if self.answers else b"200 OK\r\ncontent-length: 0\r\n\r\n"
             if answer is not None:
                 writer.write(b"HTTP/1.1 " + answer)
+        writer.close()
 
     async def next(self) -> tuple[dict[str, str], bytes]:
         async with asyncio.timeout(SECONDS):

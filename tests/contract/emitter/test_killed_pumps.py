@@ -1,0 +1,139 @@
+"""Pumps on a real Valkey that are killed again and again while others publish: what was accepted comes to its end."""
+
+import asyncio
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from baton.queue.redis.in_store import QueueInStore
+from baton.sdk.clock import SystemClock
+from baton.settings.settings import Settings
+from baton.testing.dice import Dice
+from baton.worker.wiring import queue_in_store
+from baton_events.messages import Flow, Outgoing, RetryWaits
+from tests.bench.peers.environment import environment
+from tests.contract.qstash.destination import Destination, Received, Reply
+from tests.contract.store.redis_process import RedisProcess
+
+KILLS, PUMPS, LONGEST_LIFE_SECONDS = 20, 2, 1.5
+LEASES_SECONDS, CLOCK_MS = 60, 50
+FLAKY_FAILURES, DELAY_MS = 2, 1_000
+FAST = RetryWaits(50, 1)
+
+
+class Arrivals:
+    """How often each attempt of a message has come; `early`: those that came before they were due."""
+
+    def __init__(self, destination: Destination) -> None:
+        self.attempts: dict[str, Counter[int]] = defaultdict(Counter)
+        self.early = list[str]()
+        self.ids_of_body: dict[bytes, set[str]] = defaultdict(set)
+        for path in ("/plain", "/later", "/flaky", "/failing", "/twice", "/failed"):
+            destination.replies[path] = self.answer
+
+    def answer(self, request: Received) -> Reply:
+        """Answer `/failing` with a failure for ever, `/flaky` at first."""
+        name, retried = request.headers["upstash-message-id"], int(request.headers["upstash-retried"])
+        self.attempts[name][retried] += 1
+        self.ids_of_body[request.body].add(name)
+        if request.path == "/later" and int(request.body) > SystemClock().now_ms() + CLOCK_MS:
+            self.early.append(name)
+        failures = {"/failing": retried + 1, "/flaky": FLAKY_FAILURES}.get(request.path, 0)
+        return Reply(500 if retried < failures else 200)
+
+
+class Pumps:
+    def __init__(self, settings: Settings) -> None:
+        own = {"QUEUE": "redis", "REDIS_URL": settings.resp_url, "WORKER_BASE_URL": settings.worker_base_url}
+        self._environment = {**environment(), **own}
+        self.running = [self.start() for _ in range(PUMPS)]
+
+    def start(self) -> subprocess.Popen[bytes]:
+        baton = Path(sys.executable).with_name("baton")
+        return subprocess.Popen([baton, "pump"], env=self._environment, stdout=subprocess.PIPE)
+
+    def kill(self, which: int) -> None:
+        """Kill one, once it delivers; another takes its place."""
+        stdout = self.running[which].stdout
+        assert stdout is not None
+        assert b"delivers from" in stdout.readline()
+        self.end(which)
+        self.running[which] = self.start()
+
+    def end(self, which: int) -> None:
+        with self.running[which] as process:
+            process.kill()
+
+
+@pytest.fixture
+async def queue(tmp_path: Path) -> AsyncIterator[tuple[QueueInStore, Settings]]:
+    redis = RedisProcess(tmp_path)
+    own = redis.over("resp").settings()
+    settings = Settings(queue="redis", resp_url=own.resp_url, worker_base_url="http://127.0.0.1:9")
+    made = queue_in_store(settings)
+    yield made, settings
+    await made.queue.close()
+    redis.stop()
+
+
+async def publish(queue: QueueInStore, destination: Destination, accepted: dict[str, list[str]]) -> None:
+    """One message of each kind; `/twice` is published twice."""
+    number = len(accepted["/twice"])
+    one = Outgoing(f"{number}", waits=FAST, retries=FLAKY_FAILURES, flow=Flow(f"flow-{number % 3}", 2))
+    kinds = [replace(one, url=destination.url(path)) for path in ("/plain", "/flaky")]
+    due_ms = SystemClock().now_ms() + DELAY_MS
+    kinds.append(replace(one, body=f"{due_ms}", url=destination.url("/later"), not_before_ms=due_ms))
+    kinds.append(replace(one, url=destination.url("/failing"), failure_callback=destination.url("/failed")))
+    twice = replace(one, body=f"twice-{number}", url=destination.url("/twice"), deduplication_id=f"{number}")
+    ids = await queue.queue.publish([*kinds, twice, twice])
+    assert ids[-1] == ids[-2]
+    for path, name in zip(("/plain", "/flaky", "/later", "/failing", "/twice"), ids, strict=False):
+        accepted[path].append(name)
+
+
+@pytest.mark.long
+@pytest.mark.e2e
+async def test_nothing_is_lost_though_pumps_are_killed_twenty_times(queue: tuple[QueueInStore, Settings]) -> None:
+    made, settings = queue
+    accepted, dice = dict[str, list[str]](), Dice(1)
+    accepted |= {path: [] for path in ("/plain", "/flaky", "/later", "/failing", "/twice")}
+    with Destination() as destination:
+        arrivals, pumps = Arrivals(destination), Pumps(settings)
+        try:
+            for number in range(KILLS):
+                killing = asyncio.create_task(asyncio.to_thread(pumps.kill, number % PUMPS))
+                while not killing.done():
+                    await publish(made, destination, accepted)
+                    await asyncio.sleep(0.02)
+                await killing
+                await asyncio.sleep(LONGEST_LIFE_SECONDS * dice.roll(number))
+            names = {name for each in accepted.values() for name in each}
+            last = dict.fromkeys(names, 0) | dict.fromkeys((*accepted["/flaky"], *accepted["/failing"]), 2)
+            left, dead = ["all"], list[str]()
+            for _ in range(10 * LEASES_SECONDS):
+                left = [name for name, attempt in last.items() if not arrivals.attempts[name][attempt]]
+                dead = await dead_letters(made)
+                if not left and len(dead) >= len(accepted["/failing"]):
+                    break
+                await asyncio.sleep(0.1)
+        finally:
+            for which in range(PUMPS):
+                pumps.end(which)
+    assert (left, arrivals.early) == ([], [])
+    assert Counter(dead) == Counter(accepted["/failing"]), "each is a dead letter, once"
+    assert all(len(arrivals.ids_of_body[f"twice-{n}".encode()]) == 1 for n in range(len(accepted["/twice"])))
+    assert all(arrivals.attempts[name].keys() == {0, 1, 2} for name in (*accepted["/flaky"], *accepted["/failing"]))
+
+
+async def dead_letters(made: QueueInStore) -> list[str]:
+    found, cursor = list[str](), ""
+    while True:
+        page = await made.records.dead_letters(cursor=cursor)
+        found += [letter.message.id for letter in page.letters]
+        if not (cursor := page.cursor):
+            return found
