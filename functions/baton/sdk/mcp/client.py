@@ -231,7 +231,7 @@ async def _value(blocks: Listing, structured: Any, run: ToolContext) -> Any:
     if structured is not None:  # its texts repeat it
         files = [one for one, block in zip(shown, blocks, strict=True) if one is not block]
         return [structured, *files] if files else structured
-    return _text_of(blocks) if all(block["type"] == "text" for block in blocks) else shown
+    return "\n".join(block["text"] for block in blocks) if all(block["type"] == "text" for block in blocks) else shown
 
 
 async def _shown(block: dict[str, Any], run: ToolContext) -> dict[str, Any]:
@@ -258,10 +258,6 @@ def _error_text(blocks: Listing, structured: Any) -> str:
     texts = [block.get("text") or block.get("resource", {}).get("text") or "" for block in blocks]
     words = "\n".join(text for text in texts if text.strip())
     return words or (canonical_json(structured) if structured else "the tool failed and said nothing")
-
-
-def _text_of(blocks: Listing) -> str:
-    return "\n".join(block["text"] for block in blocks if block["type"] == "text")
 
 
 async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str] | None) -> tuple[Listing, int]:

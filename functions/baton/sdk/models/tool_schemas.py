@@ -126,7 +126,7 @@ class _Rewriting:
             return self._referred(reference, {n: one for n, one in schema.items() if n != "$ref"}, path)
         found = dict[str, Any]()
         for name, value in schema.items():
-            if value is None or name in _DROPPED or not _SHAPES.get(name, _anything)(value):
+            if value is None or name in _DROPPED or not _SHAPES.get(name, lambda _: True)(value):
                 continue
             found[name] = self._word(name, value, path)
         self._mend(found)
@@ -190,7 +190,7 @@ class _Rewriting:
 
     def _mend_values(self, found: dict[str, Any]) -> None:
         if values := found.get("enum"):
-            taken = [one for one in values if self._rules.enums or _is_plain(one)]
+            taken = [one for one in values if self._rules.enums or isinstance(one, str) or _is_number(one)]
             found["enum"] = list({canonical_json(one): one for one in taken}.values())
         if "enum" in found and not found["enum"]:
             del found["enum"]
@@ -241,10 +241,6 @@ def _is_limit(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
-
-
-def _anything(_: Any) -> bool:
-    return True
 
 
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
@@ -312,10 +308,6 @@ def _all_parts(schema: Any) -> Iterator[Mapping[str, Any]]:
             waiting += one.values()
         elif isinstance(one, list):
             waiting += one
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _compiles(pattern: str) -> bool:
@@ -387,12 +379,9 @@ def _fold(found: dict[str, Any], more: Mapping[str, Any]) -> None:
         common = (set.union if word == "allOf" else set.intersection)(*needed) if needed else set[str]()
         found["required"] = [*found.get("required", ()), *sorted(common - set(found.get("required", ())))]
     if isinstance(then := more.get("then"), dict):
-        for name, part in {**then.get("properties", {}), **_properties_of(more.get("else"))}.items():
+        others = otherwise.get("properties", {}) if isinstance(otherwise := more.get("else"), dict) else {}
+        for name, part in {**then.get("properties", {}), **others}.items():
             properties.setdefault(name, part)
-
-
-def _properties_of(part: Any) -> dict[str, Any]:
-    return part.get("properties", {}) if isinstance(part, dict) else {}
 
 
 def _choices(part: dict[str, Any]) -> list[Any]:

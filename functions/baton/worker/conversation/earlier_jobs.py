@@ -29,6 +29,7 @@ from baton.worker.conversation.exchanges import (
     fitting,
     is_rolled_back,
     lines_of,
+    order,
     replaced_by,
     still_valid,
 )
@@ -70,7 +71,11 @@ class EarlierJobs:
         found = await self._newest(job, task)
         if lost := [key_id for one in found.values() for key_id in one.unreadable]:
             raise UnreadablePayloadError(lost[0])
-        earlier = sorted((one for one in found.values() if _is_before(one.job, job)), key=lambda one: _order(one.job))
+        # Rows distinguish sessions only by a short mark.
+        of_session = [
+            one for one in found.values() if (one.job.tenant, one.job.session_id) == (job.tenant, job.session_id)
+        ]
+        earlier = sorted((one for one in of_session if order(one.job) < order(job)), key=lambda one: order(one.job))
         # The job that this one replaces is replaced with all jobs after it.
         valid = still_valid([*((one.job.id, one.task, one.job.id) for one in earlier), (job.id, task, job.id)])
         now = [await self._ended(one) for one in earlier]
@@ -173,12 +178,3 @@ def _is_kept(one: Snapshot, all_jobs: Sequence[Snapshot]) -> bool:
         return not one.job.is_operation or one.job.status is JobStatus.CANCELLED  # else a job of its own continues it
     owner = continued_owner(one.task)
     return bool(owner) and all(other.job.id != owner or not is_rolled_back(other.job) for other in all_jobs)
-
-
-def _is_before(other: Job, job: Job) -> bool:
-    """Return whether the other job comes before: rows distinguish sessions only by a short mark."""
-    return (other.tenant, other.session_id) == (job.tenant, job.session_id) and _order(other) < _order(job)
-
-
-def _order(job: Job) -> tuple[int, str]:
-    return job.created_at_ms, job.id

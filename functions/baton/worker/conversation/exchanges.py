@@ -215,8 +215,8 @@ def valid_of_page(
     if not page:
         return [], replaced
     shown = [one for one in page if not is_rolled_back(one.job) and not one.job.is_operation]
-    older = {job_id: _order(one) for job_id, one in elsewhere.items() if not is_rolled_back(one.job)}
-    kept, first, begin = list[Snapshot](), "", min(map(_order, page))
+    older = {job_id: order(one.job) for job_id, one in elsewhere.items() if not is_rolled_back(one.job)}
+    kept, first, begin = list[Snapshot](), "", min(order(one.job) for one in page)
     newer = [(replaced, list[Snapshot]())] if replaced else []
     for target, itself in [*((replaced_by(one.task), [one]) for one in shown), *newer]:
         place = next((place for place, one in enumerate(kept) if one.job.id == target), len(kept))
@@ -226,8 +226,8 @@ def valid_of_page(
     return kept, first
 
 
-def _order(one: Snapshot) -> tuple[int, str]:
-    return one.job.created_at_ms, one.job.id
+def order(job: Job) -> tuple[int, str]:
+    return job.created_at_ms, job.id
 
 
 def is_rolled_back(job: Job) -> bool:

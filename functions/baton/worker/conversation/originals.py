@@ -12,7 +12,7 @@ from baton.engine.state import Job
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
-from baton.worker.conversation.exchanges import replaced_by
+from baton.worker.conversation.exchanges import order, replaced_by
 
 _ROWS = 100
 
@@ -41,12 +41,8 @@ class Originals:
             query = Query(tenant=job.tenant, session_id=job.session_id, before_ms=job.created_at_ms + 1)
             scanned = await self._listing.scan(query, position, _ROWS)
             rows = [(row.created_ms, row.job_id) for row in scanned.found]
-            replaced += [job_id for created_ms, job_id in rows if begins < (created_ms, job_id) < _order(job)]
+            replaced += [job_id for created_ms, job_id in rows if begins < (created_ms, job_id) < order(job)]
             position = scanned.next
             if not position or (rows and rows[-1] < begins):
                 break
         return tuple(dict.fromkeys(replaced))
-
-
-def _order(job: Job) -> tuple[int, str]:
-    return job.created_at_ms, job.id

@@ -117,8 +117,9 @@ class Conversing:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Retrieve the session's exchanges, unless that was done before, and call the model."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
-        looked = effect.turn > 1 or effect.offloaded > 0
-        if looked or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
+        is_known = any(entry["role"] == SESSION_ROLE for entry in history.transcript)
+        looked = effect.turn > 1 or effect.offloaded > 0 or is_known
+        if looked or not history.transcript or not is_chat(history.transcript[0]):
             return await self._turn(effect, history, claim)
         operation = continued_operation(history.transcript[0])
         if operation and self._take_back and await self._take_back(effect.job, operation):
@@ -141,10 +142,6 @@ def _limit_bytes(agent: Agent) -> int:
     if isinstance(agent.history, KeepAll):
         return most_bytes
     return min(most_bytes, agent.history.max_tokens * BYTES_PER_TOKEN // _SHARE)
-
-
-def _is_known(history: History) -> bool:
-    return any(entry["role"] == SESSION_ROLE for entry in history.transcript)
 
 
 class RememberJob:

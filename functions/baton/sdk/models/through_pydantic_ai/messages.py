@@ -37,7 +37,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.messages import ModelMessage as PromptMessage
 from pydantic_ai.messages import ModelRequest as PromptRequest
 
-from baton.sdk.models.model import Call, File, Listener, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.sdk.models.model import Call, File, Listener, ModelMessage, ModelRequest, ToolMessage, UserMessage
 from baton.sdk.models.through_pydantic_ai.refused_files import left_out
 from baton.sdk.models.through_pydantic_ai.whole import CALL_ID_CHARS
 from baton_events.ids import canonical_json, digest
@@ -160,11 +160,8 @@ def _response_of(message: ModelMessage) -> tuple[ModelResponse, dict[str, str]]:
         return before, {call.call_id: prompt for call, prompt in zip(message.calls, requested, strict=False)}
     ids = {call.call_id: digest(call.call_id)[:CALL_ID_CHARS] for call in message.calls}
     parts = [TextPart(message.text)] if message.text else []
-    return ModelResponse(parts=[*parts, *(_call(call, ids[call.call_id]) for call in message.calls)]), ids
-
-
-def _call(call: PastCall, sent_id: str) -> ToolCallPart:
-    return ToolCallPart(call.tool, call.arguments, sent_id)
+    calls = [ToolCallPart(call.tool, call.arguments, ids[call.call_id]) for call in message.calls]
+    return ModelResponse(parts=[*parts, *calls]), ids
 
 
 def _result(message: ToolMessage, sent_id: str | None) -> Part:

@@ -154,7 +154,8 @@ def _part_without(part: Any, which: set[str] | None) -> Any:
 def _content_without(content: Any, which: set[str] | None) -> Any:
     """Return the content with names in the place of its files: the same object where it has none of them."""
     if is_multi_modal_content(content):
-        return _named(content) if which is None or _key_of(content) in which else content
+        is_left_out = which is None or _key_of(content) in which
+        return left_out(content.identifier, content.media_type) if is_left_out else content
     if isinstance(content, list | tuple):
         items = [_content_without(one, which) for one in content]
         return content if all(one is old for one, old in zip(items, content, strict=True)) else items
@@ -162,10 +163,6 @@ def _content_without(content: Any, which: set[str] | None) -> Any:
         values = {name: _content_without(one, which) for name, one in content.items()}
         return content if all(values[name] is one for name, one in content.items()) else values
     return content
-
-
-def _named(file: Any) -> str:
-    return left_out(file.identifier, file.media_type)
 
 
 def _files_of(messages: Sequence[ModelMessage]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields, replace
 from functools import partial
-from operator import is_
+from operator import is_, is_not
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
@@ -218,7 +218,7 @@ class WholeModel(WrapperModel):
             answer, names = await self._asked(
                 messages,
                 model_request_parameters,
-                lambda sent, parameters: WrapperModel.request(self, sent, model_settings, parameters),
+                lambda parameters, sent: WrapperModel.request(self, sent, model_settings, parameters),
             )
             response = _named(answer)
         except _UNREADABLE as error:
@@ -242,7 +242,7 @@ class WholeModel(WrapperModel):
                 stream, names = await self._asked(
                     messages,
                     model_request_parameters,
-                    lambda sent, parameters: stack.enter_async_context(
+                    lambda parameters, sent: stack.enter_async_context(
                         WrapperModel.request_stream(self, sent, model_settings, parameters, run_context)
                     ),
                 )
@@ -266,14 +266,14 @@ class WholeModel(WrapperModel):
         self,
         messages: list[ModelMessage],
         parameters: ModelRequestParameters,
-        send: Callable[[list[ModelMessage], ModelRequestParameters], Awaitable[_Answer]],
+        send: Callable[[ModelRequestParameters, list[ModelMessage]], Awaitable[_Answer]],
     ) -> tuple[_Answer, Names]:
         """Send messages and tools as providers take them, and the names of properties that differ.
 
         A function of a user's gets them as they are, but for files that it refuses.
         """
         if not self._is_sent():
-            return await asked(self.model_name, messages, lambda sent: send(sent, parameters)), {}
+            return await asked(self.model_name, messages, partial(send, parameters)), {}
         leaves = tuple(leaves_of(self.wrapped))
         rules = strictest(tuple([rules_of(leaf.system, leaf.model_name) for leaf in leaves]))
         tools, names = sent_tools(self.model_name, parameters, rules)
@@ -282,7 +282,7 @@ class WholeModel(WrapperModel):
             known = {tool.name for tool in (*tools.function_tools, *tools.output_tools)}
             forms = with_sent_names(sendable(messages, known, servers), names)
             try:
-                return await asked(self.model_name, forms, partial(_with_tools, send, tools)), names
+                return await asked(self.model_name, forms, partial(send, tools)), names
             except ModelAPIError as error:
                 fewer = without_refused(self.model_name, error, tools)
                 if fewer is None:
@@ -291,14 +291,6 @@ class WholeModel(WrapperModel):
 
     def _is_sent(self) -> bool:
         return all(_is_of_library(leaf) and leaf.base_url for leaf in leaves_of(self.wrapped))
-
-
-def _with_tools(
-    send: Callable[[list[ModelMessage], ModelRequestParameters], Awaitable[_Answer]],
-    tools: ModelRequestParameters,
-    sent: list[ModelMessage],
-) -> Awaitable[_Answer]:
-    return send(sent, tools)
 
 
 def _with_storable_instructions(
@@ -426,7 +418,7 @@ def _taken(
     parts = [_part(part, ids, bare, names) for part in response.parts]
     details = _clean(response.provider_details)
     known = details is response.provider_details and reason == response.finish_reason
-    if known and not any(map(_differ, parts, response.parts)):
+    if known and not any(map(is_not, parts, response.parts)):
         return response
     return replace(response, parts=parts, provider_details=details, finish_reason=reason)
 
@@ -457,10 +449,6 @@ def _finish_reason(response: ModelResponse) -> tuple[FinishReason | None, object
     if reason is None and word is not None and response.state != "suspended":  # which has not ended
         reason = meaning_of(word)
     return reason, reason if word is None else word
-
-
-def _differ(part: ModelResponsePart, other: ModelResponsePart) -> bool:
-    return part is not other
 
 
 def _part(part: ModelResponsePart, ids: set[str], bare: set[str], names: Names) -> ModelResponsePart:
