@@ -21,6 +21,10 @@ _OLD = "toolResult"
 _ANY_JSON = "2026-07-28"
 # It refers to nothing, so that no model is sent its tool, and the log and the doctor say so.
 _NO_SCHEMA = {"type": "object", "$ref": "#its-schema-is-none-of-an-object"}
+# Words of schemas: what is data, what is a list, and what has schemas by names.
+_VALUES = frozenset({"default", "const", "enum", "examples", "required", "type"})
+_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_OF_NAMES = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
 _KNOWN = frozenset({"content", "structuredContent", _OLD, "isError", "_meta", "resultType"})
 _FALSE = frozenset({"", "0", "false", "no", "null", "none"})
 # What the data of a picture begins with, in base64.
@@ -29,11 +33,23 @@ _PICTURES = {"iVBOR": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", 
 
 def mended(method: str, raw: dict[str, Any], version: str) -> dict[str, Any]:
     """Return a request's result in the form of this revision: of a tool, of a task with one, or a list of tools."""
-    if method == "tools/list" and isinstance(raw.get("tools"), list) and not _fits(method, raw, version):
-        return {**raw, "tools": [_listed(raw, tool, version) for tool in raw["tools"]]}
+    if method == "tools/list" and isinstance(raw.get("tools"), list):
+        made = {**raw, "tools": [_with_objects(tool) for tool in raw["tools"]]}
+        if _fits(method, made, version):
+            return raw if made == raw else made
+        return {**raw, "tools": [_listed(raw, tool, version) for tool in made["tools"]]}
     if method == "tasks/get" and isinstance(raw.get("result"), dict):
         return {**raw, "result": _of_tool(raw["result"], version)}
     return _of_tool(raw, version) if method == "tools/call" else raw
+
+
+def _with_objects(part: Any, name: str = "") -> Any:
+    """Return a tool, or a part of its schemas, with objects where PHP has written such without members as lists."""
+    if part == [] and name not in _VALUES and name not in _LISTS:
+        return {}
+    if isinstance(part, dict) and name not in _VALUES:
+        return {key: _with_objects(one, "" if name in _OF_NAMES else key) for key, one in part.items()}
+    return [_with_objects(one) for one in part] if isinstance(part, list) and name in _LISTS else part
 
 
 def _fits(method: str, raw: dict[str, Any], version: str) -> bool:
@@ -52,9 +68,10 @@ def _listed(raw: dict[str, Any], tool: Any, version: str) -> Any:
     if not isinstance(tool, dict):
         return tool
     given, bare = tool.get("inputSchema"), {name: value for name, value in tool.items() if name != "outputSchema"}
+    least = {name: tool[name] for name in ("name", "title", "description") if isinstance(tool.get(name), str)}
     schemas: list[Any] = [{**given, "type": "object"}] if isinstance(given, dict) and _may_be_object(given) else []
-    tries = [tool, bare, *({**bare, "inputSchema": schema} for schema in (*schemas, _NO_SCHEMA))]
-    return next((one for one in tries if _fits("tools/list", {**raw, "tools": [one]}, version)), tool)
+    forms = [{**one, "inputSchema": schema} for one in (bare, least) for schema in (given, *schemas, _NO_SCHEMA)]
+    return next((one for one in (tool, *forms) if _fits("tools/list", {**raw, "tools": [one]}, version)), tool)
 
 
 def _may_be_object(schema: dict[str, Any]) -> bool:

@@ -19,12 +19,15 @@ _NAME, _NOT_IN_NAMES, _MARK_CHARS = re.compile(PROPERTY_NAMES), re.compile(r"[^A
 _TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 # Words about the document, which nobody calls by; `$defs` comes anew.
 _DROPPED = frozenset(
-    {"$schema", "$id", "$anchor", "$dynamicAnchor", "$comment", "$vocabulary", "$defs", "definitions", "discriminator"}
+    {
+        *("$schema", "$id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$comment", "$vocabulary"),
+        *("$defs", "definitions", "discriminator"),
+    }
 )
-_MAPS, _LISTS = (
-    frozenset({"properties", "patternProperties", "dependentSchemas"}),
-    frozenset({"anyOf", "oneOf", "allOf"}),
-)
+# Where a schema refers to a part of itself, in the newest version and in older ones.
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_LISTS = frozenset({"anyOf", "oneOf", "allOf"})
 _PARTS = frozenset({"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"})
 _LIMITS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 # More copies of what is referred to are not made: then it stands once, and is referred to.
@@ -115,25 +118,27 @@ class _Rewriting:
 
     def _part(self, schema: Any, path: tuple[str, ...]) -> dict[str, Any]:
         """Return a part of the schema. `path`: the references that it is inside of."""
-        if schema is True:
+        if schema is True or schema == []:  # as PHP writes an object without members
             return {}
         if not isinstance(schema, Mapping):
             raise SchemaFaultError(f"a part of it is {canonical_json(schema)[:80]}, and no schema")
         self._parts += 1
         if len(path) > _DEEPEST:
             raise SchemaFaultError("its references are too deep")
-        if isinstance(reference := schema.get("$ref"), str):
-            return self._referred(reference, {n: one for n, one in schema.items() if n != "$ref"}, path)
+        if (reference := next(filter(_is_text, map(schema.get, _REFERENCES)), None)) is not None:
+            return self._referred(reference, {n: one for n, one in schema.items() if n not in _REFERENCES}, path)
         found = dict[str, Any]()
         for name, value in schema.items():
-            if value is None or name in _DROPPED or not _SHAPES.get(name, lambda _: True)(value):
+            if value is None or name in _DROPPED or not _SHAPES.get(name, _is_json)(value):
                 continue
             found[name] = self._word(name, value, path)
+            if name in _LISTS and not found[name]:
+                del found[name]
         self._mend(found)
         return found
 
     def _word(self, name: str, value: Any, path: tuple[str, ...]) -> Any:
-        if name in _MAPS and isinstance(value, Mapping):
+        if name in _MAPS and isinstance(value := value or {}, Mapping):
             rename = self._sent_name if name != "patternProperties" else str
             parts = {rename(one): self._part(part, path) for one, part in value.items() if part is not False}
             for sent in parts.keys() & self._names.keys() if name == "properties" else ():
@@ -190,7 +195,8 @@ class _Rewriting:
 
     def _mend_values(self, found: dict[str, Any]) -> None:
         if values := found.get("enum"):
-            taken = [one for one in values if self._rules.enums or isinstance(one, str) or _is_number(one)]
+            plain = [one for one in values if isinstance(one, str) or _is_number(one)]
+            taken = list(filter(_is_json, values)) if self._rules.enums else plain
             found["enum"] = list({canonical_json(one): one for one in taken}.values())
         if "enum" in found and not found["enum"]:
             del found["enum"]
@@ -231,12 +237,21 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_json(value: Any) -> bool:
+    """Return whether a request can have the value: it is no number without an end."""
+    try:
+        canonical_json(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return _is_limit(value) and not isinstance(value, bool)
 
 
 def _is_limit(value: Any) -> bool:
-    return isinstance(value, int | float)  # a flag is one of an older version
+    return isinstance(value, int | float) and _is_json(value)  # a flag is one of an older version
 
 
 def _is_text(value: Any) -> bool:
@@ -249,9 +264,11 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(_COUNTS, _is_count),
     **dict.fromkeys(("minimum", "maximum"), _is_number),
     **dict.fromkeys(_LIMITS, _is_limit),
-    **dict.fromkeys(("title", "description", "pattern", "format", "$ref"), _is_text),
+    **dict.fromkeys(("title", "description", "pattern", "format", *_REFERENCES), _is_text),
+    "examples": lambda value: isinstance(value, list) and _is_json(value),
     **dict.fromkeys(("enum", *_LISTS), lambda value: isinstance(value, list) and bool(value)),
     **dict.fromkeys(("patternProperties", "dependentSchemas"), lambda value: isinstance(value, Mapping)),
+    **dict.fromkeys(("properties", *_PARTS), lambda _: True),
     "multipleOf": lambda value: _is_number(value) and value > 0,
     "uniqueItems": lambda value: isinstance(value, bool),
     "type": lambda value: isinstance(value, str) or (isinstance(value, list) and all(map(_is_text, value))),
@@ -293,7 +310,11 @@ def _found(root: Mapping[str, Any], reference: str) -> Any:
                 break
         else:
             return found
-    anchored = next((one for one in _all_parts(root) if reference in (f"#{one.get('$anchor')}", one.get("$id"))), None)
+    named = (
+        (one, {f"#{one.get('$anchor')}", f"#{one.get('$dynamicAnchor')}", str(one.get("$id"))})
+        for one in _all_parts(root)
+    )
+    anchored = next((one for one, names in named if reference in names), None)
     if anchored is None:
         raise SchemaFaultError(f"it refers to {reference[:80]!r}, which is not in it")
     return anchored
@@ -353,7 +374,7 @@ def _mend_items(found: dict[str, Any]) -> None:
         by_place, rest = found.pop("items"), found.pop("additionalItems", True)
         found |= {} if rest is True else {"items": rest}
     if by_place is None:
-        found.setdefault("items", {})
+        found["items"] = given if isinstance(given := found.get("items"), dict) else {}
         return
     is_all = found.get("items") is False or found.get("maxItems") == len(by_place)
     others = [] if is_all else [one for one in [found.get("items")] if isinstance(one, dict) and one]

@@ -82,3 +82,38 @@ def test_null_in_a_schema_is_nothing() -> None:
         [tool] = server_tools(McpServer("http://x"), ACME, [TOOL | {"inputSchema": {"type": "object", name: None}}])
         tool.check({"a": 1})
         assert None not in tool.parameters.values()
+
+
+EMPTY = {"type": "object", "properties": {}}
+ITEMS = {"type": "array", "items": {"properties": [], "enum": []}}
+DATA_LISTS = {"enum": [], "a": {"default": [], "examples": [[]]}}
+
+
+@pytest.mark.parametrize(
+    ("odd", "properties"),
+    [
+        *(
+            ({name: value}, {})
+            for name, value in {"annotations": [], "_meta": [], "description": 5, "icons": {}}.items()
+        ),
+        ({"inputSchema": []}, {}),
+        ({"inputSchema": EMPTY | {"properties": []}}, {}),
+        ({"inputSchema": EMPTY | {"properties": {"a": []}}}, {"a": {}}),
+        (
+            {"inputSchema": EMPTY | {"properties": {"a": ITEMS}}},
+            {"a": ITEMS | {"items": {"properties": {}, "enum": []}}},
+        ),
+        ({"inputSchema": EMPTY | {"properties": DATA_LISTS}}, DATA_LISTS | {"enum": {}}),
+    ],
+)
+async def test_a_careless_entry_hides_no_tool(odd: dict[str, Any], properties: dict[str, Any]) -> None:
+    """As servers in PHP write an object without members, and others what they have no text for."""
+    listing = [TOOL | {"name": "plain"}, TOOL | {"inputSchema": EMPTY, "name": "odd"} | odd]
+    async with raw(
+        tools_list=lambda request_id: found(request_id, {"tools": listing}),
+        tools_call=lambda request_id: found(request_id, {"content": [text("done")]}),
+    ) as served:
+        server = McpServer(served.url)
+        plain, made = server_tools(server, ACME, await listed(server, ACME, None))
+        assert (plain.name, made.name, made.parameters["properties"]) == ("plain", "odd", properties)
+        assert await made.run({}, ToolContext.for_test()) == "done"

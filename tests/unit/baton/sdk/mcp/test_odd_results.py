@@ -98,7 +98,7 @@ def test_a_tool_whose_schema_is_none_hides_no_other(version: str) -> None:
     tools = [right, *({"name": name, "inputSchema": schema} for name, schema in odd.items())]
     tools.append({**right, "name": "result", "outputSchema": {"type": "array"}})
     found = {tool["name"]: tool for tool in mended("tools/list", {**page, "tools": tools}, version)["tools"]}
-    assert found["right"] is right
+    assert found["right"] == right
     assert found["untyped"]["inputSchema"] == {**target, "type": "object"}
     assert found["nullable"]["inputSchema"] == {"type": "object"}
     for name in ("a list", "no schema", "a text"):

@@ -1,6 +1,7 @@
 """Any schema of a tool becomes one that its provider takes, or none: here are the rules that providers refuse by."""
 
 import json
+import math
 import re
 from typing import Any
 
@@ -22,6 +23,7 @@ def refusals(schema: dict[str, Any], rules: ProviderRules) -> list[str]:
     found = [f"{word} at the top" for word in AT_TOP & set(schema)]
     found += [] if schema.get("type") == "object" and "properties" in schema else ["no object with properties"]
     Draft202012Validator.check_schema(schema)
+    json.dumps(schema, allow_nan=False)
     _refuse(schema, rules, schema.get("$defs", {}), found, set(), ())
     return found
 
@@ -40,7 +42,7 @@ def _refuse(
             _refuse(defs[name], rules, defs, found, seen, (*inside, name))
         return
     kinds = part.get("type", [])
-    if "array" in ([kinds] if isinstance(kinds, str) else kinds) and not isinstance(part.get("items"), dict | bool):
+    if "array" in ([kinds] if isinstance(kinds, str) else kinds) and not isinstance(part.get("items"), dict):
         found.append("array schema missing items")
     if "format" in part and part["format"] not in rules.formats:
         found.append(f"format {part['format']}")
@@ -61,130 +63,81 @@ def test_the_rules_here_refuse_something() -> None:
     assert refusals({"type": "object", "properties": {"e": {"enum": [None]}}}, GOOGLE)
 
 
-_NODE = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/Node"}}}}
+def of(properties: Any, **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, **more}
+
+
+TEXT, NUMBER, LIST = {"type": "string"}, {"type": "integer"}, {"type": "array"}
+KIDS = {"kids": LIST | {"items": {"$ref": "#/$defs/Node"}}}
+NODE = {"Node": of(KIDS)}
+KINDS = [
+    of({"kind": {"const": "a"}, "a": NUMBER}, required=["kind"]),
+    of({"kind": {"const": "b"}, "b": {}}, required=["kind", "b"]),
+]
+ODD_NAMES = {
+    "$filter": TEXT,
+    "user name": of({"größe": {}, "a" * 80: {}}, required=["größe"]),
+    "": LIST | {"items": of({"x y": {}})},
+    "x-y.z": {},
+}
+TUPLES = {
+    "new": LIST | {"prefixItems": [TEXT, NUMBER], "maxItems": 2},
+    "old": LIST | {"items": [TEXT], "additionalItems": False},
+    "any": LIST,
+}
+OLDER = {"n": NUMBER | {"minimum": 1, "exclusiveMinimum": True}, "r": TEXT | {"required": True}}
+ODD_VALUES = {
+    "a": True,
+    "b": False,
+    "c": {"type": "any", "minLength": "3", "pattern": "\\p{L}(?<!x", "enum": []},
+    "d": {"enum": [1, True, None, {"a": 1}, 1]},
+    "e": of({"x": {}}, required=["y"]),
+}
+ENDLESS = {
+    "a": {"type": "number", "maximum": math.inf, "exclusiveMinimum": -math.inf, "default": math.nan},
+    "b": {"default": [{"x": math.inf}], "enum": [1, math.inf], "examples": [math.nan]},
+}
+ITSELF: dict[str, Any] = {"kids": [{"kids": []}]}
+FORMATS = {name: TEXT | {"format": name} for name in ("uri", "phone", "date-time", "binary")}
 # A schema, and arguments that fit it.
 EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "one of two": (
-        {
-            "type": "object",
-            "properties": {"id": {"type": "string"}, "email": {"type": "string"}},
-            "oneOf": [{"required": ["id"]}, {"required": ["email"]}],
-        },
-        {"id": "7"},
-    ),
-    "properties in its branches": (
-        {
-            "anyOf": [
-                {
-                    "type": "object",
-                    "properties": {"kind": {"const": "a"}, "a": {"type": "integer"}},
-                    "required": ["kind"],
-                },
-                {"type": "object", "properties": {"kind": {"const": "b"}, "b": {}}, "required": ["kind", "b"]},
-            ]
-        },
-        {"kind": "b", "b": 1},
-    ),
+    "one of two": (of({"id": TEXT, "email": TEXT}, oneOf=[{"required": ["id"]}, {"required": ["email"]}]), {"id": "7"}),
+    "properties in its branches": ({"anyOf": KINDS}, {"kind": "b", "b": 1}),
     "all of two": ({"allOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}}]}, {"a": 1}),
     "not, and if": (
         {"type": "object", "not": {"required": ["b"]}, "if": {"required": ["a"]}, "then": {"properties": {"c": {}}}},
         {"a": 1},
     ),
-    "a reference at the top": (
-        {"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "properties": {"a": {}}}}},
-        {"a": 1},
-    ),
-    "definitions": (
-        {"type": "object", "properties": {"a": {"$ref": "#/definitions/A"}}, "definitions": {"A": {"type": "string"}}},
-        {"a": "x"},
-    ),
-    "another property": (
-        {
-            "type": "object",
-            "properties": {"a": {"type": "string"}, "b": {"$ref": "#/properties/a", "description": "d"}},
-        },
-        {"b": "x"},
-    ),
-    "an anchor": (
-        {"type": "object", "properties": {"a": {"$ref": "#x"}}, "$defs": {"A": {"$anchor": "x", "type": "string"}}},
-        {"a": "x"},
-    ),
-    "itself": ({"$ref": "#/$defs/Node", "$defs": {"Node": _NODE}}, {"kids": [{"kids": []}]}),
-    "itself, whole": (
-        {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}}},
-        {"kids": [{}]},
-    ),
-    "itself within": (
-        {"type": "object", "properties": {"n": {"$ref": "#/$defs/Node", "description": "d"}}, "$defs": {"Node": _NODE}},
-        {"n": {"kids": []}},
-    ),
-    "formats": (
-        {
-            "type": "object",
-            "properties": {
-                name: {"type": "string", "format": name} for name in ("uri", "phone", "date-time", "binary")
-            },
-        },
-        {"phone": "1"},
-    ),
-    "a number's format": ({"type": "object", "properties": {"n": {"type": "integer", "format": "int64"}}}, {"n": 1}),
+    "a reference at the top": ({"$ref": "#/$defs/A", "$defs": {"A": of({"a": {}})}}, {"a": 1}),
+    "definitions": (of({"a": {"$ref": "#/definitions/A"}}, definitions={"A": TEXT}), {"a": "x"}),
+    "another property": (of({"a": TEXT, "b": {"$ref": "#/properties/a", "description": "d"}}), {"b": "x"}),
+    "an anchor": (of({"a": {"$ref": "#x"}}, **{"$defs": {"A": {"$anchor": "x", "type": "string"}}}), {"a": "x"}),
+    "itself": ({"$ref": "#/$defs/Node", "$defs": NODE}, ITSELF),
+    "itself, whole": (of({"kids": LIST | {"items": {"$ref": "#"}}}), {"kids": [{}]}),
+    "itself within": (of({"n": {"$ref": "#/$defs/Node", "description": "d"}}, **{"$defs": NODE}), {"n": {"kids": []}}),
+    "itself, dynamic": (of({"kids": LIST | {"items": {"$dynamicRef": "#n"}}}, **{"$dynamicAnchor": "n"}), ITSELF),
+    "itself, recursive": (of({"kids": LIST | {"items": {"$recursiveRef": "#"}}}, **{"$recursiveAnchor": True}), ITSELF),
+    "formats": (of(FORMATS), {"phone": "1"}),
+    "a number's format": (of({"n": NUMBER | {"format": "int64"}}), {"n": 1}),
     "odd names": (
-        {
-            "type": "object",
-            "properties": {
-                "$filter": {"type": "string"},
-                "user name": {"type": "object", "properties": {"größe": {}, "a" * 80: {}}, "required": ["größe"]},
-                "": {"type": "array", "items": {"type": "object", "properties": {"x y": {}}}},
-                "x-y.z": {},
-            },
-            "required": ["$filter"],
-        },
+        of(ODD_NAMES, required=["$filter"]),
         {"$filter": "a", "user name": {"größe": 1, "a" * 80: 2, "other key": 3}, "": [{"x y": 1}], "x-y.z": 1},
     ),
-    "names alike": (
-        {"type": "object", "properties": {"a b": {}, "a_b": {}, "a:b": {}}},
-        {"a b": 1, "a_b": 2, "a:b": 3},
-    ),
-    "tuples": (
-        {
-            "type": "object",
-            "properties": {
-                "new": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "maxItems": 2},
-                "old": {"type": "array", "items": [{"type": "string"}], "additionalItems": False},
-                "any": {"type": "array"},
-            },
-        },
-        {"new": ["a", 1], "old": ["a"]},
-    ),
+    "names alike": (of({"a b": {}, "a_b": {}, "a:b": {}}), {"a b": 1, "a_b": 2, "a:b": 3}),
+    "tuples": (of(TUPLES), {"new": ["a", 1], "old": ["a"]}),
     "an older version": (
-        {
-            "$schema": "http://json-schema.org/draft-04/schema#",
-            "id": "x",
-            "properties": {
-                "n": {"type": "integer", "minimum": 1, "exclusiveMinimum": True},
-                "r": {"type": "string", "required": True},
-            },
-        },
+        {"$schema": "http://json-schema.org/draft-04/schema#", "id": "x", "properties": OLDER},
         {"n": 2, "r": "x"},
     ),
-    "nulls": (
-        {"type": ["object", "null"], "required": None, "properties": {"a": {"type": "string", "nullable": True}}},
-        {},
+    "nulls": ({"type": ["object", "null"], "required": None, "properties": {"a": TEXT | {"nullable": True}}}, {}),
+    "numbers without an end": (of(ENDLESS), {"a": 1, "b": 1}),
+    "objects as PHP writes them": (of({"a": [], "b": of([])}, **{"$defs": []}), {"a": 1, "b": {"c": 1}}),
+    "lists of nothing": (
+        of({"a": {"anyOf": [False]}, "b": LIST | {"items": False}, "c": {"items": True}}),
+        {"a": 1, "b": [], "c": [1]},
     ),
     "no properties": ({"type": "object", "required": ["a"]}, {"a": 1}),
-    "odd values": (
-        {
-            "type": "object",
-            "properties": {
-                "a": True,
-                "b": False,
-                "c": {"type": "any", "minLength": "3", "pattern": "\\p{L}(?<!x", "enum": []},
-                "d": {"enum": [1, True, None, {"a": 1}, 1]},
-                "e": {"type": "object", "properties": {"x": {}}, "required": ["y"]},
-            },
-        },
-        {"a": 1},
-    ),
+    "odd values": (of(ODD_VALUES), {"a": 1}),
 }
 # In no words of a provider's.
 NEVER: dict[str, Any] = {
@@ -206,6 +159,7 @@ def test_what_can_be_said_otherwise_is(name: str, provider: str) -> None:
     before = json.dumps(schema)
     taken = taken_schema(schema, RULES[provider])
     assert refusals(taken.schema, RULES[provider]) == []
+    assert not re.search("dynamic|recursive", json.dumps(taken.schema))
     sent = renamed(arguments, {own: name for name, own in taken.names.items()})
     Draft202012Validator(taken.schema).validate(sent)
     assert renamed(sent, taken.names) == arguments
@@ -273,6 +227,7 @@ _VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-2, 9)
+    | st.sampled_from([math.inf, math.nan, -0.0])
     | st.sampled_from(["object", "array", "string", "any", "uri", "#", "x"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_WORDS, inner, max_size=2),
     max_leaves=4,
@@ -281,7 +236,19 @@ _KEYWORDS = st.sampled_from(
     [
         *("type", "properties", "required", "items", "prefixItems", "anyOf", "oneOf", "allOf", "not", "enum", "const"),
         *("format", "pattern", "nullable", "default", "$ref", "$id", "$defs", "additionalProperties", "minimum"),
-        *("patternProperties", "exclusiveMinimum", "minLength", "maxItems", "uniqueItems", "title", "if", "then"),
+        *(
+            "$dynamicRef",
+            "$dynamicAnchor",
+            "examples",
+            "patternProperties",
+            "exclusiveMinimum",
+            "minLength",
+            "maxItems",
+            "uniqueItems",
+            "title",
+            "if",
+            "then",
+        ),
     ]
 )
 _REFERENCES = st.sampled_from(["#", "#/$defs/a", "#/properties/a", "#/$defs/none"])
