@@ -117,7 +117,12 @@ class Records(MutableMapping[str, _V]):
 
 
 class FakeRedis(InProcessRedis):
-    """The server, whose time is that of `clock`. `trees`: by root; `entries`: the slot table, by job."""
+    """The server, whose time is that of `clock`. `trees`: by root; `entries`: the slot table, by job.
+
+    `requests`: how many have come.
+    """
+
+    requests = 0
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock, self._stamps = clock or FakeClock(), Stamps(lambda: "a-test")
@@ -257,6 +262,7 @@ class FakeConnection(InProcessConnection):
 
     async def _send(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
         self.sent += [str(command[0]) for command in commands]
+        self.redis.requests += 1
         if self.down:
             raise self.down
         return await super()._send(commands, beside_scripts=beside_scripts)

@@ -41,6 +41,9 @@ async def test_jobs_are_listed_newest_first_from_their_first_update_on(side: Sid
     scanned = await side.listing.scan(Query(), "", LIMIT)
     assert [(one.job_id, one.created_ms - NOW_MS) for one in scanned.found] == [("j3", 3), ("j2", 2), ("j1", 1)]
     assert scanned.next == ""
+    for after_ms, count in ((0, 3), (NOW_MS + 2, 2)):
+        (counts,) = await side.listing.counts([Query(after_ms=after_ms)])
+        assert (sum(counts.values()), {NOW_MS // 600_000 * 600_000} == counts.keys()) == (count, True)
 
 
 async def test_pages_go_on_where_the_one_before_ended_while_jobs_are_added(side: Side) -> None:

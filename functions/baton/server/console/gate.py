@@ -141,12 +141,8 @@ class Visit:
         response = RedirectResponse(path, _SEE_OTHER, HEADERS)
         if notice:
             text = self.signer.signed("said", {"text": notice, "session": self.session.id})
-            self.set_cookie(response, NOTICE_COOKIE, text, _NOTICE_SECONDS)
+            set_cookie(self.request, response, NOTICE_COOKIE, text, _NOTICE_SECONDS)
         return response
-
-    def set_cookie(self, response: Response, name: str, text: str, seconds: int) -> None:
-        """Set a cookie that is sent only to this host's console, and that no script can read."""
-        set_cookie(self.request, response, name, text, seconds)
 
 
 Page = Callable[[Visit], Awaitable[Response]]
@@ -236,7 +232,7 @@ class Gate:
 
 
 def set_cookie(request: Request, response: Response, name: str, text: str, seconds: int = SESSION_SECONDS) -> None:
-    """Set a cookie of the console; only over https where the page came over it.
+    """Set a cookie of this host's console, which no script can read; only over https where the page came over it.
 
     The session's cookie is also sent to the API, which the console's pages may call.
     """

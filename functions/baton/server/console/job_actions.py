@@ -37,9 +37,6 @@ def body_of(form: Form) -> dict[str, Any]:
     return body
 
 
-_BEGINS = {"failure": "what failed", "start": "its start"}
-
-
 def once_of(form: Form) -> str:
     """Return the key by which a form that is sent again does nothing more."""
     return f"console {once}" if (once := field(form, "once")) else ""
@@ -153,11 +150,10 @@ async def cancel(visit: Visit) -> Response:
 async def retry(visit: Visit) -> Response:
     """Retry an ended job: from the failed step, or from its start."""
     job_id = visit.request.path_params["job_id"]
-    begin = "start" if field(visit.form, "from") == "start" else "failure"
-    await visit.context.jobs.changed(
-        visit.principal, job_id, ChangeBody.model_validate({"action": "retry", "from": begin})
-    )
-    return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {_BEGINS[begin]}.")
+    begin, told = ("start", "its start") if field(visit.form, "from") == "start" else ("failure", "what failed")
+    body = ChangeBody.model_validate({"action": "retry", "from": begin})
+    await visit.context.jobs.changed(visit.principal, job_id, body)
+    return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {told}.")
 
 
 async def score(visit: Visit) -> Response:

@@ -149,7 +149,7 @@ async def show(visit: Visit) -> Response:
         lines=lines,
         cursor=page.cursor,
         looked_back_to_ms=page.looked_back_to_ms if len(page.jobs) < int(ROWS) else 0,
-        errors=await placed_errors(visit, page.jobs, given["createdAfter"]) if given["status"] == "failed" else [],
+        errors=await placed_errors(visit, [one.job for one in page.jobs]) if given["status"] == "failed" else [],
         given=given,
         address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
         faults=faults,

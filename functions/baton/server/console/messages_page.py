@@ -5,7 +5,6 @@ A whole group of dead letters is retried or deleted at once.
 
 import asyncio
 import json
-import re
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -17,14 +16,11 @@ from baton.server.api.problem import ApiError
 from baton.server.console.event_page import event_in
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.server.console.shown import one_line
+from baton.server.console.shown import Failing, grouped, one_line
 from baton.worker.recovery.replay_message import SENDABLE, MessageCheck, MessageState
 from baton.worker.recovery.undelivered import all_dead_letters
-from baton_events.app_event import AppEvent
 from baton_events.errors import QueueRefusedError
-from baton_events.ids import key_digest
 
-_VARIES = re.compile(r"[0-9a-z_]*\d[0-9a-zA-Z_.-]*")
 _ERROR_CHARS = 160
 
 
@@ -47,61 +43,32 @@ def why_dead(letter: DeadLetter) -> str:
     return one_line(text, _ERROR_CHARS) or ("no answer" if not letter.status else "no body")
 
 
-def alike(text: str) -> str:
-    """Replace the parts of a line that differ from message to message: ids and numbers."""
-    return _VARIES.sub("…", text)
-
-
 HOME = "/console/dead-letters"
 _PAGES, _SHOWN, _MS_DIGITS = 10, 50, len("1795165405120")
 _RETRIED = SENDABLE | {MessageState.FOREIGN}
 
 
-@dataclass(frozen=True)
-class Group:
-    """Dead letters with the same kind, status and error. `why`: the newest one's."""
-
-    id: str
-    kind: str
-    status: int
-    why: str
-    letters: list[DeadLetter]
-
-    @property
-    def newest_ms(self) -> int:
-        """The newest one's time of death, in milliseconds."""
-        return max(died_ms(letter) for letter in self.letters)
-
-
 async def show_dead(visit: Visit) -> Response:
     """Show all groups, and the rows of an opened one."""
-    groups, more = await _groups(visit)
+    replaying = replaying_of(visit.container)
+    letters, more = await _letters(visit)
+    groups = grouped(failing(letter, replaying.shown(letter.message)) for letter in letters.values())
     opened = next((group for group in groups if group.id == visit.query("group")), None)
-    rows: list[tuple[DeadLetter, str, int, MessageCheck, AppEvent | None]] = []
-    if opened is not None:
-        shown = sorted(opened.letters, key=died_ms, reverse=True)[:_SHOWN]
-        checked = await replaying_of(visit.container).check([letter.message for letter in shown])
-        rows = [
-            (
-                letter,
-                why_dead(letter),
-                died_ms(letter),
-                stands,
-                event_in(replaying_of(visit.container).shown(letter.message)),
-            )
-            for letter, stands in zip(shown, checked, strict=True)
-        ]
-    return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more)
+    shown = [letters[one.id] for one in opened.members[:_SHOWN]] if opened else []
+    checked = await replaying.check([letter.message for letter in shown]) if shown else []
+    events = (event_in(replaying.shown(letter.message)) for letter in shown)
+    rows = list(zip(shown, opened.members if opened else (), checked, events, strict=False))
+    return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more, letters=letters)
 
 
 async def retry_dead(visit: Visit) -> Response:
     """Send each message of a group as a new one; skip those that were applied already."""
     group = await _group(visit)
-    checked = await replaying_of(visit.container).check([letter.message for letter in group.letters])
-    wanted = [letter.id for letter, stands in zip(group.letters, checked, strict=True) if stands.state in _RETRIED]
+    checked = await replaying_of(visit.container).check([letter.message for letter in group])
+    wanted = [letter.id for letter, stands in zip(group, checked, strict=True) if stands.state in _RETRIED]
     done = await visit.container.ports.queue_records.retry(wanted)
-    left = len(group.letters) - len(wanted)
-    notice = f"{done} of {len(group.letters)} are tried again."
+    left = len(group) - len(wanted)
+    notice = f"{done} of {len(group)} are tried again."
     if left:
         notice += f" {left} were applied already, or their jobs are gone: they stay here until you delete them."
     return visit.go(HOME, notice)
@@ -109,35 +76,37 @@ async def retry_dead(visit: Visit) -> Response:
 
 async def delete_dead(visit: Visit) -> Response:
     group = await _group(visit)
-    done = await visit.container.ports.queue_records.delete([letter.id for letter in group.letters])
+    done = await visit.container.ports.queue_records.delete([letter.id for letter in group])
     return visit.go(HOME, f"{done} dead letters are deleted.")
 
 
-async def _group(visit: Visit) -> Group:
-    """Return the group as far as the page showed it: nobody has seen what has died since."""
+async def _group(visit: Visit) -> list[DeadLetter]:
+    """Return the letters of a group as far as the page showed it: nobody has seen what has died since."""
     wanted, newest = field(visit.form, "group"), field(visit.form, "newest")
     newest_ms = int(newest) if newest.isdecimal() and len(newest) <= _MS_DIGITS else 0
-    letters, _ = await all_dead_letters(visit.container.ports.queue_records, most_pages=_PAGES)
-    for group in grouped([letter for letter in letters if not newest or died_ms(letter) <= newest_ms]):
+    letters, _ = await _letters(visit)
+    shown = replaying_of(visit.container).shown
+    seen = [failing(each, shown(each.message)) for each in letters.values() if not newest or died_ms(each) <= newest_ms]
+    for group in grouped(seen):
         if group.id == wanted:
-            return group
+            return [letters[one.id] for one in group.members]
     raise ApiError(404, "this group is empty by now: go back to the dead letters, and load the page again")
 
 
-async def _groups(visit: Visit) -> tuple[list[Group], bool]:
-    """Read the groups, the largest first, and whether there are more dead letters than were read."""
+async def _letters(visit: Visit) -> tuple[dict[str, DeadLetter], bool]:
+    """Read the dead letters by their ids, and whether there are more."""
     letters, more = await all_dead_letters(visit.container.ports.queue_records, most_pages=_PAGES)
-    return grouped(letters), more
+    return {letter.id: letter for letter in letters}, more
 
 
-def grouped(letters: list[DeadLetter]) -> list[Group]:
-    """Group letters by kind, status, and the common part of their errors."""
-    groups: dict[str, Group] = {}
-    for letter in sorted(letters, key=died_ms, reverse=True):
-        kind, why = kind_of(letter.message), why_dead(letter)
-        group_id = key_digest(kind, letter.status, alike(why))
-        groups.setdefault(group_id, Group(group_id, kind, letter.status, why, [])).letters.append(letter)
-    return sorted(groups.values(), key=lambda group: -len(group.letters))
+def failing(letter: DeadLetter, message: QueuedMessage) -> Failing:
+    """Return what has failed: of a handler's failure, which its event keeps, the handler and its error."""
+    event, at_ms = event_in(message), died_ms(letter)
+    if event is not None and event.dead_letter is not None:
+        kind, _, text = event.dead_letter.error.partition(": ")
+        return Failing(event.dead_letter.handler, kind, one_line(text, _ERROR_CHARS), at_ms, letter.id)
+    status = str(letter.status or "no answer")
+    return Failing(kind_of(letter.message), status, why_dead(letter), at_ms, letter.id)
 
 
 def died_ms(letter: DeadLetter) -> int:

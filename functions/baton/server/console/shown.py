@@ -6,16 +6,20 @@ Invariant: the input may be any text of a tool or a stranger; the output is text
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from baton.engine.state import Job
 from baton.sdk.records.limits import RUN_CODE
 from baton.sdk.records.redaction import redacted
+from baton.sdk.records.transcript import Failure
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.settings.service_prices import Prices
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_row
 from baton.worker.runtime.usage_view import job_cost
+from baton_events.ids import key_digest
 from baton_events.timestamps import milliseconds, rfc3339
 
 __all__ = [
@@ -171,43 +175,63 @@ def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]
 _FRAME = re.compile(r'File "([^"]+)", line ([0-9]+)')
 _CHANGING = re.compile(r"\S*[0-9]\S*")
 _NOT_OURS = ("site-packages", "/lib/python", "<frozen")
-_MOST_NAMED = 3
 
 
-def errors_of(failed: Iterable[Snapshot], created_after: str = "") -> list[dict[str, Any]]:
-    """Group failed jobs, the newest first, by agent and error; words with a digit in them make no difference.
+class Failing(NamedTuple):
+    """Something that has failed: an agent's job, or a message of a kind. `id`: its own, which leads to it."""
 
-    `place`: of the newest one, in the user's code; `query`: the filter that finds them, by what their messages have.
+    of: str
+    type: str
+    message: str
+    at_ms: int
+    id: str
+    traceback: str = ""
+
+    @classmethod
+    def of_job(cls, job: Job) -> "Failing":
+        error = job.error or Failure("unknown", "")
+        return cls(
+            job.agent, error.type, error.message, job.finished_at_ms or job.created_at_ms, job.id, error.traceback
+        )
+
+
+@dataclass
+class Fault:
+    """All that has failed alike, the newest first. `place`: in the user's code, of the newest one."""
+
+    id: str
+    members: list[Failing]
+    place: str
+    words: str
+
+    @property
+    def newest(self) -> Failing:
+        return self.members[0]
+
+    @property
+    def first_ms(self) -> int:
+        return self.members[-1].at_ms
+
+
+def grouped(failing: Iterable[Failing]) -> list[Fault]:
+    """Group by what has failed, the kind of the error and its words; words with a digit in them make no difference.
+
+    The largest come first. `words` of a group: those that find it in a search.
     """
-    groups = dict[tuple[str, str, str], list[Snapshot]]()
-    for one in failed:
-        if one.job.error:
-            alike = _CHANGING.sub("…", one_line(one.job.error.message, 600))
-            groups.setdefault((one.job.agent, one.job.error.type, alike), []).append(one)
-    return [_error(*about, jobs, created_after) for about, jobs in groups.items()]
+    groups = dict[str, Fault]()
+    for one in sorted(failing, key=lambda one: -one.at_ms):
+        alike = _CHANGING.sub("…", one_line(one.message, 600))
+        name = key_digest(one.of, one.type, alike)
+        words = max((words.strip() for words in re.split(r'[…"]', alike)), key=len)[:150]
+        groups.setdefault(name, Fault(name, [], place_in(one.traceback), words)).members.append(one)
+    return sorted(groups.values(), key=lambda group: -len(group.members))
 
 
-def _error(agent: str, kind: str, alike: str, jobs: list[Snapshot], after: str) -> dict[str, Any]:
-    newest = jobs[0].job
-    # A step that failed has the place that its job's own error lacks.
-    failures = [newest.error, *(call.error for call in reversed(jobs[0].calls))]
-    frames = _FRAME.findall(next((one.traceback for one in failures if one and one.traceback), ""))
+def place_in(traceback: str) -> str:
+    """Return the last place in the user's own code, as people read it; empty: none is known."""
+    frames = _FRAME.findall(traceback)
     own = [frame for frame in frames if not any(part in frame[0] for part in _NOT_OURS)] or frames
-    words = max((words.strip() for words in re.split(r'[…"]', alike)), key=len)[:150]
-    times = [one.job.finished_at_ms or one.job.created_at_ms for one in jobs]
-    return {
-        "agent": agent,
-        "type": kind,
-        "message": one_line(newest.error.message, 300) if newest.error else "",
-        "place": f"{'/'.join(own[-1][0].split('/')[-2:])}, line {own[-1][1]}" if own else "",
-        "count": len(jobs),
-        "first_ms": min(times),
-        "last_ms": max(times),
-        "jobs": [one.job.id for one in jobs[:_MOST_NAMED]],
-        "query": {"status": "failed", "jobType": agent}
-        | ({"createdAfter": after} if after else {})
-        | ({"q": f'"{words}"'} if words else {}),
-    }
+    return f"{'/'.join(own[-1][0].split('/')[-2:])}, line {own[-1][1]}" if own else ""
 
 
 def pending_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:

@@ -168,6 +168,12 @@ class Reader:
         full = {name for name, number in held.items() if number >= self._of_tenant}
         return [replace(one, of_tenant=self._of_tenant) if one.job.tenant in full else one for one in found]
 
+    async def records(self, job_ids: Sequence[str]) -> list[Job]:
+        """Return the records of those of these jobs that are there, in one request of one command each."""
+        texts = await self._redis.pipeline(*map(_own, job_ids)) if job_ids else []
+        found = zip(job_ids, texts, strict=True)
+        return [load_job(text, TreeTexts(self._redis.sealing, name)) for name, text in found if text]
+
     async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
         """Return those of these jobs that have data, in one request of one command each."""
         if not job_ids:
@@ -214,7 +220,7 @@ class Reader:
 
         `known`: the job as it was read before, which saves a request.
         """
-        own: Command = ["HGET", keys.state_key(job_id), f"job:{job_id}"]
+        own = _own(job_id)
         texts = TreeTexts(self._redis.sealing, job_id)
         if known is None:
             text = await self._redis.execute(*own)
@@ -237,10 +243,27 @@ class Reader:
             if len(page) < count or after < 0:
                 return replace(found, job=load_job(text, texts)) if text else StoredParts(None)
 
+    async def new_parts(self, jobs: Sequence[tuple[Job, int]]) -> list[StoredParts]:
+        """Return the parts of many known jobs after a number each: in one request, where they are not many more."""
+        commands = [each for job, after in jobs for each in (_reading(job, after), _own(job.id))]
+        try:
+            answers = await self._redis.pipeline(*commands) if commands else []
+        except StoreAnswerError:
+            return [await self.parts(job.id, after, job) for job, after in jobs]
+        found = list[StoredParts]()
+        for (job, after), page, text in zip(jobs, answers[::2], answers[1::2], strict=True):
+            texts = TreeTexts(self._redis.sealing, job.id)
+            if len(page) == PAGE_ENTRIES:
+                found.append(await self.parts(job.id, after, job))
+            else:
+                read = _numbered(job, page, after, texts)
+                found.append(replace(read, job=load_job(text, texts)) if text else StoredParts(None))
+        return found
+
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
         """Return one tool call of a job, and its stored result; None and nothing where there is none."""
         job, (call, stored) = await self._redis.pipeline(
-            ["HGET", keys.state_key(job_id), f"job:{job_id}"],
+            _own(job_id),
             ["HMGET", keys.calls_key(job_id), call_id, keys.RESULT + call_id],
         )
         texts = TreeTexts(self._redis.sealing, job_id)
@@ -262,6 +285,10 @@ class Reader:
     async def close(self) -> None:
         """Close the connection, which store and listing share."""
         await self._redis.close()
+
+
+def _own(job_id: str) -> Command:
+    return ["HGET", keys.state_key(job_id), f"job:{job_id}"]
 
 
 def _reading(job: Job, after: int, count: int = PAGE_ENTRIES) -> Command:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from baton.engine.all_jobs.job_list import Query, position_of
+from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError
@@ -58,7 +59,7 @@ class _SessionReader(StreamReader):
         self._query = Query(tenant=tenant, session_id=session_id)
         self._newest, *known = place.split(";")
         self._has = {name: int(count) for name, _, count in (each.rpartition("=") for each in known)}
-        self._asked = dict[str, Asked]()
+        self._asked, self._jobs = dict[str, Asked](), dict[str, Job]()
         self._came = self._reads_at_once = False
 
     async def all_events(self, first: list[str]) -> AsyncIterator[str]:
@@ -101,20 +102,25 @@ class _SessionReader(StreamReader):
         """Yield what is new: jobs that nobody knew, then the parts of each one that has not ended."""
         rows = (await self._container.ports.listing.scan(self._query, "", _ROWS)).found
         names = {row.job_id for row in rows}
-        if self._newest:
-            fresh = [row for row in reversed(rows) if row.position > self._newest]
-        else:
-            found = await self._reader.jobs([row.job_id for row in rows])
-            fresh = [row for row in reversed(rows) if row.job_id in found and not found[row.job_id].job.ended]
+        fresh = [row for row in reversed(rows) if row.position > self._newest]
+        found = await self._reader.jobs([row.job_id for row in fresh])
+        if not self._newest:
+            fresh = [row for row in fresh if row.job_id in found and not found[row.job_id].job.ended]
             self._newest = max((row.position for row in rows), default=position_of(0, ""))
         for row in fresh[-_MOST_OPEN:]:
             self._has.setdefault(row.job_id, 0)
             self._newest = max(self._newest, row.position)
-            snapshot = await self._reader.job(row.job_id)
+            snapshot = found.get(row.job_id)
+            if snapshot and "apart" in snapshot.task:
+                snapshot = await self._reader.job(row.job_id)
             for message in question_in(snapshot) if snapshot else ():
                 yield self._event(row.job_id, {"message": message})
+        missing = [job_id for job_id in self._has if job_id not in self._jobs]
+        self._jobs |= {job.id: job for job in await self._reader.records(missing)}
+        known = [(self._jobs[job_id], after) for job_id, after in self._has.items() if job_id in self._jobs]
+        read = {job.id: each for (job, _), each in zip(known, await self._reader.new_parts(known), strict=True)}
         for job_id in list(self._has):
-            stored = await self._reader.parts(job_id, self._has[job_id])
+            stored = read.get(job_id, StoredParts(None))
             if stored.job is None or (stored.job.tenant, stored.job.session_id) != self._mine:
                 if stored.job is not None or job_id not in names:  # else it is accepted, and not stored yet
                     del self._has[job_id]
@@ -139,6 +145,7 @@ class _SessionReader(StreamReader):
         if job.ended:
             self._has.pop(job_id, None)
             self._asked.pop(job_id, None)
+            self._jobs.pop(job_id, None)
 
     def _event(self, job_id: str, about: dict[str, object], *, numbered: bool = True) -> str:
         place = ";".join([self._newest, *(f"{name}={count}" for name, count in self._has.items())])

@@ -58,7 +58,7 @@ async def versions(visit: Visit) -> Response:
     left, right = found["left"], found["right"]
     rows = list(measures(left, right)) if left and right else []
     few = bool(left and right) and min(left["runs"], right["runs"]) < FEW_RUNS
-    failed, sides = await failed_today(visit, jobType=agent), {"left": left, "right": right}
+    failed, sides = await failed_today(visit, agent), {"left": left, "right": right}
     return visit.page("versions.html", found=found, rows=rows, few=few, limit=limit, failed=failed, **sides)
 
 

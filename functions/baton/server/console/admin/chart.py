@@ -4,7 +4,7 @@ Invariant: a chart draws exactly the values of the table below it. Must not: kno
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from baton.server.console.shown import clock
@@ -72,12 +72,16 @@ def _ticks(periods: Sequence[str], width: float) -> tuple[tuple[float, str], ...
     return tuple((_round(at * width), periods[at]) for at in places)
 
 
-def day_chart(came: Mapping[str, Iterable[int]], now_ms: int) -> Chart:
-    """Draw the last 24 hours: of each status the jobs that have it, in the hour in which they came."""
+def day_chart(came: Mapping[str, Mapping[int, int]], now_ms: int) -> Chart:
+    """Draw the last 24 hours: of each status the jobs that have it, in the hour in which they came.
+
+    `came`: how many came in the ten minutes from a time on.
+    """
     hours = [clock(now_ms - ago * HOUR_MS)[:2] + ":00" for ago in reversed(range(24))]
-    values = Counter[tuple[str, str]](
-        (clock(at_ms)[:2] + ":00", name) for name, times in came.items() for at_ms in times
-    )
+    values = Counter[tuple[str, str]]()
+    for name, counts in came.items():
+        for at_ms, count in counts.items():
+            values[clock(at_ms)[:2] + ":00", name] += count
     return stacked("Jobs by the hour in which they came, UTC", hours, list(came), values, lambda value: f"{value:,.0f}")
 
 

@@ -14,14 +14,14 @@ from starlette.responses import Response
 from baton.engine.all_jobs.days import day_of
 from baton.engine.all_jobs.ends import with_used
 from baton.engine.all_jobs.job_list import Query
+from baton.engine.state import Job
 from baton.server.api.admin.control import start_admission, stop_admission, worker_view
 from baton.server.api.admin.usage import UsageQuery, periods_of, usage_and_cost
 from baton.server.api.jobs.listing import page_of_jobs
 from baton.server.api.jobs.query import MOST_ROWS, PageQuery
 from baton.server.console.admin.chart import HOUR_MS, day_chart
 from baton.server.console.gate import HOME, Visit
-from baton.server.console.shown import errors_of, job_shown, pending_of
-from baton.store.records.jobs import Snapshot
+from baton.server.console.shown import Failing, Fault, grouped, job_shown, ms, pending_of, place_in
 from baton.worker.runtime.gone_agents import gone_agents
 
 _NEWEST, _OF_A_KIND, _ROWS = 10, 5, 1_000
@@ -30,12 +30,15 @@ _ENDED = ("completed", "failed")
 
 async def show(visit: Visit) -> Response:
     control, today = visit.container.ports.admission_control, day_of(visit.now_ms)
+    from_ms = (visit.now_ms // HOUR_MS - 23) * HOUR_MS
     state, live, ended, days, newest, failed = await asyncio.gather(
         control.state(),
         control.live(),
-        asyncio.gather(*(_came(visit, status) for status in _ENDED)),
+        visit.container.ports.listing.counts(
+            [Query(statuses=frozenset({status}), after_ms=from_ms) for status in _ENDED]
+        ),
         _sums(visit, today),
-        _jobs(visit, _NEWEST),
+        page_of_jobs(visit.container, visit.principal, PageQuery.model_validate({"limit": _NEWEST})),
         failed_today(visit),
     )
     slots = Counter(entry.tenant for entry in live.values() if entry.slot)
@@ -49,19 +52,11 @@ async def show(visit: Visit) -> Response:
         gone=gone_agents(visit.container.registry, live),
         tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
         days=days,
-        newest=[job_shown(one, visit.container.settings.prices, visit.now_ms) for one in newest],
+        newest=[job_shown(one, visit.container.settings.prices, visit.now_ms) for one in newest.jobs],
         failed=failed,
         today=today,
         chart_of_day=day_chart(dict(zip(_ENDED, ended, strict=True)), visit.now_ms),
-        is_cut=max(map(len, ended)) >= _ROWS,
     )
-
-
-async def _came(visit: Visit, status: str) -> list[int]:
-    """Return when the jobs of the last day came that have this status, of the newest ones."""
-    query = Query(statuses=frozenset({status}), after_ms=(visit.now_ms // HOUR_MS - 23) * HOUR_MS)
-    scanned = await visit.container.ports.listing.scan(query, "", _ROWS)
-    return [row.created_ms for row in scanned.found if row.created_ms >= query.after_ms]
 
 
 async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
@@ -73,24 +68,25 @@ async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
     return [{**usage_and_cost(each, visit.container.settings.prices), "ends": each} for each in used.values()]
 
 
-async def _jobs(visit: Visit, limit: int, **query: str) -> Sequence[Snapshot]:
-    wanted = PageQuery.model_validate({**query, "limit": limit})
-    return (await page_of_jobs(visit.container, visit.principal, wanted)).jobs
+async def failed_today(visit: Visit, agent: str = "") -> list[Fault]:
+    """Return the errors of today's newest failed jobs, of which the records alone are read, all at once."""
+    ports, since_ms = visit.container.ports, ms(f"{day_of(visit.now_ms)}T00:00:00Z")
+    query = Query(agent=agent, statuses=frozenset({"failed"}), after_ms=since_ms)
+    rows = (await ports.listing.scan(query, "", _ROWS if agent else MOST_ROWS)).found
+    jobs = await ports.reader.records([row.job_id for row in rows if row.created_ms >= since_ms][:MOST_ROWS])
+    mine = [job for job in jobs if job.status == "failed" and agent in ("", job.agent)]
+    return (await placed_errors(visit, mine))[:_OF_A_KIND]
 
 
-async def failed_today(visit: Visit, **query: str) -> list[dict[str, Any]]:
-    """Return the errors of today's newest failed jobs."""
-    today = day_of(visit.now_ms)
-    failed = await _jobs(visit, MOST_ROWS, status="failed", createdAfter=f"{today}T00:00:00Z", **query)
-    return (await placed_errors(visit, failed, today))[:_OF_A_KIND]
-
-
-async def placed_errors(visit: Visit, failed: Sequence[Snapshot], created_after: str) -> list[dict[str, Any]]:
-    """Return `errors_of`, the first ones with a place: where a step has failed its job, the step has it."""
-    without = [each["jobs"][0] for each in errors_of(failed)[:_OF_A_KIND] if not each["place"]]
-    read = await asyncio.gather(*(visit.container.ports.reader.job(job_id, partly=True) for job_id in without))
-    whole = {one.job.id: one for one in read if one}
-    return errors_of([whole.get(one.job.id, one) for one in failed], created_after)
+async def placed_errors(visit: Visit, failed: Sequence[Job]) -> list[Fault]:
+    """Return what has failed jobs, the first ones with a place: where a step has failed its job, the step has it."""
+    found = grouped(Failing.of_job(job) for job in failed)
+    without = [each for each in found[:_OF_A_KIND] if not each.place]
+    calls = await visit.container.ports.reader.calls([each.newest.id for each in without])
+    for each in without:
+        errors = (call.error for call in reversed(calls.get(each.newest.id, ())))
+        each.place = next((place for one in errors if one and (place := place_in(one.traceback))), "")
+    return found
 
 
 async def _asked(visit: Visit) -> list[dict[str, Any]]:

@@ -63,10 +63,6 @@ class About:
         return self.is_question and bool(self.approval["form"].get("properties"))
 
 
-def _call_of(snapshot: Snapshot, approval: Checkpoint) -> CallRecord | None:
-    return next((call for call in snapshot.calls if call.id == approval["callId"] and call.script), None)
-
-
 async def read_about(container: Container, checkpoint_id: str) -> About:
     """Read one approval. Raises ApiError: 404."""
     snapshot, question = await question_of(container, checkpoint_id)
@@ -88,7 +84,7 @@ async def read_about(container: Container, checkpoint_id: str) -> About:
         asked={"value": view["arguments"]["value"]} if is_limit else view["arguments"],
         schema=schema,
         is_limit=is_limit,
-        program=program(asked_by, call.script) if (call := _call_of(asked_by, view)) else [],
+        program=program(asked_by, next((call.script for call in asked_by.calls if call.id == view["callId"]), "")),
     )
 
 

@@ -156,6 +156,7 @@ COMMANDS: dict[str, Command] = {
     "ZREM": lambda data, key, *members: _without(data, key, members),
     "ZCARD": lambda data, key: len(_of(data, key)),
     "ZCOUNT": lambda data, key, first, last: len(_zrange(data, key, first, last, "BYSCORE")),
+    "ZLEXCOUNT": lambda data, key, first, last: len(_zrange(data, key, first, last, "BYLEX")),
     "ZSCORE": lambda data, key, member: _zmscore(data, key, member)[0],
     "ZMSCORE": _zmscore,
     "ZRANGE": _zrange,

@@ -33,20 +33,3 @@ async def test_a_limit_is_set_by_the_form(operator: Operator) -> None:
     assert "declared $5.00" in markup
     [row], _ = await budgets_of(operator.stage).rows("user/7")
     assert (row.limit, row.waiting) == (9_500_000, 1)  # until it has asked
-
-
-async def test_what_is_wrong_is_shown_at_its_field(operator: Operator) -> None:
-    """And the input is kept."""
-    token = await operator.token()
-    for given, fault in (
-        ({"limit": "many"}, "got &#39;many&#39;"),
-        ({"limit": "-3"}, "got -3.0"),
-        ({"limit": "2.5", "unit": "tokens"}, "must be whole, got 2.5: pass 3"),
-        ({"limit": ""}, "Field required"),
-    ):
-        form = {"csrf": token, "key": "acme", "per": "month", **given}
-        response = await operator.http.post(f"{PAGE}/set", data=form)
-        assert response.status_code == 422
-        assert fault in response.text
-        assert 'id="fault-limit"' in response.text
-        assert '<option value="month" selected>month</option>' in response.text

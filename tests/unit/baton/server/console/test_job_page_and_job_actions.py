@@ -101,10 +101,6 @@ async def test_a_job_is_scored_on_its_page(operator: Operator) -> None:
     job = await operator.api.submitted()
     path = f"/console/jobs/{job['id']}"
     assert "Nobody has scored this job" in await operator.see(path)
-    refused = await operator.do(f"{path}/scores", name="helpful", value="very", comment="Nice.")
-    assert refused.status_code == 422
-    assert 'id="fault-value"' in refused.text
-    assert 'value="Nice."' in refused.text
     markup = await operator.done(f"{path}/scores", name="helpful", value="0.5", comment="Nice.")
     assert '<td data-name="value" class="num">0.5</td>' in markup
     assert "admin of operators" in markup
@@ -116,31 +112,62 @@ async def test_a_job_is_started_once_however_often_its_form_is_sent(operator: Op
     sent = [await operator.do("/console/jobs/new", **fields, sessionId="s1", once="n1") for _ in range(2)]
     (place,) = {response.headers["location"] for response in sent}
     markup = await operator.see(place)
-    assert "The job is accepted." in markup
-    assert "why?" in markup
+    assert ("The job is accepted." in markup, "why?" in markup) == (True, True)
     assert "accepted" not in await operator.see(place)
     (job_id,) = {event.job_id for event in operator.stage.events()}
     job = (await operator.stage.snapshot(job_id)).job
     assert (job.tenant, job.agent, job.priority, job.session_id) == ("operators", "answers", 9, "s1")
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "shown"),
-    [
-        ("inputData", "[1]", "must be a JSON object"),
-        ("inputData", "[" * 100_000, "not JSON"),
-        ("jobType", "nobody", "nobody"),
-        ("priority", "x", "valid integer"),
-    ],
-)
-async def test_what_is_wrong_is_shown_at_its_field(operator: Operator, field: str, value: str, shown: str) -> None:
-    fields = {"jobType": "answers", "taskDescription": "keep <this>", "inputData": "", field: value}
-    response = await operator.do("/console/jobs/new", **fields)
-    assert response.status_code == 422
-    assert f'id="fault-{field}"' in response.text
-    assert shown in response.text
-    assert "keep &lt;this&gt;" in response.text
-    assert not operator.stage.events()
+KEPT = "keep <this>"
+# Of each form that shows a fault at its field: what is right, and what is not.
+FORMS: dict[str, tuple[dict[str, str], tuple[tuple[str, str, str], ...]]] = {
+    "/console/jobs/new": (
+        {"jobType": "answers", "taskDescription": KEPT},
+        (
+            *(("inputData", "{", "not JSON"), ("inputData", "[1]", "must be a JSON object")),
+            *(("inputData", "[" * 100_000, "not JSON"), ("jobType", "nobody", "nobody")),
+            ("priority", "x", "valid integer"),
+        ),
+    ),
+    "/console/schedules/new/make": (
+        {"jobType": "answers", "taskDescription": KEPT, "cron": "0 9 * * *", "timeZone": "UTC"},
+        (
+            *(("cron", "", "at least 1"), ("timeZone", "Mars/North", "Mars/North")),
+            *(("jobType", "nobody", "nobody"), ("inputData", "{", "not JSON")),
+        ),
+    ),
+    "/console/jobs/job_1/fork": (
+        {"turn": "1", "instructions": KEPT},
+        (
+            *(("turn", "9", "from 1 to 2"), ("model", "nope", "unknown model"), ("toolResults", "{", "not JSON")),
+            ("arguments", '{"call": {}}', "no turn before turn 1"),
+        ),
+    ),
+    "/console/jobs/job_1/scores": (
+        {"name": "tone", "value": "1", "comment": KEPT},
+        (("value", "much", "a score is true, false"), ("name", "a b", "match pattern")),
+    ),
+    "/console/budgets/set": (
+        {"key": KEPT, "per": "month", "limit": "1"},
+        (
+            *(("limit", "many", "got 'many'"), ("limit", "-3", "got -3.0"), ("limit", "", "Field required")),
+            ("unit", "euros", "'usd' or 'tokens'"),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_what_is_wrong_is_shown_at_its_field_and_the_input_is_kept(operator: Operator, path: str) -> None:
+    await operator.stage.submit("adds")
+    await operator.stage.run()
+    before, (right, wrong) = len(operator.stage.events()), FORMS[path]
+    for field, value, shown in wrong:
+        response = await operator.do(path, **right | {field: value})
+        texts = (f'id="fault-{field}"', shown, "keep <this>")
+        assert (response.status_code, [text in unescape(response.text) for text in texts]) == (422, [True] * 3), field
+    assert (len(operator.stage.events()), operator.stage.schedules.known) == (before, {})
 
 
 async def test_a_job_is_cancelled_retried_and_deleted(operator: Operator) -> None:
@@ -199,29 +226,6 @@ def test_instructions_that_are_the_agents_own_are_no_edit(typed: str, edited: st
     own = {"taskDescription": "Go.", "instructions": "Be kind.\nBe brief."}
     edits = fork_body({"turn": ["1"], "taskDescription": ["Go."], "instructions": [typed]}, own).edits
     assert (edits.task_description, edits.instructions) == (None, edited)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "shown"),
-    [
-        ("turn", "9", "from 1 to 2"),
-        ("model", "nope", "unknown model"),
-        ("toolResults", "{", "not JSON"),
-        ("arguments", '{"call": {}}', "no turn before turn 1"),
-    ],
-)
-async def test_what_is_wrong_with_a_fork_is_shown_at_its_field(
-    operator: Operator, field: str, value: str, shown: str
-) -> None:
-    """And what was typed is kept."""
-    await operator.stage.submit("adds")
-    await operator.stage.run()
-    fields = {"turn": "1", "instructions": "keep <this>", field: value}
-    response = await operator.do("/console/jobs/job_1/fork", **fields)
-    assert response.status_code == 422
-    assert 'aria-invalid="true"' in response.text
-    assert shown in unescape(response.text)
-    assert "keep &lt;this&gt;" in response.text
 
 
 async def test_a_persons_data_is_erased_once_their_id_is_typed(operator: Operator) -> None:

@@ -1,13 +1,11 @@
 """How values look."""
 
 import pytest
-from msgspec.structs import replace
 
-from baton.engine.state import CallRecord, Job
-from baton.engine.transitions import CallStatus, JobStatus
+from baton.engine.state import Job
+from baton.engine.transitions import JobStatus
 from baton.sdk.records.transcript import Failure
 from baton.server.console import shown
-from baton.store.records.jobs import Snapshot
 
 
 @pytest.mark.parametrize(
@@ -47,26 +45,17 @@ httpx.ConnectError"""
 def test_failed_jobs_are_grouped_by_what_has_failed() -> None:
     """Numbers, ids and addresses make no difference; agents and kinds do."""
 
-    def failed(number: int, message: str, *, agent: str = "a", kind: str = "boom") -> Snapshot:
+    def failed(number: int, message: str, *, agent: str = "a", kind: str = "boom") -> Job:
         error = Failure(kind, message, traceback=TRACE)
-        job = Job(f"job_{number}", "s", "t", agent, 0, status=JobStatus.FAILED, error=error, finished_at_ms=number)
-        return Snapshot(job, {})
+        return Job(f"job_{number}", "s", "t", agent, 0, status=JobStatus.FAILED, error=error, finished_at_ms=number)
 
-    step = CallRecord("c", 1, 0, "pay", {}, status=CallStatus.FAILED, error=Failure("E", "no", traceback=TRACE))
-    of_step = replace(failed(1, "step 'pay' failed: no").job, error=Failure("step_failed", "step 'pay' failed: no"))
-    assert shown.errors_of([Snapshot(of_step, {}, calls=(step,))])[0]["place"] == "my_company/agents.py, line 12"
     jobs = [failed(9 - n, f"could not connect to 10.0.0.{n}:6379 within 5 s") for n in range(5)]
     jobs += [failed(3, "could not read"), failed(2, "could not read", agent="b"), failed(1, "could not read", kind="c")]
-    first, *others = shown.errors_of([*jobs, Snapshot(replace(jobs[0].job, error=None), {})])
-    assert (first["count"], first["first_ms"], first["last_ms"]) == (5, 5, 9)
-    assert first["jobs"] == ["job_9", "job_8", "job_7"]
-    assert first["place"] == "my_company/agents.py, line 12"
-    assert first["query"] == {"status": "failed", "jobType": "a", "q": '"could not connect to"'}
-    assert [(each["agent"], each["type"], each["count"]) for each in others] == [
-        ("a", "boom", 1),
-        ("b", "boom", 1),
-        ("a", "c", 1),
-    ]
+    first, *others = shown.grouped(map(shown.Failing.of_job, jobs))
+    assert (first.first_ms, [one.id for one in first.members][:2]) == (5, ["job_9", "job_8"])
+    assert (first.place, first.words) == ("my_company/agents.py, line 12", "could not connect to")
+    assert [(one.newest.of, one.newest.type) for one in others] == [("a", "boom"), ("b", "boom"), ("a", "c")]
+    assert [len(one.members) for one in (first, *others)] == [5, 1, 1, 1]
 
 
 def test_durations_have_two_counters_and_money_keeps_what_is_small() -> None:

@@ -154,6 +154,19 @@ async def test_the_session_says_from_where_its_stream_goes_on(api: Api) -> None:
     assert (await api.request("GET", f"/api/sessions/c?limit=1&cursor={older['cursor']}")).json()["lastEventId"] is None
 
 
+async def test_a_look_costs_the_same_however_many_jobs_are_open(api: Api) -> None:
+    """Their first look, and each later one, in which nothing is new."""
+    costs, redis = list[int](), api.stage.redis
+    for count in (1, 6):
+        for _ in range(count):
+            await api.submitted(jobType="pays", sessionId="c")
+        before = redis.requests
+        whole = await on_lambda(api, PATH, headers={"last-event-id": ""})
+        costs.append(redis.requests - before)
+        assert whole.text.count('"message"') == (1 if count == 1 else 7)
+    assert costs[0] == costs[1] <= 10
+
+
 async def test_it_is_its_tenants_alone_and_garbage_is_refused(api: Api) -> None:
     assert_problem(await api.request("GET", f"{PATH}?tenant=acme", OTHER), 403)
     for place in ("x", "1-2", "0000000000000::;a=x", "0000000000000::" + ";a=1" * 51):

@@ -118,6 +118,22 @@ async def test_an_answer_counts_beside_a_new_message(api: Api) -> None:
     assert (await api.read(asked[0]["messageId"]))["status"] == "completed"
 
 
+async def test_decisions_of_earlier_answers_are_not_looked_up_again(api: Api) -> None:
+    """A client sends its whole history with each message."""
+    costs, asked = list[int](), parts_of(await send(api, "c", "m1", "pay", agent="pays"))
+    body = answered("c", asked, approved=True)
+    await go_on(api, body)
+    (question,), whole = requests_of(asked), json.dumps(body["messages"])
+    for earlier in (0, 0, 20):
+        before = api.stage.redis.requests
+        old = [
+            json.loads(whole.replace(question["approvalId"], f"{question['approvalId']}{at}")) for at in range(earlier)
+        ]
+        await go_on(api, body | {"messages": [*(one for each in old for one in each), *body["messages"]]})
+        costs.append(api.stage.redis.requests - before)
+    assert costs[1] == costs[2]
+
+
 async def test_operators_are_asked_unless_the_tool_says_otherwise(api: Api) -> None:
     """A chat decides nothing that is theirs, whatever a client sends; the answer waits for both."""
     asked = parts_of(await send(api, "c", "m1", "write", agent="writes"))
