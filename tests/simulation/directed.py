@@ -6,6 +6,7 @@ too does not silently lose it; the family's purpose is planted as a defect (plan
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from tests.simulation.jobs import JobPlan
 from tests.simulation.operators import stopped_and_started
@@ -207,7 +208,9 @@ _WAITING = (
 )
 
 
+@cache
 def directed(*, waits: bool = False) -> dict[str, Plan]:
+    """Make them once in a process: each defect asks for one of them."""
     stories = (*(_WAITING if waits else _PLAIN), stopped_and_started, sweeps_go_page_by_page)
     named = {f"{story.__name__} {at}": plan for story in stories for at, plan in enumerate(story())}
     return {name: plan for name, plan in named.items() if plan.waits is waits}
