@@ -16,6 +16,14 @@ async def act(what: str, ctx: ToolContext | None = None) -> str:
     return what
 
 
+@tool(requires_approval=True)
+async def pay(euros: int, ctx: ToolContext | None = None) -> int:
+    """Pay."""
+    assert ctx is not None, "a running tool gets its context"
+    Simulation.effect(ctx.idempotency_key)
+    return euros
+
+
 @tool(retries=1, retry_delay_seconds=1)
 async def down() -> str:
     """Fail in a way that may be retried."""
@@ -84,14 +92,28 @@ async def decides() -> str:
 
 
 @workflow
+async def approved_beside() -> list[Any]:
+    """What waits for a person holds nothing else."""
+    async with asyncio.TaskGroup() as group:
+        paid, done = group.create_task(pay(7)), group.create_task(act("pack"))
+    return [paid.result(), done.result()]
+
+
+@workflow
+async def item(number: int) -> str:
+    return await act(f"item {number}")
+
+
+@workflow
 async def worked_off(items: int, workers: int) -> list[str]:
+    """A queue and its workers, each of whose items is a job below."""
     queue, done = asyncio.Queue[int](), list[str]()
     for number in range(items):
         queue.put_nowait(number)
 
     async def work() -> None:
         while not queue.empty():
-            done.append(await act(f"item {queue.get_nowait()}"))
+            done.append(await item(queue.get_nowait()))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(workers):
@@ -124,5 +146,6 @@ async def told_why() -> list[Any]:
 
 
 ALL: list[CodeAgent] = [
-    *(ships_at_once, first_wins, three_in_time, reminded_daily, decides, worked_off, saga, told_why)
+    *(ships_at_once, first_wins, three_in_time, reminded_daily, decides, approved_beside, item, worked_off, saga),
+    told_why,
 ]
