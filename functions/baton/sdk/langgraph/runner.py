@@ -4,6 +4,7 @@ A turn runs up to one model request; a call is its task of the checkpoint alone,
 next turn. Invariant: each piece can begin from the record. Must not: change the agent.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -32,13 +33,17 @@ from baton.sdk.langgraph.run_state import (
 from baton.sdk.libraries.held_states import hold
 from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited, check_fits
 from baton.sdk.libraries.recorded_errors import Used, error_of_result
-from baton.sdk.models.model import Call, Listener, ModelAnswer, Spent
+from baton.sdk.models.model import Call, Listener, ModelAnswer, ModelError, Spent
+from baton.sdk.models.provider_rules import meaning_of
 from baton.sdk.tools.pending import Pending, RunAgain
 from baton_events.ids import canonical_json
+from baton_events.values.text import cut
 
 MODEL, TOOLS = "model", "tools"
 _NO_WRITES = "__no_writes__"
 _NO_TOOL = "no tool: a person has refused this call"
+# Where the packages of LangChain keep a provider's word for the end of an answer.
+_REASONS, _SHOWN_CHARS = ("finish_reason", "stop_reason", "stopReason", "done_reason"), 80
 _WORDS = ("title", "question", "message", "description")
 
 
@@ -47,6 +52,7 @@ class _Counted(AsyncCallbackHandler):
 
     def __init__(self) -> None:
         self.sent: list[BaseMessage] = []
+        self.broken_by = ""
         self.begun, self.requests, self.input_tokens, self.output_tokens, self.cached_tokens = 0, 0, 0, 0, 0
 
     async def on_chat_model_start(self, serialized: Any, messages: Any, **_: Any) -> None:  # noqa: ARG002 - a hook
@@ -58,6 +64,10 @@ class _Counted(AsyncCallbackHandler):
         """Count an answer."""
         self.requests += 1
         message = getattr(response.generations[0][0], "message", None)
+        about = getattr(message, "response_metadata", None) or {}
+        word = next((str(about[name]) for name in _REASONS if about.get(name)), "")
+        if word and meaning_of(re.sub(r"^(.+?)\1+$", r"\1", word)) == "error":  # joined from a stream's last chunks
+            self.broken_by = word
         usage = getattr(message, "usage_metadata", None) or {}
         self.input_tokens += usage.get("input_tokens", 0)
         self.output_tokens += usage.get("output_tokens", 0)
@@ -132,6 +142,9 @@ class LangGraphRunner(LibraryRunner):
         settings = await self._settings(recorded, saver, counted)
         while True:
             await self._stream(graph, given, settings, listener)
+            if counted.broken_by:
+                fault = f"the answer ended with {cut(counted.broken_by, _SHOWN_CHARS)!r}, so it is not whole"
+                raise ModelError(fault, retryable=True)
             given, snapshot = None, await graph.aget_state(settings["config"])
             waits = [task for task in snapshot.tasks if task.interrupts]
             if waits or not snapshot.tasks or TOOLS in snapshot.next or counted.begun:

@@ -20,8 +20,9 @@ from openai.types.responses import Response, ResponseCompletedEvent
 
 from baton.sdk.agents.runner import RunnerCall
 from baton.sdk.libraries.library_runner import awaited
-from baton.sdk.models.model import Listener
+from baton.sdk.models.model import Listener, ModelError
 from baton.sdk.openai_agents.run_state import Items, RunState
+from baton_events.values.text import text_of
 
 # What a copy of a tool leaves out where its result is known: they ran when it was called.
 _RAN: Mapping[str, Any] = {
@@ -255,8 +256,11 @@ class AskedOnce(Model):
         self._inner, self._piece = inner, piece
 
     async def get_response(self, *args: Any, **given: Any) -> sdk.ModelResponse:
-        """Ask the agent's own model."""
-        return await self._inner.get_response(*args, **given)
+        """Ask the agent's own model; what it cannot read is asked for again, but for an answer that was cut off."""
+        try:
+            return await self._inner.get_response(*args, **given)
+        except sdk.ModelBehaviorError as error:
+            raise _unreadable(error) from error
 
     def get_retry_advice(self, request: Any) -> Any:
         """Return the own model's advice."""
@@ -276,13 +280,20 @@ class AskedOnce(Model):
                     if event.type == "response.output_text.delta":
                         await listener.write(event.delta)
                     yield event
+        except sdk.ModelBehaviorError as error:
+            raise _unreadable(error) from error
         except NotImplementedError:
             if begun:
                 raise
             listener = None
         if listener is None:
-            answer = await self._inner.get_response(*args, **given)
+            answer = await self.get_response(*args, **given)
             yield completed(answer.output, answer.usage, answer.response_id)
+
+
+def _unreadable(error: sdk.ModelBehaviorError) -> ModelError:
+    text = text_of(error)
+    return ModelError(text, retryable=not any(word in text for word in ("incomplete", "'length'")))
 
 
 class AskedProvider(sdk.ModelProvider):

@@ -27,6 +27,7 @@ from baton.worker.conversation.exchanges import (
     ends_early,
     exchange_of,
     fitting,
+    is_refused,
     is_rolled_back,
     lines_of,
     order,
@@ -82,12 +83,16 @@ class EarlierJobs:
         kept = [one for one in now if _is_kept(one, now)]
         shown = [one for one in kept if one.job.id in valid and not is_rolled_back(one.job)][-EXCHANGES:]
         newest, having = [one.job.id for one in shown], _with_results(shown)
+        # Before a refusal, texts are told: what was refused may stand in whole messages, such as a tool's picture.
+        refusals = [at for at, one in enumerate(kept) if is_refused(one.job)]
+        whole = {one.job.id for one in kept[max(refusals, default=-1) + 1 :]}
 
         async def made(one: Snapshot) -> Exchange | None:
             if is_rolled_back(one.job):
                 return Exchange(one.job.id, cut(question_of(one.task), _CALLS_BYTES), None, OUTCOME)
             if one.job.id in newest:
-                return await self._exchange(one, messages_of, with_calls=ends_early(one.job) or one.job.id in having)
+                with_calls, makes = ends_early(one.job) or one.job.id in having, messages_of
+                return await self._exchange(one, makes if one.job.id in whole else None, with_calls=with_calls)
             return exchange_of(one) if one.job.id in valid else await self._replaced(one)
 
         return tuple([one for one in await asyncio.gather(*map(made, kept)) if one is not None])

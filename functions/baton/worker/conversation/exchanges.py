@@ -263,11 +263,15 @@ def exchange_of(
 _OF_MODELS = ("model_error", "ContentFilterError")
 
 
+def is_refused(job: Job) -> bool:
+    """Return whether a model has refused what it was sent: the task's files, or what came before it."""
+    return job.error is not None and job.error.type in _OF_MODELS and not job.error.retryable
+
+
 def _files(snapshot: Snapshot) -> tuple[dict[str, Any], ...]:
     """Return a task's files; where its model has refused them, later ones are told their names alone."""
-    error, files = snapshot.job.error, tuple(snapshot.task.get("files", ()))
-    is_refused = error is not None and error.type in _OF_MODELS and not error.retryable
-    return tuple({**one, "refused": True} for one in files) if is_refused else files
+    files = tuple(snapshot.task.get("files", ()))
+    return tuple({**one, "refused": True} for one in files) if is_refused(snapshot.job) else files
 
 
 def _answer(job: Job) -> str:

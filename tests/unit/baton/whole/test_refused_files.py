@@ -5,12 +5,17 @@ Those are told the file's name, by Baton's own agents and by agents of libraries
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from os import urandom
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic_ai import Agent as PydanticAgent
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import BinaryContent, ModelResponse, TextPart
@@ -18,6 +23,7 @@ from pydantic_ai.messages import ModelMessage as TheirMessage
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from baton import Agent, Registry
+from baton.langgraph import durable as of_langgraph
 from baton.pydantic_ai import durable
 from baton.sdk.models.model import File, ModelAnswer, ModelError, ModelMessage, ModelRequest, files_of
 from tests.unit.baton.kit.listening import Listening
@@ -139,6 +145,37 @@ async def test_the_next_agent_of_a_session_is_not_sent_what_its_model_does_not_t
         assert text_of(await asked(api, "m2", text("Never mind."), agent="blind")) == "done"
         (file,) = [file for message in blind.found[-1] for file in getattr(message, "files", ())]
         assert (file.filename, file.data, file.url) == ("a.png", "", "")
+
+
+class Refusing(BaseChatModel):
+    """Calls a tool first; refuses each later message that comes with its picture."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "refusing"
+
+    def bind_tools(self, tools: Any, **_: Any) -> Any:
+        return self
+
+    def _generate(self, messages: Any, *_: Any, **__: Any) -> ChatResult:
+        questions = sum(one.type == "human" for one in messages)
+        if questions > 1 and any(isinstance(one.content, list) for one in messages):
+            raise ModelError(WORDS, retryable=False)
+        calls = [{"name": "take_picture", "args": {}, "id": "c1"}] if len(messages) == 1 else []
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("fine", tool_calls=calls))])
+
+
+def take_picture() -> list[dict[str, str]]:
+    """Take a picture."""
+    return [{"type": "image", "base64": b64encode(urandom(64)).decode(), "mime_type": "image/png"}]
+
+
+async def test_a_picture_within_a_library_s_messages_ends_no_conversation() -> None:
+    """A model may refuse one that another model has taken before a deploy."""
+    async with api_with(Registry([of_langgraph(create_agent(Refusing(), [take_picture], name="looks"))])) as api:
+        assert text_of(await asked(api, "m1", text("Look."))) == "finefine"
+        assert "error" in {part["type"] for part in parts_of(await asked(api, "m2", text("And now?")))}
+        assert text_of(await asked(api, "m3", text("Never mind."))) == "fine"
 
 
 def test_nothing_is_left_of_a_refused_file_but_its_name() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.outputs import ChatResult
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 
@@ -44,3 +45,29 @@ async def test_a_tool_that_asks_goes_on_with_edited_arguments() -> None:
     run = await Simulation(Registry([durable(agent)])).run("a", "go", decide=lambda _: Approve(arguments={"euros": 2}))
     assert run.result["output"] == "ok"
     assert noted == [{"approved": True, "arguments": {"euros": 2}, "reason": ""}]
+
+
+class Ending(Scripted):
+    """Ends its first answers with these words of a provider's."""
+
+    words: list[str]
+    name_of_word: str = "finish_reason"
+
+    def _generate(self, *args: Any, **given: Any) -> ChatResult:
+        result = super()._generate(*args, **given)
+        word = self.words[min(len(self.read), len(self.words)) - 1]
+        result.generations[0].message.response_metadata = {self.name_of_word: word}
+        return result
+
+
+@pytest.mark.parametrize(
+    ("place", "word", "requests"),
+    [
+        *(("finish_reason", "error", 2), ("stop_reason", "NEW", 2), ("done_reason", "load", 2)),
+        *(("stopReason", "STOP", 1), ("finish_reason", "stopstop", 1), ("stop_reason", "length", 1)),
+    ],
+)
+async def test_an_answer_that_ends_broken_is_asked_for_again(place: str, word: str, requests: int) -> None:
+    model = Ending(turns=["Pay 400."], words=[word, "stop"], name_of_word=place)
+    run = await Simulation(Registry([durable(create_agent(model, name="a"))])).run("a", "go")
+    assert (run.status, len(model.read)) == ("completed", requests)

@@ -12,6 +12,7 @@ from agents.mcp import MCPServerStdio
 from baton import Registry
 from baton.openai_agents import durable
 from baton.sdk.openai_agents import mcp_servers
+from baton.testing import Simulation
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
 from tests.unit.baton.sdk.openai_agents import served_prices
 from tests.unit.baton.sdk.openai_agents.example_agents import Scripted, weather
@@ -70,3 +71,12 @@ async def test_calls_of_a_server_are_steps_and_it_is_connected_once(tmp_path: Pa
     assert (tmp_path / "starts").read_text() == "start\n"
     for manager in mcp_servers._CONNECTED[asyncio.get_running_loop()].values():
         await manager.cleanup_all()
+
+
+@pytest.mark.parametrize(("event", "requests"), [("failed", 4), ("cancelled", 4), ("incomplete", 1)])
+async def test_an_answer_that_the_sdk_cannot_read_is_asked_for_again(event: str, requests: int) -> None:
+    """Unless its length limit has cut it off."""
+    model = Scripted("a", sdk.ModelBehaviorError(f"Responses stream ended with terminal event `response.{event}`."))
+    agent = durable(sdk.Agent("a", model=model), run_config=CONFIG)
+    run = await Simulation(Registry([agent])).run("a", "go")
+    assert ((run.error or {})["type"], len(model.read)) == ("model_error", requests)
