@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from baton.sdk.records.record import Record
+from baton.sdk.records.redaction import own_value
 
 KEY = "$resultOf"
 TASK = "$task"
@@ -203,7 +204,7 @@ def _referred(reference: ResultOf, after: Mapping[str, str], results: Mapping[st
     stored = results.get(after[reference.step])
     if stored is None:
         raise UnresolvedReference(f"{reference!r}: no result of step {reference.step!r} is recorded")
-    value = stored["ok"] if "ok" in stored else {"error": stored["error"]}
+    value = own_value(stored) if "ok" in stored else {"error": stored["error"]}
     for position, part in enumerate(reference.path):
         value = _inside(value, part, reference, reference.path[:position], stored)
     return value

@@ -92,6 +92,11 @@ def outcome_for_code(shown: Mapping[str, Any], own: Mapping[str, Any]) -> dict[s
     return {**shown, "kept": {OWN_VALUE: own["ok"]}}
 
 
+def own_value(outcome: Mapping[str, Any]) -> Any:
+    """Return the value of an outcome as code gets it."""
+    return (outcome.get("kept") or {}).get(OWN_VALUE, outcome.get("ok"))
+
+
 def redacted_json(text: str) -> str:
     """Redact a JSON text; any other text stays as it is."""
     lower = text.lower().replace(_COUNTED, '"')

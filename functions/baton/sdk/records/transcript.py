@@ -63,6 +63,11 @@ class ModelPolicy(Struct, frozen=True, omit_defaults=True):
     has_workspace: bool = False
     runs_code: bool = False
 
+    @property
+    def is_programmed(self) -> bool:
+        """Whether code, or a fixed plan of steps, passes on what its calls have returned."""
+        return self.runs_code or not self.name
+
 
 # The fate of the steps that depend on a failed one: the job fails, they are skipped, they continue with the error, or
 # they are skipped and the planner makes another plan. Empty: the call is no step of a plan.

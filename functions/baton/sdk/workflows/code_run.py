@@ -25,7 +25,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from baton.sdk.agents.runner import JobInfo, RunFailedError
-from baton.sdk.records.redaction import OWN_VALUE
+from baton.sdk.records.redaction import own_value
 from baton.sdk.tools.return_type import InvalidResult
 from baton.sdk.tools.running_workflow import RUNNING
 from baton.sdk.tools.tool_error import ToolError
@@ -325,7 +325,7 @@ class CodeRun:
 def _value_of(step: Step, outcome: Mapping[str, Any]) -> Any:
     if "error" in outcome:
         raise raised_of(outcome["error"], retryable=outcome.get("retryable", False))
-    value = outcome["kept"][OWN_VALUE] if "kept" in outcome else outcome.get("ok")
+    value = own_value(outcome)
     try:
         return value if step.read is None else step.read(value)
     except InvalidResult as error:

@@ -228,7 +228,7 @@ class CompleteOperation:
                 return TakenIn(SignalResult.ENDED)
             job, call = started
         own = self._secrets.hide_in(body.outcome)
-        outcome = outcome_for_code(redacted(own), own) if job.model.runs_code else redacted(own)
+        outcome = outcome_for_code(redacted(own), own) if job.model.is_programmed else redacted(own)
         try:
             kept = await self._signal.stored(job, outcome)
             answer = await self._signal.answered(job, Completion(call_id=call.id, outcome=kept))

@@ -99,8 +99,8 @@ class OutcomeDoor:
             if step_result is None:
                 return None
             shown = canonical(step_result, secrets)
-            is_code = effect.job.model.runs_code and isinstance(effect, RunTool) and step_number(effect.call.id)
-            return self._for_code(shown, step_result) if is_code else shown
+            is_step = isinstance(effect, RunTool) and (effect.call.step or step_number(effect.call.id))
+            return self._for_code(shown, step_result) if is_step and effect.job.model.is_programmed else shown
         except Exception as error:
             if is_for_the_queue(error):
                 raise

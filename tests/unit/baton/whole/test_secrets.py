@@ -1,16 +1,19 @@
 """A secret that is planted everywhere in a job is found nowhere afterwards: store, parts, JSON, messages, logs."""
 
+import functools
 import json
 import logging
+import operator
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, ToolContext, ToolError, result_of, tool
 from baton.observability.logs import LOGGERS, guard_logs
 from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.testing import Simulation
 from baton.worker.runtime.job_view import job_view
 from baton_events.schema import EventType, event_type
 from tests.unit.baton.kit.listening import Listening
@@ -131,3 +134,46 @@ async def test_the_model_sees_its_own_calls_redacted(guarded: pytest.LogCaptureF
     assert [secret for secret in ALL if secret in shown] == []
     assert (await stage.snapshot()).job.error is not None
     assert FOREIGN not in await shown_of(stage, guarded)
+
+
+@tool
+def hold(cents: int) -> dict[str, Any]:
+    """Hold an amount."""
+    return {"authorization": "hold_4711", "cents": cents}
+
+
+@tool
+async def bank() -> Pending:
+    """Ask the bank, which answers later."""
+    return Pending(timeout_seconds=100)
+
+
+@pytest.mark.parametrize(("first", "path"), [("hold", ["authorization"]), ("hold", []), ("bank", ["authorization"])])
+async def test_a_fixed_plan_passes_on_what_a_step_has_returned(first: str, path: list[str]) -> None:
+    """A plan of a model passes on no secret: it is redacted for the model, too."""
+    taken = list[Any]()
+
+    @tool
+    def take(value: Any) -> str:
+        """Take."""
+        taken.append(value)
+        return "taken"
+
+    steps = {"hold": Step("a", hold, {"cents": 5}), "bank": Step("a", bank)}
+    wanted = {"authorization": "hold_4711", "cents": 5}
+    reference = functools.reduce(operator.getitem, path, result_of("a"))
+    fixed = Agent("fixed", plan=[steps[first], Step("b", take, {"value": reference}, depends_on=["a"])])
+    planned = {"$resultOf": {"step": "a", "path": path}}
+    made = [{"name": "a", "tool": first, "arguments": {"cents": 5} if first == "hold" else {}}]
+    made.append({"name": "b", "tool": "take", "arguments": {"value": planned}, "depends_on": ["a"]})
+    model = ScriptedModel([[Call("make_plan", {"steps": made})], "done"])
+    agents = [fixed, Agent("plans", model, mode="plan", tools=[hold, bank, take])]
+    for agent in agents:
+        run = await Simulation(Registry(agents)).run(
+            agent.name, "go", outcomes=lambda *_: {"success": True, "result": wanted}
+        )
+        assert (run.status, run.calls[0]["result"]) == (
+            "completed",
+            {**run.calls[0]["result"], "authorization": "[redacted]"},
+        )
+    assert taken == [functools.reduce(operator.getitem, path, one) for one in (wanted, run.calls[0]["result"])]

@@ -103,7 +103,7 @@ async def post_event(context: Context, quota: KeptQuota, request: Request) -> Re
         own = context.container.secrets.hide_in(body.data)
         data = redacted(own)
         await quota.check(snapshot, body.name, data)
-        occurrence = Occurrence(name=body.name, data=data, own=own if job.model.runs_code and own != data else None)
+        occurrence = Occurrence(name=body.name, data=data, own=own if job.model.is_programmed and own != data else None)
         signal_result = await context.container.commands.signal(job, occurrence)
     if signal_result.is_new:
         await quota.increment(snapshot, body.name)
