@@ -160,7 +160,9 @@ class Handler:
         try:
             return self._adapter.validate_python(copied_json(data))
         except ValidationError as error:
-            raise Misfit([(_place(fault["loc"]), fault["msg"]) for fault in error.errors()]) from error
+            raise Misfit(
+                [(".".join(("data", *map(str, fault["loc"]))), fault["msg"]) for fault in error.errors()]
+            ) from error
         except BaseException as error:  # a type's own validators are foreign code
             raise Misfit([("data", f"{type(error).__name__}: {text_of(error)}")]) from error
 
@@ -173,10 +175,6 @@ class Handler:
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
         return TypeAdapter(self._schema)
-
-
-def _place(loc: tuple[str | int, ...]) -> str:
-    return ".".join(("data", *map(str, loc)))
 
 
 def handler_of(agent: Agent) -> Handler:

@@ -81,13 +81,10 @@ class OutputType:
 
 def _faults_in(error: ValidationError) -> str:
     details: Sequence[Any] = error.errors(include_url=False, include_context=False)
-    lines = [f"{_where(detail['loc'])}: {detail['msg']}, got {_shortened(detail['input'])}" for detail in details]
+    found = [(".".join(map(str, detail["loc"])) or "answer", detail["msg"], detail["input"]) for detail in details]
+    lines = [f"{place}: {fault}, got {_shortened(value)}" for place, fault, value in found]
     more = [f"and {len(lines) - _MAX_FAULTS} more"] if len(lines) > _MAX_FAULTS else []
     return "\n".join(["the answer does not fit; correct it and call again:", *lines[:_MAX_FAULTS], *more])
-
-
-def _where(path: tuple[int | str, ...]) -> str:
-    return ".".join(str(step) for step in path) or "answer"
 
 
 def _shortened(value: Any) -> str:

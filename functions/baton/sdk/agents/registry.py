@@ -162,7 +162,8 @@ class Registry:
         """Return the agent's tools as a model sees them."""
         name = self._known(agent)
         if name not in self._specs:
-            self._specs[name] = _specs_of_tools(self._offered[name])
+            offered = self._offered[name].values()
+            self._specs[name] = tuple([ToolSpec(one.name, one.description, one.parameters) for one in offered])
         return self._specs[name]
 
     def check(self, agent: str, tool: str, arguments: dict[str, Any]) -> None:
@@ -299,10 +300,6 @@ def offered(agent: Agent, tools: Mapping[str, Tool]) -> Mapping[str, Tool]:
 def offered_by(registry: Registry, agent: Agent) -> Mapping[str, Tool]:
     """Return the tools that an agent offers to its model: its own, or the one that runs scripts over them."""
     return registry._offered[agent.name]  # noqa: SLF001 - its own; a registry in front of another one hands it on
-
-
-def _specs_of_tools(tools: Mapping[str, Tool]) -> tuple[ToolSpec, ...]:
-    return tuple(ToolSpec(item.name, item.description, item.parameters) for item in tools.values())
 
 
 _ToolsOf = Mapping[Agent, Mapping[str, Tool]]

@@ -30,17 +30,15 @@ def version_of(registry: Registry, agent: Agent) -> str:
     """Return the version."""
     if agent.version:
         return agent.version
-    return digest(json.dumps(_made_of(registry, agent), sort_keys=True, default=_kind_of))[:_CHARS]
+    # The text of another value may contain an object's address, which differs in each process.
+    made_of = json.dumps(_made_of(registry, agent), sort_keys=True, default=lambda value: type(value).__name__)
+    return digest(made_of)[:_CHARS]
 
 
 def tool_names(registry: Registry, agent: Agent) -> list[str]:
     """Return the names of an agent's tools and servers, as far as they are known before a job."""
     of_runner = agent.runner.made_of().get("tools", ()) if agent.runner else ()
     return [*registry.tools_of(agent), *(name for name, *_ in of_runner), *(server.name for server in agent.servers)]
-
-
-def _kind_of(value: object) -> str:
-    return type(value).__name__  # its text may contain an object's address, which differs in each process
 
 
 def _made_of(registry: Registry, agent: Agent) -> dict[str, Any]:

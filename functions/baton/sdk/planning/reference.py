@@ -116,7 +116,7 @@ def read(value: Mapping[str, Any]) -> ResultOf | None:
     inner = value[KEY]
     if len(value) == 1 and isinstance(inner, dict) and inner.keys() <= {"step", "path"}:
         step, path = inner.get("step"), inner.get("path", [])
-        if isinstance(step, str) and isinstance(path, list) and all(_is_part(part) for part in path):
+        if isinstance(step, str) and isinstance(path, list) and all(type(part) in (str, int) for part in path):
             return ResultOf(step, tuple(path))
     raise InvalidReference(
         f'{value!r} is no reference; write {{"{KEY}": {{"step": "a", "path": ["rows", 0]}}}} and nothing beside it'
@@ -133,10 +133,6 @@ def _as_literal(value: Any) -> Any:
     if isinstance(value, dict):
         return {KEY: {_LITERAL: value}} if KEY in value else {key: _as_literal(item) for key, item in value.items()}
     return [_as_literal(item) for item in value] if isinstance(value, list) else value
-
-
-def _is_part(part: object) -> bool:
-    return isinstance(part, str | int) and not isinstance(part, bool)
 
 
 _SHOWN_KEYS = 10

@@ -6,7 +6,6 @@ record. Must not: decide what a piece is.
 """
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context, ContextVar, Token, copy_context
 from typing import Any, Self
@@ -119,7 +118,8 @@ class HeldRun(OpenRun):
             part = state.response.tool_calls[0] if state.ids else None
             fits = part is not None and part.args_as_dict() == call.arguments and part.tool_call_id == state.ids[0]
             return made is None and fits and not call.approved and call.position == 0 and call.turn == last["turn"]
-        if state.ids and (made is None or _stored(last["calls"][0], recorded.results) != made):
+        first = last["calls"][0] if state.ids else None
+        if first and (made is None or (recorded.results.get(first["id"]) or first) != made):
             return False
         state.take_results(last, recorded.results)
         return not any(turn >= state.requested_turn for turn, _ in recorded.messages)
@@ -142,10 +142,6 @@ class HeldRun(OpenRun):
     async def _cancel(self) -> None:
         self._task.cancel()
         await asyncio.wait({self._task})
-
-
-def _stored(call: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    return results.get(call["id"]) or call
 
 
 async def held_run(recorded: Recorded, call: RunnerCall | None = None) -> HeldRun | None:

@@ -50,7 +50,8 @@ class ArgumentSchema:
             raise TypeError(f"tool {tool!r}: an argument's type cannot be read from JSON: {words_of(error)}") from error
         known = zip(signature.arguments, self._model.model_fields.items(), strict=True)
         # Every name at the top of what is sent that is read.
-        self.names = {_first_of(choice) for info in self._model.model_fields.values() for choice in _choices(info)}
+        choices = [choice for info in self._model.model_fields.values() for choice in _choices(info)]
+        self.names = {choice if isinstance(choice, str) else str(choice.path[0]) for choice in choices}
         # Their defaults are pydantic's: the function has none, or gets them validated.
         self._filled = {key for each, (key, info) in known if each.is_required or info.validate_default}
 
@@ -117,10 +118,6 @@ def _field(argument: Argument, description: str | None) -> tuple[Any, Any]:
 def _choices(info: FieldInfo) -> Sequence[str | AliasPath]:
     alias = info.validation_alias or info.alias
     return alias.choices if isinstance(alias, AliasChoices) else [alias] if alias else []
-
-
-def _first_of(choice: str | AliasPath) -> str:
-    return choice if isinstance(choice, str) else str(choice.path[0])
 
 
 def words_of(error: Exception) -> str:

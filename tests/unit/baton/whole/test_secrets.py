@@ -1,9 +1,7 @@
 """A secret that is planted everywhere in a job is found nowhere afterwards: store, parts, JSON, messages, logs."""
 
-import functools
 import json
 import logging
-import operator
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -136,10 +134,13 @@ async def test_the_model_sees_its_own_calls_redacted(guarded: pytest.LogCaptureF
     assert FOREIGN not in await shown_of(stage, guarded)
 
 
+HELD = {"authorization": "hold_4711", "cents": 5}
+
+
 @tool
-def hold(cents: int) -> dict[str, Any]:
+def hold() -> dict[str, Any]:
     """Hold an amount."""
-    return {"authorization": "hold_4711", "cents": cents}
+    return HELD
 
 
 @tool
@@ -148,8 +149,9 @@ async def bank() -> Pending:
     return Pending(timeout_seconds=100)
 
 
-@pytest.mark.parametrize(("first", "path"), [("hold", ["authorization"]), ("hold", []), ("bank", ["authorization"])])
-async def test_a_fixed_plan_passes_on_what_a_step_has_returned(first: str, path: list[str]) -> None:
+@pytest.mark.parametrize("first", [hold, bank])
+@pytest.mark.parametrize("path", [["authorization"], []])
+async def test_a_fixed_plan_passes_on_what_a_step_has_returned(first: Any, path: list[str]) -> None:
     """A plan of a model passes on no secret: it is redacted for the model, too."""
     taken = list[Any]()
 
@@ -159,21 +161,16 @@ async def test_a_fixed_plan_passes_on_what_a_step_has_returned(first: str, path:
         taken.append(value)
         return "taken"
 
-    steps = {"hold": Step("a", hold, {"cents": 5}), "bank": Step("a", bank)}
-    wanted = {"authorization": "hold_4711", "cents": 5}
-    reference = functools.reduce(operator.getitem, path, result_of("a"))
-    fixed = Agent("fixed", plan=[steps[first], Step("b", take, {"value": reference}, depends_on=["a"])])
-    planned = {"$resultOf": {"step": "a", "path": path}}
-    made = [{"name": "a", "tool": first, "arguments": {"cents": 5} if first == "hold" else {}}]
-    made.append({"name": "b", "tool": "take", "arguments": {"value": planned}, "depends_on": ["a"]})
+    def at(value: Any) -> Any:
+        return value["authorization"] if path else value
+
+    planned = {"value": {"$resultOf": {"step": "a", "path": path}}}
+    made = [{"name": "a", "tool": first.name}, {"name": "b", "tool": "take", "arguments": planned, "depends_on": ["a"]}]
     model = ScriptedModel([[Call("make_plan", {"steps": made})], "done"])
-    agents = [fixed, Agent("plans", model, mode="plan", tools=[hold, bank, take])]
+    fixed = [Step("a", first), Step("b", take, {"value": at(result_of("a"))}, depends_on=["a"])]
+    agents = [Agent("fixed", plan=fixed), Agent("plans", model, mode="plan", tools=[first, take])]
     for agent in agents:
-        run = await Simulation(Registry(agents)).run(
-            agent.name, "go", outcomes=lambda *_: {"success": True, "result": wanted}
-        )
-        assert (run.status, run.calls[0]["result"]) == (
-            "completed",
-            {**run.calls[0]["result"], "authorization": "[redacted]"},
-        )
-    assert taken == [functools.reduce(operator.getitem, path, one) for one in (wanted, run.calls[0]["result"])]
+        ways = {"success": True, "result": HELD}
+        run = await Simulation(Registry(agents)).run(agent.name, "go", outcomes=lambda *_: ways)  # noqa: B023 - awaited
+        assert (run.status, run.calls[0]["result"]) == ("completed", HELD | {"authorization": "[redacted]"})
+    assert taken == [at(HELD), at(run.calls[0]["result"])]

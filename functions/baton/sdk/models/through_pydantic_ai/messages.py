@@ -21,7 +21,6 @@ from pydantic_ai.messages import (
     ImageMediaType,
     ImageUrl,
     ModelResponse,
-    ModelResponsePart,
     ModelResponseStreamEvent,
     PartDeltaEvent,
     PartStartEvent,
@@ -70,7 +69,8 @@ def _call_of(part: ToolCallPart) -> Call:
 
 def provider_field(response: ModelResponse) -> dict[str, Any] | None:
     """Return the fields that the provider needs back; None: texts and calls suffice, or they are too large."""
-    if all(_is_plain(part) for part in response.parts):
+    plain = (part for part in response.parts if isinstance(part, TextPart | ToolCallPart))
+    if sum(part.id is None and not part.provider_details for part in plain) == len(response.parts):
         return None
     dumped = _RESPONSE.dump_json(response, exclude=_NOT_SENT_AGAIN, exclude_none=True)
     if len(dumped) > PROVIDER_LIMIT_BYTES:
@@ -86,10 +86,6 @@ def recorded_before(provider: Mapping[str, Any] | None) -> ModelResponse | None:
         return _RESPONSE.validate_python(provider.get("response"))
     except ValidationError:
         return None
-
-
-def _is_plain(part: ModelResponsePart) -> bool:
-    return isinstance(part, TextPart | ToolCallPart) and part.id is None and not part.provider_details
 
 
 Part = UserPromptPart | ToolReturnPart
