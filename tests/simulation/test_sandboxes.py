@@ -49,8 +49,8 @@ def _of_another_run(release_item: Any, job_id: str, run: int, workspace: str, *t
     return release_item(job_id, run, "", *times)
 
 
-def _defect(name: str, promise: str, *patches: Any) -> Any:
-    return pytest.param(Defect(name, promise, patches, 0), id=name)
+def _defect(name: str, promise: str, *patches: Any, marks: Any = ()) -> Any:
+    return pytest.param(Defect(name, promise, patches, 0), id=name, marks=marks)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,9 @@ def _defect(name: str, promise: str, *patches: Any) -> Any:
             around(operations, "drop_items_of", _at_once),
             around(claiming, "drop_items_of", _at_once),
         ),
-        _defect("not destroyed by who was overtaken", "no_box_is_left", idle(Workspaces, "undo")),
+        _defect(
+            "not destroyed by who was overtaken", "no_box_is_left", idle(Workspaces, "undo"), marks=pytest.mark.long
+        ),
         _defect("made by each call", "a_box_is_destroyed_once", idle(WorkspaceOfPiece, "make")),
         _defect("a job below keeps it", "no_box_is_left", around(claiming, "release_item", _of_another_run)),
     ],

@@ -7,7 +7,7 @@ from types import EllipsisType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
@@ -79,6 +79,7 @@ KEPT: list[tuple[type[Struct], Callable[[str], Any]]] = [
 
 @pytest.mark.parametrize(("kind", "load"), KEPT)
 @given(data=st.data())
+@settings(max_examples=40)
 def test_whatever_a_record_holds_is_read_back(kind: Any, load: Any, data: st.DataObject) -> None:
     record = data.draw(values_of(kind))
     if kind is Job:

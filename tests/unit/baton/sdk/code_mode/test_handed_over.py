@@ -14,9 +14,12 @@ from tests.architecture.source_files import ROOT
 from tests.unit.baton.sdk.code_mode.handed_over import BOUNDED, REFUSED, VALUES
 
 _PATIENCE_SECONDS = 40
-# A list of 4,000 texts, keys that Python hashes for hours, and texts of which a copy has four bytes a character.
-CHOSEN = ("a text many times", "keys many times", "a text of wide characters")
-MORE = ("sets", "many lists", "a long number", "a deep object", "instances", "many keys")
+# A list of 4,000 texts; then keys that Python hashes for hours, texts of which a copy has four bytes a character, ….
+CHOSEN = ("a text many times",)
+MORE = (
+    *("keys many times", "a text of wide characters", "sets", "many lists", "a long number", "a deep object"),
+    *("instances", "many keys"),
+)
 
 
 class Played:

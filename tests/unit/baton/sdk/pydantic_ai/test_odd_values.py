@@ -103,7 +103,8 @@ async def test_a_number_that_json_has_not_reaches_the_model_as_in_a_direct_run(a
     run = await simulation.run("a", "x")
     assert (run.result, run.calls[0]["result"]) == ({"answer": direct, "output": direct}, shown)
     assert json.loads(json.dumps(run.model_messages, allow_nan=False)) == run.model_messages
-    (await simulation.crash_everywhere("a", "x")).check()
+    if at % 4 == 0:  # of a number by itself, inside, and of a return
+        (await simulation.crash_everywhere("a", "x")).check()
 
 
 async def _run(act: Callable[[], Any], **options: Any) -> Any:

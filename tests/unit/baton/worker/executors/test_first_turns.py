@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton import Agent, Memory, Registry, ScriptedModel
@@ -58,6 +58,7 @@ def _size(message: Message) -> int:
 
 
 @given(_exchanges, st.lists(_texts, max_size=12), st.integers(500, 6_000), st.integers(0, 400))
+@settings(max_examples=40)
 def test_a_first_turn_is_told_no_more_than_it_may_read(
     earlier: list[Exchange], remembered: list[str], most: int, before: int
 ) -> None:
