@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from baton_events.values.json_value import DEPTH_LIMIT, TooLarge, Unrecordable, plain, read_value, recorded_json
+from tests.values.durations import Content
 from tests.values.odd import Box, Broken, Level, Silent
 
 CIRCLE: list[Any] = []
@@ -131,19 +132,13 @@ def test_what_was_read_is_judged_as_any_other_data(value: Any, levels: int) -> N
     assert outcomes[0] == outcomes[1]
 
 
-class Anything(BaseModel):
-    """A model that holds anything."""
-
-    content: Any
-
-
 @pytest.mark.parametrize(
     ("holder", "endless"),
     [
         (lambda value: value, count()),
         (Box, cycle("ab")),
         (lambda value: Box([{"a": Box(value)}]), repeat(1)),
-        (lambda value: Anything(content=value), map(str, count())),
+        (lambda value: Content(content=value), map(str, count())),
     ],
 )
 def test_what_never_ends_is_refused_and_what_ends_is_a_list(holder: Any, endless: Any) -> None:

@@ -145,11 +145,6 @@ def test_a_strange_key_is_refused_without_a_word_of_keys_and_claims() -> None:
     assert not any(secret in text for secret in (CURRENT, NEXT, STRANGE, "https://other", "Upstash"))
 
 
-@pytest.mark.parametrize("signature", ["", " ", "a.b.c", "..", "Bearer x", "é", "\x00", "eyJ" * 10_000])
-def test_what_is_no_token_is_refused(signature: str) -> None:
-    refused(signature)
-
-
 def test_without_a_key_nothing_is_valid() -> None:
     verifier = QueueVerifier(Settings())
     for token in (signed(), forged("", {"alg": "HS256", "typ": "JWT"}), ""):
@@ -181,7 +176,7 @@ def test_what_is_no_time_is_refused(claim: str, value: Any) -> None:
     refused(signed(**changes))
 
 
-@given(st.text(max_size=300))
+@given(st.sampled_from(["", " ", "a.b.c", "..", "Bearer x", "é", "\x00", "eyJ" * 10_000]) | st.text(max_size=300))
 def test_no_text_is_a_signature(signature: str) -> None:
     refused(signature)
 

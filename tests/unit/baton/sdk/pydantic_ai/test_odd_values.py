@@ -29,15 +29,15 @@ class Kept:
 
 @dataclass
 class Said:
-    """A value with a text in a field."""
+    """A value with another in a field."""
 
-    text: str
+    text: Any
 
 
 class Line(BaseModel):
     """The same as a model."""
 
-    text: str
+    text: Any
 
 
 GIVEN: tuple[tuple[Any, Any], ...] = (
@@ -55,25 +55,12 @@ GIVEN: tuple[tuple[Any, Any], ...] = (
 )
 
 
-class Mean(BaseModel):
-    """A model with a number."""
-
-    value: float
-
-
-@dataclass
-class Found:
-    """A value with a number in a field."""
-
-    value: float
-
-
 _INF, _NAN = float("inf"), float("nan")
 # What a tool gives, and what people are shown of it.
 NUMBERS: tuple[tuple[Any, Any], ...] = (
     *((_INF, "Infinity"), (-_INF, "-Infinity"), (_NAN, "NaN"), ([1.5, _INF], [1.5, "Infinity"])),
     *(({"mean": _NAN}, {"mean": "NaN"}), ({"a": [{"b": (-_INF,)}]}, {"a": [{"b": ["-Infinity"]}]})),
-    *((Mean(value=_INF), {"value": "Infinity"}), (Found(_NAN), {"value": "NaN"})),
+    *((Line(text=_INF), {"text": "Infinity"}), (Said(_NAN), {"text": "NaN"})),
     (ToolReturn(return_value=[_INF], content="far", metadata={"worst": _NAN}), ["Infinity"]),
     ({"é": "Infinity", "value": _INF}, {"é": "Infinity", "value": "Infinity"}),
 )

@@ -128,20 +128,15 @@ NEVER = [
 
 
 @pytest.mark.parametrize(
-    ("address", "opened"),
-    [*((address, True) for address in PUBLIC), *((address, False) for address in (*PRIVATE, *NEVER))],
-)
-def test_public_addresses_alone_are_open(address: str, opened: bool) -> None:
-    """Whatever form they have, also inside an IPv6 address; 2002:… is judged as a whole as well."""
-    assert (refusal(address, allow_private=False) == "") is opened
-
-
-@pytest.mark.parametrize(
-    ("address", "opened"),
+    ("addresses", "allow_private", "opened"),
     [
-        *((address, True) for address in PRIVATE if not address.startswith(("2002:", "::127"))),
-        *((address, False) for address in NEVER),
+        *((PUBLIC, False, True), ((*PRIVATE, *NEVER), False, False), (NEVER, True, False)),
+        ([address for address in PRIVATE if not address.startswith(("2002:", "::127"))], True, True),
     ],
 )
-def test_permission_opens_private_addresses_and_no_others(address: str, opened: bool) -> None:
-    assert (refusal(address, allow_private=True) == "") is opened
+def test_public_addresses_alone_are_open_and_permission_opens_private_ones(
+    addresses: list[str], allow_private: bool, opened: bool
+) -> None:
+    """Whatever form they have, also inside an IPv6 address; 2002:… is judged as a whole as well."""
+    refusals = {address: refusal(address, allow_private=allow_private) for address in addresses}
+    assert {address: told for address, told in refusals.items() if (told == "") is not opened} == {}
