@@ -1,4 +1,3 @@
-import os
 import re
 from collections.abc import Callable
 
@@ -6,6 +5,7 @@ import pytest
 
 from tests.docs.fence import fences_of
 from tests.docs.page_run import PageError, PageRun, as_in_makefile, on_free_ports
+from tests.unit.baton_local.dev.test_supervisor import lives
 
 NewPage = Callable[[], PageRun]
 
@@ -108,14 +108,6 @@ def test_what_a_page_starts_receives_ctrl_c_wherever_the_tests_were_started(new_
     run = new_page()
     follow(run, "```bash\npython -c 'import signal; print(signal.getsignal(signal.SIGINT).__name__)'\n```\n")
     assert run.printed.strip() == "default_int_handler"
-
-
-def lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_a_stack_of_a_page_keeps_off_the_usual_ports() -> None:

@@ -37,7 +37,13 @@ class Said:
 class Line(BaseModel):
     """The same as a model."""
 
-    text: Any
+    text: str
+
+
+class Mean(BaseModel):
+    """A model with a number."""
+
+    value: float
 
 
 GIVEN: tuple[tuple[Any, Any], ...] = (
@@ -60,7 +66,7 @@ _INF, _NAN = float("inf"), float("nan")
 NUMBERS: tuple[tuple[Any, Any], ...] = (
     *((_INF, "Infinity"), (-_INF, "-Infinity"), (_NAN, "NaN"), ([1.5, _INF], [1.5, "Infinity"])),
     *(({"mean": _NAN}, {"mean": "NaN"}), ({"a": [{"b": (-_INF,)}]}, {"a": [{"b": ["-Infinity"]}]})),
-    *((Line(text=_INF), {"text": "Infinity"}), (Said(_NAN), {"text": "NaN"})),
+    *((Mean(value=_INF), {"value": "Infinity"}), (Said(_NAN), {"text": "NaN"})),
     (ToolReturn(return_value=[_INF], content="far", metadata={"worst": _NAN}), ["Infinity"]),
     ({"é": "Infinity", "value": _INF}, {"é": "Infinity", "value": "Infinity"}),
 )
