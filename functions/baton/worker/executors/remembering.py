@@ -117,8 +117,8 @@ class Conversing:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Retrieve the session's exchanges, unless that was done before, and call the model."""
         assert isinstance(effect, CallModel), "this executor is registered for CallModel"
-        is_known = any(entry["role"] == SESSION_ROLE for entry in history.transcript)
-        looked = effect.turn > 1 or effect.offloaded > 0 or is_known
+        looked = effect.turn > 1 or effect.offloaded > 0
+        looked = looked or any(entry["role"] == SESSION_ROLE for entry in history.transcript)
         if looked or not history.transcript or not is_chat(history.transcript[0]):
             return await self._turn(effect, history, claim)
         operation = continued_operation(history.transcript[0])
