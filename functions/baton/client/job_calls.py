@@ -219,7 +219,7 @@ class RunCalls(Calls):
         return (await self._requests.response(Call("GET", job_path(job, "/recording"), repeatable=True))).text
 
     async def model_messages(self, job: Job | str) -> list[Json]:
-        """Return the messages of a pydantic-ai agent's job, as `ModelMessagesTypeAdapter` reads them."""
+        """Return the messages of a job whose agent is a library's, in that library's own JSON."""
         found: list[Json] = (await self._get(job_path(job, "/model-messages"), Json))["messages"]
         return found
 

@@ -102,9 +102,7 @@ def _of_parts(context: Context, job_path: str) -> list[ApiRoute]:
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
     limit, quota = (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES"), KeptQuota(container)
     shows = "one tool call's result (`resultRef`); its bytes by `Accept: application/octet-stream` or `Range`"
-    messages = (
-        "the messages of a job whose agent is pydantic-ai's, as `ModelMessagesTypeAdapter` dumps them; 404 for others"
-    )
+    messages = "the messages of a job whose agent is a library's, in that library's own JSON; 404 for others"
     return [
         ApiRoute("POST", f"{job_path}/events", "client", partial(post_event, context, quota), event_text, *limit),
         ApiRoute("GET", f"{job_path}/stream", "stream", to(show_stream), streams),

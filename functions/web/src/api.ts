@@ -173,19 +173,8 @@ export interface components {
             /** Format: date-time */
             lookedBackTo?: string;
         };
-        ModelMessage: {
-            /** @enum {unknown} */
-            kind: "request" | "response";
-            parts: ({
-                part_kind: string;
-            } & {
-                [key: string]: unknown;
-            })[];
-        } & {
-            [key: string]: unknown;
-        };
         ModelMessages: {
-            messages: components["schemas"]["ModelMessage"][];
+            messages: Record<string, unknown>[];
         };
         Object: Record<string, unknown>;
         Problem: {
@@ -550,7 +539,6 @@ export type Diff = components['schemas']['Diff'];
 export type Job = components['schemas']['Job'];
 export type Cost = components['schemas']['Cost'];
 export type Jobs = components['schemas']['Jobs'];
-export type ModelMessage = components['schemas']['ModelMessage'];
 export type ModelMessages = components['schemas']['ModelMessages'];
 export type Object = components['schemas']['Object'];
 export type Problem = components['schemas']['Problem'];

@@ -19,7 +19,6 @@ import type {
   Job,
   Link,
   LinkBody,
-  ModelMessage,
   Schedule,
   ScheduleBody,
   Score,
@@ -135,8 +134,8 @@ export class BatonClient extends PageClient {
     return this.request("GET", jobPath(job, "/recording"), { read: (response) => response.text(), repeatable: true });
   }
 
-  /** The messages of a pydantic-ai agent's job. */
-  async modelMessages(job: Id): Promise<ModelMessage[]> {
+  /** The messages of a job whose agent is a library's, in that library's own JSON. */
+  async modelMessages(job: Id): Promise<Record<string, unknown>[]> {
     return (await this.#read(jobPath(job, "/model-messages"))).messages;
   }
 

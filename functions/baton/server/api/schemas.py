@@ -217,15 +217,6 @@ BULK = json_object(
     optional=("refused", "cursor"),
 )
 
-# Parts and other fields are those of pydantic-ai's `ModelMessagesTypeAdapter`.
-MODEL_MESSAGE = json_object(
-    {
-        "kind": {"enum": ["request", "response"]},
-        "parts": {"type": "array", "items": {**json_object({"part_kind": TEXT}), "additionalProperties": True}},
-    }
-) | {"additionalProperties": True}
-
-
 SCHEMAS: dict[str, dict[str, Any]] = {
     **ADMIN_SCHEMAS,
     "Bulk": BULK,
@@ -245,8 +236,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "Cost": answer(Cost),
     "Jobs": JOBS,
-    "ModelMessage": MODEL_MESSAGE,
-    "ModelMessages": json_object({"messages": {"type": "array", "items": ref("ModelMessage")}}),
+    "ModelMessages": json_object({"messages": {"type": "array", "items": {"type": "object"}}}),
     "Object": {"type": "object"},
     "Problem": PROBLEM,
     "Schedule": answer(Schedule, priority=PRIORITY),

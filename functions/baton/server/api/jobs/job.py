@@ -184,7 +184,7 @@ class JobsApi:
         return JSONResponse(self._shown(principal, snapshot) | steps)
 
     async def model_messages(self, request: Request) -> Response:
-        """Answer `GET …/model-messages` with 200 `{"messages"}`; 404 for a job whose agent is none of pydantic-ai."""
+        """Answer `GET …/model-messages` with 200 `{"messages"}`; 404 for a job whose agent is of no library."""
         principal = await self._keys.authenticate(request)
         found = await self.snapshot(principal, request.path_params["job_id"])
         snapshot = await with_results(self._container, found)
@@ -193,7 +193,7 @@ class JobsApi:
         runner = next((agent.runner for agent in registry.agents if agent.name == job.agent), None)
         messages = run_messages(runner, job.first_turn, entries, snapshot.results)
         if messages is None:
-            raise ApiError(404, f"job {job.id!r} has no messages of pydantic-ai (agent {job.agent!r})")
+            raise ApiError(404, f"job {job.id!r} has no messages of a library (agent {job.agent!r})")
         return JSONResponse(self._container.secrets.hide_in({"messages": messages}))
 
     async def change(self, request: Request) -> Response:
