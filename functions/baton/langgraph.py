@@ -1,6 +1,6 @@
 """Agents of LangChain's `create_agent`, unchanged: `Registry(agents=[durable(agent)])`. Needs extra `langgraph`."""
 
-from baton.sdk.langgraph.durable import durable
+from baton.sdk.langgraph.runner import durable
 from baton.sdk.libraries.hook_contexts import hook_context
 from baton.sdk.tools.context import tool_context
 

@@ -2,7 +2,7 @@
 
 from baton.sdk.libraries.hook_contexts import hook_context
 from baton.sdk.models.through_pydantic_ai.messages import contents_of
-from baton.sdk.pydantic_ai.durable import durable
+from baton.sdk.pydantic_ai.runner import durable
 from baton.sdk.tools.context import tool_context
 
 __all__ = ["contents_of", "durable", "hook_context", "tool_context"]

@@ -24,12 +24,10 @@ from langgraph.checkpoint.base import WRITES_IDX_MAP, BaseCheckpointSaver, Check
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic_core import to_jsonable_python
 
-from baton.sdk.agents.runner import Recorded, RunFailedError
-from baton.sdk.libraries.held_states import MessageForm, begun_state, require_own
+from baton.sdk.agents.runner import RunFailedError
+from baton.sdk.libraries.held_states import LibraryState, MessageForm, Results, stored_calls
 from baton.sdk.models.model import NEWER_STATE, File, ModelError
-from baton.sdk.records.file_contents import FileContents
 
-KIND, VERSION = "langgraph-run", 1
 MESSAGES, SENDS, INTERRUPTED, RESUMED = "messages", "__pregel_tasks", "__interrupt__", "__resume__"
 Typed = list[str]
 Write = tuple[str, str, Any]
@@ -104,44 +102,33 @@ def _messages_in(checkpoint: Any) -> Sequence[BaseMessage]:
 
 
 @dataclass
-class RunState:
-    """A run as recorded so far.
+class RunState(LibraryState):
+    """A run of a graph as recorded so far.
 
     Attributes:
-        earlier: the session's conversation before the job.
         messages: all of the run's.
         values: its other channels, as written.
         head: the checkpoint without its channels; empty: the run has not begun.
         metadata: of the checkpoint.
         asks: what middleware asks of people, before any call: the task that waits, and its question; empty: nothing.
-        sent: the user's messages since the last request.
         instructions: the system message of the last request, as text.
         asked: what that request had in place of `messages`, by middleware; empty: them, up to its answer.
-        files: large contents of the texts read.
     """
 
-    earlier: list[BaseMessage]
+    kind, library, version = "langgraph-run", "LangGraph", 1
     messages: list[BaseMessage] = field(default_factory=list[BaseMessage])
     values: dict[str, Typed] = field(default_factory=dict[str, Typed])
     head: dict[str, Any] = field(default_factory=dict[str, Any])
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     asks: list[Any] = field(default_factory=list[Any])
-    sent: list[str] = field(default_factory=list[str])
     instructions: str = ""
     asked: list[BaseMessage] = field(default_factory=list[BaseMessage])
-    files: FileContents = field(default_factory=FileContents)
-
-    @classmethod
-    def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
-        """Read the recorded run, as `begun_state`."""
-        return begun_state(recorded, cls, _FORM, up_to_turn)
 
     def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:  # noqa: ARG002 - tools read all
         """Take what a turn has kept."""
-        require_own(kept, turn, KIND, "LangGraph", VERSION)
-        self.messages[kept["from"] :] = messages_from_dict(json.loads(self.files.whole(kept["messages"])))
+        self.messages[kept["from"] :] = _read(self.files.whole(kept["messages"]))
         self.instructions = kept.get("instructions", self.instructions)
-        self.asked = messages_from_dict(json.loads(self.files.whole(kept.get("sent", "[]"))))
+        self.asked = _read(self.files.whole(kept.get("sent", "[]")))
         self.values = {name: one for name, one in self.values.items() if name not in kept["gone"]} | kept["values"]
         self.head, self.metadata, self.asks = kept["head"], kept["metadata"], kept["asks"]
 
@@ -169,8 +156,8 @@ class RunState:
         first = next((at for at, (one, other) in enumerate(known) if one is not other and one != other), None)
         first = min(len(self.messages), len(messages)) if first is None else first
         return {
-            "kind": KIND,
-            "version": VERSION,
+            "kind": self.kind,
+            "version": self.version,
             "earlier": len(self.earlier),
             "from": first,
             "messages": self.files.short(_dumped(messages[first:])),
@@ -183,38 +170,32 @@ class RunState:
             **({"sent": self.files.short(_dumped(rest))} if rest != messages[: len(rest)] else {}),
         }
 
+    def request(self) -> str:
+        """Return the messages of the last request."""
+        own = self.messages
+        asked = self.asked or own[: len(own) - (bool(own) and isinstance(own[-1], AIMessage))]
+        return _dumped([*([SystemMessage(self.instructions)] if self.instructions else []), *asked])
 
-def messages_of(
-    turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]], *, sent: bool = False
-) -> str:
-    """Return a job's messages, as far as its turns have them; empty: no run of LangGraph. `sent`: of the request."""
-    if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
-        return ""
-    state = RunState([], files=FileContents(complete=False))
-    for entry in turns:
-        state.take(entry["provider"], entry["turn"])
-    messages = state.messages[turns[0]["provider"]["earlier"] :]
-    if sent:
-        asked = state.asked or messages[: len(messages) - (bool(messages) and isinstance(messages[-1], AIMessage))]
-        return _dumped([*([SystemMessage(state.instructions)] if state.instructions else []), *asked])
-    answers: list[Any] = []
-    for call in turns[-1]["calls"]:
-        stored = results.get(call["id"]) or call
-        for _, value in map(tuple, (stored.get("kept") or {}).get("writes", ())):
-            made = untyped(value)
-            answers += [one for one in (made if isinstance(made, list) else [made]) if isinstance(one, BaseMessage)]
-    return _dumped([*messages, *answers])
+    def conversation(self, turns: Sequence[Mapping[str, Any]], results: Results) -> str:
+        """Return the job's messages, with those of its last calls so far."""
+        answers: list[Any] = []
+        for _, stored in stored_calls(turns[-1], results):
+            for _, value in (stored.get("kept") or {}).get("writes", ()):
+                made = untyped(value)
+                answers += [one for one in (made if isinstance(made, list) else [made]) if isinstance(one, BaseMessage)]
+        return _dumped([*self.messages[turns[0]["provider"]["earlier"] :], *answers])
 
 
 def _dumped(messages: Sequence[BaseMessage]) -> str:
     return json.dumps([to_jsonable_python(message_to_dict(one), fallback=str) for one in messages])
 
 
-def task_message(text: str, files: Sequence[File]) -> HumanMessage:
-    """Return a user's message with its files."""
-    if not files:
-        return HumanMessage(text)
-    return HumanMessage(content=[{"type": "text", "text": text}, *map(_content, files)])
+def _read(text: str) -> list[BaseMessage]:
+    return messages_from_dict(json.loads(text))
+
+
+def _user(text: str, files: Sequence[File]) -> HumanMessage:
+    return HumanMessage([{"type": "text", "text": text}, *map(_content, files)] if files else text)
 
 
 def _content(file: File) -> dict[str, Any]:
@@ -225,4 +206,4 @@ def _content(file: File) -> dict[str, Any]:
     return {"type": kind, **where}
 
 
-_FORM = MessageForm(lambda text: messages_from_dict(json.loads(text)), task_message, AIMessage)
+RunState.form = MessageForm(_read, _user, AIMessage)

@@ -1,20 +1,23 @@
-"""Runs an agent of LangChain's `create_agent` piece by piece, by LangGraph's own loop and a checkpointer of ours.
+"""`durable(agent)`: runs an agent of `create_agent` piece by piece, by the loop of LangGraph, which we checkpoint.
 
 A turn runs up to one model request; a call is its task of the checkpoint alone, whose writes are kept and given to the
-next turn. Invariant: each piece can begin from the record. Must not: change the agent.
+next turn. Invariant: each piece can begin from the record; what cannot be kept between two is refused by
+name, with the remedy. Must not: change the agent.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Unpack
 
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langgraph.channels import LastValue, UntrackedValue
 from langgraph.errors import GraphRecursionError
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send, interrupt
 from pydantic_core import to_jsonable_python
 
+from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.agent_tool import HANDED
 from baton.sdk.agents.runner import CallReturned, NeedsApproval, Recorded, RunFailedError, RunnerAnswer, RunnerCall
 from baton.sdk.langgraph.run_state import (
@@ -25,13 +28,20 @@ from baton.sdk.langgraph.run_state import (
     RecordSaver,
     RunState,
     Write,
-    messages_of,
-    task_message,
     typed,
     untyped,
 )
-from baton.sdk.libraries.held_states import hold
-from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited, check_fits
+from baton.sdk.libraries.held_states import stored_calls
+from baton.sdk.libraries.library_runner import (
+    JobSettings,
+    LibraryRunner,
+    OfJob,
+    awaited,
+    check_factories,
+    check_fits,
+    library_agent,
+    with_settings,
+)
 from baton.sdk.libraries.recorded_errors import Used, error_of_result
 from baton.sdk.models.model import Call, Listener, ModelAnswer, ModelError, Spent
 from baton.sdk.models.provider_rules import meaning_of
@@ -40,6 +50,8 @@ from baton_events.ids import canonical_json
 from baton_events.values.text import cut
 
 MODEL, TOOLS = "model", "tools"
+_UNNAMED = "LangGraph"  # the name of a graph that was given none
+_ENDS = {"__start__", MODEL, TOOLS}
 _NO_WRITES = "__no_writes__"
 _NO_TOOL = "no tool: a person has refused this call"
 # Where the packages of LangChain keep a provider's word for the end of an answer.
@@ -81,7 +93,7 @@ class _Counted(AsyncCallbackHandler):
 class LangGraphRunner(LibraryRunner):
     """`Runner` of one agent."""
 
-    messages = staticmethod(messages_of)  # pyright: ignore[reportAssignmentType] - a function, of no runner
+    state = RunState
 
     def __init__(self, graph: Any, context: OfJob | None, state: OfJob | None) -> None:
         # What LangGraph keeps for one invocation alone is kept for the job, which has many.
@@ -136,7 +148,7 @@ class LangGraphRunner(LibraryRunner):
             await self._answer(recorded, state, saver, graph)
         else:
             own = dict(await awaited(self._state(recorded.job))) if self._state else {}
-            first = [*state.earlier, *own.pop(MESSAGES, []), task_message(recorded.job.task, recorded.job.files)]
+            first = [*state.earlier, *own.pop(MESSAGES, []), state.form.user(recorded.job.task, recorded.job.files)]
             first += [HumanMessage(text) for text in state.sent]
             given = {**own, MESSAGES: first}
         settings = await self._settings(recorded, saver, counted)
@@ -148,7 +160,7 @@ class LangGraphRunner(LibraryRunner):
             given, snapshot = None, await graph.aget_state(settings["config"])
             waits = [task for task in snapshot.tasks if task.interrupts]
             if waits or not snapshot.tasks or TOOLS in snapshot.next or counted.begun:
-                return hold(recorded, state, self._judged(state, saver, snapshot, counted))
+                return state.hold(recorded, self._judged(state, saver, snapshot, counted))
 
     async def run_call(self, recorded: Recorded, call: RunnerCall) -> Any:
         """Run the call's task, as the only one of the checkpoint."""
@@ -187,8 +199,8 @@ class LangGraphRunner(LibraryRunner):
 
     async def _answer(self, recorded: Recorded, state: RunState, saver: RecordSaver, graph: Any) -> None:
         """Give the checkpoint what its calls have written, or what people have decided."""
-        made = recorded.turns[-1]["calls"] if state.asks or saver.checkpoint["channel_values"].get(SENDS) else ()
-        results = [(call, recorded.results.get(call["id"]) or call) for call in made]
+        has_calls = state.asks or saver.checkpoint["channel_values"].get(SENDS)
+        results = stored_calls(recorded.turns[-1], recorded.results) if has_calls else []
         errors = [error_of_result(stored) for _, stored in results]
         if state.asks:
             task, question = state.asks
@@ -346,3 +358,44 @@ def _shown(writes: Sequence[tuple[str, Any]]) -> Any:
             if isinstance(one, ToolMessage):
                 return to_jsonable_python(one.content, fallback=str)
     return None
+
+
+@with_settings
+def durable(
+    agent: CompiledStateGraph[Any, Any, Any, Any],
+    *,
+    name: str | None = None,
+    context: OfJob | None = None,
+    state: OfJob | None = None,
+    **settings: Unpack[JobSettings],
+) -> Agent:
+    """Make an agent of `create_agent` durable: each model request and each tool call is a step of a job.
+
+    Args:
+        agent: it is not changed.
+        name: the job's type; the agent's name, unless given.
+        context: called with a `JobInfo` for each piece of work, returns the context, which is never stored.
+        state: called with a `JobInfo` before the first request, returns further input, such as channels of middleware.
+
+    Raises:
+        TypeError: a value is of the wrong type.
+        ValueError: it has something that a durable run cannot keep.
+    """
+    if not isinstance(agent, CompiledStateGraph):
+        raise TypeError(f"durable(agent): {agent!r} is no agent of langchain.agents.create_agent; give it the agent")
+    own = "" if agent.name == _UNNAMED else agent.name
+    named = name or own
+    check_factories(named, {"context": context, "state": state})
+    runner = LangGraphRunner(agent, context, state)
+    return library_agent(named, runner, list(_faults(agent)), **settings)
+
+
+def _faults(agent: CompiledStateGraph[Any, Any, Any, Any]) -> Iterator[str]:
+    others = [node for node in agent.nodes if node not in _ENDS and "." not in node]
+    if MODEL not in agent.nodes or MESSAGES not in agent.channels or others:
+        yield "it is no agent of create_agent; make its nodes tools of one, or steps of a workflow"
+    if agent.checkpointer is not None:
+        yield f"{type(agent.checkpointer).__name__} keeps its state, which the job does; leave out checkpointer="
+    for stops in ("interrupt_before_nodes", "interrupt_after_nodes"):
+        if getattr(agent, stops):
+            yield f"{stops.removesuffix('_nodes')} stops its runs, which nobody would continue; leave it out"

@@ -8,7 +8,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from inspect import Parameter, Signature, get_annotations, signature
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
 
 from pydantic import ValidationError
 
@@ -24,9 +24,9 @@ from baton.sdk.agents.runner import (
     RunnerAnswer,
     RunnerCall,
 )
+from baton.sdk.libraries.held_states import LibraryState, Results
 from baton.sdk.libraries.hook_contexts import in_step
-from baton.sdk.libraries.provider_errors import provider_error
-from baton.sdk.libraries.recorded_errors import Used, failure_of
+from baton.sdk.libraries.recorded_errors import Used, failure_of, provider_error
 from baton.sdk.models.model import Listener, ModelError
 from baton.sdk.records.call_limit import CallLimit
 from baton.sdk.records.limits import MOST, Limits
@@ -46,8 +46,9 @@ _OF_THE_LIBRARY = Limits(turns=MOST, tool_calls=MOST, tokens=MOST)
 
 
 class LibraryRunner(Runner, ABC):
-    """`Runner` of one agent of a library."""
+    """`Runner` of one agent of a library. `state`: reads what its turns have kept."""
 
+    state: ClassVar[type[LibraryState]]
     workspaces: OwnWorkspaces | None = None
 
     @property
@@ -62,6 +63,10 @@ class LibraryRunner(Runner, ABC):
     @abstractmethod
     async def run_call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run one attempt of a call."""
+
+    def messages(self, turns: Sequence[Mapping[str, Any]], results: Results, *, sent: bool = False) -> str:
+        """Return a job's messages in the library's JSON."""
+        return self.state.job_messages(turns, results, sent=sent)
 
     def model_error(self, error: Exception) -> ModelError | None:
         """Return the provider's failure that an error is; None: it is none."""

@@ -1,7 +1,8 @@
 """A recorded failure of a call as the exception that a run is told of, and an exception of a run as a failure.
 
 Invariant: the class is a built-in one or the library's where the name is; else one that is made with it, so that
-`isinstance` does not hold for a user's own class. Must not: know a library.
+`isinstance` does not hold for a user's own class. Errors of the providers' own libraries are told by their classes'
+names: none need be installed. Must not: know a library, or decide the number of retries.
 """
 
 import builtins
@@ -10,15 +11,22 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
+import httpx
+
 from baton.sdk.agents.runner import RunFailedError
+from baton.sdk.clock import SystemClock
 from baton.sdk.models.model import ANSWER_CUT, NOTHING_SPENT, ModelError, Spent
 from baton.sdk.tools.contained import CutShortError
 from baton_events.values.text import text_of
+from baton_events.values.waits import requested_wait_seconds
 
 # What a piece has used by its end, and what is to be kept if the run has ended there.
 Used = Callable[[], tuple[Spent, dict[str, Any] | None]]
 # By the type of a call's error, its outcome: the model gets it. Every other error fails the run.
 OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "failed", ANSWER_CUT: "failed"}
+_MAY_PASS = frozenset({408, 409, 425, 429})
+_FIRST_SERVER_STATUS = 500
+_UNANSWERED = frozenset({"APIConnectionError", "APITimeoutError"})
 
 
 class RecordedFailureError(Exception):
@@ -71,3 +79,19 @@ def failure_of(error: Exception, of_model: ModelError | None, used: Sequence[Use
             if isinstance(failure, RunFailedError):
                 failure.kept = kept
     return failure
+
+
+def provider_error(error: Exception) -> ModelError | None:
+    """Return the failure of a provider that an error is; None: it is none."""
+    if isinstance(error, ModelError):
+        return error
+    status, answer = getattr(error, "status_code", None), getattr(error, "response", None)
+    if isinstance(status, int) and answer is not None:
+        retryable = status in _MAY_PASS or status >= _FIRST_SERVER_STATUS
+        headers: Any = getattr(answer, "headers", {})
+        wait = requested_wait_seconds(dict(headers), SystemClock().now_ms()) if retryable else None
+        return ModelError(f"{status}: {text_of(error)}", retryable=retryable, retry_after_seconds=wait)
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & _UNANSWERED or isinstance(error, httpx.TransportError):
+        return ModelError(text_of(error) or "no answer", retryable=True, unanswered=True)
+    return None

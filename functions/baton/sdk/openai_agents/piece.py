@@ -5,15 +5,18 @@ goes on to one request. Invariant: the user's own agents, tools, hooks and model
 hook runs where the SDK runs it, once. Must not: read a record.
 """
 
+import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import agents as sdk
 from agents.items import ItemHelpers
 from agents.lifecycle import AgentHooksBase, RunHooksBase
+from agents.mcp import MCPServer
 from agents.models.interface import Model
 from agents.run_config import CallModelData, ModelInputData
 from openai.types.responses import Response, ResponseCompletedEvent
@@ -356,3 +359,20 @@ def agents_below(root: sdk.Agent[Any]) -> Sequence[sdk.Agent[Any]]:
             target = item if isinstance(item, sdk.Agent) else refers and refers()
             waiting += [target] if isinstance(target, sdk.Agent) else []
     return list(found.values())
+
+
+# Of each loop, by a server's id: what keeps its connection, in a task of its own.
+_CONNECTED: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, Any]] = WeakKeyDictionary()
+
+
+async def connect(servers: Iterable[MCPServer]) -> None:
+    """Connect MCP servers that are not connected in this loop: each once for a process, while steps come and go."""
+    known = _CONNECTED.setdefault(asyncio.get_running_loop(), {})
+    for server in servers:
+        if id(server) in known:
+            continue
+        from agents.mcp import MCPServerManager  # noqa: PLC0415 - agents without servers need none
+
+        manager = MCPServerManager([server], strict=True, connect_in_parallel=True, drop_failed_servers=False)
+        await manager.connect_all()
+        known[id(server)] = manager

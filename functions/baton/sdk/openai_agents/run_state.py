@@ -7,44 +7,39 @@ made. Invariant: kept data is never rewritten, and it is all of the Responses AP
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from agents import Usage
 from agents.run_config import ModelInputData
 from pydantic import TypeAdapter
 
 from baton.sdk.agents.runner import Recorded
-from baton.sdk.libraries.held_states import MessageForm, begun_state, require_own
+from baton.sdk.libraries.held_states import LibraryState, MessageForm, Results, stored_calls
 from baton.sdk.libraries.recorded_errors import OUTCOMES
 from baton.sdk.models.model import File
-from baton.sdk.records.file_contents import FileContents
 
-KIND, VERSION = "openai-agents-run", 1
 _USAGE = TypeAdapter(Usage)
 Items = list[Any]
 
 
 @dataclass
-class RunState:
-    """A run as recorded so far.
+class RunState(LibraryState):
+    """A run of the SDK as recorded so far; `earlier` is empty where a handoff has replaced it.
 
     Attributes:
-        earlier: the session's conversation before the job; empty: a handoff has replaced it.
         items: what the last request had beyond it, the task first.
         response: the output of the last answer, whose calls are made; empty: it has been taken up.
         agent: the name of the agent that goes on.
         turns: the number of model requests made.
         used: the agents that have called tools.
-        sent: the user's messages since that request.
         resumed: whether a person has decided on one of the last calls, after which the SDK starts its agent again.
         begins: whether the agent has not begun: it was handed the run.
         handoffs: the ids of the last calls that hand the run on.
         instructions: of the last request.
         asked: what that request had in place of `items`, by a filter; None: them.
-        files: large contents of the texts read.
     """
 
-    earlier: Items
+    kind, library, version = "openai-agents-run", "the OpenAI Agents SDK", 1
     items: Items = field(default_factory=Items)
     response: Items = field(default_factory=Items)
     agent: str = ""
@@ -52,21 +47,18 @@ class RunState:
     usage: Usage = field(default_factory=Usage)
     nested: Usage = field(default_factory=Usage)
     used: list[str] = field(default_factory=list[str])
-    sent: list[str] = field(default_factory=list[str])
     resumed: bool = False
     begins: bool = False
     handoffs: list[str] = field(default_factory=list[str])
     instructions: str | None = None
     asked: Items | None = None
-    files: FileContents = field(default_factory=FileContents)
 
     @classmethod
-    def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
-        """Read the recorded run, as `begun_state`: for a call, of the turns' items the task alone."""
-        state = begun_state(recorded, cls, _FORM, up_to_turn)
+    def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> Self:
+        """Read the recorded run: for a call, of the turns' items the task alone."""
+        state = super().of(recorded, up_to_turn)
         state.resumed, state.nested = False, Usage()
-        for call in recorded.turns[-1]["calls"] if recorded.turns else ():
-            stored = recorded.results.get(call["id"]) or call
+        for _, stored in stored_calls(recorded.turns[-1], recorded.results) if recorded.turns else ():
             kept = stored.get("kept") or {}
             state.resumed |= bool(kept.get("approved")) or (stored.get("error") or {}).get("type") in OUTCOMES
             if "usage" in kept:
@@ -76,9 +68,8 @@ class RunState:
             state.usage.add(one)
         return state
 
-    def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:
+    def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:  # noqa: ARG002 - of all
         """Take what a turn has kept. `head`: but for the items."""
-        require_own(kept, turn, KIND, "the OpenAI Agents SDK", VERSION)
         if not head:
             self.items[kept["from"] :] = json.loads(self.files.whole(kept["items"]))
         if kept.get("whole"):
@@ -109,8 +100,8 @@ class RunState:
         new = items if whole else items[len(self.earlier) :]
         first = 0 if whole else _same(self.items, new)
         return {
-            "kind": KIND,
-            "version": VERSION,
+            "kind": self.kind,
+            "version": self.version,
             "from": first,
             "items": self.files.short(json.dumps(new[first:])),
             "response": json.dumps(response),
@@ -125,36 +116,27 @@ class RunState:
             **({"sent": self.files.short(json.dumps(asked.input))} if asked and asked.input != items else {}),
         }
 
+    def request(self) -> str:
+        """Return the items of the last request."""
+        system = [{"role": "system", "content": self.instructions}] if self.instructions else []
+        return json.dumps([*system, *(self.items if self.asked is None else self.asked)])
+
+    def conversation(self, turns: Sequence[Mapping[str, Any]], results: Results) -> str:
+        """Return the job's items, with the last answer and the results of its calls so far."""
+        asked = [item for item in self.response if item.get("type") == "function_call"]
+        outputs = [
+            {"type": "function_call_output", "call_id": item["call_id"], "output": output_of(stored)}
+            for item, (_, stored) in zip(asked, stored_calls(turns[-1], results), strict=False)
+            if "ok" in stored or "error" in stored
+        ]
+        return json.dumps([*self.items, *self.response, *outputs])
+
 
 def _same(known: Items, items: Items) -> int:
     count = min(len(known), len(items))
     if known[:count] == items[:count]:
         return count
     return next(at for at in range(count) if known[at] != items[at])
-
-
-def messages_of(
-    turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]], *, sent: bool = False
-) -> str:
-    """Return a job's items, with the last answer and the results of its calls so far; empty: no run of the SDK.
-
-    `sent`: those of the last request.
-    """
-    if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
-        return ""
-    state = RunState([], files=FileContents(complete=False))
-    for entry in turns:
-        state.take(entry["provider"], entry["turn"])
-    if sent:
-        system = [{"role": "system", "content": state.instructions}] if state.instructions else []
-        return json.dumps([*system, *(state.items if state.asked is None else state.asked)])
-    outputs: Items = []
-    asked = [item for item in state.response if item.get("type") == "function_call"]
-    for item, call in zip(asked, turns[-1]["calls"], strict=False):
-        stored = results.get(call["id"]) or call
-        if "ok" in stored or "error" in stored:
-            outputs.append({"type": "function_call_output", "call_id": item["call_id"], "output": output_of(stored)})
-    return json.dumps([*state.items, *state.response, *outputs])
 
 
 def output_of(stored: Mapping[str, Any]) -> Any:
@@ -165,8 +147,7 @@ def output_of(stored: Mapping[str, Any]) -> Any:
     return kept if kept is not None else str(stored["ok"])
 
 
-def user_item(text: str, files: Sequence[File]) -> dict[str, Any]:
-    """Return a user's message with its files."""
+def _user(text: str, files: Sequence[File]) -> dict[str, Any]:
     return {"role": "user", "content": [{"type": "input_text", "text": text}, *map(_content, files)] if files else text}
 
 
@@ -181,4 +162,4 @@ def _content(file: File) -> dict[str, Any]:
     return {"type": "input_file", **named}
 
 
-_FORM = MessageForm(json.loads, user_item, lambda text: {"role": "assistant", "content": text})
+RunState.form = MessageForm(json.loads, _user, lambda text: {"role": "assistant", "content": text})

@@ -1,13 +1,14 @@
-"""Runs an agent of the OpenAI Agents SDK piece by piece, by the SDK's own runner.
+"""`durable(agent)`: runs an agent of the OpenAI Agents SDK piece by piece, by the SDK's own runner.
 
 A turn runs the last answer again with the results of its calls, then one model request; a call is the last answer with
-that call alone. Invariant: each piece can begin from the record. Must not: change the agent.
+that call alone. Invariant: each piece can begin from the record; what cannot be kept between two is refused by
+name, with the remedy. Must not: change the agent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import agents as sdk
 from agents.items import ItemHelpers, ToolCallOutputItem
@@ -15,12 +16,21 @@ from agents.run_config import DEFAULT_MAX_TURNS
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
+from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.runner import CallReturned, NeedsApproval, Recorded, RunFailedError, RunnerAnswer, RunnerCall
-from baton.sdk.libraries.held_states import hold
-from baton.sdk.libraries.library_runner import LibraryRunner, OfJob, awaited, named
+from baton.sdk.libraries.held_states import stored_calls
+from baton.sdk.libraries.library_runner import (
+    JobSettings,
+    LibraryRunner,
+    OfJob,
+    awaited,
+    check_factories,
+    library_agent,
+    named,
+    with_settings,
+)
 from baton.sdk.libraries.recorded_errors import Used, error_of_result
 from baton.sdk.models.model import Call, Listener, ModelAnswer, Spent
-from baton.sdk.openai_agents.mcp_servers import connect
 from baton.sdk.openai_agents.piece import (
     OfRun,
     OutputText,
@@ -28,10 +38,11 @@ from baton.sdk.openai_agents.piece import (
     StoppedError,
     agents_below,
     arguments_of,
+    connect,
     json_of,
     outcome_of,
 )
-from baton.sdk.openai_agents.run_state import RunState, messages_of, output_of, user_item
+from baton.sdk.openai_agents.run_state import RunState, output_of
 from baton.sdk.tools.foreign_schema import JsonSchema
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool_error import ToolError
@@ -46,7 +57,7 @@ _FILES = ("image/", "text/", "application/pdf")
 class OpenAIRunner(LibraryRunner):
     """`Runner` of one agent, and of those that it hands off to."""
 
-    messages = staticmethod(messages_of)  # pyright: ignore[reportAssignmentType] - a function, of no runner
+    state = RunState
 
     def __init__(
         self,
@@ -70,10 +81,8 @@ class OpenAIRunner(LibraryRunner):
     def functions(self) -> Sequence[Callable[..., Any]]:
         """The functions of tools and of the context."""
         tools = [tool for agent in agents_below(self._agent) for tool in agent.tools]
-        named: list[Any] = [
-            getattr(tool, "__wrapped__", None) or getattr(tool, "on_invoke_tool", None) for tool in tools
-        ]
-        return [one for one in (*named, self._context) if hasattr(one, "__globals__")]
+        own: list[Any] = [getattr(tool, "__wrapped__", None) or getattr(tool, "on_invoke_tool", None) for tool in tools]
+        return [one for one in (*own, self._context) if hasattr(one, "__globals__")]
 
     def made_of(self) -> dict[str, Any]:
         """Return the agents' definitions; a function among the instructions counts by its name."""
@@ -101,8 +110,8 @@ class OpenAIRunner(LibraryRunner):
         state = RunState.of(recorded)
         asked = [item for item in state.response if item.get("type") == "function_call"]
         outcomes, late = dict[str, Any](), set[str]()
-        for item, made in zip(asked, recorded.turns[-1]["calls"] if asked else (), strict=False):
-            stored = recorded.results.get(made["id"]) or made
+        made = stored_calls(recorded.turns[-1], recorded.results) if asked else ()
+        for item, (_, stored) in zip(asked, made, strict=False):
             if error_of_result(stored) or (stored.get("kept") or {}).get("approved"):
                 late.add(item["call_id"])
             outcomes[item["call_id"]] = outcome_of(output_of(stored), stored.get("ok", output_of(stored)))
@@ -114,7 +123,7 @@ class OpenAIRunner(LibraryRunner):
         context = sdk.RunContextWrapper(await awaited(self._context(recorded.job)), usage=_copied(state.usage))
         used.append(partial(_spent, piece, context, state))
         await self._run(recorded, piece, context)
-        return hold(recorded, state, self._judged(piece, context))
+        return state.hold(recorded, self._judged(piece, context))
 
     async def run_call(self, recorded: Recorded, call: RunnerCall) -> CallReturned | NeedsApproval | Pending:
         """Run the call, as the only one of the last answer."""
@@ -151,7 +160,7 @@ class OpenAIRunner(LibraryRunner):
 
     async def _run(self, recorded: Recorded, piece: Piece, context: Any) -> Any:
         state, job = piece.state, recorded.job
-        known = [*state.earlier, *(state.items or [user_item(job.task, job.files)])]
+        known = [*state.earlier, *(state.items or [state.form.user(job.task, job.files)])]
         if piece.call or not piece.filters:  # the SDK need not look at all of it again
             first = len(state.earlier) + 1
             known, piece.hidden = known[:first], [] if piece.call else known[first:]
@@ -264,3 +273,66 @@ def _less(now: sdk.Usage, before: sdk.Usage) -> sdk.Usage:
     cached = (now.input_tokens_details.cached_tokens or 0) - (before.input_tokens_details.cached_tokens or 0)
     made.input_tokens_details.cached_tokens = cached
     return made
+
+
+@with_settings
+def durable(
+    agent: sdk.Agent[Any],
+    *,
+    name: str | None = None,
+    context: OfJob | None = None,
+    max_turns: int | None = None,
+    hooks: Any = None,
+    run_config: sdk.RunConfig | None = None,
+    **settings: Unpack[JobSettings],
+) -> Agent:
+    """Make an agent of the SDK durable: each model request and each tool call is a step of a job.
+
+    Args:
+        agent: it is not changed.
+        name: the job's type; the agent's name, unless given.
+        context: called with a `JobInfo` for each piece of work, returns the context, which is never stored.
+        max_turns: as `Runner.run` takes it; without it, that of the SDK: 10 requests, and an error beyond.
+        hooks: as `Runner.run` takes them.
+        run_config: as `Runner.run` takes it.
+
+    Raises:
+        TypeError: a value is of the wrong type.
+        ValueError: it has something that a durable run cannot keep.
+    """
+    if not isinstance(agent, sdk.Agent):
+        raise TypeError(f"durable(agent): {agent!r} is not an agents.Agent; give it the agent itself")
+    named = name or agent.name
+    check_factories(named, {"context": context})
+    runner = OpenAIRunner(agent, context, max_turns, hooks, run_config)
+    return library_agent(named, runner, list(_faults(agent)), **settings)
+
+
+def _faults(root: sdk.Agent[Any]) -> Iterator[str]:
+    found = agents_below(root)
+    names = [agent.name for agent in found]
+    for twice in sorted({one for one in names if names.count(one) > 1}):
+        yield f"two agents that it may hand off to are named {twice!r}; rename one"
+    for agent in found:
+        for tool in agent.tools:
+            if not isinstance(tool, sdk.FunctionTool):
+                kind = type(tool).__name__
+                yield f"{kind} {tool.name!r} of {agent.name!r} does not run here; make it a function tool"
+            if (inner := getattr(tool, "_agent_instance", None)) and (asking := next(_asking(inner), "")):
+                yield (
+                    f"{tool.name!r} of {agent.name!r} runs {inner.name!r} within a call, whose {asking!r} a person"
+                    f" approves; register that agent, and give function_tool(as_tool(durable({inner.name})))"
+                )
+        if type(agent) is not sdk.Agent and type(agent).__module__.startswith("agents."):
+            yield f"{agent.name!r} is a {type(agent).__name__}, which holds a process; make it an Agent"
+
+
+def _asking(root: sdk.Agent[Any]) -> Iterator[str]:
+    """Yield the tools and servers of an agent, and of all below it, whose calls may need an approval."""
+    for agent in agents_below(root):
+        yield from (server.name for server in agent.mcp_servers if vars(server).get("_needs_approval_policy"))
+        for tool in agent.tools:
+            if getattr(tool, "needs_approval", False):
+                yield tool.name
+            elif inner := getattr(tool, "_agent_instance", None):
+                yield from _asking(inner)

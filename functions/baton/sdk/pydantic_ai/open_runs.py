@@ -13,6 +13,7 @@ from typing import Any, Self
 import pydantic_ai as ai
 
 from baton.sdk.agents.runner import OPEN_RUNS, CallReturned, OpenRun, Recorded, RunnerCall
+from baton.sdk.libraries.held_states import stored_calls
 from baton.sdk.pydantic_ai.run_objects import RunObjects
 from baton.sdk.pydantic_ai.run_state import Run, RunState
 from baton.sdk.pydantic_ai.stopping import Piece
@@ -118,8 +119,7 @@ class HeldRun(OpenRun):
             part = state.response.tool_calls[0] if state.ids else None
             fits = part is not None and part.args_as_dict() == call.arguments and part.tool_call_id == state.ids[0]
             return made is None and fits and not call.approved and call.position == 0 and call.turn == last["turn"]
-        first = last["calls"][0] if state.ids else None
-        if first and (made is None or (recorded.results.get(first["id"]) or first) != made):
+        if state.ids and (made is None or stored_calls(last, recorded.results)[0][1] != made):
             return False
         state.take_results(last, recorded.results)
         return not any(turn >= state.requested_turn for turn, _ in recorded.messages)

@@ -10,24 +10,22 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 import pydantic_ai as ai
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from baton.sdk.agents.runner import Recorded, RunFailedError
-from baton.sdk.libraries.held_states import require_own
+from baton.sdk.libraries.held_states import LibraryState, Results, stored_calls
 from baton.sdk.libraries.recorded_errors import OUTCOMES, error_of_result
 from baton.sdk.models.model import Message
 from baton.sdk.models.model import ModelRequest as Question
 from baton.sdk.models.through_pydantic_ai.messages import to_messages
 from baton.sdk.pydantic_ai.run_objects import Changed, Held, with_call
-from baton.sdk.records.file_contents import FileContents
 from baton_events.values.json_value import recorded_json
 
 Run = ai.AgentRun[Any, Any]
-KIND = "pydantic-ai-run"
 # The one private name of pydantic-ai that is used here: the call whose result an enqueued message goes next to. If it
 # is gone, the message follows in a request of its own.
 NEXT_TO = "_tool_call"
@@ -57,9 +55,9 @@ def kept_of_turn(
     before.added = messages[first:]
     tools = ctx.deps.established_tool_names
     return {
-        "kind": KIND,
+        "kind": before.kind,
         "from": first - len(before.earlier),
-        "messages": before.contents.short(dumped(messages[first:])),
+        "messages": before.files.short(dumped(messages[first:])),
         "ids": list(ids),
         "outputRetries": ctx.state.output_retries_used,
         **({"tools": sorted(tools)} if tools is not None and tools != before.tools else {}),
@@ -99,7 +97,7 @@ def _same(known: ai.ModelMessage, message: ai.ModelMessage) -> bool:
 
 
 def _kept_counts(before: "RunState", run: Run, usage: ai.RunUsage) -> dict[str, Any]:
-    waiting, short = run.ctx.state.pending_messages, before.contents.short
+    waiting, short = run.ctx.state.pending_messages, before.files.short
     kept = [[one.priority, getattr(one, NEXT_TO, None), short(dumped(one.messages))] for one in waiting]
     return {"usage": usage_json(usage), **({"pending": kept} if kept else {})}
 
@@ -145,7 +143,7 @@ def kept_of_call(
     more = [first.get(name) for name in _BESIDE]
     has_files = isinstance(parts[0], ai.ToolReturnPart) and bool(parts[0].files)
     if others or odd or has_files or first["outcome"] != "success" or any(one is not None for one in more):
-        kept["messages"], first["content"] = before.contents.short(messages), _without_data(first["content"])
+        kept["messages"], first["content"] = before.files.short(messages), _without_data(first["content"])
     return first["content"] if first["outcome"] == "success" else {first["outcome"]: first["content"]}, kept
 
 
@@ -167,22 +165,19 @@ def _without_data(content: Any) -> Any:
 
 
 @dataclass
-class RunState:
-    """A run as recorded so far.
+class RunState(LibraryState):
+    """A run of pydantic-ai as recorded so far.
 
     Attributes:
-        earlier: the session's conversation before the job.
         messages: the job's messages.
         ids: pydantic-ai's ids of the calls that the last turn made, by their position.
         steps: the number of model requests made.
         polls: how often the provider has suspended the messages' last answer.
         requested_turn: the turn that made the last request.
-        sent: the user's messages since that turn.
         tools: the run's first tools, from which pydantic-ai distinguishes newer ones.
         output_modes: how each model's first request asked for the output, which later ones keep.
         pending: enqueued messages that were not sent yet, in kept form.
         answered: parts that answer these calls, in their order; parts for the model's user come last.
-        contents: large files in the texts read.
         lists: the tools of servers, listed now or before.
         run_id: pydantic-ai's id of the run; empty: its first piece is not recorded yet.
         held: what the objects of the run hold.
@@ -190,7 +185,7 @@ class RunState:
         added: the messages that the turn made here adds.
     """
 
-    earlier: list[ai.ModelMessage]
+    kind, library, complete = "pydantic-ai-run", "pydantic-ai", True
     messages: list[ai.ModelMessage] = field(default_factory=list[ai.ModelMessage])
     ids: tuple[str, ...] = ()
     usage: ai.RunUsage = field(default_factory=ai.RunUsage)
@@ -198,12 +193,10 @@ class RunState:
     steps: int = 0
     polls: int = 0
     requested_turn: int = 0
-    sent: list[str] = field(default_factory=list[str])
     tools: set[str] | None = None
     output_modes: dict[str, Any] = field(default_factory=dict[str, Any])
     pending: list[Any] = field(default_factory=list[Any])
     answered: list[ai.ModelRequestPart] = field(default_factory=list[ai.ModelRequestPart])
-    contents: FileContents = field(default_factory=FileContents)
     lists: ChainMap[str, list[ai.ToolDefinition]] = field(default_factory=lambda: ChainMap({}, {}))
     run_id: str = ""
     held: Held = field(default_factory=Held)
@@ -211,33 +204,12 @@ class RunState:
     added: Sequence[ai.ModelMessage] = ()
 
     @classmethod
-    def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> "RunState":
-        """Read the recorded run. `up_to_turn`: the last turn to read, whose calls are not answered yet.
-
-        Raises RunFailedError: the job began with an agent that was no run of pydantic-ai.
-        """
-        contents = FileContents()
-        contents.kept_elsewhere(recorded.files)
-        earlier = [message for one in recorded.earlier for message in _as_messages(one, contents)]
-        state = cls(earlier, contents=contents)
-        turns = [entry for entry in recorded.turns if up_to_turn is None or entry["turn"] <= up_to_turn]
-        state._read(turns, recorded.results)
+    def of(cls, recorded: Recorded, up_to_turn: int | None = None) -> Self:
+        """Read the recorded run. `up_to_turn`: the last turn to read, whose calls are not answered yet."""
+        state = super().of(recorded, up_to_turn)
         if recorded.turns and up_to_turn is None:
             state.take_results(recorded.turns[-1], recorded.results)
-        if not state.polls:
-            state.sent = [text for turn, text in recorded.messages if turn >= state.requested_turn]
-        return state
-
-    @classmethod
-    def after(
-        cls, turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> "RunState":
-        """Read these turns alone; the last one's calls are not answered yet. Without `results`, tools' files are empty.
-
-        Raises RunFailedError: the job began with an agent that was no run of pydantic-ai.
-        """
-        state = cls([], contents=FileContents(complete=results is not None))
-        state._read(turns, results or {})
+        state.sent = [text for turn, text in recorded.messages if turn >= state.requested_turn and not state.polls]
         return state
 
     @property
@@ -274,50 +246,51 @@ class RunState:
         """Take the turn that was made here as it was recorded, with its messages as they are now."""
         self.lists.maps[1].update(self.lists.maps[0])
         self.lists.maps[0].clear()
-        self._read([entry], {}, [_as_it_is(message) for message in self.added])
+        self.take(self.own(entry), entry["turn"], known=[_as_it_is(message) for message in self.added])
         self.sent = []
 
-    def _read(
-        self,
-        turns: Sequence[Mapping[str, Any]],
-        results: Mapping[str, Mapping[str, Any]],
-        known: Sequence[ai.ModelMessage] = (),
-    ) -> None:
+    def take_turns(self, turns: Sequence[Mapping[str, Any]], results: Results, *, head: bool = False) -> None:
+        """Take what turns have kept, and learn the files of the calls between them."""
+        del head
         for entry, before in zip(turns, [None, *turns], strict=False):
-            for call in before["calls"] if before else ():
-                kept = (results.get(call["id"]) or call).get("kept") or {}
-                self.contents.whole(kept.get("messages", ""))
+            for _, stored in stored_calls(before, results) if before else ():
+                kept = stored.get("kept") or {}
+                self.files.whole(kept.get("messages", ""))
                 self._whole_pending(kept)
-            kept = entry.get("provider") or {}
-            require_own(kept, entry["turn"], KIND, "pydantic-ai")
-            messages = self.contents.whole(kept["messages"])
-            self.messages[kept["from"] :] = known or _JSON.validate_json(messages)
-            self.usage, self.output_retries = usage_from(kept["usage"]), kept["outputRetries"]
-            self.pending = self._whole_pending(kept)
-            self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
-            self.output_modes = kept.get("outputModes", self.output_modes)
-            if "lists" in kept:
-                self.lists.maps[1].update(_LISTS.validate_json(kept["lists"]))
-            self.run_id = kept.get("runId", self.run_id)
-            self.held = kept.get("held", {})
-            self.ids, self.answered = tuple(kept["ids"]), []
-            last, polled = self.messages[-1], self.polls
-            self.polls = self.polls + 1 if isinstance(last, ai.ModelResponse) and last.state == "suspended" else 0
-            self.requested_turn = self.requested_turn if polled else entry["turn"]
-            if self.polls:
-                self.usage.requests -= 1  # the request that continues the answer counts it again
-            else:
-                self.steps += 1
+            self.take(self.own(entry), entry["turn"])
 
-    def take_results(self, entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
+    def take(
+        self, kept: Mapping[str, Any], turn: int, *, head: bool = False, known: Sequence[ai.ModelMessage] = ()
+    ) -> None:
+        """Take what a turn has kept. `known`: its messages as they are now."""
+        del head
+        messages = self.files.whole(kept["messages"])
+        self.messages[kept["from"] :] = known or _JSON.validate_json(messages)
+        self.usage, self.output_retries = usage_from(kept["usage"]), kept["outputRetries"]
+        self.pending = self._whole_pending(kept)
+        self.tools = self.tools if kept.get("tools") is None else set(kept["tools"])
+        self.output_modes = kept.get("outputModes", self.output_modes)
+        if "lists" in kept:
+            self.lists.maps[1].update(_LISTS.validate_json(kept["lists"]))
+        self.run_id = kept.get("runId", self.run_id)
+        self.held = kept.get("held", {})
+        self.ids, self.answered = tuple(kept["ids"]), []
+        last, polled = self.messages[-1], self.polls
+        self.polls = self.polls + 1 if isinstance(last, ai.ModelResponse) and last.state == "suspended" else 0
+        self.requested_turn = self.requested_turn if polled else turn
+        if self.polls:
+            self.usage.requests -= 1  # the request that continues the answer counts it again
+        else:
+            self.steps += 1
+
+    def take_results(self, entry: Mapping[str, Any], results: Results) -> None:
         """Take the results of the last turn's calls: each next turn keeps those of the turns before."""
         parts: list[ai.ModelRequestPart] = []
         late: list[ai.ModelRequestPart] = []
-        for tool_call_id, call in zip(self.ids, entry["calls"], strict=False):
-            stored = results.get(call["id"]) or call
+        for tool_call_id, (call, stored) in zip(self.ids, stored_calls(entry, results), strict=False):
             kept = stored.get("kept") or {}
             try:
-                made = _parts(tool_call_id, call["tool"], stored, self.contents)
+                made = self._parts(tool_call_id, call["tool"], stored)
             except RunFailedError as failure:
                 self.failure = self.failure or failure
             else:
@@ -328,7 +301,34 @@ class RunState:
         self.answered = sorted([*parts, *late], key=lambda part: isinstance(part, ai.UserPromptPart))
 
     def _whole_pending(self, kept: Mapping[str, Any]) -> list[Any]:
-        return [[*others, self.contents.whole(messages)] for *others, messages in kept.get("pending", ())]
+        return [[*others, self.files.whole(messages)] for *others, messages in kept.get("pending", ())]
+
+    def message(self, known: Message | str) -> list[ai.ModelMessage]:
+        """Convert an earlier message of the session: recorded JSON, or a text."""
+        if isinstance(known, str):
+            return _JSON.validate_json(self.files.whole(known))
+        return to_messages(Question("", (known,), (), 1))
+
+    def request(self) -> str:
+        """Return the messages up to the last request."""
+        is_request = [isinstance(one, ai.ModelRequest) for one in self.messages]
+        return dumped(self.messages[: len(is_request) - [*reversed(is_request), True].index(True)])
+
+    def conversation(self, turns: Sequence[Mapping[str, Any]], results: Results) -> str:
+        """Return the job's messages; the last one has the results of its last calls so far."""
+        self.take_results(turns[-1], results)
+        return dumped([*self.messages, *([ai.ModelRequest(parts=self.answered)] if self.answered else [])])
+
+    def _parts(self, tool_call_id: str, tool: str, stored: Mapping[str, Any]) -> Sequence[ai.ModelRequestPart]:
+        if error := error_of_result(stored):
+            outcome: Any = OUTCOMES[error["type"]]
+            message = error["message"]
+            return [ai.ToolReturnPart(tool_name=tool, content=message, tool_call_id=tool_call_id, outcome=outcome)]
+        if messages := (stored.get("kept") or {}).get("messages"):
+            [request] = _JSON.validate_json(self.files.whole(messages))
+            assert isinstance(request, ai.ModelRequest), "calls are answered by a request"
+            return [_of_call(part, tool_call_id, request.parts[0]) for part in request.parts]
+        return [ai.ToolReturnPart(tool_name=tool, content=stored["ok"], tool_call_id=tool_call_id)]
 
 
 def _as_it_is(message: ai.ModelMessage) -> ai.ModelMessage:
@@ -336,44 +336,6 @@ def _as_it_is(message: ai.ModelMessage) -> ai.ModelMessage:
     made: Any = copy(message)
     made.parts = [copy(part) for part in message.parts]
     return made  # type: ignore[no-any-return]
-
-
-def messages_of(
-    turns: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]], *, sent: bool = False
-) -> str:
-    """Return a job's messages; the last one has the results of its last calls so far. Empty: no run of pydantic-ai.
-
-    `sent`: those up to the last request.
-    """
-    if not turns or any((entry.get("provider") or {}).get("kind") != KIND for entry in turns):
-        return ""
-    state = RunState.after(turns, results)
-    if sent:
-        is_request = [isinstance(one, ai.ModelRequest) for one in state.messages]
-        return dumped(state.messages[: len(is_request) - [*reversed(is_request), True].index(True)])
-    state.take_results(turns[-1], results)
-    return dumped([*state.messages, *([ai.ModelRequest(parts=state.answered)] if state.answered else [])])
-
-
-def _as_messages(known: Message | str, contents: FileContents) -> list[ai.ModelMessage]:
-    """Convert an earlier message of the session: recorded JSON, or a text."""
-    if isinstance(known, str):
-        return _JSON.validate_json(contents.whole(known))
-    return to_messages(Question("", (known,), (), 1))
-
-
-def _parts(
-    tool_call_id: str, tool: str, stored: Mapping[str, Any], contents: FileContents
-) -> Sequence[ai.ModelRequestPart]:
-    if error := error_of_result(stored):
-        outcome: Any = OUTCOMES[error["type"]]
-        message = error["message"]
-        return [ai.ToolReturnPart(tool_name=tool, content=message, tool_call_id=tool_call_id, outcome=outcome)]
-    if messages := (stored.get("kept") or {}).get("messages"):
-        [request] = _JSON.validate_json(contents.whole(messages))
-        assert isinstance(request, ai.ModelRequest), "calls are answered by a request"
-        return [_of_call(part, tool_call_id, request.parts[0]) for part in request.parts]
-    return [ai.ToolReturnPart(tool_name=tool, content=stored["ok"], tool_call_id=tool_call_id)]
 
 
 def _of_call(part: ai.ModelRequestPart, tool_call_id: str, first: ai.ModelRequestPart) -> ai.ModelRequestPart:

@@ -4,7 +4,7 @@ It stops before calls that are made elsewhere, and continues with the counts and
 """
 
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, is_dataclass, replace
 from itertools import count
 from typing import Any, Self
 
@@ -87,7 +87,7 @@ class ListedOnce(WrapperToolset[Any]):
         return {one.name: await self.wrapped.get_tool_for_tool_def(one, ctx) for one in self.lists[self.key]}
 
 
-@dataclass(init=False)
+@dataclass(eq=False)
 class Piece(AbstractCapability[Any]):
     """One piece of a run, around all other capabilities.
 
@@ -96,21 +96,16 @@ class Piece(AbstractCapability[Any]):
     capabilities were asked for the result of its call.
     """
 
-    def __init__(
-        self,
-        retries: dict[str, int],
-        lists: ToolLists,
-        objects: RunObjects,
-        answers: Sequence[ModelResponse],
-        *,
-        begins: bool,
-        again: bool,
-    ) -> None:
-        self._retries, self._lists, self._objects, self._answers = retries, lists, objects, answers
-        self._begins, self._again = begins, again
-        self._known_node: Any = None
-        self._ids = CallIds()
-        self.late = False
+    _: KW_ONLY
+    retries: dict[str, int]
+    lists: ToolLists
+    objects: RunObjects
+    answers: Sequence[ModelResponse]
+    begins: bool
+    again: bool
+    late: bool = False
+    _known_node: Any = None
+    _ids: CallIds = field(default_factory=CallIds)
 
     def get_ordering(self) -> CapabilityOrdering:
         """Stand around the others: they see nothing of what a piece stops or sets."""
@@ -119,12 +114,12 @@ class Piece(AbstractCapability[Any]):
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         """Set what the run's objects held, and begin the run in its first piece alone."""
         root: Any = ctx.root_capability
-        self._objects.begin(root)
+        self.objects.begin(root)
         if _has_any(root, _OF_NODES):
             self._quieten(root)
-        if not self._begins:
+        if not self.begins:
             root.before_run = _begun  # the run's own object, not the agent's
-            for one in self._objects.remade():
+            for one in self.objects.remade():
                 await one.before_run(ctx)
         return await handler()
 
@@ -151,8 +146,8 @@ class Piece(AbstractCapability[Any]):
 
     def _is_known(self, node: Any) -> bool:
         if isinstance(node, UserPromptNode):
-            return not self._begins
-        if isinstance(node, CallToolsNode) and self._again and self._known_node is None:
+            return not self.begins
+        if isinstance(node, CallToolsNode) and self.again and self._known_node is None:
             self._known_node = node
         return node is self._known_node
 
@@ -171,25 +166,25 @@ class Piece(AbstractCapability[Any]):
         def listed_once(leaf: AbstractToolset[Any]) -> AbstractToolset[Any]:
             if not getattr(leaf, "cache_tools", False):
                 return leaf
-            return ListedOnce(leaf, leaf.id or f"server {next(numbers)}", self._lists)
+            return ListedOnce(leaf, leaf.id or f"server {next(numbers)}", self.lists)
 
         return toolset.visit_and_replace(listed_once)
 
     async def prepare_tools(self, ctx: RunContext[Any], tool_defs: list[ToolDefinition]) -> list[ToolDefinition]:
         """Add the earlier retries to the counts in the first step."""
-        ctx.retries.update(self._retries)
-        self._retries = {}
+        ctx.retries.update(self.retries)
+        self.retries = {}
         return tool_defs
 
     async def before_tool_validate(self, ctx: RunContext[Any], **given: Any) -> Any:
         """Give a tool the other calls of the answer, too."""
-        if self._answers:
-            ctx.messages[-1] = self._answers[0]
+        if self.answers:
+            ctx.messages[-1] = self.answers[0]
         return given["args"]
 
     async def before_tool_execute(self, ctx: RunContext[Any], **given: Any) -> dict[str, Any]:  # noqa: ARG002 - a hook
         """Prevent calls in a turn."""
-        if not self._answers:
+        if not self.answers:
             raise CallDeferred
         args: dict[str, Any] = given["args"]
         return args

@@ -14,8 +14,8 @@ from openai.types.responses import ResponseOutputMessage as Message
 from openai.types.responses import ResponseOutputText
 
 from baton.sdk.agents.registry import Registry
-from baton.sdk.openai_agents.durable import durable
 from baton.sdk.openai_agents.piece import completed
+from baton.sdk.openai_agents.runner import durable
 
 _SHOP = {0: [("price", {"item": "lamp"}), ("price", {"item": "lens"})], 2: [("transfer_to_payer", {})]}
 

@@ -11,7 +11,7 @@ from pydantic_ai import Agent, ModelMessage, ModelResponse, ModelRetry, RunConte
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from baton.sdk.agents.registry import Registry
-from baton.sdk.pydantic_ai.durable import durable
+from baton.sdk.pydantic_ai.runner import durable
 
 Prices = dict[str, int]
 

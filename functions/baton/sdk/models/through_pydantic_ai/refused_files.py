@@ -30,6 +30,8 @@ from pydantic_ai.messages import (
     is_multi_modal_content,
 )
 
+from baton.sdk.models.through_pydantic_ai.sendable import mapped, with_parts
+
 _log = logging.getLogger("baton.models")
 
 _Answer = TypeVar("_Answer")
@@ -66,7 +68,7 @@ async def asked(
             if fewer is not None:
                 form = fewer
                 continue
-            if _has_no_form(error) and any(_files_of(form)):
+            if _has_no_form(error) and _files_of(form):
                 raise ModelRequestRejectedError(model, str(error)) from error
             raise
         if form is not first:
@@ -135,48 +137,30 @@ def _note(model: str, files: set[str]) -> None:
 def _without(
     messages: Sequence[ModelMessage], newest: UserPromptPart | None, which: set[str] | None = None
 ) -> list[ModelMessage]:
-    """Return the messages without these files, or without any; the newest message keeps its own."""
-    return [_request_without(one, newest, which) if isinstance(one, ModelRequest) else one for one in messages]
+    """Return the messages with names in the place of these files, or of all; the newest message keeps its own."""
+
+    def without(part: Any) -> Any:
+        content = getattr(part, "content", None)
+        kept = content if part is newest else mapped(content, named)
+        return part if kept is content else replace(part, content=kept)
+
+    def named(content: Any) -> Any:
+        is_left = is_multi_modal_content(content) and (which is None or _key_of(content) in which)
+        return left_out(content.identifier, content.media_type) if is_left else content
+
+    return [
+        with_parts(one, list(map(without, one.parts))) if isinstance(one, ModelRequest) else one for one in messages
+    ]
 
 
-def _request_without(message: ModelRequest, newest: UserPromptPart | None, which: set[str] | None) -> ModelRequest:
-    parts = [part if part is newest else _part_without(part, which) for part in message.parts]
-    same = all(part is old for part, old in zip(parts, message.parts, strict=True))
-    return message if same else replace(message, parts=parts)
-
-
-def _part_without(part: Any, which: set[str] | None) -> Any:
-    content = getattr(part, "content", None)
-    kept = _content_without(content, which)
-    return part if kept is content else replace(part, content=kept)
-
-
-def _content_without(content: Any, which: set[str] | None) -> Any:
-    """Return the content with names in the place of its files: the same object where it has none of them."""
-    if is_multi_modal_content(content):
-        is_left_out = which is None or _key_of(content) in which
-        return left_out(content.identifier, content.media_type) if is_left_out else content
-    if isinstance(content, list | tuple):
-        items = [_content_without(one, which) for one in content]
-        return content if all(one is old for one, old in zip(items, content, strict=True)) else items
-    if isinstance(content, dict):
-        values = {name: _content_without(one, which) for name, one in content.items()}
-        return content if all(values[name] is one for name, one in content.items()) else values
-    return content
-
-
-def _files_of(messages: Sequence[ModelMessage]) -> Iterator[str]:
-    """Yield the files of the user and of tools, each by its address or by a digest of its content."""
-    waiting: list[Any] = [part for one in messages if isinstance(one, ModelRequest) for part in one.parts]
-    waiting = [getattr(part, "content", None) for part in waiting]
-    while waiting:
-        content = waiting.pop()
-        if is_multi_modal_content(content):
-            yield _key_of(content)
-        elif isinstance(content, list | tuple):
-            waiting += content
-        elif isinstance(content, dict):
-            waiting += content.values()
+def _files_of(messages: Sequence[ModelMessage]) -> list[str]:
+    """Return the files of the user and of tools, each by its address or by a digest of its content."""
+    found = list[str]()
+    parts = [part for one in messages if isinstance(one, ModelRequest) for part in one.parts]
+    leaf = lambda one: found.append(_key_of(one)) if is_multi_modal_content(one) else None  # noqa: E731
+    for part in parts:
+        mapped(getattr(part, "content", None), leaf)
+    return found
 
 
 def _key_of(file: Any) -> str:

@@ -6,8 +6,9 @@ what is well is the same object. Must not: leave out anything that says somethin
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from operator import is_
 from typing import Any
 
 from pydantic_ai.messages import (
@@ -44,10 +45,27 @@ def _message(message: ModelMessage, known: Collection[str], servers: Collection[
     parts: Any = [sent for part in message.parts if (sent := _part(part, known)) is not None]
     if isinstance(message, ModelResponse) and message.provider_url and servers and message.provider_url not in servers:
         parts = list(map(_of_nobody, parts))
-    same = len(parts) == len(message.parts) and all(part is old for part, old in zip(parts, message.parts, strict=True))
-    if same or (isinstance(message, ModelRequest) and not parts):
-        return message
-    return replace(message, parts=parts)
+    return message if isinstance(message, ModelRequest) and not parts else with_parts(message, parts)
+
+
+def with_parts(message: Any, parts: Sequence[Any]) -> Any:
+    """Return the message with these parts: the same object where they are its own."""
+    same = len(parts) == len(message.parts) and all(map(is_, parts, message.parts))
+    return message if same else replace(message, parts=parts)
+
+
+def mapped(content: Any, leaf: Callable[[Any], Any]) -> Any:
+    """Return content with each key and each leaf of its lists and mappings changed: the same object where none is."""
+    match content:
+        case list() | tuple():
+            items = [mapped(one, leaf) for one in content]
+            return content if all(map(is_, items, content)) else items
+        case dict():
+            made = {leaf(key): mapped(one, leaf) for key, one in content.items()}
+            same = all(map(is_, made, content)) and all(map(is_, made.values(), content.values()))
+            return content if same else made
+        case _:
+            return leaf(content)
 
 
 def _part(part: Any, known: Collection[str]) -> Any:

@@ -18,6 +18,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
 
 from baton.sdk.models.provider_rules import ProviderRules
+from baton.sdk.models.through_pydantic_ai.sendable import with_parts
 from baton.sdk.models.tool_schemas import SchemaFaultError, TakenSchema, renamed, taken_schema
 from baton_events.ids import digest
 from baton_events.values.text import cut
@@ -74,13 +75,12 @@ def with_sent_names(messages: list[ModelMessage], names: Names) -> list[ModelMes
     if not names:
         return messages
     sent = {tool: {own: name for name, own in of_tool.items()} for tool, of_tool in names.items()}
-    return [_with_calls(one, sent) if isinstance(one, ModelResponse) else one for one in messages]
-
-
-def _with_calls(message: ModelResponse, names: Names) -> ModelResponse:
-    parts = [with_names(part, names) if isinstance(part, ToolCallPart) else part for part in message.parts]
-    same = all(part is old for part, old in zip(parts, message.parts, strict=True))
-    return message if same else replace(message, parts=parts)
+    return [
+        with_parts(one, [with_names(part, sent) if isinstance(part, ToolCallPart) else part for part in one.parts])
+        if isinstance(one, ModelResponse)
+        else one
+        for one in messages
+    ]
 
 
 def with_names(call: ToolCallPart, names: Names) -> ToolCallPart:

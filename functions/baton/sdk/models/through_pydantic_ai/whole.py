@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields, replace
 from functools import partial
-from operator import is_, is_not
+from operator import is_
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
@@ -44,7 +44,7 @@ from baton.sdk.models.provider_rules import meaning_of, rules_of, strictest
 from baton.sdk.models.through_pydantic_ai.guarded import guard
 from baton.sdk.models.through_pydantic_ai.prices import spent_of
 from baton.sdk.models.through_pydantic_ai.refused_files import asked
-from baton.sdk.models.through_pydantic_ai.sendable import sendable
+from baton.sdk.models.through_pydantic_ai.sendable import mapped, sendable
 from baton.sdk.models.through_pydantic_ai.sent_tools import (
     Names,
     sent_tools,
@@ -418,7 +418,7 @@ def _taken(
     parts = [_part(part, ids, bare, names) for part in response.parts]
     details = _clean(response.provider_details)
     known = details is response.provider_details and reason == response.finish_reason
-    if known and not any(map(is_not, parts, response.parts)):
+    if known and all(map(is_, parts, response.parts)):
         return response
     return replace(response, parts=parts, provider_details=details, finish_reason=reason)
 
@@ -478,16 +478,4 @@ def _another_id(taken: str, ids: set[str]) -> str:
 
 def _clean(value: Any) -> Any:
     """Return the value with storable texts: the same object where all of them are."""
-    match value:
-        case str():
-            text = storable(value)
-            return value if text == value else text
-        case dict():
-            cleaned = {_clean(key): _clean(one) for key, one in value.items()}
-            pairs = zip(value.items(), cleaned.items(), strict=False)
-            return value if all(key is name and one is kept for (key, one), (name, kept) in pairs) else cleaned
-        case list():
-            items = [_clean(one) for one in value]
-            return value if all(one is kept for one, kept in zip(value, items, strict=True)) else items
-        case _:
-            return value
+    return mapped(value, lambda one: storable(one) if isinstance(one, str) and storable(one) != one else one)

@@ -11,7 +11,7 @@ from baton import Agent, CodeMode, Registry, ScriptedModel, Step, ToolContext, t
 from baton.sdk.agents.agent import RunAgent
 from baton.sdk.agents.code_mode import script_tool, without_secrets
 from baton.sdk.agents.registry import RegistryError
-from baton.sdk.pydantic_ai.durable import durable
+from baton.sdk.pydantic_ai.runner import durable
 from baton.sdk.tools.stubs import functions_of, python_name, stubs_of
 from baton.sdk.tools.tool import Tool
 

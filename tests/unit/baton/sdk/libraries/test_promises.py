@@ -101,20 +101,20 @@ async def test_a_call_runs_as_a_person_decides(
     assert told in str(script.read[-1])
 
 
-@pytest.mark.parametrize("library", [of_pydantic_ai, of_openai, of_langgraph], ids=LIBRARIES)
-def test_a_record_of_a_newer_version_waits_for_newer_code(library: Any) -> None:
+@pytest.mark.parametrize("state", [of_pydantic_ai.RunState, of_openai.RunState, of_langgraph.RunState], ids=LIBRARIES)
+def test_a_record_of_a_newer_version_waits_for_newer_code(state: Any) -> None:
     job = JobInfo(job_id="job_1", session_id="s", tenant="t", task="do it")
     turn: dict[str, Any] = {
         "turn": 1,
         "calls": [],
-        "provider": {"kind": library.KIND, "version": getattr(library, "VERSION", 0) + 1},
+        "provider": {"kind": state.kind, "version": state.version + 1},
     }
     with pytest.raises(ModelError) as caught:
-        library.RunState.of(Recorded(job, turns=(turn,)))
+        state.of(Recorded(job, turns=(turn,)))
     assert (caught.value.type, caught.value.retryable) == (NEWER_STATE, True)
     turn["provider"]["kind"] = "another"
     with pytest.raises(RunFailedError, match="submit the job again"):
-        library.RunState.of(Recorded(job, turns=(turn,)))
+        state.of(Recorded(job, turns=(turn,)))
 
 
 @each_kind

@@ -11,7 +11,7 @@ from agents.mcp import MCPServerStdio
 
 from baton import Registry
 from baton.openai_agents import durable
-from baton.sdk.openai_agents import mcp_servers
+from baton.sdk.openai_agents import piece
 from baton.testing import Simulation
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
 from tests.unit.baton.sdk.openai_agents import served_prices
@@ -69,7 +69,7 @@ async def test_calls_of_a_server_are_steps_and_it_is_connected_once(tmp_path: Pa
             assert (job["result"]["answer"], len(job["toolCalls"])) == ("ok", 2)
     assert [item["output"][0]["text"] for item in model.read[-1][1] if "output" in item] == ["tea: 20", "milk: 20"]
     assert (tmp_path / "starts").read_text() == "start\n"
-    for manager in mcp_servers._CONNECTED[asyncio.get_running_loop()].values():
+    for manager in piece._CONNECTED[asyncio.get_running_loop()].values():
         await manager.cleanup_all()
 
 

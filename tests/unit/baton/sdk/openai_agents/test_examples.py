@@ -10,12 +10,7 @@ from pydantic_core import to_jsonable_python
 from baton import Registry
 from baton.openai_agents import durable
 from baton.testing import Approve, Reject, Simulation
-from tests.unit.baton.sdk.openai_agents.example_agents import (
-    EXAMPLES,
-    Case,
-    Scripted,
-    input_guardrail,
-)
+from tests.unit.baton.sdk.openai_agents.example_agents import EXAMPLES, Case, Scripted, input_guardrail
 
 CONFIG = sdk.RunConfig(tracing_disabled=True)
 _REASON = "too dear"
