@@ -111,6 +111,7 @@ class RunState(LibraryState):
         head: the checkpoint without its channels; empty: the run has not begun.
         metadata: of the checkpoint.
         asks: what middleware asks of people, before any call: the task that waits, and its question; empty: nothing.
+        later: the user's messages that come behind such an answer.
         instructions: the system message of the last request, as text.
         asked: what that request had in place of `messages`, by middleware; empty: them, up to its answer.
     """
@@ -121,6 +122,7 @@ class RunState(LibraryState):
     head: dict[str, Any] = field(default_factory=dict[str, Any])
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     asks: list[Any] = field(default_factory=list[Any])
+    later: list[str] = field(default_factory=list[str])
     instructions: str = ""
     asked: list[BaseMessage] = field(default_factory=list[BaseMessage])
 
@@ -131,6 +133,7 @@ class RunState(LibraryState):
         self.asked = _read(self.files.whole(kept.get("sent", "[]")))
         self.values = {name: one for name, one in self.values.items() if name not in kept["gone"]} | kept["values"]
         self.head, self.metadata, self.asks = kept["head"], kept["metadata"], kept["asks"]
+        self.later = kept.get("later", [])
 
     def saver(self, piece: str) -> RecordSaver:
         """Return a checkpointer that has the run."""
@@ -166,6 +169,7 @@ class RunState(LibraryState):
             "head": to_jsonable_python(head),
             "metadata": {"step": saver.metadata.get("step", 0), "source": "loop", "parents": {}},
             "asks": list(asks),
+            **({"later": self.later} if self.later else {}),
             **({"instructions": system} if asked and system != self.instructions else {}),
             **({"sent": self.files.short(_dumped(rest))} if rest != messages[: len(rest)] else {}),
         }

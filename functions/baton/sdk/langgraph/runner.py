@@ -145,7 +145,7 @@ class LangGraphRunner(LibraryRunner):
         graph = self._graph.copy({"checkpointer": saver})
         given = None
         if recorded.turns:
-            await self._answer(recorded, state, saver, graph)
+            given = await self._answer(recorded, state, saver, graph)
         else:
             own = dict(await awaited(self._state(recorded.job))) if self._state else {}
             first = [*state.earlier, *own.pop(MESSAGES, []), state.form.user(recorded.job.task, recorded.job.files)]
@@ -197,10 +197,14 @@ class LangGraphRunner(LibraryRunner):
         await graph.ainvoke(None, **{**settings, "interrupt_before": None}, interrupt_after="*")
         return saver.made.get(tasks[position].id, [])
 
-    async def _answer(self, recorded: Recorded, state: RunState, saver: RecordSaver, graph: Any) -> None:
-        """Give the checkpoint what its calls have written, or what people have decided."""
+    async def _answer(self, recorded: Recorded, state: RunState, saver: RecordSaver, graph: Any) -> Any:
+        """Give the checkpoint what its calls have written, or what people have decided; return a run's further input.
+
+        None: the run has not ended, and goes on.
+        """
         has_calls = state.asks or saver.checkpoint["channel_values"].get(SENDS)
         results = stored_calls(recorded.turns[-1], recorded.results) if has_calls else []
+        told, state.later = [*state.later, *state.sent], []
         errors = [error_of_result(stored) for _, stored in results]
         if state.asks:
             task, question = state.asks
@@ -208,9 +212,13 @@ class LangGraphRunner(LibraryRunner):
             decisions = [_decision(stored, error) for (_, stored), error in pairs]
             is_review = isinstance(question, dict) and "action_requests" in question
             saver.writes = [(task, RESUMED, [{"decisions": decisions} if is_review else decisions[0]])]
-            return
+            state.later = told
+            return None
         config = {"configurable": {"thread_id": recorded.job.session_id}}
-        tasks = (await graph.aget_state(config)).tasks if results else ()
+        sent = [HumanMessage(text) for text in told]
+        tasks = (await graph.aget_state(config)).tasks if results or sent else ()
+        if not tasks:
+            return {MESSAGES: sent} if sent else None
         writes: list[Any] = []
         for at, ((call, stored), error) in enumerate(zip(results, errors, strict=True)):
             if "writes" in (kept := stored.get("kept") or {}):
@@ -220,10 +228,10 @@ class LangGraphRunner(LibraryRunner):
                 written = await self._writes_of(recorded, refused, at, _NO_TOOL, {}, ())
                 _retold([value for _, value in written], call["tool"], stored, error)
             writes += [(tasks[at].id, channel, value) for channel, value in written]
-        if state.sent:
-            task_id = tasks[-1].id if tasks else "00000000-0000-0000-0000-000000000000"
-            writes.append((task_id, MESSAGES, [HumanMessage(text) for text in state.sent]))
+        if sent:
+            writes.append((tasks[-1].id, MESSAGES, sent))
         saver.writes = writes
+        return None
 
     async def _settings(self, recorded: Recorded, saver: RecordSaver, counted: _Counted) -> dict[str, Any]:
         limit = (self._graph.config or {}).get("recursion_limit", 25)

@@ -1,6 +1,6 @@
 """Four kinds of agents of one behaviour: Baton's own, and those of pydantic-ai, OpenAI's SDK and LangGraph."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,7 @@ class Script:
         streams: whether the model gives its texts word by word.
         settings: of the agent, or of `durable()`.
         read: what the model has read, request by request.
+        meanwhile: what else happens while the model answers.
     """
 
     turns: Sequence[Calls | str | Exception]
@@ -52,6 +53,11 @@ class Script:
     streams: bool = False
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     read: list[Any] = field(default_factory=list[Any])
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def arrives(self) -> None:
+        if self.meanwhile is not None:
+            await self.meanwhile()
 
 
 def words(text: str) -> list[str]:
@@ -66,6 +72,7 @@ class _OwnModel:
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         self._script.read.append((request.instructions, request.messages))
+        await self._script.arrives()
         number = sum(isinstance(one, OwnMessage) for one in request.messages)
         turn = self._script.turns[number]
         if isinstance(turn, Exception):
@@ -87,8 +94,9 @@ def own(script: Script) -> Agent:
 
 
 def pydantic_ai(script: Script) -> Agent:
-    def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-        script.read.append(messages)
+    async def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+        script.read.append([*messages])
+        await script.arrives()
         number = sum(isinstance(one, ModelResponse) for one in messages)
         turn = script.turns[number]
         if isinstance(turn, Exception):
@@ -99,7 +107,7 @@ def pydantic_ai(script: Script) -> Agent:
         return ModelResponse([TextPart(turn)] if isinstance(turn, str) else made, usage=usage)
 
     async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
-        for word in words(answer(messages, info).text or ""):
+        for word in words((await answer(messages, info)).text or ""):
             yield word
 
     tools = [Tool(one, **_asking(script, one, "requires_approval")) for one in script.tools]
@@ -109,24 +117,29 @@ def pydantic_ai(script: Script) -> Agent:
     return of_pydantic_ai(agent, usage_limits=most, **script.settings)
 
 
-class _OpenAIStream(OpenAIModel):
+class _OpenAIModel(OpenAIModel):
+    def __init__(self, script: Script) -> None:
+        super().__init__("job", *script.turns)
+        self._script, self.read = script, script.read
+
+    async def get_response(self, *args: Any, **given: Any) -> sdk.ModelResponse:
+        answer = await super().get_response(*args, **given)
+        await self._script.arrives()
+        return answer
+
+
+class _OpenAIStream(_OpenAIModel):
     async def stream_response(self, *args: Any, **given: Any) -> AsyncIterator[Any]:
         answer = await self.get_response(*args, **given)
-        place: dict[str, Any] = {
-            "content_index": 0,
-            "item_id": "message",
-            "output_index": 0,
-            "sequence_number": 0,
-            "logprobs": [],
-        }
+        at = {"content_index": 0, "output_index": 0, "sequence_number": 0}
+        place: Any = {**at, "item_id": "message", "logprobs": []}
         for word in words(ItemHelpers.extract_text(answer.output[0]) or ""):
             yield ResponseTextDeltaEvent(type="response.output_text.delta", delta=word, **place)
         yield completed(answer.output, answer.usage)
 
 
 def openai_agents(script: Script) -> Agent:
-    model = (_OpenAIStream if script.streams else OpenAIModel)("job", *script.turns)
-    script.read = model.read
+    model = (_OpenAIStream if script.streams else _OpenAIModel)(script)
     tools: list[Any] = [
         sdk.function_tool(one, failure_error_function=None, **_asking(script, one, "needs_approval"))
         for one in script.tools
@@ -137,6 +150,13 @@ def openai_agents(script: Script) -> Agent:
 
 
 class _LangGraphModel(LangGraphModel):
+    arrives: Callable[[], Awaitable[object]]
+
+    async def _agenerate(self, messages: Any, *_: Any, **__: Any) -> ChatResult:
+        result = self._generate(messages)
+        await self.arrives()
+        return result
+
     def _generate(self, messages: Any, *_: Any, **__: Any) -> ChatResult:
         result = super()._generate(messages)
         self._read[-1] = [*self._read[-1], [one.content for one in messages]]
@@ -151,7 +171,7 @@ class _LangGraphStream(_LangGraphModel):
 
 
 def langgraph(script: Script) -> Agent:
-    model = (_LangGraphStream if script.streams else _LangGraphModel)(turns=list(script.turns))
+    model = (_LangGraphStream if script.streams else _LangGraphModel)(turns=list(script.turns), arrives=script.arrives)
     script.read = model.read
     asks = [HumanInTheLoopMiddleware(interrupt_on=dict.fromkeys(script.asks, True))] if script.asks else []
     tools = [langchain_tool(one) for one in script.tools]

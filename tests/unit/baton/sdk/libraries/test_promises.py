@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from baton import Budget, CallLimit, Limits, Registry, ToolError
+from baton import Budget, CallLimit, Limits, Memory, Registry, ToolError
 from baton.engine.fork import Edits
 from baton.engine.transitions import JobStatus
 from baton.sdk.agents.runner import JobInfo, Recorded, RunFailedError
@@ -20,8 +20,10 @@ from baton.sdk.openai_agents import run_state as of_openai
 from baton.sdk.pydantic_ai import run_state as of_pydantic_ai
 from baton.sdk.records.file_contents import LARGE_BYTES
 from baton.sdk.records.transcript import Failure
+from baton.server.api.session_line import Sessions
 from baton.server.console.approvals.about import read_about
 from baton.testing import Approve, Checkpoint, Reject, Run, Simulation
+from tests.fakes import FakeLongTermMemory
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
 from tests.unit.baton.kit.forking import fork
 from tests.unit.baton.sdk.libraries.kinds import DOORS, KINDS, LIBRARIES, Calls, Script
@@ -104,11 +106,7 @@ async def test_a_call_runs_as_a_person_decides(
 @pytest.mark.parametrize("state", [of_pydantic_ai.RunState, of_openai.RunState, of_langgraph.RunState], ids=LIBRARIES)
 def test_a_record_of_a_newer_version_waits_for_newer_code(state: Any) -> None:
     job = JobInfo(job_id="job_1", session_id="s", tenant="t", task="do it")
-    turn: dict[str, Any] = {
-        "turn": 1,
-        "calls": [],
-        "provider": {"kind": state.kind, "version": state.version + 1},
-    }
+    turn: dict[str, Any] = {"turn": 1, "calls": [], "provider": {"kind": state.kind, "version": state.version + 1}}
     with pytest.raises(ModelError) as caught:
         state.of(Recorded(job, turns=(turn,)))
     assert (caught.value.type, caught.value.retryable) == (NEWER_STATE, True)
@@ -383,3 +381,86 @@ async def test_an_approval_in_a_chat_holds_the_turn_and_lets_its_stream_go(kind:
         assert shown["activeOperations"] == []
         assert shown["messages"][-1]["parts"][-1]["text"] == "answer 1"
         assert shown["messages"][-1]["id"] == job_of(first)
+
+
+MOMENTS = {
+    "before the first request": [True, True],
+    "during a call": [False, True],
+    "during a question": [False, True],
+    "during the answer": [False, False, True],
+}
+
+
+@each_kind
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_what_a_user_sends_meanwhile_is_in_the_next_request(kind: str, moment: str) -> None:
+    """Also after the answer, which is then no end."""
+
+    async def steer(now: str) -> None:
+        if now == moment:
+            assert await sessions.steer(stage.job("job", "job_2", session="c"), {"text": "and two"})
+
+    async def watch(n: int) -> str:
+        """Watch."""
+        await steer("during a call")
+        return f"seen {n}"
+
+    async def meanwhile() -> None:
+        if len(script.read) == 2:
+            await steer("during the answer")
+
+    asks = ["watch"] if moment == "during a question" else []
+    script = Script([[("watch", {"n": 1})], "a first answer", "both"], [watch], asks, meanwhile=meanwhile)
+    async with api_of(PlayedStage(registry=Registry([KINDS[kind](script)]), settings=with_keys())) as api:
+        stage, sessions = api.stage, Sessions(api.stage.container)
+        await sessions.submit(stage.job("job", session="c"), {"text": "look", "data": {}, "chat": {}})
+        await steer("before the first request")
+        await run_for_an_hour(api)
+        await steer("during a question")
+        for asked in await checkpoints(api, "job_1"):
+            assert (await decide(api, asked)).status_code == 200
+        await stage.run()
+        assert ["and two" in str(one) for one in script.read] == MOMENTS[moment]
+        told = [text in str(script.read[-1]) for text in ("look", "seen 1", "first answer")]
+        assert told == [True, True, moment == "during the answer"]
+        assert (await stage.now()).status is JobStatus.COMPLETED
+
+
+@each_kind
+async def test_a_step_that_never_ends_is_given_up_in_time(kind: str) -> None:
+    """A model is asked again, and a call is begun again; then Baton's own agents are told, and others' runs end."""
+    begun = list[int]()
+
+    async def hang(n: int) -> str:
+        """Hang."""
+        begun.append(n)
+        await asyncio.sleep(100_000)
+        return "late"
+
+    async def never() -> None:
+        await asyncio.sleep(100_000)
+
+    silent = Script(["done"], meanwhile=never)
+    run = await Simulation(Registry([KINDS[kind](silent)])).run("job", "go")
+    assert ((run.error or {}).get("type"), len(silent.read)) == ("model_timeout", 4)
+    script = Script([[("hang", {"n": 1})], "done"], [hang])
+    run = await Simulation(Registry([KINDS[kind](script)])).run("job", "go")
+    assert (begun, (run.error or {}).get("type")) == ([1, 1, 1], None if kind == "own" else "timeout")
+
+
+@each_kind
+async def test_what_an_earlier_job_was_told_is_remembered_in_another_session(kind: str) -> None:
+    """Before its task, in each of its requests, and in none of its own messages."""
+    memory = Memory(minimum_score=0.1)
+    script = Script([[("look", {"n": 1})], "It is noted."], [look], settings={"memory": memory})
+    registry = Registry([KINDS[kind](script)])
+    stage = PlayedStage(registry=registry, settings=with_keys(), long_term_memory=FakeLongTermMemory())
+    async with api_of(stage) as api:
+        job: dict[str, Any] = {}
+        for number, task in enumerate(("The owner is called Ann.", "How is the owner called?")):
+            job = await api.submitted(jobType="job", taskDescription=task, sessionId=f"s{number}")
+            await stage.run()
+        assert ["called Ann" in str(read) for read in script.read[2:]] == [True, True]
+        if kind != "own":
+            own = (await api.request("GET", f"/api/agent-jobs/{job['id']}/model-messages")).text
+            assert ("seen 1" in own, "called Ann" in own) == (True, False)

@@ -2,21 +2,18 @@
 
 from typing import Any
 
-from pydantic_ai import Agent, Tool
+from pydantic_ai import Agent
 from pydantic_ai.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
     ModelResponse,
-    SystemPromptPart,
     TextPart,
     ThinkingPart,
-    ToolCallPart,
-    UserPromptPart,
 )
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from baton import Agent as BatonAgent
-from baton import Memory, Registry, ScriptedModel
+from baton import Registry, ScriptedModel
 from baton.pydantic_ai import durable
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, comparable, scripted
 from tests.unit.baton.server.api.client import OTHER, Api, api_of, assert_problem, with_keys
@@ -83,33 +80,6 @@ async def test_messages_that_do_not_fit_are_told_as_texts(monkeypatch: Any) -> N
         assert session["exchanges"][0]["answer"] == "hello"
         assert "messages" not in session["exchanges"][0]
     assert found == [["system-prompt", "user-prompt"], ["system-prompt", "user-prompt", "text", "user-prompt"]]
-
-
-async def test_a_later_job_is_told_what_is_remembered() -> None:
-    """Before its task, in each of its requests; its own messages and its result have none of it."""
-    told = list[list[str]]()
-
-    def look(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-        parts = [part for message in messages for part in message.parts]
-        told.append([str(part.content) for part in parts if isinstance(part, SystemPromptPart | UserPromptPart)])
-        has_looked = any(part.part_kind == "tool-return" for part in messages[-1].parts)
-        return ModelResponse([TextPart("blue") if has_looked else ToolCallPart("see", {})])
-
-    agent = Agent(FunctionModel(look), name="looks", system_prompt="Be kind.", tools=[Tool(lambda: "seen", name="see")])
-    stage = PlayedStage(registry=Registry([durable(agent, memory=Memory(similar=0))]), settings=with_keys())
-    async with api_of(stage) as api:
-        jobs = list[Any]()
-        for task in ("which colour?", "and now?"):
-            jobs.append(await api.submitted(jobType="looks", sessionId="s", taskDescription=task))
-            await stage.run(within_seconds=60)
-        assert (await api.read(jobs[1]["id"]))["result"]["answer"] == "blue"
-        own = await messages(api, jobs[1]["id"])
-    assert told[:2] == [["Be kind.", "which colour?"]] * 2
-    for *session, remembered, task in told[2:]:
-        assert (session, task) == (["Be kind.", "which colour?"], "and now?")
-        assert "Asked: which colour?\n  Answered: blue" in remembered
-    assert len(told) == 4  # requests
-    assert "What is remembered" not in str(own)
 
 
 async def test_messages_are_for_those_who_may_see_the_job() -> None:
