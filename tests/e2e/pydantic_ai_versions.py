@@ -14,7 +14,9 @@ from tests.e2e.dev_stack import ROOT
 NAME = "pydantic-ai-slim"
 # It demands the lowest version, so the lock file cannot have it.
 HARNESS = "pydantic-ai-harness[coder,researcher]==0.62.0"
-# The lowest that `create_agent` is supported in; of OpenAI's SDK the lowest version is the newest.
+# The lowest that takes the library of OpenAI that pydantic-ai's extra demands, as pyproject.toml says.
+OPENAI = "openai-agents==0.21.0"
+# The lowest that `create_agent` is supported in.
 LANGGRAPH = ("langchain==1.2.0", "langgraph<1.1", "langgraph-prebuilt<1.0.9", "langgraph-checkpoint<4")
 PATIENCE_SECONDS = 1_200
 
@@ -36,12 +38,12 @@ def newest() -> str:
 
 
 def environment_with(version: str, folder: Path) -> Path:
-    """An environment as the lock file has it, but for pydantic-ai with its harness, and LangGraph; its Python."""
+    """An environment as the lock file has it, but for the libraries of agents; its Python."""
     uv, listed, python = Uv(ROOT), folder / "libraries.txt", folder / "venv" / "bin" / "python"
     uv.run("venv", str(folder / "venv"), "--python", sys.executable)
     uv.run("export", "--frozen", "--all-extras", "--no-hashes", "--output-file", str(listed))
     uv.run("pip", "install", "--python", str(python), "--requirements", str(listed))
-    uv.run("pip", "install", "--python", str(python), f"{NAME}=={version}", HARNESS, *LANGGRAPH)
+    uv.run("pip", "install", "--python", str(python), f"{NAME}=={version}", HARNESS, OPENAI, *LANGGRAPH)
     return python
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.dev_stack import wait_for
+from tests.e2e.dev_stack import ROOT, wait_for
 from tests.e2e.hosting import ADMIN_KEY, Hosting, hosting_in
-from tests.e2e.pydantic_ai_versions import environment_with, lowest, newest, run_in
+from tests.e2e.pydantic_ai_versions import OPENAI, environment_with, lowest, newest, run_in
 
 pytestmark = pytest.mark.e2e
 
 
-FOLDERS = ("tests/unit/baton/sdk/pydantic_ai", "tests/unit/baton/sdk/langgraph")
+FOLDERS = tuple(f"tests/unit/baton/sdk/{one}" for one in ("pydantic_ai", "openai_agents", "langgraph", "libraries"))
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ def test_capabilities_of_the_harness_outlive_their_processes(python: Path) -> No
     ("agents", "name", "output", "requests"),
     [
         ("pydantic_ai_agents", "planner", {"city": "Ulm", "euros": 120}, 4),
+        ("library_planners", "openai-planner", "booked", 3),
         ("library_planners", "langgraph-planner", "booked", 3),
     ],
 )
@@ -76,5 +77,6 @@ def asked(hosting: Hosting, job_id: str) -> list[dict[str, Any]]:
 
 
 def test_the_lowest_version_is_not_the_newest() -> None:
-    """Else nothing of this would say more than the other tests."""
+    """Else nothing of this would say more than the other tests. Each version is that of pyproject.toml."""
     assert lowest() != newest()
+    assert f'"{OPENAI.replace("==", ">=").removesuffix(".0")}"' in (ROOT / "pyproject.toml").read_text()
