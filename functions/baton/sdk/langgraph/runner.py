@@ -204,7 +204,7 @@ class LangGraphRunner(LibraryRunner):
         """
         has_calls = state.asks or saver.checkpoint["channel_values"].get(SENDS)
         results = stored_calls(recorded.turns[-1], recorded.results) if has_calls else []
-        told, state.later = [*state.later, *state.sent], []
+        texts, state.later = [*state.later, *state.sent], []
         errors = [error_of_result(stored) for _, stored in results]
         if state.asks:
             task, question = state.asks
@@ -212,10 +212,10 @@ class LangGraphRunner(LibraryRunner):
             decisions = [_decision(stored, error) for (_, stored), error in pairs]
             is_review = isinstance(question, dict) and "action_requests" in question
             saver.writes = [(task, RESUMED, [{"decisions": decisions} if is_review else decisions[0]])]
-            state.later = told
+            state.later = texts
             return None
         config = {"configurable": {"thread_id": recorded.job.session_id}}
-        sent = [HumanMessage(text) for text in told]
+        sent = [HumanMessage(text) for text in texts]
         tasks = (await graph.aget_state(config)).tasks if results or sent else ()
         if not tasks:
             return {MESSAGES: sent} if sent else None

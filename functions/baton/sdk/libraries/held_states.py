@@ -76,8 +76,8 @@ class LibraryState(OpenRun):
         else:
             state = cls()
             state.files.kept_elsewhere(recorded.files)
-            state.earlier = [message for one in recorded.earlier for message in state.message(one)]
-            state.take_turns(turns, recorded.results, head=last is not None)
+            state.earlier = [message for one in recorded.earlier for message in state._message(one)]
+            state._take_turns(turns, recorded.results, head=last is not None)
         requested = recorded.turns[-1]["turn"] if recorded.turns else 0
         state.sent = [text for turn, text in recorded.messages if turn >= requested]
         return state
@@ -94,16 +94,16 @@ class LibraryState(OpenRun):
     def after(cls, turns: Sequence[Mapping[str, Any]], results: Results | None = None) -> Self:
         """Read these turns alone, without the results of the last one's calls. No `results`: tools' files are empty."""
         state = cls(files=FileContents(complete=cls.complete and results is not None))
-        state.take_turns(turns, results or {})
+        state._take_turns(turns, results or {})
         return state
 
-    def take_turns(self, turns: Sequence[Mapping[str, Any]], results: Results, *, head: bool = False) -> None:
+    def _take_turns(self, turns: Sequence[Mapping[str, Any]], results: Results, *, head: bool = False) -> None:
         """Take what turns have kept. `results`: of their calls. `head`: as in `take`, but for the first one."""
         del results
         for at, entry in enumerate(turns):
-            self.take(self.own(entry), entry["turn"], head=head and at > 0)
+            self.take(self._own(entry), entry["turn"], head=head and at > 0)
 
-    def message(self, known: Message | str) -> list[Any]:
+    def _message(self, known: Message | str) -> list[Any]:
         """Convert an earlier message of the session; calls of other libraries' jobs are told as texts."""
         if isinstance(known, str):
             return self.form.read(self.files.whole(known))
@@ -111,7 +111,7 @@ class LibraryState(OpenRun):
             return [self.form.user(known.text, known.files)]
         return [self.form.answer(known.text)] if isinstance(known, ModelMessage) and known.text else []
 
-    def own(self, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _own(self, entry: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what an agent of the library has kept of a turn, in this version or one before.
 
         Raises RunFailedError: another agent has. ModelError: a newer version has.

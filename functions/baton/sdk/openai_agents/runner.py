@@ -160,8 +160,8 @@ class OpenAIRunner(LibraryRunner):
 
     async def _run(self, recorded: Recorded, piece: Piece, context: Any) -> Any:
         state, job = piece.state, recorded.job
-        told = [] if piece.call or piece.output else state.response  # an answer that a user's message came after
-        known = [*state.earlier, *(state.items or [state.form.user(job.task, job.files)]), *told]
+        answered = [] if piece.call or piece.output else state.response  # an answer that a user's message came after
+        known = [*state.earlier, *(state.items or [state.form.user(job.task, job.files)]), *answered]
         if piece.call or not piece.filters:  # the SDK need not look at all of it again
             first = len(state.earlier) + 1
             known, piece.hidden = known[:first], [] if piece.call else known[first:]

@@ -246,10 +246,10 @@ class RunState(LibraryState):
         """Take the turn that was made here as it was recorded, with its messages as they are now."""
         self.lists.maps[1].update(self.lists.maps[0])
         self.lists.maps[0].clear()
-        self.take(self.own(entry), entry["turn"], known=[_as_it_is(message) for message in self.added])
+        self.take(self._own(entry), entry["turn"], known=[_as_it_is(message) for message in self.added])
         self.sent = []
 
-    def take_turns(self, turns: Sequence[Mapping[str, Any]], results: Results, *, head: bool = False) -> None:
+    def _take_turns(self, turns: Sequence[Mapping[str, Any]], results: Results, *, head: bool = False) -> None:
         """Take what turns have kept, and learn the files of the calls between them."""
         del head
         for entry, before in zip(turns, [None, *turns], strict=False):
@@ -257,7 +257,7 @@ class RunState(LibraryState):
                 kept = stored.get("kept") or {}
                 self.files.whole(kept.get("messages", ""))
                 self._whole_pending(kept)
-            self.take(self.own(entry), entry["turn"])
+            self.take(self._own(entry), entry["turn"])
 
     def take(
         self, kept: Mapping[str, Any], turn: int, *, head: bool = False, known: Sequence[ai.ModelMessage] = ()
@@ -303,7 +303,7 @@ class RunState(LibraryState):
     def _whole_pending(self, kept: Mapping[str, Any]) -> list[Any]:
         return [[*others, self.files.whole(messages)] for *others, messages in kept.get("pending", ())]
 
-    def message(self, known: Message | str) -> list[ai.ModelMessage]:
+    def _message(self, known: Message | str) -> list[ai.ModelMessage]:
         """Convert an earlier message of the session: recorded JSON, or a text."""
         if isinstance(known, str):
             return _JSON.validate_json(self.files.whole(known))

@@ -212,7 +212,7 @@ class PydanticAIRunner(LibraryRunner):
         state = open_run.state if open_run else RunState.of(recorded, call.turn)
         if state.polls:
             return Pending(timeout_seconds=call.arguments["seconds"], operation=False, otherwise=None)
-        failure, returned = None, None
+        failure, returned, pending = None, None, None
         parts: Sequence[ai.ModelRequestPart] = ()
         try:
             async with self._workspaces.piece(recorded) as workspace:
@@ -232,8 +232,8 @@ class PydanticAIRunner(LibraryRunner):
                     if not failure and not pending:
                         changed = open_run.objects.changed() if parts else Changed()
                         returned = CallReturned(*kept_of_call(state, parts, run, changed, late=open_run.piece.late))
-                goes_on = returned and open_run.node
-                if not (goes_on and open_run.stay_open_after(recorded.job.job_id, node, returned)):
+                job_id, stays = recorded.job.job_id, open_run.stay_open_after
+                if returned is None or not open_run.node or not stays(job_id, node, returned):
                     await open_run.close()
                 if failure:
                     raise failure
