@@ -275,7 +275,7 @@ async def test_all_of_a_page_are_ticked_and_replayed(operator: Operator) -> None
     """`Tick all` of a full page is never more than is sent at once."""
     for number in range(130):
         await operator.stage.submit("answers", f"job_{number}")
-    ids = re.findall(r'name="message" value="([^"]+)"', await operator.see("/console/messages"))
+    ids = re.findall(r'<td><input [^>]*name="message" value="([^"]+)"', await operator.see("/console/messages"))
     assert len(ids) == 120
     data = {"csrf": await operator.token(), "message": ids}
     response = await operator.http.post("/console/messages/replay", data=data)
