@@ -14,6 +14,7 @@ from baton.queue.redis.in_store import QueueInStore
 from baton.sdk.clock import SystemClock
 from baton.settings.settings import Settings
 from baton.testing.dice import Dice
+from baton.worker.recovery.undelivered import all_dead_letters
 from baton.worker.wiring import queue_in_store
 from baton_events.messages import Flow, Outgoing, RetryWaits
 from tests.bench.peers.environment import environment
@@ -24,6 +25,7 @@ KILLS, PUMPS, LONGEST_LIFE_SECONDS = 20, 2, 1.5
 LEASES_SECONDS, CLOCK_MS = 60, 50
 FLAKY_FAILURES, DELAY_MS = 2, 1_000
 FAST = RetryWaits(50, 1)
+PATHS = ("/plain", "/flaky", "/later", "/failing", "/twice")
 
 
 class Arrivals:
@@ -33,7 +35,7 @@ class Arrivals:
         self.attempts: dict[str, Counter[int]] = defaultdict(Counter)
         self.early = list[str]()
         self.ids_of_body: dict[bytes, set[str]] = defaultdict(set)
-        for path in ("/plain", "/later", "/flaky", "/failing", "/twice", "/failed"):
+        for path in (*PATHS, "/failed"):
             destination.replies[path] = self.answer
 
     def answer(self, request: Received) -> Reply:
@@ -92,7 +94,7 @@ async def publish(queue: QueueInStore, destination: Destination, accepted: dict[
     twice = replace(one, body=f"twice-{number}", url=destination.url("/twice"), deduplication_id=f"{number}")
     ids = await queue.queue.publish([*kinds, twice, twice])
     assert ids[-1] == ids[-2]
-    for path, name in zip(("/plain", "/flaky", "/later", "/failing", "/twice"), ids, strict=False):
+    for path, name in zip(PATHS, ids, strict=False):
         accepted[path].append(name)
 
 
@@ -100,8 +102,7 @@ async def publish(queue: QueueInStore, destination: Destination, accepted: dict[
 @pytest.mark.e2e
 async def test_nothing_is_lost_though_pumps_are_killed_twenty_times(queue: tuple[QueueInStore, Settings]) -> None:
     made, settings = queue
-    accepted, dice = dict[str, list[str]](), Dice(1)
-    accepted |= {path: [] for path in ("/plain", "/flaky", "/later", "/failing", "/twice")}
+    accepted, dice = {path: list[str]() for path in PATHS}, Dice(1)
     with Destination() as destination:
         arrivals, pumps = Arrivals(destination), Pumps(settings)
         try:
@@ -114,26 +115,18 @@ async def test_nothing_is_lost_though_pumps_are_killed_twenty_times(queue: tuple
                 await asyncio.sleep(LONGEST_LIFE_SECONDS * dice.roll(number))
             names = {name for each in accepted.values() for name in each}
             last = dict.fromkeys(names, 0) | dict.fromkeys((*accepted["/flaky"], *accepted["/failing"]), 2)
-            left, dead = ["all"], list[str]()
+            left, dead = names, list[str]()
             for _ in range(10 * LEASES_SECONDS):
-                left = [name for name, attempt in last.items() if not arrivals.attempts[name][attempt]]
-                dead = await dead_letters(made)
+                letters, _ = await all_dead_letters(made.records, most_pages=1_000)
+                dead = [letter.message.id for letter in letters]
+                left = {name for name, attempt in last.items() if not arrivals.attempts[name][attempt]}
                 if not left and len(dead) >= len(accepted["/failing"]):
                     break
                 await asyncio.sleep(0.1)
         finally:
             for which in range(PUMPS):
                 pumps.end(which)
-    assert (left, arrivals.early) == ([], [])
+    assert (left, arrivals.early) == (set(), [])
     assert Counter(dead) == Counter(accepted["/failing"]), "each is a dead letter, once"
     assert all(len(arrivals.ids_of_body[f"twice-{n}".encode()]) == 1 for n in range(len(accepted["/twice"])))
     assert all(arrivals.attempts[name].keys() == {0, 1, 2} for name in (*accepted["/flaky"], *accepted["/failing"]))
-
-
-async def dead_letters(made: QueueInStore) -> list[str]:
-    found, cursor = list[str](), ""
-    while True:
-        page = await made.records.dead_letters(cursor=cursor)
-        found += [letter.message.id for letter in page.letters]
-        if not (cursor := page.cursor):
-            return found

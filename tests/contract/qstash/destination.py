@@ -48,15 +48,10 @@ class Destination:
         pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
         self.replies[path] = lambda _request: Reply(status, body, pairs)
 
-    def wait_until(self, done: Callable[[], bool]) -> bool:
-        """Look again at each request until it is true; whether it became so in time."""
-        with self._news:
-            return self._news.wait_for(done, _LIMIT_SECONDS)
-
     def wait(self, path: str, count: int = 1) -> list[Received]:
-        assert self.wait_until(lambda: len(self.at(path)) >= count), (
-            f"{len(self.at(path))} of {count} requests at {path}"
-        )
+        with self._news:
+            came = self._news.wait_for(lambda: len(self.at(path)) >= count, _LIMIT_SECONDS)
+        assert came, f"{len(self.at(path))} of {count} requests at {path}"
         return self.at(path)
 
     def at(self, path: str) -> list[Received]:

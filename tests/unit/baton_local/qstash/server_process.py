@@ -1,6 +1,5 @@
 """The server as users start it: a process of its own, over a folder, on a free port."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -41,18 +40,11 @@ class ServerProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def kill(self) -> None:
-        self._process.kill()
-        self._end()
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        self._process.send_signal(number)
-        return self._end()
+    def stop(self) -> tuple[int, str]:
+        self._process.terminate()
+        return self.wait()
 
     def wait(self) -> tuple[int, str]:
-        return self._end()
-
-    def _end(self) -> tuple[int, str]:
         _, errors = self._process.communicate(timeout=120)
         return self._process.returncode, errors
 
@@ -63,4 +55,5 @@ class ServerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process.poll() is None:
-            self.kill()
+            self._process.kill()
+            self.wait()
