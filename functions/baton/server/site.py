@@ -58,8 +58,8 @@ _START_SECONDS = 1.0
 @asynccontextmanager
 async def _pumping(container: Container) -> AsyncIterator[None]:
     """Deliver the queue's messages for the time of the block, where it is in the store: QStash does it itself."""
-    make, on_lambda = getattr(container.ports.queue, "pump", None), bool(container.settings.lambda_runtime_api)
-    if make is None or on_lambda:
+    make, settings = getattr(container.ports.queue, "pump", None), container.settings
+    if make is None or settings.lambda_runtime_api or not settings.pumps:
         yield
         return
     running = create_task(make(lambda: container.stopping.begun).run())

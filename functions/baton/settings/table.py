@@ -214,6 +214,11 @@ class Declared(QueueSettings, frozen=True):
         "image/*,application/pdf,text/*,audio/*,video/*"
     )
     enable_test_endpoint: Annotated[bool, "serve POST /test/simple", Setting(where=API)] = False
+    pumps: Annotated[
+        int,
+        "pumps of each process that serves, with `QUEUE=redis`; 0: `baton pump` delivers alone",
+        Setting(whole(0, 1), where=API),
+    ] = 1
     enable_agent_worker: Annotated[
         bool, "a start of the ASGI app starts the admission, if an operator has stopped it", Setting(where=API)
     ] = False

@@ -1,5 +1,6 @@
 """The whole product on one app: what answers where."""
 
+import asyncio
 from dataclasses import replace
 
 import httpx
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from baton.server.app import build_app
 from baton.server.site import build_site
+from baton.settings.settings import Settings
 from baton_events.schema import WEBHOOK_ENDPOINTS
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
@@ -90,3 +92,21 @@ async def test_no_socket_and_no_other_path_is_a_webhook(endpoint: str) -> None:
     assert [message["type"] for message in found] == ["websocket.close"]
     if endpoint not in WEBHOOK_ENDPOINTS:
         assert await status(app, endpoint, "POST") == 404
+
+
+@pytest.mark.parametrize(
+    ("settings", "pumps"),
+    [(SETTINGS, 1), (replace(SETTINGS, pumps=0), 0), (replace(SETTINGS, lambda_runtime_api="127.0.0.1:9"), 0)],
+)
+async def test_a_process_that_serves_delivers_unless_it_is_told_not_to(settings: Settings, pumps: int) -> None:
+    stage, started = Stage(settings=settings), list[bool]()
+
+    class Delivering:
+        async def run(self) -> None:
+            started.append(True)
+
+    vars(stage.queue)["pump"] = lambda _: Delivering()
+    site = build_site(stage.container)
+    async with site.router.lifespan_context(site):
+        await asyncio.sleep(0)
+    assert len(started) == pumps
