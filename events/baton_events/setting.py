@@ -289,5 +289,5 @@ def read_values(
 
 
 def missing(setting: Setting) -> str:
-    """Say that a variable is not set, and what it is for."""
-    return f"{setting.name} is not set: {setting.help}"
+    """Say that a variable is not set, nor what takes its place, and what it is for."""
+    return f"{setting.name} is not set{setting.instead and f', nor {setting.instead}'}: {setting.help}"

@@ -73,6 +73,9 @@ def roll(place: Place, *, check: bool, write: Path | None) -> None:
     if check:
         print("They may be rolled now: every function accepts the next key.")
         return
+    if settings.queue == "redis":
+        print("Rolled. Each process reads them from the store within a minute; do not roll again before that.")
+        return
     print("Rolled. The running functions accept messages by their next key. Deploy both new keys, and see")
     print("`baton doctor`; do not roll again before that.")
     if write is not None:
@@ -94,7 +97,9 @@ async def _roll(settings: Settings, *, check: bool) -> SigningKeys:
 
 
 async def _require_ready(settings: Settings, setup: QueueSetup, now_seconds: int) -> None:
-    """Raise StackError unless every function takes both keys of the account."""
+    """Raise StackError unless every function takes both keys of the account, as those do that read them there."""
+    if settings.queue == "redis":
+        return
     account = await setup.signing_keys()
     if (settings.current_signing_key, settings.next_signing_key) != (account.current, account.following):
         raise StackError(

@@ -195,7 +195,8 @@ def _found(entries_of: Sequence[LogEntry], timeout_seconds: int) -> Finding:
     return failed(
         ENDPOINTS,
         f"the queue has not delivered within {timeout_seconds} s: the message is {state}",
-        "wait longer with --timeout; see the queue's console for what holds it up (flow control, limits of the plan)",
+        "wait longer with --timeout; see what holds it up: with QUEUE=redis no pump that runs (`baton serve`, `baton"
+        " pump`), else flow control or limits of the plan in the queue's console",
     )
 
 

@@ -90,7 +90,9 @@ async def check_queue(queue: QueueSetup, settings: Settings) -> list[Finding]:
     except MessageNotFoundError as error:
         return [failed(QUEUE, f"{settings.qstash_url} is not the queue: {error}", "set QSTASH_URL without any path")]
     except PublishError as error:
-        return [failed(QUEUE, str(error), "check QSTASH_URL: this does not answer as QStash does")]
+        is_ours = settings.queue == "redis"
+        way_out = "see the store" if is_ours else "check QSTASH_URL: this does not answer as QStash does"
+        return [failed(QUEUE, str(error), way_out)]
     if settings.queue == "redis":
         return [ok(QUEUE, "it is in the store, with the keys that it signs by")]
     return [ok(QUEUE, f"{settings.qstash_url} takes the token"), judge_keys(settings, keys)]

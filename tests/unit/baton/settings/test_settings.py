@@ -257,13 +257,13 @@ def test_what_is_missing_is_reported_with_what_is_wrong() -> None:
     url = "  - WORKER_BASE_URL is not set: where the functions are; may have a path"
     assert str(caught.value).splitlines() == [
         "wrong settings:",
-        "  - QSTASH_TOKEN is not set: token for publishing",
+        "  - QSTASH_TOKEN is not set, nor QUEUE=redis: token for publishing",
         "  - PUBLISH_BY: 'pigeon' is not one of url, topic",
         url,
     ]
     with pytest.raises(SettingsError) as caught:
         require(Settings(qstash_token="x"), "QSTASH_TOKEN", "WORKER_BASE_URL", "UPSTASH_REDIS_REST_URL")
-    missing = ["missing settings:", url, "  - UPSTASH_REDIS_REST_URL is not set: the store"]
+    missing = ["missing settings:", url, "  - UPSTASH_REDIS_REST_URL is not set, nor REDIS_URL: the store"]
     assert str(caught.value).splitlines() == missing
 
 

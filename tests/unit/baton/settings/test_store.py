@@ -84,7 +84,9 @@ def test_an_address_stands_for_the_other_two_settings() -> None:
     settings = read_settings({"REDIS_URL": "redis://h"}, *names)
     require(settings, *names)
     assert all(has(settings, setting) for setting in SETTINGS if setting.name in names)
-    with pytest.raises(SettingsError, match=r"UPSTASH_REDIS_REST_URL is not set(.|\n)*UPSTASH_REDIS_REST_TOKEN"):
+    with pytest.raises(
+        SettingsError, match=r"UPSTASH_REDIS_REST_URL is not set, nor REDIS_URL(.|\n)*UPSTASH_REDIS_REST_TOKEN"
+    ):
         read_settings({"REDIS_URL": " "}, *names)
     with pytest.raises(SettingsError, match="UPSTASH_REDIS_REST_TOKEN"):
         require(Settings(redis_url="https://h"), *names)
