@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -56,8 +55,8 @@ class Pumps:
         self.running = [self.start() for _ in range(PUMPS)]
 
     def start(self) -> subprocess.Popen[bytes]:
-        baton = Path(sys.executable).with_name("baton")
-        return subprocess.Popen([baton, "pump"], env=self._environment, stdout=subprocess.PIPE)
+        command = [str(Path(sys.executable).with_name("baton")), "pump"]
+        return subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE)
 
     def kill(self, which: int) -> None:
         """Kill one, once it delivers; another takes its place."""
@@ -70,17 +69,6 @@ class Pumps:
     def end(self, which: int) -> None:
         with self.running[which] as process:
             process.kill()
-
-
-@pytest.fixture
-async def queue(tmp_path: Path) -> AsyncIterator[tuple[QueueInStore, Settings]]:
-    redis = RedisProcess(tmp_path)
-    own = redis.over("resp").settings()
-    settings = Settings(queue="redis", resp_url=own.resp_url, worker_base_url="http://127.0.0.1:9")
-    made = queue_in_store(settings)
-    yield made, settings
-    await made.queue.close()
-    redis.stop()
 
 
 async def publish(queue: QueueInStore, destination: Destination, accepted: dict[str, list[str]]) -> None:
@@ -100,8 +88,14 @@ async def publish(queue: QueueInStore, destination: Destination, accepted: dict[
 
 @pytest.mark.long
 @pytest.mark.e2e
-async def test_nothing_is_lost_though_pumps_are_killed_twenty_times(queue: tuple[QueueInStore, Settings]) -> None:
-    made, settings = queue
+async def test_nothing_is_lost_though_pumps_are_killed_twenty_times(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    redis = RedisProcess(tmp_path)
+    request.addfinalizer(redis.stop)
+    address = redis.over("resp").settings().resp_url
+    settings = Settings(queue="redis", resp_url=address, worker_base_url="http://127.0.0.1:9")
+    made = queue_in_store(settings)
     accepted, dice = {path: list[str]() for path in PATHS}, Dice(1)
     with Destination() as destination:
         arrivals, pumps = Arrivals(destination), Pumps(settings)
@@ -126,6 +120,7 @@ async def test_nothing_is_lost_though_pumps_are_killed_twenty_times(queue: tuple
         finally:
             for which in range(PUMPS):
                 pumps.end(which)
+            await made.queue.close()
     assert (left, arrivals.early) == (set(), [])
     assert Counter(dead) == Counter(accepted["/failing"]), "each is a dead letter, once"
     assert all(len(arrivals.ids_of_body[f"twice-{n}".encode()]) == 1 for n in range(len(accepted["/twice"])))

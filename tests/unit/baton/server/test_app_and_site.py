@@ -99,13 +99,12 @@ async def test_no_socket_and_no_other_path_is_a_webhook(endpoint: str) -> None:
     [(SETTINGS, 1), (replace(SETTINGS, pumps=0), 0), (replace(SETTINGS, lambda_runtime_api="127.0.0.1:9"), 0)],
 )
 async def test_a_process_that_serves_delivers_unless_it_is_told_not_to(settings: Settings, pumps: int) -> None:
-    stage, started = Stage(settings=settings), list[bool]()
-
-    class Delivering:
+    class Delivering(list[bool]):
         async def run(self) -> None:
-            started.append(True)
+            self.append(True)
 
-    vars(stage.queue)["pump"] = lambda _: Delivering()
+    stage, started = Stage(settings=settings), Delivering()
+    vars(stage.queue)["pump"] = lambda _: started
     site = build_site(stage.container)
     async with site.router.lifespan_context(site):
         await asyncio.sleep(0)

@@ -35,12 +35,10 @@ def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
     assert parse_url(address).get("path") == str(DataDir(folder / "redis").socket_path)
 
 
-def test_a_pump_keeps_its_connections_to_the_processes_beside_it(tmp_path: Path) -> None:
-    """A queue of its own process reaches whichever is free, by a new connection each time."""
+def test_a_queue_of_its_own_process_reaches_one_that_is_free_by_a_new_connection(tmp_path: Path) -> None:
     several = replace(plan(tmp_path), processes=2, store="resp")
-    for stack, ends in ((several, True), (replace(several, queue="redis"), False)):
-        *_, one, other = stack_parts(stack)
-        assert [("--shares" in each.command) for each in (one, other)] == [ends, ends]
+    both = *stack_parts(several)[-2:], *stack_parts(replace(several, queue="redis"))[-2:]
+    assert ["--shares" in each.command for each in both] == [True, True, False, False]
 
 
 def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None:

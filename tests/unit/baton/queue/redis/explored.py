@@ -58,7 +58,7 @@ class World:
     ended: set[str] = field(default_factory=set[str])
     once: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
     taken: list[tuple[str, Held]] = field(default_factory=list[tuple[str, Held]])
-    kept: tuple[Any, ...] = ()
+    kept: tuple[Any, ...] = (None, -FORGOTTEN_MS, None)
     ghosts: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     leasing: bool = False
     count: int = 0
@@ -199,14 +199,14 @@ class World:
 
     async def fail_over(self) -> None:
         """It takes over, and has forgotten the last seconds: what began in them is of no lease that it knows."""
-        if not self.kept or self.now_ms - self.kept[1] > FORGOTTEN_MS:
+        version, at_ms, model = self.kept
+        if self.now_ms - at_ms > FORGOTTEN_MS:
             return
-        version, _, model = self.kept
         self.ghosts += [(name, held.lease) for name, held in self.under_way.items()]
         self.server.data.go_back(version)
         self.due, self.flows, self.under_way, self.ended, self.once = deepcopy(model)
-        held_now = {(name, held.lease) for name, held in self.under_way.items()}
-        self.ghosts = [each for each in self.ghosts if each not in held_now]
+        known = {(name, held.lease) for name, held in self.under_way.items()}
+        self.ghosts = [each for each in self.ghosts if each not in known]
 
     async def haunt(self) -> None:
         """A delivery ends that only the old server knew of."""

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 
 from baton.queue.redis.schedules import next_ms
-from baton_events.errors import QueueRefusedError
 from baton_local.qstash.core.schedules import parse_cron
 
 MINUTE_MS, HOURS = 60_000, 60
@@ -40,11 +39,3 @@ def test_times_are_those_of_the_local_queue(zone: str, expression: str) -> None:
 )
 def test_a_time_is_due_once_a_day(now: tuple[int, ...], due: tuple[int, ...]) -> None:
     assert next_ms("CRON_TZ=Europe/Berlin 30 2 * * *", ms(*now)) == ms(*due)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "* * * *", "0 9 * * * *", "TZ=Mars/Base * * * * *", "0 0 30 2 *", "TZ=UTC", "60 * * * *"]
-)
-def test_what_is_no_cron_expression_is_refused_by_its_words(text: str) -> None:
-    with pytest.raises(QueueRefusedError, match="no cron expression"):
-        next_ms(text, 0)

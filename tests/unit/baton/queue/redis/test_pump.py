@@ -53,7 +53,7 @@ class Stack:
             if entry.state in ("DELIVERED", "FAILED"):
                 return entry.status, entry.answer
             await asyncio.sleep(0.01)
-        raise TimeoutError(f"it has not ended: {entry}")
+        raise TimeoutError("it has not ended")
 
 
 @pytest.fixture
