@@ -48,14 +48,10 @@ class Scripted(BaseChatModel):
         turn = self.turns[number]
         if isinstance(turn, Exception):
             raise turn
-        calls = (
-            []
-            if isinstance(turn, str)
-            else [
-                {"name": name, "args": args, "id": f"call-{number}-{at}", "type": "tool_call"}
-                for at, (name, args) in enumerate(turn)
-            ]
-        )
+        made = () if isinstance(turn, str) else enumerate(turn)
+        calls = [
+            {"name": name, "args": args, "id": f"call-{number}-{at}", "type": "tool_call"} for at, (name, args) in made
+        ]
         usage = {"input_tokens": 10 + number, "output_tokens": 5, "total_tokens": 15 + number}
         message = AIMessage(turn if isinstance(turn, str) else "", tool_calls=calls, usage_metadata=usage)
         return ChatResult(generations=[ChatGeneration(message=message)])

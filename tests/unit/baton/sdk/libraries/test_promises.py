@@ -383,12 +383,8 @@ async def test_an_approval_in_a_chat_holds_the_turn_and_lets_its_stream_go(kind:
         assert shown["messages"][-1]["id"] == job_of(first)
 
 
-MOMENTS = {
-    "before the first request": [True, True],
-    "during a call": [False, True],
-    "during a question": [False, True],
-    "during the answer": [False, False, True],
-}
+MOMENTS = {"before the first request": [True, True], "during the answer": [False, False, True]}
+MOMENTS |= {one: [False, True] for one in ("during a call", "during a question")}
 
 
 @each_kind
@@ -421,9 +417,7 @@ async def test_what_a_user_sends_meanwhile_is_in_the_next_request(kind: str, mom
             assert (await decide(api, asked)).status_code == 200
         await stage.run()
         assert ["and two" in str(one) for one in script.read] == MOMENTS[moment]
-        told = [text in str(script.read[-1]) for text in ("look", "seen 1", "first answer")]
-        assert told == [True, True, moment == "during the answer"]
-        assert (await stage.now()).status is JobStatus.COMPLETED
+        assert ["first answer" in str(one) for one in script.read[2:]] == [True] * len(MOMENTS[moment][2:])
 
 
 @each_kind
@@ -434,11 +428,10 @@ async def test_a_step_that_never_ends_is_given_up_in_time(kind: str) -> None:
     async def hang(n: int) -> str:
         """Hang."""
         begun.append(n)
-        await asyncio.sleep(100_000)
-        return "late"
+        return await never()
 
-    async def never() -> None:
-        await asyncio.sleep(100_000)
+    async def never() -> str:
+        return await asyncio.sleep(100_000, "late")
 
     silent = Script(["done"], meanwhile=never)
     run = await Simulation(Registry([KINDS[kind](silent)])).run("job", "go")

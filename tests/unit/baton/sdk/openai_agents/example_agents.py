@@ -51,11 +51,8 @@ class Scripted(Model):
         for at, (tool, arguments) in enumerate(() if isinstance(turn, str) else turn):
             text = arguments if isinstance(arguments, str) else json.dumps(arguments)
             call_id = f"{self.name}-{number}-{at}"
-            output.append(
-                ResponseFunctionToolCall(
-                    type="function_call", id=f"fc_{call_id}", call_id=call_id, name=tool, arguments=text
-                )
-            )
+            place: Any = {"type": "function_call", "id": f"fc_{call_id}", "call_id": call_id}
+            output.append(ResponseFunctionToolCall(**place, name=tool, arguments=text))
         usage = Usage(requests=1, input_tokens=10 + number, output_tokens=5, total_tokens=15 + number)
         return sdk.ModelResponse(output=output, usage=usage, response_id=None)
 
