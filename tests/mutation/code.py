@@ -9,14 +9,14 @@ from pathlib import Path
 from types import CodeType, FunctionType
 
 ROOT = Path(__file__).parents[2]
-_SOURCES = ROOT / "functions"
+_SOURCES = tuple(ROOT / name for name in ("events", "functions", "infra"))
 Place = tuple[str, str, int]  # file, qualified name, first line
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def files_of(folders: Iterable[str]) -> list[str]:
     """The files of folders or files, by their path in the repository."""
-    names = [str(path.relative_to(ROOT)) for path in sorted(_SOURCES.rglob("*.py"))]
+    names = [str(path.relative_to(ROOT)) for path in sorted(path for of in _SOURCES for path in of.rglob("*.py"))]
     return [name for name in names if any(name == part or name.startswith(f"{part}/") for part in folders)]
 
 
@@ -35,11 +35,12 @@ class Functions:
 
     def __init__(self, files: Iterable[str]) -> None:
         for name in files:
-            importlib.import_module(".".join(Path(name).relative_to("functions").with_suffix("").parts))
+            importlib.import_module(".".join(Path(name).with_suffix("").parts[1:]))
         self._found: dict[Place, list[FunctionType]] = defaultdict(list)
+        places = tuple(f"{place}/" for place in _SOURCES)
         gc.unfreeze()  # tests/conftest.py has frozen what was collected
         for function in gc.get_objects():
-            if type(function) is FunctionType and function.__code__.co_filename.startswith(f"{_SOURCES}/"):
+            if type(function) is FunctionType and function.__code__.co_filename.startswith(places):
                 code = function.__code__
                 path = str(Path(code.co_filename).relative_to(ROOT))
                 self._found[path, code.co_qualname, code.co_firstlineno].append(function)
