@@ -11,7 +11,6 @@ from baton.settings.limits import TASK_BYTES
 from baton.settings.settings import Settings
 from baton.worker.recovery.outage import CHECKS_EVERY_MS
 from baton.worker.runtime.policy import LEASE_MARGIN_MS, LEASE_MS
-from baton_events.publisher import failure_callback_headers
 from baton_local.qstash.core import limits as queue_limits
 from baton_local.qstash.core.schedules import parse_cron
 from baton_local.setup.wanted import EVERY_HOUR
@@ -27,7 +26,6 @@ MESSAGE_RETRY_DELAY_SECONDS = _SETTINGS.message_retry_delay_ms / 1000
 LONGEST_DELAY_SECONDS = float(_SETTINGS.message_max_delay_seconds)
 QUEUE_LIMITS = _QUEUE
 DEDUPLICATION_SECONDS = _QUEUE.dedup_window_ms / 1000
-FAILURE_CALLBACK_HEADERS = {name.lower(): [value] for name, value in failure_callback_headers().items()}
 # What the API takes of a submission, without what is said beside its input.
 LARGEST_INPUT_BYTES = TASK_BYTES - 10_000
 LEASE_SECONDS, LEASE_MARGIN_SECONDS = LEASE_MS / 1000, LEASE_MARGIN_MS / 1000

@@ -6,7 +6,6 @@ them are settled.
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -18,11 +17,8 @@ from baton.testing.queue import callback_of, delivery_headers
 from baton.testing.virtual_loop import Crashed
 from baton_events.ids import root_of
 from baton_events.messages import Outgoing
-from baton_local.qstash.core.options import Options, parse_options
-from baton_local.qstash.core.retry_delay import next_delay_ms, retry_delay_ms
-from tests.simulation.constants import FAILURE_CALLBACK_HEADERS, QUEUE_LIMITS
+from baton_local.qstash.core.retry_delay import next_delay_ms
 from tests.simulation.guarantee import ON_SETTLE, Settled
-from tests.simulation.hosts import BASE_URL
 from tests.simulation.instances import sign
 from tests.simulation.invocation import Invocation
 from tests.simulation.places import Flows, Places
@@ -230,30 +226,13 @@ class Deliveries:
 
 
 def retry_seconds(message: Message, retried: int, answer: Answer | None = None) -> float:
-    """The wait before the next retry, after so many: what the answer asks for, else the message.
-
-    A callback has the delays that the product asks for.
-    """
+    """The wait before the next retry, after so many: what the answer asks for, else the message."""
     if answer is not None and (requested := answer.headers.get("retry-after")):
         return next_delay_ms(None, retried, {"Retry-After": [requested]}, 0) / 1000
-    if message.source is not None:
-        return retry_delay_ms(_callback_options(message.source.outgoing.retries).retry_delay or "", retried) / 1000
     return message.outgoing.waits.wait_ms(retried) / 1000
 
 
-@lru_cache
-def _callback_options(source_retries: int) -> Options:
-    """What the queue takes from the headers of a message about the callback of its failure (qstash.md 11)."""
-    url = {"upstash-failure-callback": [BASE_URL]}
-    found = parse_options({**url, **FAILURE_CALLBACK_HEADERS}, QUEUE_LIMITS).failure_callback
-    assert found is not None, "it has a URL"
-    own = {name.lower(): values for name, values in found.headers.items()}
-    return parse_options({"upstash-retries": [str(source_retries)], **own}, QUEUE_LIMITS)
-
-
 def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
-    message, options = attempt.message, _callback_options(attempt.message.outgoing.retries)
-    timeout_seconds = (options.timeout_ms or QUEUE_LIMITS.max_timeout_ms) // 1000
-    failed = replace(message.outgoing, url=message.url)
-    report = callback_of(message.id, failed, attempt.retried, answer, now_ms)
-    return replace(report, retries=options.max_retries or 0, timeout_seconds=timeout_seconds, deduplication_id="")
+    failed = replace(attempt.message.outgoing, url=attempt.message.url)
+    report = callback_of(attempt.message.id, failed, attempt.retried, answer, now_ms)
+    return replace(report, deduplication_id="")  # QStash's has none
