@@ -22,7 +22,7 @@ class RedisSetup(OnShards):
         return tuple(topic_in(text) for _, text in sorted(dict(flat or {}).items()))
 
     async def put_endpoint(self, topic: str, endpoint: TopicEndpoint) -> None:
-        known = await self._topic(topic) or Topic(topic)
+        known = {each.name: each for each in await self.topics()}.get(topic) or Topic(topic)
         there = {each.name or each.url: each for each in known.endpoints}
         await self._keep(Topic(topic, (*(there | {endpoint.name or endpoint.url: endpoint}).values(),), known.defaults))
 
@@ -48,15 +48,11 @@ class RedisSetup(OnShards):
     async def roll_signing_keys(self) -> SigningKeys:
         return await self._keys.roll()
 
-    async def _topic(self, name: str) -> Topic | None:
-        (text,) = await self._shards.run_commands(["HGET", TOPICS, name])
-        return topic_in(text) if text else None
-
     async def _found(self, name: str) -> Topic:
-        found = await self._topic(name)
-        if found is None:
+        (text,) = await self._shards.run_commands(["HGET", TOPICS, name])
+        if not text:
             raise TopicNotFoundError(name)
-        return found
+        return topic_in(text)
 
     async def _keep(self, topic: Topic) -> None:
         await self._shards.run_commands(["HSET", TOPICS, topic.name, encode(topic).decode()])

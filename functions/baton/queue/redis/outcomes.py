@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from msgspec import Struct
-from msgspec.json import Decoder, encode
+from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from baton.queue.redis.publisher import Kept
@@ -13,7 +13,7 @@ from baton.store.transport.http import Answered
 from baton_events.messages import ANSWER_RETRIES, CALLBACK_SECONDS, CALLBACK_WAITS, FUNCTION_TIMEOUT_SECONDS, Outgoing
 from baton_events.values.waits import named_seconds
 
-_SUCCESS, _GIVES_UP, _NON_RETRYABLE = range(200, 300), 489, "upstash-nonretryable-error"
+SUCCESS, _GIVES_UP, _NON_RETRYABLE = range(200, 300), 489, "upstash-nonretryable-error"
 _LONGEST_WAIT_SECONDS = 86_400
 _SHOWN_CHARS = 2_000
 
@@ -26,10 +26,6 @@ class Attempt(Struct, frozen=True):
     body: bytes = b""
     error: str = ""
     wait_ms: int | None = None
-
-    @property
-    def is_success(self) -> bool:
-        return self.status in _SUCCESS
 
     @property
     def is_final(self) -> bool:
@@ -111,12 +107,6 @@ def message_of_dead(letter_id: str) -> str:
     return f"msg_{letter_id.removeprefix('dlq_')}"
 
 
-def dead_letter(message_id: str, kept: Kept, attempt: Attempt) -> tuple[str, str]:
-    """Return the id and the text of a dead letter."""
-    status, answer, error = attempt.shown(kept)
-    return dead_id(message_id), encode(Dead(message_id, kept, status, answer or error)).decode()
-
-
 def _report(message_id: str, kept: Kept, retried: int, attempt: Attempt, **more: Any) -> str:
     message, answer = kept.message, attempt.body if attempt.status else attempt.error.encode()
     written = {
@@ -132,8 +122,5 @@ def _report(message_id: str, kept: Kept, retried: int, attempt: Attempt, **more:
         "sourceBody": base64.b64encode(b"" if message.callback else message.body.encode()).decode(),
         "createdAt": kept.created_ms,
     }
-    if message.topic:
-        written["topicName"] = message.topic
-    if kept.schedule_id:
-        written["scheduleId"] = kept.schedule_id
-    return json.dumps(written | more)
+    given = {name: text for name, text in (("topicName", message.topic), ("scheduleId", kept.schedule_id)) if text}
+    return json.dumps(written | given | more)

@@ -44,15 +44,12 @@ class Taker(Protocol):
 
     def note_due(self, where: Iterable[int], wait_ms: int) -> None:
         """Take note of messages in these shards that are due then."""
-        ...
 
     def lease_for(self, count: int) -> str:
         """Return the lease to take so many messages under; empty: there is no place for them."""
-        ...
 
     def take(self, message_id: str, lease: str, retried: int, kept: Kept) -> None:
         """Deliver a message that is under the lease."""
-        ...
 
 
 kept_in = Decoder(Kept).decode
@@ -86,7 +83,10 @@ class RedisQueue(OnShards):
         addressed, positions, failed = list[Kept](), list[int](), dict[int, PublishError]()
         for position, one in enumerate(messages):
             urls = topics.get(one.message.topic, []) if one.message.topic else [one.message.url]
-            addressed += [replace(one, message=_addressed(one.message, url)) for url in urls]
+            for url in urls:  # each endpoint of a topic gets a message of its own
+                once = one.message.deduplication_id
+                once = f"{once}@{url}" if once and one.message.topic else once
+                addressed.append(replace(one, message=replace(one.message, url=url, deduplication_id=once)))
             positions += [position] * len(urls)
             if not urls:
                 failed[position] = TopicNotFoundError(one.message.topic)
@@ -125,8 +125,10 @@ class RedisQueue(OnShards):
             if message.deduplication_id:
                 keys.append(once_key(shard, message.deduplication_id))
             text, once = encode(one).decode(), len(keys) - first if message.deduplication_id else 0
-            shown = one.shown
-            brief = "" if shown is message and len(text) < _LOGGED_BYTES else _brief(one, shown)
+            shown, brief = one.shown, ""
+            if shown is not message or len(text) >= _LOGGED_BYTES:  # the log has less of it
+                shown = replace(shown, body=shown.body[:_LOGGED_BYTES])
+                brief = encode(replace(one, message=shown, hidden=False)).decode()
             lane = f"{message.flow.key};{_NO_NAME.sub('-', message.lane or root_of(message.label))}"
             wait_ms = max(0, message.not_before_ms - now_ms)
             name = message_id(shard, self._randomness.token())
@@ -155,14 +157,3 @@ class RedisQueue(OnShards):
     async def cancel(self, message_id: str) -> None:
         """Take a message back; an unknown or delivered one is no error."""
         await self._shards.settle(message_id, "", "cancel")
-
-
-def _addressed(message: Outgoing, url: str) -> Outgoing:
-    """Return a message as one endpoint gets it; each endpoint of a topic gets its own."""
-    once = message.deduplication_id
-    return replace(message, url=url, deduplication_id=f"{once}@{url}" if once and message.topic else once)
-
-
-def _brief(one: Kept, shown: Outgoing) -> str:
-    """Return what the log has of a message that is not to be seen whole, or is large."""
-    return encode(replace(one, message=replace(shown, body=shown.body[:_LOGGED_BYTES]), hidden=False)).decode()

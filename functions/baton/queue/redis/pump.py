@@ -15,8 +15,9 @@ from math import inf
 
 import httpx
 from msgspec import Struct
+from msgspec.json import encode
 
-from baton.queue.redis.outcomes import Attempt, answered, brought_to, dead_letter, failure_report
+from baton.queue.redis.outcomes import SUCCESS, Attempt, Dead, answered, brought_to, dead_id, failure_report
 from baton.queue.redis.publisher import LEASE_MS, Kept, RedisQueue, kept_in
 from baton.queue.redis.schedules import RedisSchedules
 from baton.queue.redis.shards import SHARDS, Shards, shard_in, shard_keys
@@ -176,10 +177,14 @@ class Pump:
                 return
             if message.callback:
                 await self._queue.publish_kept([brought_to(claimed.id, claimed.kept, retried, attempt)])
-            if attempt.is_success:
+            if attempt.status in SUCCESS:
                 await settle(claimed.id, claimed.lease, "done", 0, *shown)
             elif attempt.is_final or retried >= message.retries:
-                await self._give_up(claimed, attempt)
+                if message.failure_callback and not message.callback:
+                    report = failure_report(claimed.id, claimed.kept, retried, attempt)
+                    await self._queue.publish_kept([report])
+                letter = encode(Dead(claimed.id, claimed.kept, shown[0], shown[1] or shown[2])).decode()
+                await settle(claimed.id, claimed.lease, "dead", 0, *shown, dead_id(claimed.id), letter)
             else:
                 wait_ms = message.waits.wait_ms(retried) if attempt.wait_ms is None else attempt.wait_ms
                 if await settle(claimed.id, claimed.lease, "retry", wait_ms, *shown):
@@ -190,14 +195,6 @@ class Pump:
             raise
         except BatonError as error:
             _log.warning("message %s was not settled, and comes again: %s", claimed.id, error)
-
-    async def _give_up(self, claimed: _Claimed, attempt: Attempt) -> None:
-        kept = claimed.kept
-        if kept.message.failure_callback and not kept.message.callback:
-            report = failure_report(claimed.id, kept, claimed.retried, attempt)
-            await self._queue.publish_kept([report])
-        letter = dead_letter(claimed.id, kept, attempt)
-        await self._shards.settle(claimed.id, claimed.lease, "dead", 0, *attempt.shown(kept), *letter)
 
     async def _attempt(self, claimed: _Claimed) -> Attempt:
         message, body = claimed.kept.message, claimed.kept.message.body.encode()
@@ -216,11 +213,8 @@ class Pump:
 
     async def _renew(self) -> None:
         """Renew all leases; a delivery whose lease is another's by now goes on, and settles nothing."""
-        by_shard = dict[int, list[str]]()
-        for claimed in self._tasks.values():
-            by_shard.setdefault(shard_in(claimed.id), []).extend((claimed.id, claimed.lease))
-        for shard, pairs in by_shard.items():
-            await self._shards.run("renew", shard_keys(shard), [LEASE_MS, *pairs])
+        renewed = [self._shards.settle(each.id, each.lease, "renew", LEASE_MS) for each in self._tasks.values()]
+        await asyncio.gather(*renewed)
 
 
 def _headers(url: httpx.URL, claimed: _Claimed) -> Headers:

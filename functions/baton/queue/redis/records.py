@@ -17,7 +17,7 @@ from baton_events.sealing import Sealing
 
 _DAY_MS = 86_400_000
 _AT_ONCE = 100
-Place = tuple[int, int, int]  # time, number, shard
+Place = tuple[int, str]  # time, and what orders those of one
 
 
 class RedisRecords(OnShards):
@@ -35,24 +35,21 @@ class RedisRecords(OnShards):
         self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
     ) -> LogPage:
         """Return log entries, the newest first."""
-        before = _place_in(cursor) if cursor else None
+        before = _place_in(cursor)
         wanted = range(SHARDS) if not message_id else (shard_in(message_id),)
         count = () if message_id or label or state else ("COUNT", limit + 2)
-        first, newest = self._clock.now_ms() - _DAY_MS, f"{before[0]}-{before[1]}" if before else "+"
-        answers = await self._shards.run_commands(
-            *(["XREVRANGE", shard_keys(each)[6], newest, first, *count] for each in wanted)
-        )
+        first, newest = self._clock.now_ms() - _DAY_MS, before[0] if before else "+"
+        commands = [["XREVRANGE", shard_keys(each)[6], newest, first, *count] for each in wanted]
+        answers = await self._shards.run_commands(*commands)
         found = list[tuple[Place, dict[str, str]]]()
         for shard, rows in zip(wanted, answers, strict=True):
             for row_id, flat in rows or ():
                 ms, _, number = row_id.partition("-")
                 fields = dict(zip(flat[::2], flat[1::2], strict=True))
-                place = (int(ms), int(number), shard)
-                if (
-                    (before is None or place < before)
-                    and message_id in ("", fields["i"])
-                    and state in ("", fields["s"])
-                ):
+                place = (int(ms), f"{number:0>9}.{shard:02}")
+                if before is not None and place >= before:
+                    continue
+                if message_id in ("", fields["i"]) and state in ("", fields["s"]):
                     found.append((place, fields))
         await self._sealing.ready()
         entries = list[tuple[Place, LogEntry]]()
@@ -63,31 +60,30 @@ class RedisRecords(OnShards):
             if len(entries) > limit:
                 break
         page = entries[:limit]
-        return LogPage(
-            tuple(entry for _, entry in page), ".".join(map(str, page[-1][0])) if len(entries) > limit else ""
-        )
+        more = ".".join(map(str, page[-1][0])) if len(entries) > limit else ""
+        return LogPage(tuple(entry for _, entry in page), more)
 
     async def dead_letters(
         self, *, message_id: str = "", label: str = "", url: str = "", cursor: str = ""
     ) -> DeadLetters:
         """Return up to a hundred dead letters, the newest first."""
         wanted = range(SHARDS) if not message_id else (shard_in(message_id),)
-        orders = await self._shards.run_commands(
-            *(("ZRANGE", dead_keys(each)[1], 0, -1, "WITHSCORES") for each in wanted)
-        )
-        places = list[tuple[int, str]]()
-        for pairs in orders:
-            flat = [each for pair in pairs for each in pair] if pairs and not isinstance(pairs[0], str) else pairs
-            places += zip(map(_whole, flat[1::2]), flat[::2], strict=True)
-        places = sorted((each for each in places if not cursor or each < _after(cursor)), reverse=True)
-        found = list[tuple[str, DeadLetter]]()
+        commands = [("ZRANGE", dead_keys(each)[1], 0, -1, "WITHSCORES") for each in wanted]
+        orders = await self._shards.run_commands(*commands)
+        places, before = [(int(score), name) for pairs in orders for name, score in pairs], _place_in(cursor)
+        places = sorted((each for each in places if before is None or each < before), reverse=True)
+        found = list[tuple[Place, DeadLetter]]()
+        await self._sealing.ready()
         while places and len(found) <= _AT_ONCE:
             some, places = places[:_AT_ONCE], places[_AT_ONCE:]
-            for (ms, name), dead in zip(some, await self._dead([name for _, name in some]), strict=True):
+            for place, dead in zip(some, await self._dead([name for _, name in some]), strict=True):
                 if dead is not None and _is_wanted(dead, message_id, label, url):
-                    found.append((f"{ms}.{name}", self._letter(name, dead)))
+                    shown = _message(dead.message_id, dead.kept)
+                    answer = self._sealing.shown_message(dead.answer)
+                    found.append((place, DeadLetter(place[1], shown, dead.status, answer)))
         page = found[:_AT_ONCE]
-        return DeadLetters(tuple(letter for _, letter in page), page[-1][0] if len(found) > _AT_ONCE else "")
+        more = ".".join(map(str, page[-1][0])) if len(found) > _AT_ONCE else ""
+        return DeadLetters(tuple(letter for _, letter in page), more)
 
     async def retry(self, dead_letter_ids: Sequence[str]) -> int:
         """Make each a new message; a second time within ten minutes it is the same one."""
@@ -112,10 +108,6 @@ class RedisRecords(OnShards):
             [dead_in(text) if text else None for text in await self._shards.run_commands(*commands)] if commands else []
         )
 
-    def _letter(self, name: str, dead: Dead) -> DeadLetter:
-        answer = self._sealing.shown_message(dead.answer)
-        return DeadLetter(name, _message(dead.message_id, dead.kept), dead.status, answer)
-
     def _entry(self, place: Place, fields: dict[str, str]) -> LogEntry:
         kept = kept_in(fields["m"]) if fields["m"] else Kept(Outgoing(""), 0)
         answer = self._sealing.shown_message(fields.get("a", ""))
@@ -124,23 +116,11 @@ class RedisRecords(OnShards):
         return LogEntry(shown, fields["s"], place[0], next_ms, status, answer, fields.get("e", ""))
 
 
-def _place_in(cursor: str) -> Place:
-    try:
-        ms, number, shard = map(int, cursor.split("."))
-    except ValueError as error:
-        raise QueueRefusedError(f"{cursor[:80]!r} is no page of the log") from error
-    return ms, number, shard
-
-
-def _whole(score: str | float) -> int:
-    return int(float(score))
-
-
-def _after(cursor: str) -> tuple[int, str]:
-    ms, _, name = cursor.partition(".")
-    if not ms.isdecimal():
-        raise QueueRefusedError(f"{cursor[:80]!r} is no page of dead letters")
-    return int(ms), name
+def _place_in(cursor: str) -> Place | None:
+    ms, _, rest = cursor.partition(".")
+    if cursor and not (ms.isascii() and ms.isdecimal() and rest):
+        raise QueueRefusedError(f"{cursor[:80]!r} is no page of the queue's records")
+    return (int(ms), rest) if cursor else None
 
 
 def _is_wanted(dead: Dead, message_id: str, label: str, url: str) -> bool:

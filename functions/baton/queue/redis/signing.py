@@ -46,11 +46,11 @@ class KeysInStore:
     async def roll(self) -> SigningKeys:
         """Make the following key the current one, and another one the following."""
         current, following, *_ = await self.read()
-        after = (following, self._new(), current)
-        fields = (each for pair in zip(_FIELDS, after, strict=True) for each in pair)
+        after = SigningKeys(following, self._new())
+        fields = "current", after.current, "following", after.following, "before", current
         await self._shards.run_commands(["HSET", SIGNING_KEYS, *fields])
         self._known = ()
-        return SigningKeys(*after[:2])
+        return after
 
     def _new(self) -> str:
         return f"sig_{self._randomness.token()}"
@@ -73,14 +73,11 @@ class RedisVerifier(QueueVerifier):
             self._of = known
 
 
-_HEADER = b'{"alg":"HS256","typ":"JWT"}'
-
-
 def _base64url(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
-_HEAD = _base64url(_HEADER) + b"."
+_HEAD = _base64url(b'{"alg":"HS256","typ":"JWT"}') + b"."
 
 
 def signature_of(key: str, url: str, body: bytes, name: str, now_ms: int) -> bytes:

@@ -8,11 +8,10 @@ local found, waits = {}, {}
 local function expire()
   for _, id in ipairs(redis.call('ZRANGE', key(4), '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)) do
     local s = state_of(id)
+    redis.call('ZREM', key(4), id)
     if s then
       release(id, s)
       line_up(id, s, now)
-    else
-      redis.call('ZREM', key(4), id)
     end
   end
 end
@@ -67,14 +66,11 @@ for shard = 0, #KEYS / 7 - 1 do
     end
     if left == before then break end
   end
-  local soonest = -1
+  local soonest = math.huge
   for n = 1, 4, 3 do
     local first = redis.call('ZRANGE', key(n), 0, 0, 'WITHSCORES')
-    if first[2] then
-      local wait = math.max(0, tonumber(first[2]) - now)
-      if soonest < 0 or wait < soonest then soonest = wait end
-    end
+    if first[2] then soonest = math.min(soonest, math.max(0, tonumber(first[2]) - now)) end
   end
-  waits[shard + 1] = soonest
+  waits[shard + 1] = soonest < math.huge and soonest or -1
 end
 return {waits, found}

@@ -1,10 +1,15 @@
 -- A message's attempt is over, while its lease is still the one that began it. KEYS: the shard's, dead letters, their order.
--- ARGV: id, lease (empty: whatever it is, and there is none to be), what: done, retry, back, dead, cancel;
+-- ARGV: id, lease (empty: whatever it is, and there is none to be), what: done, retry, back, dead, cancel, or renew: it
+-- goes on;
 -- wait (ms), status, answer, error; of a dead letter: its id, text.
 -- Answer: whether it was.
 local id, what, wait = ARGV[1], ARGV[3], tonumber(ARGV[4])
 local s, _, log = state_of(id)
 if not s or (what ~= 'cancel' and s.lease ~= ARGV[2]) then return 0 end
+if what == 'renew' then
+  redis.call('ZADD', key(4), string.format('%.0f', now + wait), id)
+  return 1
+end
 if s.lease == '' then redis.call('ZREM', key(2), member(id, s)) else release(id, s) end
 local answered = {'c', ARGV[5], 'a', ARGV[6], 'e', ARGV[7]}
 if what == 'retry' then

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from baton.queue.redis.publisher import LEASE_MS, Kept, RedisQueue
-from baton.queue.redis.shards import SHARDS, Shards, shard_in, shard_keys
+from baton.queue.redis.shards import SHARDS, Shards, shard_keys
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.testing.dice import Dice
 from baton_events.messages import Flow, Outgoing
@@ -172,8 +172,8 @@ class World:
         pump = self.pick(range(3))
         for name, held in self.under_way.items():
             if held.pump == pump and held.until_ms > self.now_ms:
-                lost = await self.shards.run("renew", shard_keys(shard_in(name)), [LEASE_MS, name, held.lease])
-                assert not lost, "a lease that holds is not renewed"
+                renewed = await self.shards.settle(name, held.lease, "renew", LEASE_MS)
+                assert renewed, "a lease that holds is not renewed"
                 held.until_ms = self.now_ms + LEASE_MS
 
     async def die(self) -> None:

@@ -7,7 +7,7 @@ from tests.unit.baton.queue.redis.explored import URL, World, explore
 
 SEEDS = range(40)
 DEFECTS = {
-    "a lease is not renewed": ("now + tonumber(ARGV[1])), ARGV[i])", "now), ARGV[i])"),
+    "a lease is not renewed": ("now + wait), id)\n  return", "now), id)\n  return"),
     "an old lease ends it": ("(what ~= 'cancel' and s.lease ~= ARGV[2])", "false"),
     "another lease of its pump ends it": (
         "s.lease ~= ARGV[2]",
