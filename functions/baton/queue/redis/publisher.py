@@ -129,7 +129,9 @@ class RedisQueue(OnShards):
             if shown is not message or len(text) >= _LOGGED_BYTES:  # the log has less of it
                 shown = replace(shown, body=shown.body[:_LOGGED_BYTES])
                 brief = encode(replace(one, message=shown, hidden=False)).decode()
-            lane = f"{message.flow.key};{_NO_NAME.sub('-', message.lane or root_of(message.label))}"
+            lane = ";".join(
+                _NO_NAME.sub("-", each) for each in (message.flow.key, message.lane or root_of(message.label))
+            )
             wait_ms = max(0, message.not_before_ms - now_ms)
             name = message_id(shard, self._randomness.token())
             args += [name, lane, message.flow.parallelism, wait_ms, once, text, brief]

@@ -208,7 +208,7 @@ class Pump:
                 return answered(await post(body, (b"Upstash-Signature", signature)), now_ms)
         except TimeoutError:
             return Attempt(error=f"no answer within {message.timeout_seconds} s")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt, or none, follows
             return Attempt(error=f"{type(error).__name__}: {error}")
 
     async def _renew(self) -> None:

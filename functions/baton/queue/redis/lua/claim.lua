@@ -23,7 +23,7 @@ local function take(lane, share)
     local id = string.match(one, '([^|]*)$')
     local s, text = state_of(id)
     if s and flow ~= '' then
-      if tonumber(redis.call('HGET', key(5), flow) or 0) >= s.most then return true end
+      if s.most > 0 and tonumber(redis.call('HGET', key(5), flow) or 0) >= s.most then return true end
       redis.call('HINCRBY', key(5), flow, 1)
     end
     redis.call('ZREM', key(2), one)

@@ -10,7 +10,7 @@ from baton.queue.redis.in_store import QueueInStore
 from baton.sdk.clock import SystemClock, SystemRandomness
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton_events.errors import SignatureError
-from baton_events.messages import Outgoing, RetryWaits
+from baton_events.messages import Flow, Outgoing, RetryWaits
 from tests.contract.qstash.destination import Destination, Received, Reply
 
 FINAL = (("Upstash-NonRetryable-Error", "true"),)
@@ -114,3 +114,12 @@ async def test_an_answer_says_whether_the_message_comes_again(
     await stack.queue.queue.publish([Outgoing("{}", url=stack.url, waits=RetryWaits(100))])
     assert await stack.end() == ends
     assert len(stack.destination.at("/x")) == attempts
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1/x", "", "http://[::1", "http://127.0.0.1:99999/x", "http://\ud7ff..x/"]
+)
+async def test_an_address_that_nobody_can_be_sent_to_ends_as_a_dead_letter(stack: Stack, url: str) -> None:
+    await stack.queue.queue.publish([Outgoing("{}", url=url, retries=0, flow=Flow("any;number|of", 0))])
+    assert await stack.end() == (0, "")
+    assert [each.message.url for each in (await stack.queue.records.dead_letters()).letters] == [url]
