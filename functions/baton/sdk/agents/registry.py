@@ -391,7 +391,7 @@ def remembers(registry: Registry) -> bool:
 
 
 def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
-    # Memory is searched with the task's text, and a plan's results are read, even if the model reads no history.
+    # Memory is searched with the task's text, and results of a plan, or beside an output, are read for any model.
     if agent.runner is not None:
         return ModelPolicy(
             agent.model_retries,
@@ -400,5 +400,6 @@ def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
             has_workspace=agent.runner.workspaces is not None,
         )
     plans = bool(agent.plan) or agent.mode == "plan"
-    reads_history = plans or agent.memory_policy is not None or registry.model_of(agent).reads_history
+    own = plans or agent.output is not None or agent.memory_policy is not None
+    reads_history = own or registry.model_of(agent).reads_history
     return ModelPolicy(retries=agent.model_retries, reads_history=reads_history)

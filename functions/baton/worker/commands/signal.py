@@ -161,11 +161,6 @@ class TakenIn(Struct, frozen=True):
 _EARLY_MS = 86_400_000
 
 
-def _may_start(job: Job, call: CallRecord, operation_id: str) -> bool:
-    """Return whether the call's operation may not be there yet, or was forgotten in a failover."""
-    return call.operation_id == operation_id or (call.finished_at_ms is None and not job.ended)
-
-
 class CompleteOperation:
     def __init__(
         self,
@@ -266,7 +261,8 @@ class CompleteOperation:
         call = next((call for call in snapshot.calls if call.id == call_id), None) if snapshot else None
         if snapshot is None or call is None or call_of(snapshot.job, call) != background_id:
             raise UnknownOperationError(operation_id)
-        if not _may_start(snapshot.job, call, operation_id):
+        # It may not be there yet, or was forgotten in a failover.
+        if call.operation_id != operation_id and (call.finished_at_ms is not None or snapshot.job.ended):
             return None
         now_ms = self._clock.now_ms()
         waits = ToolWaits(now_ms + _EARLY_MS, canonical_json({"ok": TIMED_OUT}), operation_id=operation_id)

@@ -175,15 +175,11 @@ def _of_turn(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
         case ScriptWaits():
             return replace(step_result, wanted=tuple([_wanted(each, secrets) for each in step_result.wanted]))
         case ScriptEnded():
-            failure = step_result.failure and _without_secrets(step_result.failure, secrets)
+            failure = step_result.failure  # whose text the interpreter has made, and bounds
+            failure = failure and replace(failure, message=secrets.hide(failure.message))
             return ScriptEnded(_json(step_result.result_json, secrets), failure)
         case _:
             return step_result
-
-
-def _without_secrets(failure: Failure, secrets: KnownSecrets) -> Failure:
-    """Hide what the model is not to read; the interpreter has made the text, and bounds it."""
-    return replace(failure, message=secrets.hide(failure.message))
 
 
 def _question(asked: ToolNeedsApproval) -> ToolNeedsApproval:
@@ -227,7 +223,7 @@ def _wanted(wanted_call: Wanted, secrets: KnownSecrets) -> Wanted:
 def _extra_usage(extra_usage: ExtraUsage, secrets: KnownSecrets) -> ExtraUsage:
     if not extra_usage.entries:
         return extra_usage
-    return replace(extra_usage, entries=tuple(_data(entry, "entry", secrets) for entry in extra_usage.entries))
+    return replace(extra_usage, entries=tuple(secrets.hide_in(plain(entry, "entry")) for entry in extra_usage.entries))
 
 
 def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
@@ -252,10 +248,6 @@ def bounded_plain(value: Any, at: str) -> Any:
     if kept is not None and (size_bytes := len(canonical_json(kept).encode())) > ANSWER_LIMIT_BYTES:
         raise TooLarge(at, size_bytes, ANSWER_LIMIT_BYTES)
     return kept
-
-
-def _data(value: Any, at: str, secrets: KnownSecrets) -> Any:
-    return secrets.hide_in(plain(value, at))
 
 
 def _json(text: str, secrets: KnownSecrets) -> str:

@@ -8,7 +8,7 @@ gives a step result, never an error. Must not: run a tool.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from math import ceil, inf, isnan, nan
 from typing import Any
 
@@ -42,8 +42,8 @@ from baton.sdk.models.model import (
 from baton.sdk.records.foreign_text import ForeignText
 from baton.sdk.records.limits import MOST, MOST_USD
 from baton.sdk.records.memory import ModelCache
-from baton.sdk.records.redaction import redacted
-from baton.sdk.records.transcript import Failure, Wanted
+from baton.sdk.records.redaction import REDACTED, redacted
+from baton.sdk.records.transcript import MODEL_ROLE, Failure, Wanted
 from baton.sdk.tools.arguments import ARGUMENTS_LIMIT_BYTES
 from baton.sdk.tools.contained import CutShortError, contained, has_place, traceback_of
 from baton.sdk.tools.tool import Tool, checked_call
@@ -160,8 +160,13 @@ def _with_output(answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], out
     """Return the first final answer that is right, or send all back with their faults, as calls that could not run."""
     finals = [call for call in answer.calls if call.tool == FINAL_TOOL]
     if len(finals) < len(answer.calls):
-        fault = Failure("invalid_output", f"call {FINAL_TOOL!r} alone, once the results of all other tools are there")
-        return step_result(answer, text, tuple(_refused(wanted_call, fault) for wanted_call in wanted))
+        fault = Failure(
+            "invalid_output",
+            f"it counts once all other calls of this turn have succeeded; else call {FINAL_TOOL!r} again",
+        )
+        return step_result(
+            answer, text, tuple([replace_struct(one, fault=fault) if one.tool == FINAL_TOOL else one for one in wanted])
+        )
     faults = list[Wanted]()
     for final in finals or (None,):
         try:
@@ -176,6 +181,21 @@ def _with_output(answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], out
     return step_result(answer, text, tuple(faults))
 
 
+def waiting_output(output: OutputType, history: History) -> ModelAnswered | None:
+    """Return the output that has come beside calls of tools, once all of them have succeeded; None: there is none."""
+    last = history.transcript[-1] if history.transcript else {}
+    calls = last["calls"] if last.get("role") == MODEL_ROLE else ()
+    others = [call["id"] for call in calls if call["tool"] != FINAL_TOOL]
+    if not others or not all("ok" in history.results.get(call_id, ()) for call_id in others):
+        return None
+    for final in (call["arguments"] for call in calls if call["tool"] == FINAL_TOOL):
+        with suppress(InvalidOutput):
+            result = output.check(final)
+            if REDACTED not in (text := canonical_json(result)):  # else the model has to say it again
+                return ModelAnswered(last["text"] or text, output=result, model_calls=0)
+    return None
+
+
 def _checked(output: OutputType, final: Call) -> dict[str, Any]:
     if final.fault:
         raise InvalidOutput(final.fault)
@@ -185,10 +205,6 @@ def _checked(output: OutputType, final: Call) -> dict[str, Any]:
 def refused(call: Call, fault: Failure) -> Wanted:
     """Return a call that cannot run; its arguments are kept where the store can hold them."""
     return Wanted(call.tool, _kept(call.arguments) or {}, fault)
-
-
-def _refused(wanted_call: Wanted, fault: Failure) -> Wanted:
-    return Wanted(FINAL_TOOL, wanted_call.arguments, fault) if wanted_call.tool == FINAL_TOOL else wanted_call
 
 
 def _kept(values: dict[str, Any]) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ not: run tools; it only checks whether the requested ones exist and fit.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice, takewhile
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -51,7 +52,15 @@ from baton.worker.conversation import exchanges
 from baton.worker.executors.chat_files import ChatFiles, FileGoneError, with_refused
 from baton.worker.executors.executor import is_for_the_queue
 from baton.worker.executors.history import build_prompt, kinds_of, prompt_again
-from baton.worker.executors.model_call import ModelCalls, answered, calls_of, keeps_cut, model_failed, runner_turn
+from baton.worker.executors.model_call import (
+    ModelCalls,
+    answered,
+    calls_of,
+    keeps_cut,
+    model_failed,
+    runner_turn,
+    waiting_output,
+)
 from baton.worker.executors.runner_work import recorded
 from baton.worker.executors.text_stream import TextStream, TextStreams
 from baton_events.ids import canonical_json
@@ -100,6 +109,8 @@ class ModelTurn:
             from baton.worker.executors.plan_turns import static_turn  # noqa: PLC0415 - few agents have a plan
 
             return static_turn(agent.plan, self._registry.tools_of(agent), history)
+        if agent.output is not None and (found := waiting_output(agent.output, history)):
+            return found
         try:
             return unless_always_cut(await self._asked(agent, effect, history, claim), effect.job, history)
         except FileGoneError as error:
@@ -231,15 +242,12 @@ def unless_always_cut(step_result: StepResult, job: Job, history: History) -> St
         return step_result
     turns = [entry for entry in history.transcript if entry["role"] == "model"]
     # Those before a retry of the job do not count: somebody may have allowed more since.
-    cut_before = len(list(takewhile(_is_cut, islice(reversed(turns), since(job.used, job.before).turns))))
+    own = islice(reversed(turns), since(job.used, job.before).turns)
+    cut_before = len(list(takewhile(methodcaller("get", "cut"), own)))
     if cut_before < max(1, job.model.retries):
         return step_result
     failure = Failure(ANSWER_CUT, f"{CUT_CAUSE}, {cut_before + 1} times in a row: allow more", partial=step_result.text)
     return ModelFailed(failure, extra_usage=used_by(step_result))
-
-
-def _is_cut(entry: Mapping[str, Any]) -> bool:
-    return bool(entry.get("cut"))
 
 
 def _answered(

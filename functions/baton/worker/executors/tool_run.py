@@ -355,12 +355,10 @@ def _failure_of(error: Exception, retry_on: tuple[type[Exception], ...]) -> Tool
             return _failed("still_running", str(error))
         case _:
             kind = error.type if isinstance(error, CutShortError) else type(error).__name__
-            retryable = isinstance(error, retry_on) or all(_may_pass(one, retry_on) for one in members_of(error))
+            retryable = isinstance(error, retry_on) or all(
+                one.retryable if isinstance(one, ToolError) else isinstance(one, retry_on) for one in members_of(error)
+            )
             return _failed(kind, text_of(error), retryable=retryable, traceback=traceback_of(error))
-
-
-def _may_pass(error: BaseException, retry_on: tuple[type[Exception], ...]) -> bool:
-    return error.retryable if isinstance(error, ToolError) else isinstance(error, retry_on)
 
 
 def _failed(kind: str, message: str, *, retryable: bool = True, traceback: str = "") -> ToolFailed:

@@ -104,7 +104,8 @@ class ApprovalNotices:
         Raises StoreError, PublishError: it must be retried at once, by its own message.
         """
         snapshot, now_ms = await self._reader.job(event.job_id), self._clock.now_ms()
-        question = _question(snapshot, event.payload.announces) if snapshot else None
+        announced = event.payload.announces
+        question = next((call for call in snapshot.calls if call.id == announced), None) if snapshot else None
         if snapshot is None or question is None:
             return await self._again(event, "it is not there (yet)")
         decision, ended = snapshot.results.get(question.id, {}), snapshot.job.ended
@@ -175,10 +176,6 @@ class ApprovalNotices:
         head = (event.job_id, event.session_id, moment(self._clock.now_ms()))
         made = announcement(*head, call_id, attempt, escalated=escalated)
         await self._emitter.emit(made, not_before_ms=not_before_ms, deduplication_id=made.id)
-
-
-def _question(snapshot: Snapshot, call_id: str | None) -> CallRecord | None:
-    return next((call for call in snapshot.calls if call.id == call_id), None)
 
 
 def _heading(content: dict[str, Any]) -> str:

@@ -57,7 +57,8 @@ class Claims:
                 return claim_result if claim.answer is None else await self._for_answer(claim, claim_result)
             except (NewerVersionError, StoreError) as error:
                 pause_seconds = next(pauses_seconds, None) if isinstance(error, StoreError) else None
-                if pause_seconds is None or self._is_late(claim, pause_seconds):
+                until_ms = claim.now_ms + LEASE_MARGIN_MS
+                if pause_seconds is None or self._clock.now_ms() + 1000 * pause_seconds >= until_ms:
                     await self._give_back(claim, begun=False)
                     raise
             await asyncio.sleep(pause_seconds)
@@ -73,9 +74,6 @@ class Claims:
         if claim_result.verdict is Verdict.BUSY:
             raise AnswerEarlyError(f"{claim.item_key} is worked on: its model's answer comes again")
         return claim_result
-
-    def _is_late(self, claim: Claim, pause_seconds: float) -> bool:
-        return self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
 
     def hold(self, claim: Claim) -> None:
         """Prolong the claim from now on. CLAIM's answer may have been slow, and the lease is no longer for that."""

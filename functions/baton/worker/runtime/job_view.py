@@ -15,7 +15,7 @@ from baton.engine.all_jobs.scores import Score
 from baton.engine.state import FORK, CallRecord, Job
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, status_and_wait
-from baton.engine.work_items import ItemKind, WorkItem
+from baton.engine.work_items import ItemKind
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
 from baton.sdk.tools.sentence import APPROVAL, call_summaries, line_of, task_summary
@@ -223,12 +223,9 @@ def _call_status(call: CallRecord, snapshot: Snapshot, now_ms: int) -> CallStatu
         return call.status
     if snapshot.job.ended:
         return CallStatus.CANCELLED
-    running = any(_runs(item, call.id, now_ms) for item in snapshot.items)
+    own = [item for item in snapshot.items if item.kind is ItemKind.CALL and item.call_id == call.id]
+    running = any(item.owner and item.lease_until_ms > now_ms for item in own)
     return CallStatus.RUNNING if running else call.status
-
-
-def _runs(item: WorkItem, call_id: str, now_ms: int) -> bool:
-    return item.kind is ItemKind.CALL and item.call_id == call_id and bool(item.owner) and item.lease_until_ms > now_ms
 
 
 def _time(at_ms: int | None) -> str | None:

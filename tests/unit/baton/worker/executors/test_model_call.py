@@ -15,6 +15,7 @@ from baton.sdk.agents.output import FINAL_TOOL, OutputType
 from baton.sdk.agents.runner import JobInfo, Recorded, RunnerAnswer
 from baton.sdk.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
 from baton.sdk.records.redaction import KnownSecrets
+from baton.testing import Simulation
 from baton.worker.executors.executor import OutcomeDoor
 from baton.worker.executors.model_call import answered, calls_of, runner_turn
 from baton.worker.executors.model_turn import ModelTurn, messages
@@ -237,8 +238,6 @@ def test_each_output_that_does_not_fit_has_its_own_fault() -> None:
     assert (found.output, [wanted.arguments for wanted in found.wanted]) == (None, [{"name": "Troy"}, {}])
     assert "people: Field required" in faults[0]
     assert faults[1] == "the arguments must be a JSON object"
-    beside = with_output(Call("add", {"a": 1}), _RIGHT, _RIGHT)
-    assert [wanted.fault and wanted.fault.type for wanted in beside.wanted] == [None, *["invalid_output"] * 2]
 
 
 def test_text_goes_back_to_the_model_unless_it_is_the_output() -> None:
@@ -248,12 +247,28 @@ def test_text_goes_back_to_the_model_unless_it_is_the_output() -> None:
     assert "must be a call of 'final_result'" in wanted.fault.message
 
 
-def test_other_tools_come_first() -> None:
-    """The final answer waits for their results."""
-    add_one = Call("add", {"a": 1})
-    assert [wanted.fault for wanted in with_output(add_one).wanted] == [None]
-    both = with_output(add_one, Call(FINAL_TOOL, TROY)).wanted
-    assert [(one.tool, one.fault and one.fault.type) for one in both] == [("add", None), (FINAL_TOOL, "invalid_output")]
+_LOOK, _FAIL = Call("look", {}), Call("look", {"fails": True})
+
+
+@pytest.mark.parametrize(
+    ("calls", "model_calls"),
+    [
+        *(((_LOOK, _RIGHT), 1), ((_RIGHT, _LOOK, _SECOND), 1), ((_WRONG, _LOOK, _RIGHT, _LOOK), 1)),
+        *(((_FAIL, _RIGHT), 2), ((_LOOK, _WRONG), 2), ((Call("unknown"), _RIGHT), 2), ((_LOOK, _FAIL, _RIGHT), 2)),
+    ],
+)
+async def test_an_output_beside_other_calls_counts_once_they_have_succeeded(calls: Any, model_calls: int) -> None:
+    """Else the model learns what has failed, and gives it again."""
+
+    @tool(retries=0)
+    def look(fails: bool = False) -> str:
+        """Look."""
+        return {False: "seen"}[fails]
+
+    agent = Agent("counts", ScriptedModel([list(calls), [_SECOND]]), tools=[look], output_type=City)
+    run = await Simulation(Registry([agent])).run("counts", "go")
+    wanted = TROY if model_calls == 1 else _SECOND.arguments
+    assert ((run.result or {})["output"], run.usage["modelCalls"]) == (wanted, model_calls)
 
 
 async def test_an_answer_of_a_runner_that_no_store_can_hold_fails_and_counts() -> None:
