@@ -41,42 +41,6 @@ def cut(text: str = "", *calls: Call, tokens: tuple[int, int] = (10, 5)) -> Mode
     return ModelAnswer(text, calls, *tokens, 0.5, origin=CUT)
 
 
-def test_a_text_that_was_cut_off_fails_the_job_with_its_text_and_its_usage() -> None:
-    found = answered(cut("Three things: first"), {})
-    assert isinstance(found, ModelFailed)
-    assert (found.failure.type, found.failure.retryable) == ("answer_cut", False)
-    assert (found.failure.partial, found.extra_usage) == (
-        "Three things: first",
-        ExtraUsage(model_calls=1, input_tokens=10, output_tokens=5, cost_usd=0.5),
-    )
-    assert "max_tokens" in found.failure.message
-
-
-def test_it_is_kept_with_a_mark_where_the_agent_says_so() -> None:
-    found = answered(cut("Three things: first"), {}, keeps_cut=lambda: True)
-    assert isinstance(found, ModelAnswered)
-    assert (found.text, found.cut, found.wanted) == ("Three things: first", True, ())
-    assert isinstance(answered(cut(), {}, keeps_cut=lambda: True), ModelFailed)  # nothing is no answer
-
-
-@pytest.mark.parametrize("keeps", [True, False])
-def test_no_call_of_a_cut_answer_runs(keeps: bool) -> None:
-    found = answered(
-        cut("I purge", Call("purge"), Call("purge", {"older_than_days": 9})), {"purge": purge}, keeps_cut=lambda: keeps
-    )
-    assert isinstance(found, ModelAnswered)
-    assert [one.fault.type if one.fault else "" for one in found.wanted] == ["answer_cut", "answer_cut"]
-    assert all(one.fault and "max_tokens" in one.fault.message for one in found.wanted)
-
-
-@pytest.mark.parametrize("answer", [cut("", Call("final_result", {})), cut('{"name": "Berlin"}'), cut()])
-def test_no_half_output_is_kept(answer: ModelAnswer) -> None:
-    found = answered(answer, {}, OutputType("a", Options), keeps_cut=lambda: True)
-    assert isinstance(found, ModelAnswered)
-    assert [(one.tool, one.fault and one.fault.type) for one in found.wanted] == [("final_result", "answer_cut")]
-    assert found.output is None
-
-
 @pytest.mark.parametrize("calls", [(Call(PLAN_TOOL, {"steps": [{"name": "a", "tool": "purge"}]}),), (Call("purge"),)])
 def test_no_half_plan_runs(calls: tuple[Call, ...]) -> None:
     planner = PlannerTurn(Agent("p", model="demo", mode="plan", tools=[purge]), {"purge": purge}, (), 0, 9)
