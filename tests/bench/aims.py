@@ -13,6 +13,7 @@ INLINE_TO_RESTATE = (1.3, 1.5, 1.6)
 FAN_TO_RESTATE = (None, 1.0, 1.0)
 RESP_TO_RESTATE = (1.6, 2.0, 2.0)
 QUEUE_TO_FAST_HOP = (0.3, 0.4, 0.5)
+REDIS_TO_QUEUE, REDIS_TO_CELERY = (None, 1.2, 1.2), (None, 1.0, 1.0)
 CPU_TO_RESTATE = (None, 0.5, None)
 STEP_TO_ROUND_TRIP = 2.0
 OWN_US = 60.0
@@ -98,6 +99,8 @@ def _speeds(results: Results) -> list[Aim]:
         ("baton-inline", "restate", "fan", FAN_TO_RESTATE),
         ("baton-inline-resp", "restate", "seq", RESP_TO_RESTATE),
         ("baton-queue", "floor-hop-fast", "seq", QUEUE_TO_FAST_HOP),
+        ("baton-redis-queue", "baton-queue", "seq", REDIS_TO_QUEUE),
+        ("baton-redis-queue", "celery", "seq", REDIS_TO_CELERY),
     )
     return [
         Aim(f"steps/s, {ours} ÷ {theirs}, {JOBS[variant]}, {at_once} at once", _ratio(*speeds), at_least=least)
