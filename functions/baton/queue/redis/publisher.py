@@ -44,12 +44,15 @@ class Taker(Protocol):
 
     def note_due(self, where: Iterable[int], wait_ms: int) -> None:
         """Take note of messages in these shards that are due then."""
+        ...
 
     def lease_for(self, count: int) -> str:
         """Return the lease to take so many messages under; empty: there is no place for them."""
+        ...
 
     def take(self, message_id: str, lease: str, retried: int, kept: Kept) -> None:
         """Deliver a message that is under the lease."""
+        ...
 
 
 kept_in = Decoder(Kept).decode

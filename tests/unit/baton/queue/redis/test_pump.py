@@ -21,7 +21,8 @@ class Stack:
 
     def __init__(self, destination: Destination) -> None:
         self.destination, self.url = destination, destination.url("/x")
-        self.answers, self.over = list[Reply | None](), threading.Event()
+        self.answers: list[Reply | None] = []
+        self.over = threading.Event()
         destination.replies["/x"] = self._answer
         self._connection = InProcessConnection(InProcessRedis(SystemClock().now_ms))
         self.queue, self._pump = self.process(), asyncio.create_task(asyncio.sleep(0))

@@ -1,4 +1,4 @@
-"""Pumps on a real Valkey that are killed again and again while others publish: what was accepted comes to its end."""
+"""Pumps on a real Valkey that are killed while they deliver and others publish: what was accepted comes to its end."""
 
 import asyncio
 import subprocess
