@@ -9,9 +9,10 @@ import pytest
 from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, tool, workflow
 from baton.sdk.tools.printed import KEPT_CHARS
 from baton.testing import Run, Simulation
-from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ADMIN, with_keys
 from tests.unit.baton.server.console.operator import operator_of
+from tests.unit.baton.whole.test_sealed import K1, stage_of
+from tests.unit.baton.whole.test_sealed import kept as stored_in
 
 say = print
 LOG = logging.getLogger("shop.orders")
@@ -140,9 +141,12 @@ async def talks(n: int) -> int:
     return n
 
 
+@pytest.mark.parametrize("keys", ["", K1])
 @pytest.mark.parametrize("n", [1, 6])
-async def test_a_workflow_keeps_what_its_code_prints_between_steps(n: int) -> None:
-    async with operator_of(Stage(settings=with_keys(), registry=Registry(workflows=[talks]))) as operator:
+async def test_a_workflow_keeps_what_its_code_prints_between_steps(n: int, keys: str) -> None:
+    """Sealed as all that it says, where payloads are; people read it all the same."""
+    settings = with_keys(payload_keys=keys)
+    async with operator_of(stage_of(keys, settings=settings, registry=Registry(workflows=[talks]))) as operator:
         job_id = (await operator.api.submitted(jobType="talks", inputData={"n": n}))["id"]
         await operator.stage.run()
         await operator.log_in()
@@ -150,6 +154,8 @@ async def test_a_workflow_keeps_what_its_code_prints_between_steps(n: int) -> No
         assert f"before {n}\nafter {n}\n" in page
         [call] = (await operator.api.request("GET", f"/api/agent-jobs/{job_id}", ADMIN)).json()["toolCalls"]
         assert call["printed"] == [{"attempt": 1, "text": SPOKEN.format(n)}]
+        stored = stored_in(operator.stage.redis)
+        assert [text in stored for text in (f"before {n}", f"begins {n}")] == [not keys] * 2
         told = await operator.api.request("GET", f"/api/agent-jobs/{job_id}")
         assert '"printed"' not in told.text, "no client is told what code has printed"
         assert f"begins {n}" in await operator.see(f"/console/jobs/{job_id}/calls/{call['id']}")

@@ -131,10 +131,12 @@ def test_a_job_is_shown_with_its_calls_its_answer_and_what_each_step_has_used(ap
     assert "10: turn" not in shown
     assert shown.count(" 77 ") == 41
     assert max(map(len, shown.partition("search ")[0].splitlines())) <= 80
-    route.respond(json=JOB)
+    printed = [{"attempt": 1, "text": "begins\x1b[31m\nends"}, {"attempt": 2, "text": "[bold]again[/]\n"}]
+    route.respond(json={**JOB, "toolCalls": [{**JOB["toolCalls"][0], "printed": printed}]})
     older = baton("jobs", "show", "job_1").output
     for text in ("completed", "look it up", "8 messages", "search", '{"hits": 3}', "42"):
         assert text in older
+    assert "    | begins [31m\n    | ends\n    | [bold]again[/]\n" in older
 
 
 @pytest.mark.parametrize(("command", "answer"), [(("show", "job_1"), JOB), (("list",), {"jobs": [JOB, JOB]})])
