@@ -10,7 +10,7 @@ from tests.browser.shop import Shop
 
 FOLDER = Path(__file__).parents[2] / "docs" / "gallery"
 # Each page is looked at in all of these; the gallery keeps the first and the last.
-LOOKS = (("light", 390), ("dark", 390), ("light", 1280), ("dark", 1280))
+LOOKS = (("light", 390), ("dark", 390), ("light", 768), ("dark", 768), ("light", 1280), ("dark", 1280))
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ PICTURED = (
     Pictured("dead-letters", "Dead letters", "/console/dead-letters", r"agent\.loop\.init"),
     Pictured("schedules", "Schedules", "/console/schedules"),
     Pictured("usage", "Usage", "/console/usage"),
+    Pictured("budgets", "Budgets", "/console/budgets"),
     Pictured("audit", "The audit log", "/console/audit"),
 )
 # The README shows the picture of its run.
@@ -75,7 +76,7 @@ def index() -> str:
         "# Gallery",
         "",
         "The pages of [the console](../console.md), over the jobs of a small shop: light on a phone, dark on a screen.",
-        "A test opens each of them in both schemes and both sizes. `make gallery` takes the pictures anew.",
+        "A test opens each of them in both schemes and three sizes. `make gallery` takes the pictures anew.",
     ]
     for one in PICTURED:
         phone, screen = picture_of(one.name, 390).name, picture_of(one.name, 1280).name

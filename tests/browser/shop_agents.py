@@ -43,6 +43,7 @@ async def read_page(name: str) -> str:
 @tool
 async def count_stock(shelf: int) -> float:
     """Count what is on a shelf."""
+    print("counts shelf", shelf)  # noqa: T201 - what a tool's code does
     return 100 / shelf
 
 

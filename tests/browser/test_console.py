@@ -273,7 +273,7 @@ def test_an_ended_job_is_scored_and_counted(page: Page) -> None:
     page.get_by_role("link", name="All agents").click()
     expect(page.get_by_role("cell", name="harbour")).to_be_visible()
     page.goto("/console/usage")
-    page.get_by_label("Stacked by").select_option("model")
+    page.get_by_label("Split by").select_option("model")
     page.get_by_label("Agent", exact=True).select_option("answers")
     page.get_by_role("button", name="Show").click()
     expect(page.locator(".chart")).to_have_count(4)

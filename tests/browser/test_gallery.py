@@ -1,4 +1,4 @@
-"""Every page of the console in both schemes and both sizes; `--gallery` takes the pictures in the docs anew."""
+"""Every page of the console in both schemes and three sizes; `--gallery` takes the pictures in the docs anew."""
 
 import base64
 from collections.abc import Iterator

@@ -236,16 +236,16 @@ _WHAT = {
     ItemKind.COMPLETE: "the result of tool {tool} of turn {turn} to be processed",
     ItemKind.FAILED: "the failure of tool {tool} of turn {turn} to be processed",
     ItemKind.WAIT: "the outcome of tool {tool} of turn {turn}",
-    ItemKind.SLOT_REQUEST: "the admission's answer to its slot request",
+    ItemKind.SLOT_REQUEST: "a place among the jobs at work",
     ItemKind.REMEMBER: "its memory to be stored",
     ItemKind.NOTIFY: "its end to be sent out",
     ItemKind.RELEASE: "its workspace to be released",
 }
 # What code that runs has not: it takes no turns.
 _TURN = r"( of turn|'s turn| in turn| for turn) [0-9]+"
-A_SLOT = "a free slot, and its turn in its session"
+A_SLOT = "its turn: as many jobs are at work as may be at once, or its session has one at work"
 IN_BOUND = "a job of its tenant to end or wait: as many are at work as the tenant's bound of {} (MAX_JOBS_PER_TENANT)"
-STOPPED = "an operator to start the admission, which is stopped"
+STOPPED = "an operator to let jobs start again, on the console's first page"
 
 
 def status_and_wait(

@@ -6,7 +6,7 @@ A whole group of dead letters is retried or deleted at once.
 import asyncio
 import json
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.responses import Response
 
@@ -40,7 +40,7 @@ def why_dead(letter: DeadLetter) -> str:
         text = str(answer["detail"])
     except (ValueError, KeyError, TypeError, RecursionError):
         text = letter.answer
-    return one_line(text, _ERROR_CHARS) or ("no answer" if not letter.status else "no body")
+    return one_line(text, _ERROR_CHARS) or ("no answer" if not letter.status else "an answer without text")
 
 
 HOME = "/console/dead-letters"
@@ -138,7 +138,9 @@ class Row:
 
 
 async def show(visit: Visit) -> Response:
-    """List messages by their newest log entry."""
+    """List messages by their newest log entry; or show the one whose id is in the query."""
+    if asked := visit.query("id"):
+        return visit.go(f"/console/messages/{quote(asked, safe='')}")
     state = visit.query("state")
     if state and state not in STATES:
         raise ApiError(422, f"no message has the state {state!r}: known are {', '.join(STATES)}")

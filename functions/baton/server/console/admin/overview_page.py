@@ -98,10 +98,10 @@ async def _asked(visit: Visit) -> list[dict[str, Any]]:
 async def start(visit: Visit) -> Response:
     """Start the admission: jobs get slots from now on."""
     await start_admission(visit.container)
-    return visit.go(HOME, "Jobs are admitted again.")
+    return visit.go(HOME, "Jobs start again.")
 
 
 async def stop(visit: Visit) -> Response:
     """Stop the admission: no job gets a slot from now on."""
     await stop_admission(visit.container)
-    return visit.go(HOME, "No job gets a slot from now on; jobs that hold one continue.")
+    return visit.go(HOME, "No job starts from now on; those at work continue.")

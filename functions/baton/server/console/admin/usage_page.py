@@ -27,7 +27,7 @@ _MEASURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 async def show(visit: Visit) -> Response:
     """Show the charts, then every month and tenant, the newest month first."""
     used = await monthly_usage(visit.container, UsageQuery())
-    rows = sorted(used["tenants"], key=lambda row: row["tenant"])
+    rows = sorted(used["tenants"], key=lambda row: (-row["cost"]["totalUsd"], row["tenant"]))
     rows.sort(key=lambda row: row["month"], reverse=True)
     over_time = await _over_time(visit)
     return visit.page("usage.html", rows=rows, overhead=used["overhead"], prices=used["prices"], **over_time)
@@ -55,7 +55,10 @@ async def _over_time(visit: Visit) -> dict[str, Any]:
         "series": series,
         "charts": _charts(sums.by_both, names, series),
         "by_period": [(name, sums.by_period[name]) for name in reversed(names) if name in sums.by_period],
-        "by_series": [(name, sums.by_series[name]) for name in sorted(sums.by_series)],
+        "by_series": [
+            (name, sums.by_series[name])
+            for name in sorted(sums.by_series, key=lambda name: (-sums.by_series[name]["cost"], name))
+        ],
     }
 
 

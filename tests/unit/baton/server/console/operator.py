@@ -27,7 +27,10 @@ class Operator:
     async def see(self, path: str, status: int = 200) -> str:
         response = await self.http.get(path)
         assert response.status_code == status, f"{response.status_code} {response.headers} {response.text}"
-        return response.text
+        assert not re.search(r'="[^"<>]*<|<option value="">\s*</option>', response.text), (
+            "an attribute is broken, or a choice has no text"
+        )
+        return response.text.replace("<wbr>", "")
 
     async def do(self, path: str, **fields: str) -> httpx.Response:
         return await self.http.post(path, data={"csrf": await self.token(), **fields})

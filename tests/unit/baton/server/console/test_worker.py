@@ -27,11 +27,11 @@ def _fail() -> None:
 async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
     await operator.api.submitted()
     markup = await operator.see("/console")
-    assert ("of 3 slots" in markup, "acme" in markup) == (True, True)
-    assert "No job gets a slot" in await operator.done("/console/stop")
+    assert ("of at most 3" in markup, "acme" in markup) == (True, True)
+    assert "No job starts" in await operator.done("/console/stop")
     await operator.api.submitted()
-    assert "Start admitting jobs" in await operator.see("/console")
-    assert "Jobs are admitted again." in await operator.done("/console/start")
+    assert "Start jobs again" in await operator.see("/console")
+    assert "Jobs start again." in await operator.done("/console/start")
 
 
 async def test_who_waits_for_the_bound_of_its_tenant_is_told_so() -> None:
@@ -243,6 +243,9 @@ async def test_messages_show_what_happened_last_and_one_its_log_and_body(operato
     operator.stage.records.happen(message_id, "DELIVERED", status=200, answer='{"outcome": "done"}')
     markup = await operator.see(f"/console/messages/{message_id}")
     assert all(text in markup for text in ("Its step is open", "outcome", "agent.loop.init"))
+    assert "Its step is open" in await operator.see(
+        (await operator.http.get(f"/console/messages?id={message_id}")).headers["location"]
+    )
     assert "does not know message" in await operator.see("/console/messages/msg_x", 404)
 
 
