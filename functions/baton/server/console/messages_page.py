@@ -13,6 +13,7 @@ from starlette.responses import Response
 from baton.queue.ports import DeadLetter, LogEntry, QueuedMessage
 from baton.server.api.admin.control import message_and_log, replaying_of
 from baton.server.api.problem import ApiError
+from baton.server.console.admin.overview_page import placed
 from baton.server.console.event_page import event_in
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
@@ -20,6 +21,7 @@ from baton.server.console.shown import Failing, grouped, one_line
 from baton.worker.recovery.replay_message import SENDABLE, MessageCheck, MessageState
 from baton.worker.recovery.undelivered import all_dead_letters
 from baton_events.errors import QueueRefusedError
+from baton_events.ids import event_job_id
 
 _ERROR_CHARS = 160
 
@@ -52,13 +54,15 @@ async def show_dead(visit: Visit) -> Response:
     """Show all groups, and the rows of an opened one."""
     replaying = replaying_of(visit.container)
     letters, more = await _letters(visit)
-    groups = grouped(failing(letter, replaying.shown(letter.message)) for letter in letters.values())
+    found = grouped(failing(letter, replaying.shown(letter.message)) for letter in letters.values())
+    jobs = {each.newest.id: _job_of(replaying.shown(letters[each.newest.id].message)) for each in found}
+    groups = await placed(visit, found, jobs)
     opened = next((group for group in groups if group.id == visit.query("group")), None)
     shown = [letters[one.id] for one in opened.members[:_SHOWN]] if opened else []
     checked = await replaying.check([letter.message for letter in shown]) if shown else []
     events = (event_in(replaying.shown(letter.message)) for letter in shown)
     rows = list(zip(shown, opened.members if opened else (), checked, events, strict=False))
-    return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more, letters=letters)
+    return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more, jobs=jobs)
 
 
 async def retry_dead(visit: Visit) -> Response:
@@ -107,6 +111,13 @@ def failing(letter: DeadLetter, message: QueuedMessage) -> Failing:
         return Failing(event.dead_letter.handler, kind, one_line(text, _ERROR_CHARS), at_ms, letter.id)
     status = str(letter.status or "no answer")
     return Failing(kind_of(letter.message), status, why_dead(letter), at_ms, letter.id)
+
+
+def _job_of(message: QueuedMessage) -> str:
+    """Return the job that a message is about: also the one of a handler that has failed; empty: none."""
+    if (event := event_in(message)) is not None and event.dead_letter is not None:
+        return event_job_id(event.id, event.dead_letter.handler)
+    return message.label if message.label.startswith("job_") else ""
 
 
 def died_ms(letter: DeadLetter) -> int:

@@ -5,7 +5,7 @@ It also stops and starts the admission. Invariant: the number of its reads is th
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -79,13 +79,23 @@ async def failed_today(visit: Visit, agent: str = "") -> list[Fault]:
 
 
 async def placed_errors(visit: Visit, failed: Sequence[Job]) -> list[Fault]:
-    """Return what has failed jobs, the first ones with a place: where a step has failed its job, the step has it."""
+    """Return what has failed jobs, with places."""
     found = grouped(Failing.of_job(job) for job in failed)
-    without = [each for each in found[:_OF_A_KIND] if not each.place]
-    calls = await visit.container.ports.reader.calls([each.newest.id for each in without])
-    for each in without:
-        errors = (call.error for call in reversed(calls.get(each.newest.id, ())))
-        each.place = next((place for one in errors if one and (place := place_in(one.traceback))), "")
+    return await placed(visit, found, {each.newest.id: each.newest.id for each in found})
+
+
+async def placed(visit: Visit, found: list[Fault], jobs: Mapping[str, str]) -> list[Fault]:
+    """Look up the places that the first ones lack: in their job's error, or in the step that has failed it.
+
+    `jobs`: the job of what has failed, by its id; some have none.
+    """
+    names = {each.id: name for each in found[:_OF_A_KIND] if not each.place and (name := jobs.get(each.newest.id))}
+    reader = visit.container.ports.reader
+    records, calls = await asyncio.gather(reader.records([*names.values()]), reader.calls([*names.values()]))
+    errors = {job.id: [job.error, *(call.error for call in reversed(calls.get(job.id, ())))] for job in records}
+    for each in found:
+        of_job = errors.get(names.get(each.id, ""), ())
+        each.place = each.place or next((place for one in of_job if one and (place := place_in(one.traceback))), "")
     return found
 
 

@@ -89,6 +89,10 @@ async def test_a_dead_letter_and_its_message_name_the_event_and_the_handler(oper
     operator.stage.records.die(message_id)
     groups = re.findall(r"\?group=(\w+)", await operator.see("/console/dead-letters"))
     listed = [await operator.see(f"/console/dead-letters?group={group}") for group in groups]
+    assert all(
+        text in listed[0]
+        for text in ("step_failed</span> in", ">look</a>", "test_event_page.py, line 17", "nobody knows")
+    )
     for markup in ("".join(listed), await operator.see(f"/console/messages/{message_id}")):
         assert f'<a href="/console/events/{event_id}">order.lost</a>' in markup
         assert "look has failed" in markup

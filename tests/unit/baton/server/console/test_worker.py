@@ -101,7 +101,7 @@ async def test_the_overview_costs_the_same_however_many_jobs_there_are() -> None
             markup = await operator.see("/console")
             costs.append((store.sent[before[0] :].count("HGETALL"), store.redis.requests - before[1]))
     assert ("failed: 60</title>" in markup, "All 60" in markup) == (True, True)
-    assert costs == [(11, 14)] * 2
+    assert costs == [(11, 15)] * 2
 
 
 async def test_the_last_day_is_drawn_by_its_hours(operator: Operator) -> None:
