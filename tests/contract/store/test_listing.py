@@ -35,7 +35,7 @@ async def names(side: Side, query: Query, before: str = "", limit: int = LIMIT) 
 
 async def test_jobs_are_listed_newest_first_from_their_first_update_on(side: Side) -> None:
     """Each once, however often it speaks."""
-    assert await side.listing.scan(Query(), "", LIMIT) == Scanned()
+    assert (await side.listing.scan(Query(), "", LIMIT), await side.listing.counts([Query()])) == (Scanned(), [{}])
     for job_id in ("j2", "j1", "j3", "j1"):
         await listed(side, job_id)
     scanned = await side.listing.scan(Query(), "", LIMIT)

@@ -107,12 +107,10 @@ class Listing:
         spans = [span_of(query, "") for query in queries]
         entries = await self._redis.pipeline(*(_entries_down(span, _MOST_SEARCHED) for span in spans))
         shelves = [(at, span, shelf) for at, span in enumerate(spans) for shelf in _shelves(entries[at])]
-        counts = await self._redis.pipeline(
-            *(
-                ["ZLEXCOUNT", keys.list_key(shelf.key), f"[{span.lowest}", f"({span.highest}"]
-                for _, span, shelf in shelves
-            )
-        )
+        commands: list[_Command] = [
+            ["ZLEXCOUNT", keys.list_key(shelf.key), f"[{span.lowest}", f"({span.highest}"] for _, span, shelf in shelves
+        ]
+        counts = await self._redis.pipeline(*commands) if commands else []
         found = [dict[int, int]() for _ in spans]
         for (at, _, shelf), count in zip(shelves, counts, strict=True):
             found[at][shelf.begins_ms] = int(count)
