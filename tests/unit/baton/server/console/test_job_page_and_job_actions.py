@@ -120,51 +120,32 @@ async def test_a_job_is_started_once_however_often_its_form_is_sent(operator: Op
 
 
 KEPT = "keep <this>"
-# Of each form that shows a fault at its field: what is right, and what is not.
-FORMS: dict[str, tuple[dict[str, str], tuple[tuple[str, str, str], ...]]] = {
-    "/console/jobs/new": (
-        {"jobType": "answers", "taskDescription": KEPT},
-        (
-            *(("inputData", "{", "not JSON"), ("inputData", "[1]", "must be a JSON object")),
-            *(("inputData", "[" * 100_000, "not JSON"), ("jobType", "nobody", "nobody")),
-            ("priority", "x", "valid integer"),
-        ),
-    ),
-    "/console/schedules/new/make": (
-        {"jobType": "answers", "taskDescription": KEPT, "cron": "0 9 * * *", "timeZone": "UTC"},
-        (
-            *(("cron", "", "at least 1"), ("timeZone", "Mars/North", "Mars/North")),
-            *(("jobType", "nobody", "nobody"), ("inputData", "{", "not JSON")),
-        ),
-    ),
-    "/console/jobs/job_1/fork": (
-        {"turn": "1", "instructions": KEPT},
-        (
-            *(("turn", "9", "from 1 to 2"), ("model", "nope", "unknown model"), ("toolResults", "{", "not JSON")),
-            ("arguments", '{"call": {}}', "no turn before turn 1"),
-        ),
-    ),
-    "/console/jobs/job_1/scores": (
-        {"name": "tone", "value": "1", "comment": KEPT},
-        (("value", "much", "a score is true, false"), ("name", "a b", "match pattern")),
-    ),
-    "/console/budgets/set": (
-        {"key": KEPT, "per": "month", "limit": "1"},
-        (
-            *(("limit", "many", "got 'many'"), ("limit", "-3", "got -3.0"), ("limit", "", "Field required")),
-            ("unit", "euros", "'usd' or 'tokens'"),
-        ),
-    ),
+NEW, PLAN, FORK, SCORE, LIMIT = "jobs/new", "schedules/new/make", "jobs/job_1/fork", "jobs/job_1/scores", "budgets/set"
+RIGHT = {
+    NEW: {"jobType": "answers", "taskDescription": KEPT},
+    PLAN: {"jobType": "answers", "taskDescription": KEPT, "cron": "0 9 * * *", "timeZone": "UTC"},
+    FORK: {"turn": "1", "instructions": KEPT},
+    SCORE: {"name": "tone", "value": "1", "comment": KEPT},
+    LIMIT: {"key": KEPT, "per": "month", "limit": "1"},
 }
+WRONG = (
+    *((NEW, "inputData", text, "not JSON") for text in ("{", "[" * 100_000)),
+    *((NEW, "inputData", "[1]", "must be a JSON object"), (NEW, "priority", "x", "valid integer")),
+    *((form, "jobType", "nobody", "nobody") for form in (NEW, PLAN)),
+    *((PLAN, "cron", "", "at least 1"), (PLAN, "timeZone", "Mars/North", "Mars/North")),
+    *((FORK, "turn", "9", "from 1 to 2"), (FORK, "model", "nope", "unknown model")),
+    *((FORK, "toolResults", "{", "not JSON"), (FORK, "arguments", '{"call": {}}', "no turn before turn 1")),
+    *((SCORE, "value", "much", "a score is true, false"), (SCORE, "name", "a b", "match pattern")),
+    *((LIMIT, "limit", "many", "got 'many'"), (LIMIT, "limit", "-3", "got -3.0"), (LIMIT, "limit", "", "required")),
+)
 
 
-@pytest.mark.parametrize("path", FORMS)
-async def test_what_is_wrong_is_shown_at_its_field_and_the_input_is_kept(operator: Operator, path: str) -> None:
+async def test_what_is_wrong_is_shown_at_its_field_and_the_input_is_kept(operator: Operator) -> None:
     await operator.stage.submit("adds")
     await operator.stage.run()
-    before, (right, wrong) = len(operator.stage.events()), FORMS[path]
-    for field, value, shown in wrong:
-        response = await operator.do(path, **right | {field: value})
+    before = len(operator.stage.events())
+    for form, field, value, shown in WRONG:
+        response = await operator.do(f"/console/{form}", **RIGHT[form] | {field: value})
         texts = (f'id="fault-{field}"', shown, "keep <this>")
         assert (response.status_code, [text in unescape(response.text) for text in texts]) == (422, [True] * 3), field
     assert (len(operator.stage.events()), operator.stage.schedules.known) == (before, {})
