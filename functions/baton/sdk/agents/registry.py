@@ -25,6 +25,7 @@ from baton.sdk.planning.step import static_faults
 from baton.sdk.records.limits import RUN_CODE
 from baton.sdk.records.transcript import ModelPolicy
 from baton.sdk.tools.tool import Tool
+from baton_events.values.text import cut
 
 if TYPE_CHECKING:
     from baton.sdk.agents.schedule import Schedule
@@ -257,7 +258,9 @@ def _refuse_strangers(
             raise TypeError(f"Registry(handlers=...): {each!r} is no handler; decorate the function with @on('…')")
     for agent in agents:
         if not isinstance(agent, Agent):
-            raise TypeError(f"Registry(agents=...): {agent!r} is not an Agent; write Agent(name=...)")
+            raise TypeError(
+                f"Registry(agents=...): {cut(repr(agent), 80)} is no Agent; write Agent(name=...), or durable(agent)"
+            )
     for item in tools:
         if not isinstance(item, Tool):
             raise TypeError(f"Registry(tools=...): {no_tool(item)}")

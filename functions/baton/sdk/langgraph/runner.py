@@ -37,8 +37,8 @@ from baton.sdk.libraries.library_runner import (
     LibraryRunner,
     OfJob,
     awaited,
-    check_factories,
     check_fits,
+    check_given,
     library_agent,
     with_settings,
 )
@@ -389,11 +389,9 @@ def durable(
         TypeError: a value is of the wrong type.
         ValueError: it has something that a durable run cannot keep.
     """
-    if not isinstance(agent, CompiledStateGraph):
-        raise TypeError(f"durable(agent): {agent!r} is no agent of langchain.agents.create_agent; give it the agent")
-    own = "" if agent.name == _UNNAMED else agent.name
-    named = name or own
-    check_factories(named, {"context": context, "state": state})
+    given = getattr(agent, "name", None)
+    named = name or (None if given == _UNNAMED else given)
+    check_given(agent, CompiledStateGraph, "agent of create_agent", named, {"context": context, "state": state})
     runner = LangGraphRunner(agent, context, state)
     return library_agent(named, runner, list(_faults(agent)), **settings)
 

@@ -34,6 +34,7 @@ from baton.sdk.records.redaction import copied_json
 from baton.sdk.tools.arguments import misfit
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool_error import ToolError
+from baton_events.values.text import cut
 
 if TYPE_CHECKING:
     from baton.sdk.memory.policy import Memory
@@ -143,7 +144,13 @@ def with_settings(durable: _Door) -> _Door:
 def library_agent(
     name: str | None, runner: Runner, faults: Sequence[str], *, limits: Limits | None = None, **settings: Any
 ) -> RunAgent:
-    """Make the agent of a registry. Raises ValueError: it has no name, or `faults`, which are named."""
+    """Make the agent of a registry.
+
+    Raises ValueError: it has no name, or `faults`, which are named. TypeError: there is no such setting.
+    """
+    if unknown := settings.keys() - JobSettings.__annotations__.keys():
+        known = ", ".join(JobSettings.__annotations__)
+        raise TypeError(f"durable({name!r}): it takes no {min(unknown)!r}; beside its library's own, it takes {known}")
     if not name:
         raise ValueError("durable(agent): the agent has no name; give one: durable(agent, name='support')")
     if faults:
@@ -151,8 +158,12 @@ def library_agent(
     return RunAgent(name=name, runner=runner, limits=limits or _OF_THE_LIBRARY, **settings)
 
 
-def check_factories(name: str | None, factories: Mapping[str, OfJob | None]) -> None:
-    """Raises TypeError: one of them is no function of a `JobInfo`."""
+def check_given(
+    agent: object, kind: type[Any], kind_name: str, name: str | None, factories: Mapping[str, OfJob | None]
+) -> None:
+    """Raises TypeError: the agent is of another kind, or a factory is no function of a `JobInfo`."""
+    if not isinstance(agent, kind):
+        raise TypeError(f"durable(agent): {cut(repr(agent), 80)} is no {kind_name}; give it the agent itself")
     for what, factory in factories.items():
         if factory is not None and not callable(factory):
             raise TypeError(f"durable({name!r}, {what}=…): must be a function of a JobInfo, got {factory!r}")

@@ -12,6 +12,7 @@ from typing import Any, Unpack
 
 import agents as sdk
 from agents.items import ItemHelpers, ToolCallOutputItem
+from agents.lifecycle import RunHooksBase
 from agents.run_config import DEFAULT_MAX_TURNS
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
@@ -24,7 +25,7 @@ from baton.sdk.libraries.library_runner import (
     LibraryRunner,
     OfJob,
     awaited,
-    check_factories,
+    check_given,
     library_agent,
     named,
     with_settings,
@@ -47,7 +48,7 @@ from baton.sdk.tools.foreign_schema import JsonSchema
 from baton.sdk.tools.pending import Pending
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.ids import canonical_json
-from baton_events.values.text import storable
+from baton_events.values.text import cut, storable
 
 _OUTPUT: TypeAdapter[list[Any]] = TypeAdapter(list[sdk.items.TResponseOutputItem])
 _USAGE = TypeAdapter(sdk.Usage)
@@ -301,10 +302,11 @@ def durable(
         TypeError: a value is of the wrong type.
         ValueError: it has something that a durable run cannot keep.
     """
-    if not isinstance(agent, sdk.Agent):
-        raise TypeError(f"durable(agent): {agent!r} is not an agents.Agent; give it the agent itself")
-    named = name or agent.name
-    check_factories(named, {"context": context})
+    named = name or getattr(agent, "name", None)
+    check_given(agent, sdk.Agent, "agents.Agent", named, {"context": context})
+    for what, value, kind in (("max_turns", max_turns, int), ("hooks", hooks, RunHooksBase)):
+        if not isinstance(value, kind | None):
+            raise TypeError(f"durable({named!r}, {what}={value!r}): must be of {kind.__name__}")
     runner = OpenAIRunner(agent, context, max_turns, hooks, run_config)
     return library_agent(named, runner, list(_faults(agent)), **settings)
 
@@ -317,13 +319,22 @@ def _faults(root: sdk.Agent[Any]) -> Iterator[str]:
     for agent in found:
         for tool in agent.tools:
             if not isinstance(tool, sdk.FunctionTool):
-                kind = type(tool).__name__
-                yield f"{kind} {tool.name!r} of {agent.name!r} does not run here; make it a function tool"
+                kind, called = type(tool).__name__, getattr(tool, "name", getattr(tool, "__name__", ""))
+                yield f"{kind} {called!r} of {agent.name!r} does not run here; make it a function tool"
             if (inner := getattr(tool, "_agent_instance", None)) and (asking := next(_asking(inner), "")):
                 yield (
                     f"{tool.name!r} of {agent.name!r} runs {inner.name!r} within a call, whose {asking!r} a person"
                     f" approves; register that agent, and give function_tool(as_tool(durable({inner.name})))"
                 )
+        for one in agent.handoffs:
+            if not isinstance(one, sdk.Agent | sdk.Handoff):
+                yield f"{agent.name!r} cannot hand off to {one!r}; give the agent itself, or a handoff(…)"
+        if isinstance(agent.output_type, type):
+            try:
+                sdk.AgentOutputSchema(agent.output_type)
+            except Exception as error:  # noqa: BLE001 - pydantic's, or the SDK's own
+                fault = cut(str(error).partition("\n")[0], 200)
+                yield f"output_type {agent.output_type.__name__} of {agent.name!r} has no schema: {fault}"
         if type(agent) is not sdk.Agent and type(agent).__module__.startswith("agents."):
             yield f"{agent.name!r} is a {type(agent).__name__}, which holds a process; make it an Agent"
 

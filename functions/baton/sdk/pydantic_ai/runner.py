@@ -37,8 +37,8 @@ from baton.sdk.libraries.library_runner import (
     LibraryRunner,
     OfJob,
     awaited,
-    check_factories,
     check_fits,
+    check_given,
     library_agent,
     named,
     with_settings,
@@ -66,11 +66,6 @@ from baton.sdk.tools.approval_rule import WEEK_SECONDS
 from baton.sdk.tools.pending import Pending
 from baton_events.ids import canonical_json
 
-
-def _prompt_of(job: Any) -> Any:
-    return [*([job.task] if job.task else []), *contents_of(job.files)] if job.files else job.task
-
-
 # The flag that a model's profile must have for a file; no flag exists for video.
 _NEEDED = {"image": "supports_image_input", "audio": "supports_audio_file_input", "video": ""}
 
@@ -78,6 +73,10 @@ _NEEDED = {"image": "supports_image_input", "audio": "supports_audio_file_input"
 # The call that represents a wait for the provider, which gets longer each time.
 WAITS, _LONGEST_SECONDS = "wait_for_model", 300.0
 _OF_MODEL = (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup)
+
+
+def _prompt_of(job: Any) -> Any:
+    return [*([job.task] if job.task else []), *contents_of(job.files)] if job.files else job.task
 
 
 class PydanticAIRunner(LibraryRunner):
@@ -270,7 +269,9 @@ class PydanticAIRunner(LibraryRunner):
         `answers`: the one whose call it makes first, if any.
         """
         objects, made = RunObjects(self._agent, state.held), list(answers)
-        again = bool(results) if call is None else _is_begun(state, call.position, outputs_first=self._outputs_first)
+        again = bool(results)
+        if call is not None:  # whether another piece runs the hooks of the node that the call is made in
+            again = call.position > 0 or (self._outputs_first and bool(_outputs_beside(state)))
         kind = Piece if self._others_handle else StoppingPiece
         piece = kind(
             retries=state.retries(),
@@ -426,11 +427,6 @@ def _goes_on(node: Any, ids: Sequence[str]) -> bool:
     )
 
 
-def _is_begun(state: RunState, position: int, *, outputs_first: bool) -> bool:
-    """Return whether another piece runs the hooks of the node that the call at this position is made in."""
-    return position > 0 or (outputs_first and bool(_outputs_beside(state)))
-
-
 def _is_suspended(node: Any) -> bool:
     """Return whether the provider goes on with the answer by itself."""
     return isinstance(node, ai.CallToolsNode) and node.model_response.state == "suspended"
@@ -496,17 +492,17 @@ def _joined(
         last = joined[-1] if joined else None
         answers = any(getattr(part, "tool_call_id", None) in order for part in message.parts)
         if answers and isinstance(message, ai.ModelRequest) and isinstance(last, ai.ModelRequest):
-            parts = sorted((*last.parts, *message.parts), key=lambda part: _place(part, order))
+            places = {one: at for at, one in reversed([*enumerate(order)])}  # the first one of an id counts
+            parts = sorted(
+                (*last.parts, *message.parts),
+                key=lambda part: places.get(getattr(part, "tool_call_id", ""), len(order)),
+            )
             joined[-1] = replace(message, parts=parts)
             continue
         if isinstance(message, ai.ModelResponse):
             order = [part.tool_call_id for part in (*first, *message.tool_calls)]
         joined.append(message)
     return joined
-
-
-def _place(part: Any, order: list[str]) -> int:
-    return order.index(part.tool_call_id) if getattr(part, "tool_call_id", None) in order else len(order)
 
 
 @with_settings
@@ -535,10 +531,9 @@ def durable(
         TypeError: a value is of the wrong type.
         ValueError: it has no name or no model, or something that a durable run cannot keep.
     """
-    if not isinstance(agent, ai.Agent):
-        raise TypeError(f"durable(agent): {agent!r} is not a pydantic_ai.Agent; give it the agent itself")
-    named = name or agent.name
-    check_factories(named, {"deps": deps, "prompt": prompt, "workspace": workspace})
+    named = name or getattr(agent, "name", None)
+    factories = {"deps": deps, "prompt": prompt, "workspace": workspace}
+    check_given(agent, ai.Agent, "pydantic_ai.Agent", named, factories)
     runner = PydanticAIRunner(agent, deps, prompt, usage_limits, workspace)
     return library_agent(named, runner, list(_faults(agent)), **settings)
 

@@ -137,7 +137,7 @@ def test_unknown_names_are_lookup_errors_that_say_what_exists() -> None:
 
 def test_what_is_no_agent_or_no_tool_is_refused() -> None:
     """A function without its decorator, say."""
-    with pytest.raises(TypeError, match="is not an Agent"):
+    with pytest.raises(TypeError, match="is no Agent"):
         Registry(agents=[READ])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     for what, way in ((lambda: 1, "decorate the function with @tool"), (len, "write a function that calls a method")):
         with pytest.raises(TypeError, match=f"is not a tool; {way}"):

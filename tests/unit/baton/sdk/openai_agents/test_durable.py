@@ -29,6 +29,25 @@ def test_a_tool_that_acts_elsewhere_is_refused_by_name(kind: str) -> None:
         durable(sdk.Agent("a", tools=[tool]))
 
 
+OF_AGENT: dict[str, Any] = {"handoffs": ["b"], "tools": [served_prices.price], "output_type": asyncio.Task}
+OPTIONS: dict[str, Any] = {"hooks": 1, "max_turns": "1", "retries": 1}
+FAULTS = (
+    "cannot hand off to 'b'",
+    "function 'price'",
+    "output_type Task",
+    "hooks=1",
+    "turns='1'",
+    "no 'retries'",
+)
+
+
+@pytest.mark.parametrize(("given", "fault"), list(zip([*OF_AGENT, *OPTIONS], FAULTS, strict=True)))
+def test_what_is_no_part_of_an_agent_is_refused_by_name(given: str, fault: str) -> None:
+    of_agent, options = ({name: one for name, one in all_of.items() if name == given} for all_of in (OF_AGENT, OPTIONS))
+    with pytest.raises(ValueError if of_agent else TypeError, match=fault):
+        durable(sdk.Agent("a", **of_agent), **options)
+
+
 def test_two_agents_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="are named 'a'"):
         durable(sdk.Agent("a", handoffs=[sdk.Agent("a")]))

@@ -10,7 +10,10 @@ from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.models.test import TestModel
 
+import baton
+from baton import as_tool
 from baton.pydantic_ai import durable
+from baton.sdk.agents.registry import RegistryError
 from baton.sdk.pydantic_ai import runner
 from baton.sdk.pydantic_ai.run_state import NEXT_TO
 
@@ -65,3 +68,17 @@ async def test_the_private_names_are_there() -> None:
         run.enqueue("by the way")
         assert hasattr(run.ctx.state.pending_messages[-1], NEXT_TO)
     assert set(vars(Agent(TestModel()))) >= GIVEN
+
+
+def test_what_is_no_agent_or_no_name_of_a_tool_is_refused() -> None:
+    """As is an agent that is not registered. The model is told what the agent is for."""
+    own = baton.Agent(name="historian", model=baton.ScriptedModel(["1815"]), description="Knows the past.")
+    plain: Any = Agent(TestModel(), name="plain")
+    with pytest.raises(TypeError, match=r"as_tool\(durable\(agent\)\)"):
+        as_tool(plain)
+    with pytest.raises(ValueError, match="its name must be"):
+        as_tool(baton.Agent(name="a.b", model="demo"))
+    with pytest.raises(RegistryError, match="its tool 'historian' is an agent that is not registered"):
+        baton.Registry([durable(Agent(TestModel(), name="boss", tools=[as_tool(own)]))])
+    tool: Any = as_tool(own)
+    assert (tool.__name__, tool.__doc__.splitlines()[0]) == ("historian", "Knows the past.")
