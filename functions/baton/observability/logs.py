@@ -135,7 +135,9 @@ class _SealedRecord(logging.LogRecord):
             msg, args = f"{_TEXT} at {pathname}:{lineno}", ()
         super().__init__(name, level, pathname, lineno, msg, args, *more, **named)
         if self.exc_info and self.exc_info[1]:
-            self.exc_text, self.exc_info = place_of(self.exc_info[1]), None
+            shown = _without_text(self.exc_info[1])  # a refusal of ours, as of the start, says why
+            self.exc_text = shown if isinstance(shown, str) else f"{type(shown).__name__}: {shown}"
+            self.exc_info = None
 
 
 class _SealedOutput(io.TextIOBase):

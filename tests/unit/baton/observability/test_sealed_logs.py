@@ -19,6 +19,7 @@ from baton.settings.settings import Settings
 from baton.store.records.access import AuditEntry
 from baton.worker.commands.approve import EditError
 from baton_events.app_event import AppEventError
+from baton_events.errors import SettingsError
 
 CANARY = "the canary sings"
 LIBRARY, say = logging.getLogger("a.library"), print
@@ -152,3 +153,11 @@ def test_our_lines_have_our_words_and_ids(name: str, monkeypatch: pytest.MonkeyP
     guard_logs(KnownSecrets(), sealed=True)
     logging.getLogger(name).error("job %s of %r: %d, %.1f", "job_1", "agent", 3, 0.5)
     assert f"ERROR {name}: job job_1 of 'agent': 3, 0.5" in output.taken()
+
+
+def test_a_refusal_of_the_start_says_why_whoever_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = output_of(monkeypatch)
+    guard_logs(KnownSecrets(), sealed=True)
+    LIBRARY.error(CANARY, exc_info=SettingsError("agent 'desk': its memory is in clear"))
+    shown = output.taken()
+    assert ("SettingsError: agent 'desk': its memory is in clear" in shown, CANARY in shown) == (True, False)
