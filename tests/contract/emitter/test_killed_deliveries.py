@@ -46,8 +46,7 @@ class Arrivals:
         self.ids_of_body[request.body].add(name)
         if request.path == "/later" and int(request.body) > SystemClock().now_ms() + CLOCK_MS:
             self.early.append(name)
-        if request.path == "/plain":
-            time.sleep(WORK_SECONDS)  # so that some are under way whenever a pump is killed
+        time.sleep(WORK_SECONDS * (request.path == "/plain"))  # some are under way whenever a pump is killed
         failures = {"/failing": retried + 1, "/flaky": FLAKY_FAILURES}.get(request.path, 0)
         return Reply(500 if retried < failures else 200)
 
@@ -76,7 +75,6 @@ class Pumps:
 
 
 async def publish(queue: QueueInStore, destination: Destination, accepted: dict[str, list[str]]) -> None:
-    """One message of each kind; `/twice` is published twice."""
     number = len(accepted["/twice"])
     one = Outgoing(f"{number}", waits=FAST, retries=FLAKY_FAILURES, flow=Flow(f"flow-{number % 3}", 2))
     kinds = [replace(one, url=destination.url("/plain"), flow=Flow()), replace(one, url=destination.url("/flaky"))]

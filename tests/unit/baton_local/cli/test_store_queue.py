@@ -32,7 +32,6 @@ def test_what_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, command: str) -
 
 
 def test_keys_in_the_store_are_rolled_without_a_deploy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting has them, so none is compared, and none is printed; a pump that does not run is a reason."""
     redis = RedisProcess(tmp_path)
     address = redis.over("resp").settings().resp_url
     try:

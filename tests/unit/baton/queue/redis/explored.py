@@ -194,8 +194,8 @@ class World:
 
     async def keep(self) -> None:
         """A replica has all until now."""
-        model = self.due, self.flows, self.under_way, self.ended, self.once
-        self.kept = self.server.data.version(), self.now_ms, deepcopy(model)
+        model = deepcopy((self.due, self.flows, self.under_way, self.ended, self.once))
+        self.kept = self.server.data.version(), self.now_ms, model
 
     async def fail_over(self) -> None:
         """It takes over, and has forgotten the last seconds: what began in them is of no lease that it knows."""

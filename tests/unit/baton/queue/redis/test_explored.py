@@ -9,10 +9,6 @@ SEEDS = range(40)
 DEFECTS = {
     "a lease is not renewed": ("now + wait), id)\n  return", "now), id)\n  return"),
     "an old lease ends it": ("(what ~= 'cancel' and s.lease ~= ARGV[2])", "false"),
-    "another lease of its pump ends it": (
-        "s.lease ~= ARGV[2]",
-        "string.match(s.lease, '^[^.]*') ~= string.match(ARGV[2], '^[^.]*')",
-    ),
     "what a failover forgot is settled": ("if not s or (", "if not s then return 1 end\nif not s or ("),
     "a dedupe forgets": ("id, 'NX', 'PX', 600000", "id, 'PX', 600000"),
     "a shard is never looked at": ("for shard = 0, #KEYS / 7 - 1 do", "for shard = 1, #KEYS / 7 - 1 do"),

@@ -29,9 +29,7 @@ class Stack:
 
     def _answer(self, _: Received) -> Reply:
         answer = self.answers.pop(0) if self.answers else Reply()
-        if answer is None:
-            self.over.wait()
-        return answer or Reply()
+        return Reply() if answer is None and self.over.wait() else answer or Reply()
 
     def process(self) -> QueueInStore:
         return QueueInStore(self._connection, SystemClock(), SystemRandomness())

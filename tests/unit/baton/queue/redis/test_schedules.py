@@ -90,13 +90,12 @@ async def test_a_zone_that_a_pump_does_not_know_holds_no_other_up(pumps: Pumps) 
     await pumps.put("b")
     (text,) = await pumps.world.shards.run_commands(["HGET", SCHEDULES, "a"])
     await pumps.world.shards.run_commands(["HSET", SCHEDULES, "a", text.replace("*", "TZ=Mars/Base *", 1)])
-    due_ms = pumps.world.now_ms // MINUTE_MS * MINUTE_MS + MINUTE_MS
     for minutes in (1, 2):
         pumps.pass_time(MINUTE_MS)
         await pumps.one.fire()
         assert await pumps.made() == minutes
     left, _ = await pumps.other.all()
-    assert (left.next_ms, left.last_ms, "Mars/Base" in left.error) == (due_ms, 0, True)
+    assert (left.next_ms <= pumps.world.now_ms, left.last_ms, "Mars/Base" in left.error) == (True, 0, True)
 
 
 async def test_what_is_paused_makes_nothing(pumps: Pumps) -> None:
