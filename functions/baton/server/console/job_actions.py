@@ -150,10 +150,10 @@ async def cancel(visit: Visit) -> Response:
 async def retry(visit: Visit) -> Response:
     """Retry an ended job: from the failed step, or from its start."""
     job_id = visit.request.path_params["job_id"]
-    begin, told = ("start", "its start") if field(visit.form, "from") == "start" else ("failure", "what failed")
+    begin, shown = ("start", "its start") if field(visit.form, "from") == "start" else ("failure", "what failed")
     body = ChangeBody.model_validate({"action": "retry", "from": begin})
     await visit.context.jobs.changed(visit.principal, job_id, body)
-    return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {told}.")
+    return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {shown}.")
 
 
 async def score(visit: Visit) -> Response:
