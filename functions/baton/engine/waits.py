@@ -65,10 +65,7 @@ class Decider(Struct, frozen=True):
 
 
 def may_decide(question: CallRecord) -> Literal["operator", "tenant", "user"]:
-    """Return who may answer a question: what it raises for everybody is the operator's alone.
-
-    `user`: the chat's user answers it, by any protocol, and whoever may answer a tenant's.
-    """
+    """Return who may answer: what is raised for everybody is the operator's alone; `user`: also the chat's user."""
     if question.tool == LIMIT_APPROVAL:
         return "operator" if question.arguments["limit"] == BUDGET else "tenant"
     return "user" if question.arguments.get("by") == USER else "tenant"

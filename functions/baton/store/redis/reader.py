@@ -69,11 +69,47 @@ _FEWER = 4  # of a page that is more than an answer may have, the next one has t
 _LAST = 2**52  # no list is as long, and every client and script can express it
 
 
-class Reader:
+class ManyJobs:
+    """Reads the same of many jobs, in a request or two."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def records(self, job_ids: Sequence[str]) -> list[Job]:
+        """Return the records of those of these jobs that are there, in one request of one command each."""
+        texts = await self._redis.pipeline(*map(_own, job_ids)) if job_ids else []
+        found = zip(job_ids, texts, strict=True)
+        return [load_job(text, TreeTexts(self._redis.sealing, name)) for name, text in found if text]
+
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of these jobs that have data, in one request of one command each."""
+        if not job_ids:
+            return frozenset()
+        there = await self._redis.pipeline(*(["HEXISTS", keys.state_key(name), f"job:{name}"] for name in job_ids))
+        return frozenset(name for name, found in zip(job_ids, there, strict=True) if found)
+
+    async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
+        """Return the tool calls of many jobs: reads their names, then the records that are no results."""
+        if not job_ids:
+            return {}
+        found = await self._redis.pipeline(*(["HKEYS", keys.calls_key(name)] for name in job_ids))
+        names = {job: [one for one in each if keys.is_call(one)] for job, each in zip(job_ids, found, strict=True)}
+        some = {job: each for job, each in names.items() if each}
+        if not some:
+            return {}
+        texts = await self._redis.pipeline(*(["HMGET", keys.calls_key(job), *each] for job, each in some.items()))
+        return {
+            job: tuple(load_call(text, TreeTexts(self._redis.sealing, job)) for text in each if text)
+            for job, each in zip(some, texts, strict=True)
+        }
+
+
+class Reader(ManyJobs):
     """Reads jobs for people and programs; never part of a transition."""
 
     def __init__(self, connection: RedisConnection, objects: "Objects | None" = None, jobs_per_tenant: int = 0) -> None:
-        self._redis, self._objects, self._of_tenant = connection, objects, jobs_per_tenant
+        super().__init__(connection)
+        self._objects, self._of_tenant = objects, jobs_per_tenant
 
     async def job(
         self, job_id: str, *, partly: bool = False, kept: bool = False, whole: bool = False
@@ -167,34 +203,6 @@ class Reader:
         held = {name: json.loads(text)["held"] for name, text in zip(waiting, texts, strict=True) if text}
         full = {name for name, number in held.items() if number >= self._of_tenant}
         return [replace(one, of_tenant=self._of_tenant) if one.job.tenant in full else one for one in found]
-
-    async def records(self, job_ids: Sequence[str]) -> list[Job]:
-        """Return the records of those of these jobs that are there, in one request of one command each."""
-        texts = await self._redis.pipeline(*map(_own, job_ids)) if job_ids else []
-        found = zip(job_ids, texts, strict=True)
-        return [load_job(text, TreeTexts(self._redis.sealing, name)) for name, text in found if text]
-
-    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
-        """Return those of these jobs that have data, in one request of one command each."""
-        if not job_ids:
-            return frozenset()
-        there = await self._redis.pipeline(*(["HEXISTS", keys.state_key(name), f"job:{name}"] for name in job_ids))
-        return frozenset(name for name, found in zip(job_ids, there, strict=True) if found)
-
-    async def calls(self, job_ids: Sequence[str]) -> dict[str, tuple[CallRecord, ...]]:
-        """Return the tool calls of many jobs: reads their names, then the records that are no results."""
-        if not job_ids:
-            return {}
-        found = await self._redis.pipeline(*(["HKEYS", keys.calls_key(name)] for name in job_ids))
-        names = {job: [one for one in each if keys.is_call(one)] for job, each in zip(job_ids, found, strict=True)}
-        some = {job: each for job, each in names.items() if each}
-        if not some:
-            return {}
-        texts = await self._redis.pipeline(*(["HMGET", keys.calls_key(job), *each] for job, each in some.items()))
-        return {
-            job: tuple(load_call(text, TreeTexts(self._redis.sealing, job)) for text in each if text)
-            for job, each in zip(some, texts, strict=True)
-        }
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """Return all entries of the job's transcript, in order; none when unknown. Raises PayloadGoneError."""

@@ -83,11 +83,7 @@ class ChatBody(BaseModel):
 
     @property
     def decided(self) -> dict[str, ApprovalAnswer]:
-        """What the user has decided, by the question's id: also where a new message came before the answer went on.
-
-        A client sends its whole history each time; only the last message with decisions may have one that is new, since
-        later messages wait for those before.
-        """
+        """What the user has decided, by the question's id, in the last message with decisions: older ones are known."""
         answers = (message for message in reversed(self.messages) if message.role == "assistant")
         found = ([part["approval"] for part in message.parts if _is_decision(part)] for message in answers)
         given = next(filter(None, found), [])

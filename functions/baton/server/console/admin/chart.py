@@ -73,10 +73,7 @@ def _ticks(periods: Sequence[str], width: float) -> tuple[tuple[float, str], ...
 
 
 def day_chart(came: Mapping[str, Mapping[int, int]], now_ms: int) -> Chart:
-    """Draw the last 24 hours: of each status the jobs that have it, in the hour in which they came.
-
-    `came`: how many came in the ten minutes from a time on.
-    """
+    """Draw the last 24 hours: of each status how many jobs have it, by the ten minutes in which they `came`."""
     hours = [clock(now_ms - ago * HOUR_MS)[:2] + ":00" for ago in reversed(range(24))]
     values = Counter[tuple[str, str]]()
     for name, counts in came.items():
