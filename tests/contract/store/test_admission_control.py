@@ -6,8 +6,7 @@ from msgspec.structs import replace
 
 from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, VersionSeen, day_of
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed, with_end
-from baton.engine.all_jobs.samples import KEPT_MS, MINUTE_MS
-from baton.engine.all_jobs.slots import QueueEntry, Want
+from baton.engine.all_jobs.slots import MINUTE_MS, SAMPLES_KEPT_MS, QueueEntry, Want
 from baton.store.records.all_jobs import AdmissionState, SlotAnswer, SlotGranted, Started
 from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
@@ -63,7 +62,7 @@ async def test_a_sweep_notes_how_the_admission_stands(side: Side) -> None:
         await side.admission.sweep(0, NOW_MS - NOW_MS % MINUTE_MS + later_ms)
     found = await side.admission_control.samples(NOW_MS + MINUTE_MS)
     assert [(each.active, each.pending, each.slots) for each in found] == [(3, 1, 3)] * 2
-    assert await side.admission_control.samples(NOW_MS + KEPT_MS + MINUTE_MS) == ()
+    assert await side.admission_control.samples(NOW_MS + SAMPLES_KEPT_MS + MINUTE_MS) == ()
 
 
 async def test_nobody_is_admitted_while_it_is_stopped(side: Side) -> None:

@@ -7,6 +7,7 @@ the hourly one checks all, page by page in a fixed order.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Literal
 
 from msgspec import Struct
@@ -112,3 +113,29 @@ def some(able: list[str], size: int, kind: str, mark: Callable[[str], str]) -> t
     """Return as many names as a page has room for, and the mark behind them, if it is full then."""
     names = able[:size]
     return names, f"{kind}:{mark(names[-1])}" if len(names) == size else ""
+
+
+# The load of the last hours is a ring of samples, one for each minute in which a sweep ran: while jobs hold slots, and
+# once an hour. So a minute without one had no job at work, or is part of an hour without work.
+MINUTE_MS = 60_000
+SAMPLES = 360
+SAMPLES_KEPT_MS = SAMPLES * MINUTE_MS
+
+
+class Sample(Struct, frozen=True, array_like=True):
+    """The load at a time: jobs that hold a slot, jobs in line for one, and the number of slots."""
+
+    at_ms: int
+    active: int
+    pending: int
+    slots: int
+
+
+def sample_place(at_ms: int) -> int:
+    """Return the place of a time in the ring."""
+    return at_ms // MINUTE_MS % SAMPLES
+
+
+def recent_samples(samples: Iterable[Sample], now_ms: int) -> tuple[Sample, ...]:
+    """Return the samples of the last hours, the oldest first; a place that no sweep overwrote has an older one."""
+    return tuple(sorted((each for each in samples if each.at_ms > now_ms - SAMPLES_KEPT_MS), key=attrgetter("at_ms")))

@@ -6,7 +6,6 @@ from msgspec.json import Decoder, Encoder
 
 from baton.engine.all_jobs.days import DayUsed, VersionSeen
 from baton.engine.all_jobs.ends import AgentCounters, End, MonthUsed
-from baton.engine.all_jobs.samples import PLACES, Sample, place_of, recent
 from baton.engine.all_jobs.slots import (
     ALL,
     BY_SWEEP,
@@ -14,12 +13,16 @@ from baton.engine.all_jobs.slots import (
     GONE,
     HOLDERS,
     REQUESTED_EVERY_MS,
+    SAMPLES,
     SWEEP_PAGE,
     TOMBSTONE_MS,
     QueuedJob,
     QueueEntry,
+    Sample,
     SlotState,
     page_mark,
+    recent_samples,
+    sample_place,
     some,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
@@ -167,7 +170,7 @@ class Admission(_OfSlots):
         counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "size")
         active, pending, slots = (int(value or 0) for value in counted)
         sample = Sample(now_ms, active, pending, slots or self._semaphore.slots)
-        place = f"{_SAMPLE}{place_of(now_ms)}"
+        place = f"{_SAMPLE}{sample_place(now_ms)}"
         await self._redis.execute("HSET", keys.SLOTS, "swept", now_ms, place, _encode(sample).decode())
 
     async def slot_table(self) -> dict[str, QueueEntry]:
@@ -272,5 +275,5 @@ class AdmissionControl(_OfSlots):
 
     async def samples(self, now_ms: int) -> tuple[Sample, ...]:
         """Return the samples of the last hours, oldest first: noted by sweeps, so never on a job's path."""
-        texts = await self._redis.execute("HMGET", keys.SLOTS, *(f"{_SAMPLE}{place}" for place in range(PLACES)))
-        return recent((_decode_sample(text) for text in texts if text), now_ms)
+        texts = await self._redis.execute("HMGET", keys.SLOTS, *(f"{_SAMPLE}{place}" for place in range(SAMPLES)))
+        return recent_samples((_decode_sample(text) for text in texts if text), now_ms)

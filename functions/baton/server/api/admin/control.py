@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.engine.all_jobs.samples import Sample
+from baton.engine.all_jobs.slots import Sample
 from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
 from baton.server.api.jobs.context import Context
