@@ -4,6 +4,7 @@ docs/reference/settings.md and .env.example are generated from `ALL_SETTINGS`, a
 read the environment.
 """
 
+from functools import partial
 from typing import Any, Literal
 
 from baton.settings.readers import (
@@ -26,6 +27,7 @@ from baton_events.settings import QueueSettings
 
 WEBHOOKS = "webhooks"
 API = "API and console"
+_signing = partial(Setting, token, where=WEBHOOKS, secret=True, needed=True, instead="QUEUE=redis")
 
 
 class Declared(QueueSettings, frozen=True):
@@ -150,14 +152,12 @@ class Declared(QueueSettings, frozen=True):
     current_signing_key: Annotated[
         str,
         "verifies incoming events; none: 401",
-        Setting(
-            token, name="QSTASH_CURRENT_SIGNING_KEY", where=WEBHOOKS, secret=True, needed=True, instead="QUEUE=redis"
-        ),
+        _signing(name="QSTASH_CURRENT_SIGNING_KEY", alias="QUEUE_SIGNING_KEY"),
     ] = ""
     next_signing_key: Annotated[
         str,
         "tried after the current key",
-        Setting(token, name="QSTASH_NEXT_SIGNING_KEY", where=WEBHOOKS, secret=True, needed=True, instead="QUEUE=redis"),
+        _signing(name="QSTASH_NEXT_SIGNING_KEY", alias="QUEUE_NEXT_SIGNING_KEY"),
     ] = ""
     continuation: Annotated[
         Literal["literal", "queue", "inline"],

@@ -48,6 +48,7 @@ def app_settings(
     settings = {
         "QUEUE": queue,
         **(of_qstash if queue == "qstash" else dict.fromkeys(of_qstash, "")),
+        **dict.fromkeys(("QUEUE_SIGNING_KEY", "QUEUE_NEXT_SIGNING_KEY"), ""),
         "WORKER_BASE_URL": part_url(ports, "app"),
         "UPSTASH_REDIS_REST_URL": "" if store_url else part_url(ports, "redis_rest"),
         "UPSTASH_REDIS_REST_TOKEN": "" if store_url else stack_secrets.redis_token,

@@ -14,11 +14,11 @@ from baton.store.redis.connection import RedisConnection
 
 
 class QueueInStore:
-    """Opens nothing before its first use."""
+    """Opens nothing before its first use. `keys`: that sign, the current one and the next one; none: in the store."""
 
-    def __init__(self, connection: RedisConnection, clock: Clock, randomness: Randomness) -> None:
+    def __init__(self, connection: RedisConnection, clock: Clock, randomness: Randomness, *keys: str) -> None:
         shards = self._shards = Shards(connection)
-        self._keys = KeysInStore(shards, clock, randomness)
+        self._keys = KeysInStore(shards, clock, randomness, *keys)
         self.queue = RedisQueue(shards, clock, randomness)
         self.records = RedisRecords(shards, self.queue, clock, connection.sealing)
         self.schedules = RedisSchedules(shards, self.queue, clock)

@@ -1,7 +1,7 @@
-"""The keys that the queue signs with, kept in the store, and their two uses: signatures, and the check of them.
+"""The keys that the queue signs with, in the store or given, and their two uses: signatures, and the check of them.
 
-Whoever first looks for keys makes them. Invariant: of three keys the current one signs and all verify, so that
-processes which read them at different times agree: the one before counts until the next roll.
+Whoever first looks for keys in the store makes them. Invariant: of three keys the current one signs and all verify, so
+that processes which read them at different times agree: the one before counts until the next roll.
 """
 
 import base64
@@ -16,6 +16,7 @@ from baton.queue.redis.shards import SIGNING_KEYS, Shards
 from baton.queue.verifier import QueueVerifier
 from baton.sdk.clock import Clock, Randomness
 from baton.settings.settings import Settings
+from baton_events.errors import SettingsError
 
 _KNOWN_MS = 60_000
 _VALID_SECONDS = 300
@@ -23,10 +24,10 @@ _FIELDS = ("current", "following", "before")
 
 
 class KeysInStore:
-    """Reads and rolls them. Each method raises PublishError."""
+    """Reads and rolls them. Each method raises PublishError. `given`: the current key and the next one, of settings."""
 
-    def __init__(self, shards: Shards, clock: Clock, randomness: Randomness) -> None:
-        self._shards, self._clock, self._randomness = shards, clock, randomness
+    def __init__(self, shards: Shards, clock: Clock, randomness: Randomness, *given: str) -> None:
+        self._shards, self._clock, self._randomness, self._given = shards, clock, randomness, given
         self._known: tuple[str, ...] = ()
         self._read_ms = 0
 
@@ -37,6 +38,8 @@ class KeysInStore:
         return self._known
 
     async def read(self) -> tuple[str, ...]:
+        if self._given:
+            return self._given
         made = (["HSETNX", SIGNING_KEYS, name, self._new()] for name in _FIELDS[:2])
         (found,) = await self._shards.run_commands(["HMGET", SIGNING_KEYS, *_FIELDS])
         if not all(found[:2]):
@@ -44,7 +47,11 @@ class KeysInStore:
         return tuple(key for key in found if key)
 
     async def roll(self) -> SigningKeys:
-        """Make the following key the current one, and another one the following."""
+        """Make the following key the current one, and another the following. Raises SettingsError: they are given."""
+        if self._given:
+            raise SettingsError(
+                "QUEUE_SIGNING_KEY and QUEUE_NEXT_SIGNING_KEY give the keys: swap them, and deploy both"
+            )
         current, following, *_ = await self.read()
         after = SigningKeys(following, self._new())
         fields = "current", after.current, "following", after.following, "before", current

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -31,12 +32,12 @@ class Stack:
         answer = self.answers.pop(0) if self.answers else Reply()
         return Reply() if answer is None and self.over.wait() else answer or Reply()
 
-    def process(self) -> QueueInStore:
-        return QueueInStore(self._connection, SystemClock(), SystemRandomness())
+    def process(self, *keys: str) -> QueueInStore:
+        return QueueInStore(self._connection, SystemClock(), SystemRandomness(), *keys)
 
-    async def start(self) -> None:
+    async def start(self, *keys: str) -> None:
         await self.stop()
-        self._pump = asyncio.create_task(self.process().pump().run())
+        self._pump = asyncio.create_task(self.process(*keys).pump().run())
 
     async def stop(self) -> None:
         self._pump.cancel()
@@ -94,6 +95,18 @@ async def test_keys_are_rolled_while_a_message_waits_for_its_retry(stack: Stack)
     await later.know_keys()
     with pytest.raises(SignatureError):
         later.signed_digest(came[0].headers["upstash-signature"], stack.url)
+
+
+async def test_keys_that_are_given_are_swapped_first(stack: Stack) -> None:
+    """Processes of before and after take each other's messages; the store's keys are nobody's then."""
+    one, other, third = (f"sig_{letter * 28}" for letter in "abc")
+    await stack.start(one, other)
+    await stack.queue.queue.publish([Outgoing("{}", url=stack.url)])
+    (request,) = await stack.came(1)
+    for keys, is_taken in (((one, other), True), ((other, one), True), ((other, third), False), ((), False)):
+        await (verifier := stack.process(*keys).verifier).know_keys()
+        with nullcontext() if is_taken else pytest.raises(SignatureError):
+            verifier.signed_digest(request.headers["upstash-signature"], stack.url)
 
 
 @pytest.mark.parametrize(
