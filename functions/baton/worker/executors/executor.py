@@ -99,8 +99,9 @@ class OutcomeDoor:
             if step_result is None:
                 return None
             shown = canonical(step_result, secrets)
-            is_step = isinstance(effect, RunTool) and (effect.call.step or step_number(effect.call.id))
-            return self._for_code(shown, step_result) if is_step and effect.job.model.is_programmed else shown
+            model, call = effect.job.model, effect.call if isinstance(effect, RunTool) else None
+            is_step = call and (call.step or (model.runs_code and step_number(call.id)))
+            return self._for_code(shown, step_result) if is_step and model.is_programmed else shown
         except Exception as error:
             if is_for_the_queue(error):
                 raise
