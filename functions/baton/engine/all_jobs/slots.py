@@ -115,8 +115,7 @@ def some(able: list[str], size: int, kind: str, mark: Callable[[str], str]) -> t
     return names, f"{kind}:{mark(names[-1])}" if len(names) == size else ""
 
 
-# The load of the last hours is a ring of samples, one for each minute in which a sweep ran: while jobs hold slots, and
-# once an hour. So a minute without one had no job at work, or is part of an hour without work.
+# The load of the last hours, a ring of samples: in a minute without one no sweep ran, as no job was at work.
 MINUTE_MS = 60_000
 SAMPLES = 360
 SAMPLES_KEPT_MS = SAMPLES * MINUTE_MS
