@@ -10,6 +10,7 @@ import pytest
 
 from baton.settings.settings import Settings
 from baton.testing.asgi import Answer
+from baton.testing.queue import callback_of
 from baton_events.messages import Outgoing
 from baton_events.publisher import failure_callback_headers
 from baton_local.qstash.core.retry_delay import retry_delay_ms
@@ -59,7 +60,8 @@ def test_a_failure_callback_is_delivered_when_the_product_requests_it(retried: i
     """Not by the queue's own delays, which are longer than most outages."""
     outgoing = Outgoing(body="", url="https://baton.test/failed")
     source = Message("msg_1", "source", 1, "loop", outgoing.url, outgoing, 0.0, 0.0)
-    callback = Message("msg_2", "callback", 2, "callback", outgoing.url, outgoing, 0.0, 0.0, source=source)
+    report = callback_of("msg_1", outgoing, retried, None, 0)
+    callback = Message("msg_2", "callback", 2, "callback", outgoing.url, report, 0.0, 0.0, source=source)
     expression = failure_callback_headers()["Upstash-Failure-Callback-Retry-Delay"]
     assert retry_seconds(callback, retried) == retry_delay_ms(expression, retried) / 1000
     assert retry_seconds(source, retried) == retry_delay_ms(outgoing.waits.expression, retried) / 1000

@@ -38,8 +38,7 @@ def test_keys_in_the_store_are_rolled_without_a_deploy(monkeypatch: pytest.Monke
         shown = said(monkeypatch, "keys roll", REDIS_URL=address)
         assert "Rolled. Each process reads them from the store within a minute" in shown
         assert "sig_" not in shown
-        shown = said(monkeypatch, "keys roll", REDIS_URL=address, QUEUE_SIGNING_KEY=f"sig_{'a' * 28}")
-        assert "swap them, and deploy both" in " ".join(shown.split())
+        assert "swap them" in said(monkeypatch, "keys roll", REDIS_URL=address, QUEUE_SIGNING_KEY="a" * 32)
         assert "no pump that runs" in " ".join(said(monkeypatch, "doctor --timeout 1", REDIS_URL=address).split())
     finally:
         redis.stop()

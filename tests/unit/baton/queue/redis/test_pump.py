@@ -98,7 +98,6 @@ async def test_keys_are_rolled_while_a_message_waits_for_its_retry(stack: Stack)
 
 
 async def test_keys_that_are_given_are_swapped_first(stack: Stack) -> None:
-    """Processes of before and after take each other's messages; the store's keys are nobody's then."""
     one, other, third = (f"sig_{letter * 28}" for letter in "abc")
     await stack.start(one, other)
     await stack.queue.queue.publish([Outgoing("{}", url=stack.url)])
