@@ -41,7 +41,7 @@ def test_it_has_only_what_production_needs(bundles: Mapping[str, Bundle], name: 
     assert {"baton", "baton_events", "functions", "acme_agents", "qstash", "upstash_redis", "mangum"} <= tops
     assert not tops & NOT_WANTED
     assert ("pydantic_ai" in tops) == (name == "baton-models")
-    assert ("baton/sdk/pydantic_ai/durable.py" in names) == (name == "baton-models")
+    assert ("baton/sdk/pydantic_ai/runner.py" in names) == (name == "baton-models")
     assert not [path for path in names if path.startswith(("baton/sdk/langgraph", "baton/queue/redis"))]
     assert not [path for path in names if path.endswith(("/RECORD", "/INSTALLER", "/REQUESTED"))]
     assert "acme_agents/greeting.txt" in names
