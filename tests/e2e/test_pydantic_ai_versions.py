@@ -25,8 +25,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.long
 def test_agents_do_the_same_under_the_lowest_version(python: Path) -> None:
     chosen = "not long and not harness"
-    # It raises where a run is collected that a process left: here one goes on after its simulated end.
-    others = ("-k", "not effect_may_be_there_after_a_stop")
+    # It raises where a run is collected that a process left, as here; costs are held for the locked versions alone.
+    others = ("-k", "not effect_may_be_there_after_a_stop and not late_turn_costs")
     assert " passed" in run_in(python, "pytest", "-q", "-m", chosen, *others, *FOLDERS)
 
 
