@@ -130,11 +130,6 @@ class Sample(Struct, frozen=True, array_like=True):
     slots: int
 
 
-def sample_place(at_ms: int) -> int:
-    """Return the place of a time in the ring."""
-    return at_ms // MINUTE_MS % SAMPLES
-
-
 def recent_samples(samples: Iterable[Sample], now_ms: int) -> tuple[Sample, ...]:
     """Return the samples of the last hours, the oldest first; a place that no sweep overwrote has an older one."""
     return tuple(sorted((each for each in samples if each.at_ms > now_ms - SAMPLES_KEPT_MS), key=attrgetter("at_ms")))

@@ -24,9 +24,10 @@ import pydantic_monty as monty
 from msgspec import Struct
 from pydantic_core import from_json
 
+from baton.sdk.code_mode.places import SCRIPTS_AT_ONCE
 from baton.sdk.code_mode.prelude import OURS, prelude_of
 from baton.sdk.code_mode.script_text import LEFT, NOT_RUN, STUBS, bound, marked, misfits, unawaited, unmarked
-from baton.sdk.records.limits import HANDED_OVER_LIMIT_CHARS, SCRIPTS_AT_ONCE, CodeMode
+from baton.sdk.records.limits import HANDED_OVER_LIMIT_CHARS, CodeMode
 from baton_events.values.json_value import Unrecordable, read_value
 from baton_events.values.text import text_of
 

@@ -7,7 +7,6 @@ over their estimates. What users declare as a number is stored as it is, and rea
 from dataclasses import replace
 from datetime import timedelta
 from operator import add, sub
-from os import cpu_count
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from msgspec import Struct, structs
@@ -26,8 +25,6 @@ MOST_USD = 1_000_000_000
 LEAST_USD = 0.000001
 MOST_SECONDS = 10 * 366 * 86_400
 FIRST_CALL_TOKENS = 1_000
-# Stretches of scripts that a process runs at once: one for each core, and one that a single tenant leaves free.
-SCRIPTS_AT_ONCE = 1 + (cpu_count() or 1)
 _ON_LIMIT = ("stop", "fail", "ask")
 _COUNTS = ("turns", "tool_calls", "tokens", "wall_seconds", "cost_usd")
 _NUMBERS, _OF_MONEY = (int, float), ("cost_usd", "usd")

@@ -12,6 +12,7 @@ from baton.engine.all_jobs.slots import (
     FIRST_VALUE_KEPT_MS,
     GONE,
     HOLDERS,
+    MINUTE_MS,
     REQUESTED_EVERY_MS,
     SAMPLES,
     SWEEP_PAGE,
@@ -22,7 +23,6 @@ from baton.engine.all_jobs.slots import (
     SlotState,
     page_mark,
     recent_samples,
-    sample_place,
     some,
 )
 from baton.engine.commit.stored_bytes import BytesAdded
@@ -170,7 +170,7 @@ class Admission(_OfSlots):
         counted = await self._redis.execute("HMGET", keys.SLOTS, "holders", "asking", "size")
         active, pending, slots = (int(value or 0) for value in counted)
         sample = Sample(now_ms, active, pending, slots or self._semaphore.slots)
-        place = f"{_SAMPLE}{sample_place(now_ms)}"
+        place = f"{_SAMPLE}{now_ms // MINUTE_MS % SAMPLES}"
         await self._redis.execute("HSET", keys.SLOTS, "swept", now_ms, place, _encode(sample).decode())
 
     async def slot_table(self) -> dict[str, QueueEntry]:

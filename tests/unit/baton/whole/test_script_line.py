@@ -9,7 +9,7 @@ from baton import Agent, Call, CodeMode, Registry, ScriptedModel, tool
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import status_and_wait
-from baton.sdk.records.limits import SCRIPTS_AT_ONCE
+from baton.sdk.code_mode.places import SCRIPTS_AT_ONCE
 from baton_events.schema import Event
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 

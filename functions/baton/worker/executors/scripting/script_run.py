@@ -23,8 +23,9 @@ from baton.engine.state import RunningScript
 from baton.engine.step_results import ModelFailed, ScriptEnded, ScriptWaits, StepResult
 from baton.sdk.agents.code_mode import without_secrets
 from baton.sdk.agents.registry import Registry, UnknownAgentError, has_servers
+from baton.sdk.code_mode.places import SCRIPTS_AT_ONCE
 from baton.sdk.models.model import NEWER_STATE
-from baton.sdk.records.limits import SCRIPTS_AT_ONCE, SNAPSHOT_LIMIT_BYTES
+from baton.sdk.records.limits import SNAPSHOT_LIMIT_BYTES
 from baton.sdk.records.own_threads import in_own_thread
 from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.records.transcript import Failure, Script, Wanted
