@@ -85,7 +85,8 @@ def queue_in_store(settings: Settings, connection: RedisConnection | None = None
     require_extra("redis", "QUEUE=redis")
     from baton.queue.redis.in_store import QueueInStore  # noqa: PLC0415 - few deployments have it
 
-    keys = filter(None, (settings.current_signing_key, settings.next_signing_key or settings.current_signing_key))
+    current, following = settings.current_signing_key, settings.next_signing_key
+    keys = (current, following or current) if current else ()
     return QueueInStore(connection or RedisConnection(settings), SystemClock(), SystemRandomness(), *keys)
 
 

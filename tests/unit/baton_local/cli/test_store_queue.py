@@ -35,7 +35,7 @@ def test_keys_in_the_store_are_rolled_without_a_deploy(monkeypatch: pytest.Monke
     redis = RedisProcess(tmp_path)
     address = redis.over("resp").settings().resp_url
     try:
-        shown = said(monkeypatch, "keys roll", REDIS_URL=address)
+        shown = said(monkeypatch, "keys roll", REDIS_URL=address, QUEUE_NEXT_SIGNING_KEY="b" * 32)
         assert "Rolled. Each process reads them from the store within a minute" in shown
         assert "sig_" not in shown
         assert "swap them" in said(monkeypatch, "keys roll", REDIS_URL=address, QUEUE_SIGNING_KEY="a" * 32)
