@@ -34,7 +34,7 @@ help: ## show this list
 
 setup: $(READY) ## make .venv with all that tests and checks need (done by the others, too)
 
-demo: $(if $(filter pydantic workflow,$(ARGS)),$(READY),$(LIGHT)) ## watch one real job, live; needs no account
+demo: $(if $(filter pydantic openai workflow redis,$(ARGS)),$(READY),$(LIGHT)) ## watch one real job, live; needs no account
 	@$(BIN)/baton demo $(ARGS)
 
 dev: $(LIGHT) ## run the whole local stack until Ctrl-C
