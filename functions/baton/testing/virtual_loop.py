@@ -17,7 +17,6 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 _CLOCK_RESOLUTION_SECONDS = 1e-6  # sums of floats may end a hair before a timer
-_LONGEST_STEP_SECONDS = 86_400.0
 
 
 class Crashed(BaseException):
@@ -166,7 +165,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             return False
         wait = self._timers[0][0] - self.seconds
         if wait > 0.0 and not self._waits():
-            self.seconds += min(wait, _LONGEST_STEP_SECONDS)
+            self.seconds += wait
         return True
 
     def _waits(self) -> bool:

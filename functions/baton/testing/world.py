@@ -359,14 +359,14 @@ class World:
         self._start(self._let_people_decide())
 
     async def _let_people_decide(self) -> None:
-        for name in self.backend.redis.jobs():
+        for name in self.backend.redis.jobs() if self.scene.decide or self.scene.outcomes else ():
             snapshot = await self.backend.reader.job(name)
             if snapshot is not None:
                 await self._people.decide(snapshot)
         names = own_jobs(self)
-        jobs = await self.backend.reader.jobs(names)
+        jobs = await self.backend.reader.jobs([name for name in names if name not in self._ended])
         for name, one in jobs.items():
-            if one.job.ended and name not in self._ended:
+            if one.job.ended:
                 self._ended.add(name)
                 self.record(f"the job{f' of {one.job.agent}' if self.scene.events else ''} ends: {one.job.status}")
         is_over = all(name in self._ended for name in names)
