@@ -47,7 +47,7 @@ DOORS = (
 KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
-    "testing": (2_930, 15, 262, 51),
+    "testing": (2_929, 15, 262, 51),
     "server": (15_085, 91, 1_028, 153),
     "worker": (13_636, 91, 968, 151),
     "queue": (3_142, 27, 272, 56),
@@ -55,12 +55,12 @@ LAYER_BOUNDS = {
     "engine": (8_726, 46, 548, 115),
     "sdk": (21_725, 135, 1_570, 276),
     "client": (5_070, 27, 388, 130),
-    "local": (18_895, 120, 1_374, 245),
+    "local": (18_849, 120, 1_372, 245),
 }
 BOUNDS = {
-    "lines": 98_575,
+    "lines": 98_528,
     "modules": 592,
-    "functions": 7_150,
+    "functions": 7_148,
     "classes": 1_280,
     "public names": 84,
     "Agent fields": 26,

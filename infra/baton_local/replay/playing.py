@@ -13,49 +13,38 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from baton.engine.commit.answers import Claim, History, Signal
-from baton.engine.effects import CallModel, Effect, Notify, Release, Remember, RequestSlot, RunTool, Work
+from msgspec.structs import replace
+
+from baton.engine.commit.answers import Claim, History
+from baton.engine.effects import Alert, CallModel, Effect, Notify, Release, Remember, RunTool, Work
 from baton.engine.state import Job
 from baton.engine.step_results import FollowedUp, ModelFailed, StepResult
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind
-from baton.queue.dispatch import Delivered, dispatch
+from baton.observability.alerts import Alerting
+from baton.queue.dispatch import Delivered
 from baton.sdk.agents.registry import Registry
 from baton.sdk.memory.entries import Recalled, Recollection
 from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.memory.policy import Memory
 from baton.sdk.records.memory import EntryKind, MemoryEntry
-from baton.sdk.records.redaction import KnownSecrets
 from baton.sdk.records.transcript import FOREVER_MS, Failure
-from baton.sdk.tools.running_calls import RunningCalls
 from baton.server.api.jobs.recording import collect, recording
 from baton.server.api.jobs.submission import SubmitBody, new_job
 from baton.server.api.problem import ApiError
 from baton.settings.settings import Settings
-from baton.store.redis.admission import Admission
-from baton.store.redis.archive import Archive
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
-from baton.store.redis.listing import Listing
-from baton.store.redis.reader import Reader
-from baton.store.redis.store import Store
-from baton.store.redis.totals import Counters
-from baton.worker.admission.slot_client import JobRows, SlotClient
-from baton.worker.admission.stored_quota import StoredQuota
-from baton.worker.commands.commands import Commands
-from baton.worker.commands.follow import JobNotices
+from baton.worker.container import Container
 from baton.worker.conversation.earlier_jobs import MessagesOf
 from baton.worker.conversation.exchanges import Exchange
 from baton.worker.executors.executor import Executing, OutcomeDoor
 from baton.worker.executors.model_turn import ModelTurn
 from baton.worker.executors.remembering import Conversing, Recalling
 from baton.worker.executors.tool_run import ResultLimit, ToolRun
-from baton.worker.runtime.pipeline import Pipeline
-from baton.worker.runtime.policy import Policy
-from baton.worker.runtime.spec import Executor, work_limits_ms
-from baton_events.emitter import Emitter
-from baton_events.ids import canonical_json
+from baton.worker.runtime.spec import Executor, Spec, event_spec
+from baton.worker.wiring import real_ports
 from baton_events.messages import Outgoing
-from baton_events.schema import Cancellation, Event, EventType, ToolPayload, event_type, parse_event
+from baton_events.schema import Completion, Event, EventType, ToolPayload, event_type, parse_event
 from baton_local.replay.play import CurrentCall, Play, ReplayClock
 from baton_local.replay.recorded import RecordedJob, ReplayError
 from baton_local.replay.recorded_agents import RecordedRegistry
@@ -213,67 +202,50 @@ class CountingTokens:
         return f"replay{self._count:018d}"
 
 
-# Slots are no part of a job's decisions: there is always one.
-_SLOTS = 1_000_000
-_RESULT_LIMIT_BYTES = 1_000_000_000  # what was recorded was within the limit of its time
-_RETENTION_MS = 1_000_000_000  # nothing expires
-SETTINGS = Settings(worker_base_url="https://replay.invalid", qstash_token="replay")  # noqa: S106 - opens nothing
+# What was recorded was within the limits of its time, slots are no part of a job's decisions, and nothing expires.
+_NO_LIMIT = 1_000_000_000
+SETTINGS = Settings(
+    worker_base_url="https://replay.invalid",
+    qstash_token="replay",  # noqa: S106 - opens nothing
+    result_limit_bytes=_NO_LIMIT,
+    max_concurrent_jobs=_NO_LIMIT,
+    job_retention_seconds=_NO_LIMIT,
+)
 
 
-class Stage:
-    """Store, queue and pipeline of one replay."""
+class _NoAlerts(Alerting):
+    async def __call__(self, alert: Alert) -> None:
+        """Do nothing: what was recorded is no news."""
+
+
+class Stage(Container):
+    """The product for one replay: nothing opens a connection, and outside of its jobs nothing is done."""
 
     def __init__(self, registry: Registry, play: Play) -> None:
         connection = InProcessConnection(InProcessRedis(play.clock.now_ms, expires=False))
-        self.store, self.queue = Store(connection, _RETENTION_MS), ReplayQueue()
-        self.reader = Reader(connection)
-        self.emitter = Emitter(SETTINGS, self.queue)
-        sweep_ms = SETTINGS.sweep_interval_seconds * 1000
-        admission, quota = Admission(connection, _SLOTS, sweep_ms), StoredQuota(None, play.clock, SETTINGS)
-        rows = JobRows(Listing(connection), Counters(connection))
-        slot_client = SlotClient(admission, rows, self.emitter, play.clock, quota)
-        randomness, stores = (
-            CountingTokens(),
-            (self.store, Archive(connection, _RETENTION_MS), admission, slot_client),
-        )
-        self.commands = Commands(*stores, self.emitter, play.clock, randomness, JobNotices())
-        self.pipeline = Pipeline(
-            self.store,
-            self.emitter,
-            play.clock,
-            randomness,
-            _executors(RecordedRegistry(registry, play), self.store, slot_client, play),
-            self.commands,
-            nothing_follows,
-            Policy(
-                work_limits_ms(SETTINGS.work_timeout_seconds, registry.tools),
-                continues=frozenset({ItemKind.SLOT_REQUEST}),
-            ),
-        )
+        self.play, self.queue = play, ReplayQueue()
+        outside: dict[str, Any] = {"queue": self.queue, "clock": play.clock, "randomness": CountingTokens()}
+        super().__init__(SETTINGS, replace(real_ports(SETTINGS, connection), **outside), registry)
+        self.alerting = _NoAlerts(None, self.secrets, "")
+
+    def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:
+        registry, memory, ports = RecordedRegistry(self.registry, self.play), RecordedMemory(self.play), self.ports
+        limit_seconds, most_bytes = SETTINGS.work_timeout_seconds, SETTINGS.prompt_limit_bytes
+        asked = Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(self.play), most_bytes)
+        turn = RecordedTurn(Recalling(asked, registry, memory, most_bytes), self.play)
+        limit = ResultLimit(SETTINGS.result_limit_bytes)
+        run = ToolRun(registry, ports.store, memory, ports.clock, self.running_calls, limit, self.secrets)
+        return {
+            **super()._executors(spec),
+            CallModel: OutcomeDoor(turn, self.secrets),
+            RunTool: OutcomeDoor(RecordedRun(run, self.play), self.secrets),
+            Remember: nothing_left_to_do,
+            Notify: nothing_left_to_do,
+            Release: nothing_left_to_do,
+        }
 
 
-async def nothing_follows(_effects: Sequence[Effect]) -> None:
-    """Do nothing: a replay sends no alert."""
-
-
-def _executors(registry: Registry, store: Store, slot_client: SlotClient, play: Play) -> dict[type[Effect], Executor]:
-    limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
-    most_bytes, asked = SETTINGS.prompt_limit_bytes, ModelTurn(registry, limit_seconds)
-    conversing = Conversing(asked, registry, RecordedEarlier(play), most_bytes)
-    turn = Recalling(conversing, registry, memory, most_bytes)
-    calls = RunningCalls(limit_seconds)
-    run = ToolRun(registry, store, memory, play.clock, calls, ResultLimit(_RESULT_LIMIT_BYTES), secrets)
-    return {
-        RequestSlot: slot_client,
-        CallModel: OutcomeDoor(RecordedTurn(turn, play), secrets),
-        RunTool: OutcomeDoor(RecordedRun(run, play), secrets),
-        Remember: nothing_left_to_do,
-        Notify: nothing_left_to_do,
-        Release: nothing_left_to_do,
-    }
-
-
-_SUBMISSION, _OUTSIDE = "replay_submission", "replay_outside"
+_SPEC = event_spec("replay", EventType.LOOP_INIT, frozenset({ItemKind.SLOT_REQUEST}))
 _LAST_MS = 10 * FOREVER_MS
 # A job has some events for each turn and call; beyond this the code under test goes round in circles.
 _MOST_EVENTS = 1_000_000
@@ -296,11 +268,13 @@ async def played(recorded: RecordedJob, registry: Registry) -> Played:
         task["chat"] = {}
     if recorded.transcript and (files := recorded.transcript[0].get("files")):
         task["files"] = files  # by their names: a recording has no contents
-    await player.submit(_job(recorded, registry), task)
+    job, stage = _job(recorded, registry), player.stage
+    await stage.commands.submit(job, task)
     await player.run()
     if recorded.status == JobStatus.CANCELLED:
-        await player.cancel(recorded)
-    sources = await collect(player.stage.reader, recorded.id)
+        by = (recorded.error.message if recorded.error else "").removeprefix("cancelled").removeprefix(" by ")
+        await stage.commands.cancel(job, by)
+    sources = await collect(stage.ports.reader, recorded.id)
     return Played(RecordedJob.model_validate(recording(recorded.id, sources, {})["job"]), play)
 
 
@@ -327,39 +301,25 @@ def _job(recorded: RecordedJob, registry: Registry) -> Job:
         raise ReplayError(f"{error}; name the application that ran the job with --app MODULE:ATTR") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """An event to deliver, once it is `at_ms`."""
-
-    id: str
-    event: Event
-    at_ms: int
-
-
 @dataclass
 class _Player:
+    """Delivers what is published. `_waiting`: each with its place in line, when it comes, and its message's id."""
+
     stage: Stage
     play: Play
-    _waiting: list[tuple[int, int, "_Message"]] = field(default_factory=list[tuple[int, int, "_Message"]])
+    _waiting: list[tuple[int, int, int, str, Event]] = field(default_factory=list[tuple[int, int, int, str, Event]])
     _signalled: set[str] = field(default_factory=set[str])
     _count: int = 0
 
-    async def submit(self, job: Job, task: dict[str, object]) -> None:
-        created = await self.stage.commands.submit.create(job, task, _SUBMISSION)
-        await dispatch(self.stage.emitter, job.session_id, created.pending, _SUBMISSION)
-
     async def run(self) -> None:
+        pipeline = self.stage.pipeline(_SPEC)
         self._take()
         while self._waiting:
-            message = heapq.heappop(self._waiting)[2]
-            self.play.clock.reach(message.at_ms)
-            await self.stage.pipeline.handle(Delivered(message.id, 0, message.event))
-            await self._signal_outcomes(message.event.job_id)
+            *_, at_ms, message_id, event = heapq.heappop(self._waiting)
+            self.play.clock.reach(at_ms)
+            await pipeline.handle(Delivered(message_id, 0, event))
+            await self._signal_outcomes(event.job_id)
             self._take()
-
-    async def cancel(self, recorded: RecordedJob) -> None:
-        by = (recorded.error.message if recorded.error else "").removeprefix("cancelled").removeprefix(" by ")
-        await self.stage.commands.cancel.commit(recorded.id, Cancellation(by=by), _OUTSIDE)
 
     def _take(self) -> None:
         """Queue what was published; what is no event is no matter of one job (a sweep)."""
@@ -373,23 +333,17 @@ class _Player:
             recorded_ms = self.play.recorded_ms(event)
             at_ms = max(recorded_ms or self.play.clock.now_ms(), message.not_before_ms)
             order_ms = at_ms + _LAST_MS if recorded_ms is None and _is_work(event) else at_ms
-            heapq.heappush(self._waiting, (order_ms, self._count, _Message(message_id, event, at_ms)))
+            heapq.heappush(self._waiting, (order_ms, self._count, at_ms, message_id, event))
 
     async def _signal_outcomes(self, job_id: str) -> None:
-        snapshot = await self.stage.reader.job(job_id)
-        if snapshot is None:
-            return
-        for item in snapshot.items:
-            if item.kind is not ItemKind.WAIT or item.call_id in self._signalled:
-                continue
-            call = self.play.call(item.call_id)
-            if call is None or call.child is not None or call.outcome is None:
+        snapshot = await self.stage.ports.reader.job(job_id)
+        for item in snapshot.items if snapshot else ():
+            call = self.play.call(item.call_id) if item.kind is ItemKind.WAIT else None
+            if call is None or call.child is not None or call.outcome is None or item.call_id in self._signalled:
                 continue
             self._signalled.add(item.call_id)
-            signal = Signal(f"evt_{item.call_id}", canonical_json(call.outcome), call_id=item.call_id)
-            now_ms = self.play.clock.now_ms()
-            answer = await self.stage.store.signal(item.job_id, f"{_OUTSIDE}_{item.call_id}", signal, now_ms)
-            await dispatch(self.stage.emitter, snapshot.job.session_id, answer.items, item.call_id)
+            assert snapshot is not None, "it has the item"
+            await self.stage.commands.signal(snapshot.job, Completion(call_id=item.call_id, outcome=call.outcome))
 
 
 def _is_work(event: Event) -> bool:
