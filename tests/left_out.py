@@ -18,7 +18,6 @@ LEFT_OUT = pytest.StashKey[list[str]]()
 
 
 def find_browser() -> str | None:
-    """Return the path of a browser."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 

@@ -9,7 +9,6 @@ RESULT = "All work and no play makes a lighthouse keeper a dull person. " * 16
 
 @tool
 async def look_up(topic: str) -> str:
-    """Look a topic up."""
     return f"{topic}: {RESULT}"
 
 

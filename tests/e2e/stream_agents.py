@@ -17,7 +17,6 @@ def look(number: int) -> str:
 
 @tool(requires_approval=True)
 async def pay(euros: int, ctx: ToolContext) -> str:
-    """Pay."""
     await ctx.info("state", {"paid": euros})
     return f"{euros} paid"
 

@@ -9,7 +9,6 @@ from baton import Agent, Call, Registry, ScriptedModel, tool
 
 @tool
 async def add(a: int, b: int) -> int:
-    """Add."""
     return a + b
 
 

@@ -84,7 +84,6 @@ def mutants_of(path: str, source: str) -> Iterator[Mutant]:
 
 
 def mutated(mutant: Mutant, source: str) -> ast.Module:
-    """Make the module with the mutant in it."""
     tree = ast.parse(source)
     function = next(node for _, first_line, node in functions_in(tree) if first_line == mutant.function_line)
     closes_over = any(isinstance(node, ast.Name) and node.id == "super" for node in ast.walk(function))

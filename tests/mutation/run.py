@@ -208,7 +208,6 @@ def table(lines: Iterable[str]) -> str:
 
 
 def main() -> int:
-    """The command."""
     parser = argparse.ArgumentParser(description="Sample mutants, and say how many the unit tests notice.")
     parser.add_argument("--mutants", type=int, default=1_500)
     parser.add_argument("--seed", type=int, default=1)

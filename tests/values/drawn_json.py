@@ -17,7 +17,6 @@ class BySchema:
         self._schema, self._known = schema, known
 
     def text(self, drawn: Drawn) -> str:
-        """Draw a text."""
         return self._text(drawn, self._schema, 4)
 
     def _text(self, drawn: Drawn, schema: Any, depth: int) -> str:

@@ -178,11 +178,9 @@ class Drawn:
         return kind((name, self.any(depth - 1)) for name in names[: self.random.randrange(4)])
 
     def text(self) -> str:
-        """Draw a text."""
         return "".join(self.random.choice(TEXTS) for _ in range(self.random.randrange(4)))
 
     def number(self) -> float:
-        """Draw a number."""
         return self.random.choice((*WHOLE, *FLOATS))
 
     def json(self, depth: int = 2) -> str:

@@ -191,7 +191,6 @@ class OddModel:
         self.run = OutcomeDoor(ModelTurn(registry, 5), SECRETS)
 
     async def answer(self, request: Any) -> Any:
-        """Answer, whatever the request is."""
         del request
         return self.make()
 

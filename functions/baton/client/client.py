@@ -73,7 +73,6 @@ class AsyncBatonClient(_Calls):
         super().__init__(_requests(exchange, url, (key, operations_key), retry_seconds))
 
     async def close(self) -> None:
-        """Close connections."""
         await self._requests.exchange.close()
 
     async def __aenter__(self) -> Self:
@@ -154,7 +153,6 @@ class BatonClient:
     request = blocking(Calls.request)
 
     def close(self) -> None:
-        """Close connections."""
         finished(self._exchange.close())
 
     def __enter__(self) -> Self:

@@ -58,7 +58,6 @@ class AsyncExchange:
         self.build: Callable[..., httpx.Request] = self._http.build_request
 
     async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
-        """Send the request."""
         return await self._http.send(request, stream=stream)
 
     async def read(self, response: httpx.Response) -> None:
@@ -74,11 +73,9 @@ class AsyncExchange:
         await response.aclose()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep."""
         await asyncio.sleep(seconds)
 
     async def close(self) -> None:
-        """Close connections."""
         await self._http.aclose()
 
 
@@ -94,7 +91,6 @@ class BlockingExchange:
         self.build: Callable[..., httpx.Request] = self._http.build_request
 
     async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
-        """Send the request."""
         return self._http.send(request, stream=stream)
 
     async def read(self, response: httpx.Response) -> None:
@@ -111,11 +107,9 @@ class BlockingExchange:
         response.close()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep."""
         time.sleep(seconds)  # noqa: ASYNC251 - it runs on no event loop
 
     async def close(self) -> None:
-        """Close connections."""
         self._http.close()
 
 

@@ -256,7 +256,6 @@ def job_stream(job_id: str) -> Call:
 
 
 def part_of(position: str, data: str) -> Part:
-    """Return the part in an event."""
     raw: Json = json.loads(data)
     return msgspec.convert({**raw, "position": position, "raw": raw}, Part)
 

@@ -187,7 +187,6 @@ class Job(_Record, kw_only=True):
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended."""
         return self.status in ("completed", "failed", "cancelled")
 
     @property

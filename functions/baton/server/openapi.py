@@ -169,7 +169,6 @@ _PROBLEM = {
 
 
 def document_of(table: Sequence[ApiRoute], server_url: str) -> dict[str, Any]:
-    """Return the whole document."""
     from baton.server.api.schemas import SCHEMAS  # noqa: PLC0415 - few ask for it
 
     paths: dict[str, dict[str, Any]] = {}

@@ -188,7 +188,6 @@ class _NoDeadLetters:
     """`QueueRecords` of a queue that keeps no dead letters."""
 
     async def dead_letters(self, **_query: str) -> DeadLetters:
-        """Return none."""
         return DeadLetters()
 
 
@@ -199,6 +198,5 @@ class _Tokens:
         self._dice, self._world, self._count = dice, world, 0
 
     def token(self) -> str:
-        """Return the next token."""
         self._count += 1
         return self._dice.token(_TOKEN, self._world, self._count)

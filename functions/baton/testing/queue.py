@@ -79,7 +79,6 @@ class SimulatedQueue:
         return ids
 
     async def cancel(self, message_id: str) -> None:
-        """Cancel a message."""
         self._cancelled.add(message_id)
 
     async def close(self) -> None:

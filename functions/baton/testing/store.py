@@ -155,13 +155,11 @@ class SimulatedObjects(Objects):
             yield data[first : min(first + CHUNK_BYTES, len(data) if end is None else end)]
 
     async def copy(self, ref: str, place: str) -> str:
-        """Copy an object to another place."""
         if (data := self.stored.get(ref_of(ref).path)) is None:
             raise await self._is_gone(ref)
         return await self.put(place, "", data)
 
     async def delete_below(self, place: str) -> int:
-        """Delete all objects at a place."""
         gone = [path for path in self.stored if path.startswith(f"{place}/")]
         for path in gone:
             del self.stored[path]

@@ -42,7 +42,6 @@ class _Handle(asyncio.Handle):
         return self._when
 
     def cancel(self) -> None:
-        """Cancel the call."""
         private: Any = self
         private._cancelled, private._callback, private._args = True, None, None
 
@@ -89,7 +88,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_soon(
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """Call it next."""
         handle = _Handle(0.0, callback, args, self, context)
         self._ready.append(handle)
         return handle

@@ -263,7 +263,6 @@ class World:
         self.delivered()
 
     def now_ms(self) -> int:
-        """Return the time."""
         return self.clock.now_ms()
 
     def record(self, what: str) -> None:

@@ -42,7 +42,6 @@ class World:
         await self.settle(name, cost)
 
     async def row(self, key: str = "acme") -> BudgetRow:
-        """The one budget of the key."""
         [row], cursor = await self.budgets.rows(key)
         assert cursor == ""
         return row

@@ -77,7 +77,6 @@ class RedisProcess(StandInProcess):
         return answer["result"]
 
     def request_all(self, *commands: Sequence[str | int]) -> list[Any]:
-        """In one request."""
         answers = self._http.post(f"{self.url}/pipeline", json=commands).json()
         return [answer["result"] for answer in answers]
 

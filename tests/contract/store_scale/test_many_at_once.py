@@ -25,7 +25,6 @@ AT_MOST = 2
 
 
 def of_others() -> Iterator[Command]:
-    """All that others have."""
     waits = keys.app_event_waits_key("others")
     yield from (("ZADD", waits, NOW_MS + 10**9, f"call_{number:06}") for number in range(WAITING_CALLS))
     for number in range(ROWS):

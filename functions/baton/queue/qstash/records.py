@@ -29,7 +29,6 @@ class QStashRecords:
         self._client, self._sealing = QStashClient(settings), sealing_in(settings)
 
     async def message(self, message_id: str) -> QueuedMessage | None:
-        """Return a message that the queue still has."""
         if not _ID.fullmatch(message_id):
             return None
         try:

@@ -32,7 +32,6 @@ class QStashSetup:
         await self._client.request(self._client.sdk.url_group.upsert_endpoints(topic, [request]), topic)
 
     async def remove_endpoints(self, topic: str, endpoints: Sequence[TopicEndpoint]) -> None:
-        """Remove endpoints, each by its one identifier."""
         requests = [
             RemoveEndpointRequest(name=each.name) if each.name else RemoveEndpointRequest(url=each.url)
             for each in endpoints

@@ -27,7 +27,6 @@ class RedisRecords(OnShards):
         self._shards, self._queue, self._clock, self._sealing = shards, queue, clock, sealing
 
     async def message(self, message_id: str) -> QueuedMessage | None:
-        """Return a message that the queue still has."""
         (text,) = await self._shards.run_commands(["HGET", shard_keys(shard_in(message_id))[2], message_id])
         return _message(message_id, kept_in(text)) if text and not message_id.endswith((":", ":log")) else None
 

@@ -249,7 +249,6 @@ class CodeRuns:
         return over + ([self._runs.pop(next(iter(self._runs)))] if len(self._runs) > self._most else [])
 
     def let_go_of_all(self) -> None:
-        """Leave them all."""
         while self._runs:
             self._runs.popitem()[1].let_go()
 

@@ -27,7 +27,6 @@ def model_names(agent: Agent) -> str:
 
 @lru_cache(256)
 def version_of(registry: Registry, agent: Agent) -> str:
-    """Return the version."""
     if agent.version:
         return agent.version
     # The text of another value may contain an object's address, which differs in each process.

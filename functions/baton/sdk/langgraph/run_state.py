@@ -66,7 +66,6 @@ class RecordSaver(BaseCheckpointSaver[int]):
         self._named, self._known = 0, {one.id for one in _messages_in(checkpoint)}
 
     async def aget_tuple(self, config: Any) -> CheckpointTuple | None:
-        """Return the checkpoint."""
         if self.checkpoint is None or config["configurable"].get("checkpoint_ns"):
             return None
         return CheckpointTuple(self._at(config), self.checkpoint, self.metadata, None, list(self.writes))
@@ -127,7 +126,6 @@ class RunState(LibraryState):
     asked: list[BaseMessage] = field(default_factory=list[BaseMessage])
 
     def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:  # noqa: ARG002 - tools read all
-        """Take what a turn has kept."""
         self.messages[kept["from"] :] = _read(self.files.whole(kept["messages"]))
         self.instructions = kept.get("instructions", self.instructions)
         self.asked = _read(self.files.whole(kept.get("sent", "[]")))

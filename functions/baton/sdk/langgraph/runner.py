@@ -68,12 +68,10 @@ class _Counted(AsyncCallbackHandler):
         self.begun, self.requests, self.input_tokens, self.output_tokens, self.cached_tokens = 0, 0, 0, 0, 0
 
     async def on_chat_model_start(self, serialized: Any, messages: Any, **_: Any) -> None:  # noqa: ARG002 - a hook
-        """Count a request."""
         self.begun += 1
         self.sent = list(messages[0])
 
     async def on_llm_end(self, response: Any, **_: Any) -> None:
-        """Count an answer."""
         self.requests += 1
         message = getattr(response.generations[0][0], "message", None)
         about = getattr(message, "response_metadata", None) or {}
@@ -86,7 +84,6 @@ class _Counted(AsyncCallbackHandler):
         self.cached_tokens += (usage.get("input_token_details") or {}).get("cache_read", 0) or 0
 
     def spent(self) -> tuple[Spent, None]:
-        """Return the usage."""
         return Spent(self.requests, self.input_tokens, self.output_tokens), None
 
 
@@ -110,7 +107,6 @@ class LangGraphRunner(LibraryRunner):
 
     @property
     def tools(self) -> Mapping[str, Any]:
-        """The tools by their names."""
         node = self._graph.nodes.get(TOOLS)
         return getattr(node and node.bound, "tools_by_name", {})
 

@@ -306,7 +306,6 @@ class AskedProvider(sdk.ModelProvider):
         self._inner, self._piece = inner, piece
 
     def get_model(self, model_name: str | None) -> Model:
-        """Return the named model, to be asked once."""
         return AskedOnce(self._inner.get_model(model_name), self._piece)
 
 

@@ -44,7 +44,6 @@ class HeldRun(OpenRun):
         self._turns = 0
 
     async def enter(self, opening: AbstractAsyncContextManager[Run]) -> Self:
-        """Open the run."""
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         entered: asyncio.Future[None] = loop.create_future()
@@ -101,7 +100,6 @@ class HeldRun(OpenRun):
         return True
 
     def stay_open_after(self, job_id: str, node: Any, returned: CallReturned) -> bool:
-        """Stay open after a call."""
         if not self.stay_open(job_id, node, self._provider, self._turns):
             return False
         self._returned = {"ok": returned.value, "kept": returned.kept}

@@ -39,7 +39,6 @@ _OF_NODES = ("before_node_run", "wrap_node_run", "after_node_run", "on_node_run_
 
 
 def leaf_toolsets(agent: Agent[Any, Any]) -> list[AbstractToolset[Any]]:
-    """Return the leaf toolsets of the agent."""
     leaves: list[AbstractToolset[Any]] = []
     for toolset in agent.toolsets:
         toolset.apply(leaves.append)
@@ -81,7 +80,6 @@ class ListedOnce(WrapperToolset[Any]):
         return await super().__aexit__(*args) if self.connects else None
 
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
-        """Return the tools of the list."""
         if self.key not in self.lists:
             self.lists[self.key] = [tool.tool_def for tool in (await super().get_tools(ctx)).values()]
         return {one.name: await self.wrapped.get_tool_for_tool_def(one, ctx) for one in self.lists[self.key]}

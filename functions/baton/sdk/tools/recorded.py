@@ -21,7 +21,6 @@ class RecordedMemory(Struct):
     queries: list[str] = struct_field(default_factory=list)
 
     async def remember(self, text: str) -> dict[str, Any]:
-        """Store a note."""
         self.notes.append(text)
         return {"remembered": True}
 
@@ -53,7 +52,6 @@ class RecordedOutlet(Struct):
         yield canonical_json(self.results[ref]).encode()
 
     async def keep_file(self, data: bytes, media_type: str, filename: str) -> dict[str, Any]:
-        """Record the file."""
         named, _ = named_file(data, media_type, filename)
         self.files[named["name"]] = data
         return named
@@ -98,11 +96,9 @@ class ToolRecorder(Struct):
     outlet: RecordedOutlet = struct_field(default_factory=RecordedOutlet)
 
     async def info(self, title: str, data: Any) -> None:
-        """Record an info checkpoint."""
         self.infos.append((title, data))
 
     async def progress(self, fraction: float, text: str) -> None:
-        """Record a progress report."""
         self.progress_reports.append((fraction, text))
 
     async def cancelled(self) -> bool:

@@ -81,7 +81,6 @@ def probe_body(name: str) -> str:
 
 
 def is_probe(body: bytes) -> bool:
-    """Return whether a signed body is a probe."""
     return body.startswith(_START)
 
 

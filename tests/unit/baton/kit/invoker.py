@@ -17,11 +17,9 @@ class Invoker:
         self._thread = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
-        """Ready."""
         return self
 
     def invoke(self, handler: Callable[[Any, Any], Any], event: dict[str, Any]) -> Any:
-        """One invocation."""
         return self._thread.submit(handler, event, None).result(30)
 
     def __exit__(

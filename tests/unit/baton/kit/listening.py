@@ -25,5 +25,4 @@ class Listening:
 
     @property
     def found(self) -> list[tuple[Message, ...]]:
-        """The messages of each request."""
         return [request.messages for request in self.requests]

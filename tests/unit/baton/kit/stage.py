@@ -63,7 +63,6 @@ class AnySignature:
         """Do nothing: it has no keys."""
 
     def signed_digest(self, signature: str, url: str) -> str:
-        """Accept."""
         return ""
 
     def check_body(self, digest: str, body: bytes) -> None:
@@ -215,7 +214,6 @@ class Stage:
         return self._pipelines[kind]
 
     async def deliver(self, event: Event, message_id: str = "m1", retried: int = 0) -> Outcome:
-        """Deliver one event to its function."""
         return await self.pipeline(event_type(event)).handle(Delivered(message_id, retried, event))
 
     def outgoing(self) -> list[Outgoing]:
@@ -257,7 +255,6 @@ class Stage:
             self.records.die(message_id, answer.status, json.loads(opened)["detail"])
 
     async def deliver_app_event(self, message_id: str, message: Outgoing, retried: int = 0) -> asgi.Answer:
-        """Deliver a message to the endpoint of app events."""
         headers = delivery_headers(message, message_id, retried, "any")
         path = message.url.removeprefix(BASE)
         return await asgi.request(build_app(self.container), path, headers, message.body.encode())

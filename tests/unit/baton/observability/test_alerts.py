@@ -67,7 +67,6 @@ async def test_a_callback_of_the_queue_reaches_a_person_and_is_counted() -> None
 
 @tool(retries=0)
 async def refuse() -> None:
-    """Refuse."""
     raise LookupError("not here")
 
 

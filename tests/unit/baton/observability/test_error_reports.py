@@ -60,7 +60,6 @@ def sent() -> Iterator[list[dict[str, Any]]]:
 
 @tool
 async def look_up(password: str) -> str:
-    """Look it up."""
     return f"opened with {password}"
 
 

@@ -38,7 +38,6 @@ async def add(a: int, b: int) -> int:
 
 @tool
 async def ask_another(context: ToolContext) -> Pending:
-    """Ask another agent."""
     return context.start("answers", "a part of it")
 
 

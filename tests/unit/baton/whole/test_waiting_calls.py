@@ -234,7 +234,6 @@ async def ask(agent: str, task: str, ctx: ToolContext) -> Pending:
 
 
 def asking(name: str, *asked: str, **fields: Any) -> Agent:
-    """An agent that asks others."""
     calls = [Call("ask", {"agent": agent, "task": str(at)}) for at, agent in enumerate(asked)]
     return Agent(name=name, model=ScriptedModel([calls, "up"]), tools=[ask], **fields)
 

@@ -34,7 +34,6 @@ def status(code: int, **headers: str) -> AttemptResult:
 
 
 def refused(call: Callable[..., object], *arguments: Any, **options: Any) -> int:
-    """The status with which the call is refused."""
     with pytest.raises(ApiError) as refusal:
         call(*arguments, **options)
     return refusal.value.status

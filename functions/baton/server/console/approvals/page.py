@@ -48,7 +48,6 @@ async def approve(visit: Visit) -> Response:
 
 
 async def reject(visit: Visit) -> Response:
-    """Reject, with a reason."""
     about = await _find(visit)
     draft = await rejected(
         about, visit.form, lambda name, body: reject_checkpoint(visit.container, visit.principal, name, body)

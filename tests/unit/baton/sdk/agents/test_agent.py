@@ -16,7 +16,6 @@ from baton.sdk.tools.tool import tool
 
 @tool
 def ping() -> str:
-    """Answer."""
     return "pong"
 
 

@@ -15,7 +15,6 @@ DONE = ScriptedModel(["done"])
 
 @tool
 def double(number: int) -> int:
-    """Double a number."""
     return number * 2
 
 

@@ -14,7 +14,6 @@ from baton.sdk.agents.version import version_of
 
 @tool
 def look(at: str) -> str:
-    """Look at something."""
     return at
 
 

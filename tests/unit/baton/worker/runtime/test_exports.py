@@ -16,11 +16,9 @@ class Slow:
         self.at_once = self.most_at_once = 0
 
     def samples(self, trace_id: str, caller: Place | None) -> bool:
-        """Sample all."""
         return bool(trace_id or caller)
 
     async def export(self, spans: Sequence[Span]) -> None:
-        """Export them."""
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.may.wait()

@@ -55,7 +55,6 @@ class Shop:
         return await self.api.read(response.json()["id"])
 
     async def asked(self, job: dict[str, Any]) -> dict[str, Any]:
-        """The one question of a job."""
         path = f"/api/agent-jobs/{job['id']}/checkpoints"
         (question,) = (await self.api.request("GET", path)).json()["checkpoints"]
         found: dict[str, Any] = question

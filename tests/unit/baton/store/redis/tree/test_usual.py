@@ -62,7 +62,6 @@ class Chain:
         self.state = (await self.store.claim(self.claim)).state
 
     async def step(self, result: StepResult, **room: Any) -> bool:
-        """Return whether it was made as a usual one."""
         assert self.state is not None
         now_ms, before = self.claim.now_ms + 10, self.twins.usual
         decision = decide(self.state, result, now_ms, at_once=True)
