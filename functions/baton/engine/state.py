@@ -43,7 +43,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     `compacted`: the transcript's entries from, and up to but without, these positions are no longer sent to the model,
     and not loaded: a later entry sums them up. They stay where they are.
     `reserve_tokens`, `reserve_usd`: the expected usage of its next model call: that of the last one.
-    `parent_call`: the tool call that started it, and waits for it; empty: none did.
+    `parent_call`: the tool call that started it, and waits for it; empty: none did. `for_code`: that is a step of code,
+    or of a fixed plan, which gets its output as it is.
     `remembers`: its question and answer are stored in memory once it has completed.
     `isolated`: each of its turns and calls has an invocation of its own, in whatever mode.
     `notifies`: where its end is sent: a URL, `event:NAME:ID` of a handler's job, or `session:CALL` of an operation's,
@@ -97,6 +98,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     request_digest: str = ""
     compacted: tuple[int, int] = (0, 0)
     parent_call: str = ""
+    for_code: bool = False
     reserve_tokens: int = 0
     reserve_usd: float = 0.0
     remembers: bool = False

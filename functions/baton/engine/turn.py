@@ -21,7 +21,7 @@ from baton.engine.work_items import WorkItem, loop_item
 from baton.sdk.records.limits import Used
 from baton.sdk.records.redaction import outcome_for_code, redacted
 from baton.sdk.records.transcript import MEMORY_ROLE, Wanted
-from baton_events.ids import call_id, canonical_json, step_id, step_number
+from baton_events.ids import call_id, canonical_json, step_id
 
 # Amounts that used models add to a job's usage beside its turns.
 _OF_MODELS = ("input_tokens", "output_tokens", "cost_usd", "model_calls", "cached_calls")
@@ -126,7 +126,7 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
     if not step_result.wanted:
         streamed_text = model_entry(item.turn, step_result, ())
         ending = end_completed(job, item, _result(step_result), now_ms, parts, streamed_text)
-        ending = ending if step_result.own is None else _for_code_above(ending, step_result.own)
+        ending = _for_code_above(ending, step_result.own) if job.for_code and step_result.own is not None else ending
         return _talking(_unless_steered(ending, job, item, now_ms, parts), text_stream)
     if holder is not None:
         decision = at_limit(job, item, "tool_calls", now_ms, parts, holder=holder)
@@ -141,9 +141,9 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
 
 
 def _for_code_above(ending: Decision, own: Any) -> Decision:
-    """Return the end of a job with the output as it is for the code that has started it, if code has."""
+    """Return the end of a job with the output as it is for the code that has started it."""
     changes = ending.changes
-    if changes is None or changes.report is None or not step_number(changes.report.call_id):
+    if changes is None or changes.report is None:
         return ending
     outcome = outcome_for_code(json.loads(changes.report.outcome), {"ok": own})
     report = replace(changes.report, outcome=canonical_json(outcome))

@@ -116,6 +116,12 @@ class SignalJob:
         return signalled.items
 
 
+def occurrence(job: Job, name: str, own: Any) -> Occurrence:
+    """Return an event for a wait of the job's: code gets its data as it is."""
+    shown = redacted(own)
+    return Occurrence(name=name, data=shown, own=own if job.model.is_programmed and own != shown else None)
+
+
 def signal_of(command_id: str, command: Signalling) -> Signal:
     """Return the signal of a command, as the store takes it; it has the id of the command's event."""
     match command:

@@ -45,7 +45,6 @@ class ContinueSession:
         return await self.answer_for(operation, snapshot.calls[0], outcome_of(snapshot))
 
     async def answer_for(self, operation: Job, call: CallRecord, outcome: dict[str, Any]) -> StepResult:
-        """Continue the session of an operation with the outcome of its call."""
         name = operation_id(call.id)
         if await self._take_back.rolled_back_owner(operation.id):
             return FollowedUp()

@@ -9,6 +9,7 @@ wait), or change the arguments' own secrets, which the tool needs; they are reda
 (`baton.sdk.records.redaction`).
 """
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -36,7 +37,7 @@ from baton.engine.step_results import (
 from baton.observability.logs import place_in, place_of
 from baton.sdk.models.model import ANSWER_LIMIT_BYTES
 from baton.sdk.records.foreign_text import ForeignText
-from baton.sdk.records.redaction import OWN_VALUE, KnownSecrets, redacted, redacted_json
+from baton.sdk.records.redaction import OWN_VALUE, KnownSecrets, outcome_for_code, redacted, redacted_json
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.sdk.tools.contained import is_foreign, traceback_of
 from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
@@ -111,10 +112,20 @@ class OutcomeDoor:
             return _failed(effect, error, secrets, used_by(step_result))
 
     def _for_code(self, shown: StepResult, returned: StepResult) -> StepResult:
-        """Keep what a step of code has returned beside what is shown of it; the settings' secrets are in neither."""
+        """Keep what a step of code gives beside what is shown of it; the settings' secrets are in neither.
+
+        The job that it starts is code's as well: it gets what it was given.
+        """
+        hide = self._secrets
+        if isinstance(shown, ToolWaits) and isinstance(returned, ToolWaits):
+            child = returned.child
+            child = child and replace(child, task=hide.hide_in(bounded_plain(child.task, "start")))
+            own = hide.hide_in(json.loads(returned.timeout_result))
+            otherwise = outcome_for_code(json.loads(shown.timeout_result), own)
+            return replace(shown, timeout_result=canonical_json(otherwise), child=child)
         if not (isinstance(shown, ToolReturned) and isinstance(returned, ToolReturned)):
             return shown
-        own_json = self._secrets.hide_in_json(returned.result_json)
+        own_json = hide.hide_in_json(returned.result_json)
         return shown if own_json == shown.result_json else replace(shown, kept_json=f'{{"{OWN_VALUE}":{own_json}}}')
 
 

@@ -63,6 +63,7 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
         limits=within(job.limits, parent.limits, parent.deadline_ms - now_ms),
         ends_by_ms=parent.deadline_ms if parent.deadline_ms < FOREVER_MS else 0,
         parent_call=call_id,
+        for_code=parent.model.is_programmed,
         remembers=False,
         traceparent=work_traceparent("execute_tool") or parent.traceparent,
     )

@@ -123,7 +123,8 @@ class ToolRun:
             context = replace(context, operation_id=operation_id(call_of(effect.job, effect.call)))
             result = await self._run(tool, arguments, effect, context, secrets)
         if result is None or (isinstance(result, CallWaits) and _goes_on(tool, result)):
-            started = await outside.background.start(effect, arguments, result)
+            kept: Any = result and canonical(result, secrets)  # it waits as the result does
+            started = await outside.background.start(effect, arguments, kept)
             return struct_replace(started, printed=result.printed) if isinstance(result, ToolRan) else started
         return result
 
@@ -139,9 +140,9 @@ class ToolRun:
             case ToolFailed() as failure:
                 step_result = failure
             case Pending() as pending:
-                step_result = canonical(await self._waits(tool, pending, context, effect.job, now_ms), secrets)
+                step_result = await self._waits(tool, pending, context, effect.job, now_ms)
             case (NeedsApproval() | RunAgain()) as later:
-                step_result = canonical(_later(later, arguments, now_ms), secrets)
+                step_result = _later(later, arguments, now_ms)
             case CallReturned() as returned:
                 step_result = self._returned(tool, returned.value, returned.kept)
             case result:

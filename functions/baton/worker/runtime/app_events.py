@@ -26,6 +26,7 @@ from baton.store.records.app_events import ERASED, MISFIT, EventRecord
 from baton.store.redis.app_events import AppEvents
 from baton.worker.admission.stored_quota import StoredQuota
 from baton.worker.commands.commands import Commands
+from baton.worker.commands.signal import occurrence
 from baton.worker.commands.submit import submission_of
 from baton.worker.runtime.batches import Batches
 from baton.worker.runtime.new_jobs import debounced_number, job_of
@@ -33,7 +34,7 @@ from baton_events.app_event import AppEvent, DeadLetter, occurrence_name, parse_
 from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, UnknownJobError
 from baton_events.ids import awaited_name, canonical_json, event_id, event_job_id, job_of_call, key_digest
-from baton_events.schema import Occurrence, encode_event
+from baton_events.schema import encode_event
 from baton_events.timestamps import milliseconds
 
 # Calls whose waits one delivery ends, at the same time: their requests travel together; and calls of one read.
@@ -174,7 +175,7 @@ class HandleAppEvent:
         job = await self._commands.submit.find(job_id)
         if job is None or job.ended:
             return 0
-        command = Occurrence(name=occurrence_name(event.name, event.key), data=event.data)
+        command = occurrence(job, occurrence_name(event.name, event.key), event.data)
         items = tuple[WorkItem, ...]()
         try:
             for call_id in calls:

@@ -8,7 +8,20 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, ToolContext, ToolError, result_of, tool
+from baton import (
+    Agent,
+    Call,
+    Pending,
+    Registry,
+    ScriptedModel,
+    Step,
+    ToolContext,
+    ToolError,
+    result_of,
+    tool,
+    wait_for_event,
+    workflow,
+)
 from baton.observability.logs import LOGGERS, guard_logs
 from baton.sdk.models.model import ModelAnswer, ModelError, ModelRequest
 from baton.testing import Simulation
@@ -16,6 +29,7 @@ from baton.worker.runtime.job_view import job_view
 from baton_events.schema import EventType, event_type
 from tests.unit.baton.kit.listening import Listening
 from tests.unit.baton.kit.stage import SETTINGS, Stage
+from tests.unit.baton.server.api.client import ACME, api_of, with_keys
 
 NAMED = "named-in-the-arguments"
 KNOWN = "known-from-the-settings"
@@ -135,29 +149,41 @@ async def test_the_model_sees_its_own_calls_redacted(guarded: pytest.LogCaptureF
 
 
 HELD = {"authorization": "hold_4711", "cents": 5}
+SHOWN = HELD | {"authorization": "[redacted]"}
 
 
 @tool
 def hold() -> dict[str, Any]:
-    """Hold an amount."""
     return HELD
 
 
 @tool
 async def bank() -> Pending:
-    """Ask the bank, which answers later."""
     return Pending(timeout_seconds=100)
 
 
-@pytest.mark.parametrize("first", [hold, bank])
+@tool
+async def forgetful() -> Pending:
+    return Pending(timeout_seconds=5, otherwise=HELD, operation=False)
+
+
+@workflow
+async def held_below() -> dict[str, Any]:
+    return HELD
+
+
+BELOW = held_below.tool
+assert BELOW is not None
+
+
+@pytest.mark.parametrize("first", [hold, bank, forgetful, BELOW])
 @pytest.mark.parametrize("path", [["authorization"], []])
 async def test_a_fixed_plan_passes_on_what_a_step_has_returned(first: Any, path: list[str]) -> None:
     """A plan of a model passes on no secret: it is redacted for the model, too."""
-    taken, shown = list[Any](), HELD | {"authorization": "[redacted]"}
+    taken = list[Any]()
 
     @tool
     def take(value: Any) -> str:
-        """Take."""
         taken.append(value)
         return "taken"
 
@@ -171,6 +197,45 @@ async def test_a_fixed_plan_passes_on_what_a_step_has_returned(first: Any, path:
     agents = [Agent("fixed", plan=fixed), Agent("plans", model, mode="plan", tools=[first, take])]
     for agent in agents:
         ways = {"success": True, "result": HELD}
-        run = await Simulation(Registry(agents)).run(agent.name, "go", outcomes=lambda *_: ways)  # noqa: B023 - awaited
-        assert (run.status, run.calls[0]["result"]) == ("completed", shown)
-    assert taken == [at(HELD), at(shown)]
+        simulation = Simulation(Registry(agents, workflows=[held_below]))
+        run = await simulation.run(agent.name, "go", outcomes=lambda *_: ways)  # noqa: B023 - awaited
+        assert (run.status, run.calls[0]["result"]) == ("completed", SHOWN)
+    assert taken == [at(HELD), at(SHOWN)]
+
+
+@workflow
+async def below(held: dict[str, Any]) -> str:
+    return f"held: {held['authorization']}"
+
+
+@workflow
+async def awaits(authorization: str, cents: int, key: str | None) -> list[str]:
+    """Pass on what was given, what a step gave in the end, and what an event brings."""
+    own = {"authorization": authorization, "cents": cents}
+    given: list[Any] = [await wait_for_event("held", 100, key), await forgetful(), own]
+    return [await below(one) for one in given]
+
+
+@pytest.mark.parametrize(("comes_first", "key"), [(True, "k"), (False, "k"), (False, None)])
+async def test_code_gets_events_and_input_as_they_are_and_a_model_does_not(
+    *, comes_first: bool, key: str | None
+) -> None:
+    """An event that is awaited ends the wait, one that came before is kept for it; without a key it is a job's own."""
+    asks = Call("wait_for_event", {"name": "held", "timeout_seconds": 100, "key": key})
+    agent = Agent("waits", ScriptedModel([[asks], "done"]), tools=[wait_for_event])
+    registry = Registry([agent], workflows=[awaits, below])
+    async with api_of(Stage(registry=registry, settings=with_keys())) as api:
+        ids = list[str]()
+        for sends in (comes_first, not comes_first):
+            if sends:
+                for path in ["/api/events"] if key else [f"/api/agent-jobs/{one}/events" for one in ids]:
+                    event = {"name": "held", "data": HELD} | ({"key": key} if key else {})
+                    assert (await api.request("POST", path, ACME, json=event)).status_code == 202
+            else:
+                given = HELD | {"key": key}
+                ids = [(await api.submitted(jobType=name, inputData=given))["id"] for name in ("waits", "awaits")]
+            await api.stage.run(within_seconds=10)
+        waited, awaited = [await api.read(one) for one in ids]
+        assert waited["toolCalls"][0]["result"] == awaited["toolCalls"][0]["result"] == SHOWN
+        assert awaited["result"]["output"] == ["held: hold_4711"] * 3
+        assert "hold_4711" not in repr(api.stage.store.tree(ids[0]).results)

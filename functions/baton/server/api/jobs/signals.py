@@ -16,19 +16,17 @@ from starlette.responses import JSONResponse, Response
 from baton.engine.commit.answers import SignalResult
 from baton.engine.work_items import ItemKind
 from baton.sdk.records.any_json import AnyJson
-from baton.sdk.records.redaction import redacted
 from baton.server.api.auth import too_many
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code, limited_body, parsed
 from baton.store.records.jobs import Snapshot
 from baton.worker.commands.completion_body import CompletionBody
-from baton.worker.commands.signal import UnknownOperationError
+from baton.worker.commands.signal import UnknownOperationError, occurrence
 from baton.worker.container import Container
 from baton.worker.executors.continuing import completed
 from baton.worker.runtime.job_view import call_view
 from baton_events.errors import StoreError
 from baton_events.ids import sorted_json
-from baton_events.schema import Occurrence
 
 _log = logging.getLogger("baton.api")
 
@@ -100,11 +98,9 @@ async def post_event(context: Context, quota: KeptQuota, request: Request) -> Re
     job = snapshot.job
     signal_result = SignalResult.ENDED
     if not job.ended:
-        own = context.container.secrets.hide_in(body.data)
-        data = redacted(own)
-        await quota.check(snapshot, body.name, data)
-        occurrence = Occurrence(name=body.name, data=data, own=own if job.model.is_programmed and own != data else None)
-        signal_result = await context.container.commands.signal(job, occurrence)
+        sent = occurrence(job, body.name, context.container.secrets.hide_in(body.data))
+        await quota.check(snapshot, body.name, sent.data)
+        signal_result = await context.container.commands.signal(job, sent)
     if signal_result.is_new:
         await quota.increment(snapshot, body.name)
     if signal_result is SignalResult.ENDED:

@@ -20,13 +20,11 @@ OWN = "item:job_1"
 
 @cache  # what is the same object is not written again
 def turn(number: int) -> WorkItem:
-    """One turn's work item."""
     return loop_item("job_1", number, 1, 5)
 
 
 @cache
 def call(position: int) -> WorkItem:
-    """One call's work item."""
     key = f"job_1-1-{position}-aaaaaaaaaa"
     made = WorkItem(f"call:{key}:1", turn(1).kind, "job_1", 1, 1, position, key)
     return call_item("job_1", replace(record_of(made), id=key, position=position), 1, 5)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from baton import JobInfo, Registry, Schedule, tool, wait_for_event, workflow
+from baton import JobInfo, Registry, Schedule, tool, workflow
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ADMIN, Api, api_of, with_keys
 from tests.unit.baton.server.api.sessions.chatting import send, text_of
@@ -13,13 +13,11 @@ from tests.unit.baton.server.api.sessions.chatting import send, text_of
 
 @tool
 async def add(a: int, b: int) -> int:
-    """Add."""
     return a + b
 
 
 @workflow
 async def count(n: int) -> int:
-    """Count."""
     total = 0
     for _ in range(n):
         total = await add(total, 1)
@@ -38,25 +36,8 @@ async def ordered(number: str, cents: int, job: JobInfo) -> str:
     return f"{number} {await add(cents, 1)} {job.task}"
 
 
-SEEN: list[Any] = []
-
-
-@tool
-async def look_at(values: list[Any]) -> None:
-    """Take values."""
-    SEEN.append(values)
-
-
-@workflow
-async def told() -> str:
-    """Wait for an event, and use what it says."""
-    said = await wait_for_event("paid", 3600)
-    await look_at([said["token"], said["cents"]])
-    return f"{len(said['token'])} letters"
-
-
 REGISTRY = Registry(
-    workflows=[count, echo, ordered, told],
+    workflows=[count, echo, ordered],
     schedules=[Schedule("nightly", "0 2 * * *", agent=count, input_data={"n": 2})],
 )
 
@@ -128,16 +109,3 @@ async def test_a_fork_takes_what_the_code_can_still_use(api: Api) -> None:
         (1, {"model": "demo"}, "model"),
     ):
         assert await _forked(api, job, turn=turn, edits=edits) == f"edits.{field}"
-
-
-async def test_code_gets_the_secret_of_an_event_that_nobody_is_shown(api: Api) -> None:
-    SEEN.clear()
-    job = await api.submitted(jobType="told", inputData={})
-    await api.stage.run(within_seconds=60)
-    sent = {"name": "paid", "data": {"token": "tok_4711", "cents": 5}}
-    assert (await api.request("POST", f"/api/agent-jobs/{job['id']}/events", json=sent)).status_code == 202
-    await api.stage.run(within_seconds=60)
-    ended = await api.request("GET", f"/api/agent-jobs/{job['id']}?include=messages")
-    assert (SEEN, ended.json()["result"]["output"]) == ([["tok_4711", 5]], "8 letters")
-    parts = await api.stage.reader.parts(job["id"], 0)
-    assert "tok_4711" not in repr([ended.json()["toolCalls"][0], parts.parts[:3]])
