@@ -91,7 +91,6 @@ async def _own(visit: Visit, job_id: str) -> dict[str, str]:
 
 
 async def diff(visit: Visit) -> Response:
-    """Show two jobs turn by turn."""
     ids = visit.request.path_params["job_id"], visit.request.path_params["other_id"]
     return visit.page("diff.html", diff=await diff_of(visit.context, visit.principal, *ids))
 
@@ -165,7 +164,6 @@ async def score(visit: Visit) -> Response:
 
 
 async def delete(visit: Visit) -> Response:
-    """Delete an ended job's data."""
     job_id = visit.request.path_params["job_id"]
     await visit.context.jobs.remove(visit.principal, job_id)
     return visit.go("/console/jobs", f"The data of job {job_id} is deleted.")

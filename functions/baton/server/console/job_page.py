@@ -40,7 +40,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
         "event": snapshot.job.handles,
         "ended": snapshot.job.ended,
         "of_person": bool(snapshot.job.subject),
-        "is_code": snapshot.job.model.runs_code,
+        "is_code": snapshot.job.model.is_programmed,
         "failing": snapshot.failing,
         "asks": pending_of(snapshot, now_ms),
     }

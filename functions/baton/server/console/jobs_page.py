@@ -65,17 +65,6 @@ def query_of(given: dict[str, str], **more: str) -> QueryParams:
     return QueryParams([*pairs, *((name, text) for name, text in more.items() if text)])
 
 
-def common(today: str) -> tuple[tuple[str, str], ...]:
-    """Return filters that operators often need, as parts of addresses."""
-    return (
-        ("All", ""),
-        ("Running", "status=processing"),
-        ("Waiting", "status=waiting"),
-        ("Failed today", f"status=failed&createdAfter={today}"),
-        ("Completed today", f"status=completed&createdAfter={today}"),
-    )
-
-
 async def _bulk_form(visit: Visit) -> Response:
     """Show the number of matching jobs, and ask for confirmation: of these, and of none that comes later."""
     action = visit.query("action")
@@ -90,7 +79,7 @@ async def change_all(visit: Visit) -> Response:
     action = field(visit.form, "action")
     given = {name: text for name in FILTERS if (text := field(visit.form, name))}
     matched, changed, more = await _all(visit, action, given, dry_run=False)
-    notice = f"{action}: {changed} of {matched} jobs were changed."
+    notice = f"{changed} of {matched} jobs {'are cancelled' if action == 'cancel' else 'run again'}."
     if more:
         notice += " There may be more: do it again."
     return visit.go("/console/jobs", notice)
@@ -129,7 +118,7 @@ async def show(visit: Visit) -> Response:
         return await _bulk_form(visit)
     asked = visit.query("id")
     if asked:
-        return visit.go(f"/console/jobs/{asked}")
+        return visit.go(f"/console/{'events' if asked.startswith('evt_') else 'jobs'}/{asked}")
     given, cursor = given_in(visit.request.query_params), visit.query("cursor")
     lines, page, faults, status = list[Line](), JobPage(()), dict[str, str](), 200
     try:
@@ -153,7 +142,6 @@ async def show(visit: Visit) -> Response:
         given=given,
         address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
         faults=faults,
-        common=common(exact(visit.now_ms)[:10]),
         statuses=list(JobStatus),
         agents=[agent.name for agent in visit.container.registry.agents],
     )

@@ -28,6 +28,7 @@ __all__ = [
     "exact",
     "foldable",
     "json_text",
+    "last_day_ms",
     "lasted",
     "ms",
     "number",
@@ -45,7 +46,7 @@ __all__ = [
 SHOWN_CHARS = 2_000
 _DEEPEST, _MOST_PARTS = 40, 5_000
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-_SECOND_MS, _MINUTE_MS = 1_000, 60_000
+_SECOND_MS, _MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
 _HALF_DAY_MS, _TWO_DAYS, _WEEK_DAYS = 43_200_000, 2, 7
 _SMALL_USD, _LEAST_USD = 0.01, 0.000001
 
@@ -63,6 +64,11 @@ def ago(at_ms: int, now_ms: int) -> str:
             text = f"{(seconds + (size // 20 if at_ms > now_ms else 0)) // size} {unit}"
             return f"{text} ago" if now_ms > at_ms else f"in {text}"
     return "now"
+
+
+def last_day_ms(now_ms: int) -> int:
+    """Return the begin of the last 24 hours, the present one among them."""
+    return (now_ms // HOUR_MS - 23) * HOUR_MS
 
 
 def exact(at_ms: int) -> str:
@@ -197,10 +203,11 @@ class Failing(NamedTuple):
 
 @dataclass
 class Fault:
-    """All that has failed alike, the newest first. `place`: in the user's code, of the newest one."""
+    """All that has failed alike, the newest first. `kind`, `place`: of its error; in the user's code, of the newest."""
 
     id: str
     members: list[Failing]
+    kind: str
     place: str
     words: str
 
@@ -223,7 +230,7 @@ def grouped(failing: Iterable[Failing]) -> list[Fault]:
         alike = _CHANGING.sub("…", one_line(one.message, 600))
         name = key_digest(one.of, one.type, alike)
         words = max((words.strip() for words in re.split(r'[…"]', alike)), key=len)[:150]
-        groups.setdefault(name, Fault(name, [], place_in(one.traceback), words)).members.append(one)
+        groups.setdefault(name, Fault(name, [], one.type, place_in(one.traceback), words)).members.append(one)
     return sorted(groups.values(), key=lambda group: -len(group.members))
 
 

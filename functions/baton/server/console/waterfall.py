@@ -254,7 +254,7 @@ class Rows:
         bars = self._bars(job, steps, ends.before(turn), [item for item in items if item.turn == turn], _APPROVAL)
         failed = bool(steps) and steps[-1].failed
         href = f"/console/jobs/{job.id}/turns/{turn}"
-        if job.model.runs_code:  # its code goes on between two steps, which is nobody's turn
+        if job.model.is_programmed:  # its code, or its plan, goes on between two steps, which is nobody's turn
             depth -= 1
         else:
             is_open, text = bool(bars) and not _over(steps), traced.trace.text.get(turn, "")
@@ -264,7 +264,7 @@ class Rows:
         folded = 0 if self._everything or (self._turns and len(self._turns) == 1) else len(calls) - NEWEST_ROWS
         if folded > 0:
             href = f"/console/jobs/{job.id}?turns={turn}-{turn}"
-            what = "more steps" if job.model.runs_code else f"more calls of turn {turn}"
+            what = "more steps" if job.model.is_programmed else f"more calls of turn {turn}"
             yield Row("fold", depth + 1, f"{folded} {what}", href)
         for call in calls[max(0, folded) :]:
             row = self._of_call(traced, call, known, depth + 1)
@@ -285,12 +285,15 @@ class Rows:
         bars = list(self._bars(snapshot.job, traced.trace.calls.get(call.id, []), ends.ready(call), items, awaited))
         if not bars and call.started_at_ms and call.finished_at_ms:
             bars = [Bar("span", call.started_at_ms, call.finished_at_ms, "its events are no longer stored")]
-        label = f"{call.step}: {call.tool}" if call.step else call.tool
+        label = call.tool if call.step in ("", call.tool) else f"{call.step}: {call.tool}"
         waits = "person" if call.questions else "wait" if call.operation_id else ""
         is_open = not snapshot.job.ended and call.finished_at_ms is None
         href = f"/console/jobs/{snapshot.job.id}/calls/{call.id}"
         after = f"after {', '.join(call.after)}" if call.step and call.after else ""
-        words = "; ".join(filter(None, (about[call.id], after, traced.trace.progress.get(call.id))))
+        own = (
+            "" if snapshot.job.handles[0] and call.tool == snapshot.job.agent else about[call.id]
+        )  # its event is the job's
+        words = "; ".join(filter(None, (own, after, traced.trace.progress.get(call.id))))
         return Row("call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open, words, waits)
 
     def _bars(
@@ -360,7 +363,7 @@ def _folded(job: Job, turns: Sequence[int], calls: Mapping[int, Sequence[CallRec
         steps = len(some) + sum(len(calls[turn]) for turn in some)
         href = f"/console/jobs/{job.id}?turns={some[0]}-{some[-1]}"
         named = f"turns {some[0]} to {some[-1]}" if len(some) > 1 else f"turn {some[0]}"
-        label = f"{steps - len(some)} earlier steps" if job.model.runs_code else f"{named}: {steps} steps"
+        label = f"{steps - len(some)} earlier steps" if job.model.is_programmed else f"{named}: {steps} steps"
         yield Row("fold", depth, label, href)
 
 

@@ -23,7 +23,7 @@ from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.store.records.jobs import Snapshot
 from baton.store.records.objects import JSON, ref_of
 from baton.worker.runtime.usage_view import job_cost, usage_view
-from baton_events.ids import job_of_call
+from baton_events.ids import BATCH_PREFIX, job_of_call
 from baton_events.timestamps import rfc3339
 
 # All together; an answer that is passed as text inside JSON may be twice as long.
@@ -169,9 +169,15 @@ def _memory_view(snapshot: Snapshot) -> dict[str, Any] | None:
 
 
 def job_summary(snapshot: Snapshot) -> str:
-    """Return what the job is about, in a line."""
-    task = snapshot.task
-    return task_summary(task.get("text", ""), redacted(task.get("data")), is_code=snapshot.job.model.runs_code)
+    """Return what the job is about, in a line; of one that handles an event also which: its key, or its first text."""
+    (name, event_id), text, data = snapshot.job.handles, snapshot.task.get("text", ""), snapshot.task.get("data")
+    data = redacted(data)
+    if not name:
+        return task_summary(text, data, is_code=snapshot.job.model.runs_code)
+    if data and data.get("id") == event_id:  # a function's: the whole event
+        is_batch = event_id.startswith(BATCH_PREFIX)
+        data = data["key"] or (f"{len(data['data'])} events" if is_batch else data["data"])
+    return line_of(f"{text or name} {task_summary('', data, is_code=True)}")
 
 
 def summaries_of(calls: Iterable[CallRecord]) -> dict[str, str]:

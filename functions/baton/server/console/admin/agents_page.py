@@ -10,7 +10,7 @@ from baton.sdk.agents.version import model_names, tool_names, version_of
 from baton.server.api.admin.control import tool_counters
 from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsQuery, compared_versions
 from baton.server.api.problem import ApiError
-from baton.server.console.admin.overview_page import failed_today
+from baton.server.console.admin.overview_page import failed_lately
 from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
 from baton.server.console.shown import lasted, number, usd
@@ -48,7 +48,6 @@ async def show(visit: Visit) -> Response:
 
 
 async def versions(visit: Visit) -> Response:
-    """Show two versions of an agent."""
     agent, limit = visit.request.path_params["agent"], visit.query("limit") or str(USUAL_RUNS)
     runs = whole_number(limit)
     if not isinstance(runs, int) or not 1 <= runs <= MOST_RUNS:
@@ -58,7 +57,7 @@ async def versions(visit: Visit) -> Response:
     left, right = found["left"], found["right"]
     rows = list(measures(left, right)) if left and right else []
     few = bool(left and right) and min(left["runs"], right["runs"]) < FEW_RUNS
-    failed, sides = await failed_today(visit, agent), {"left": left, "right": right}
+    failed, sides = await failed_lately(visit, agent), {"left": left, "right": right}
     return visit.page("versions.html", found=found, rows=rows, few=few, limit=limit, failed=failed, **sides)
 
 

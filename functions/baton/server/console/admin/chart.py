@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from baton.server.console.shown import clock
+from baton.server.console.shown import HOUR_MS, clock
 
-HEIGHT, HOUR_MS = 96, 3_600_000
+HEIGHT = 96
 MOST_SERIES = 5
 REST = "all others"
 _GAP = 0.15

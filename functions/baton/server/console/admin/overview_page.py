@@ -19,9 +19,9 @@ from baton.server.api.admin.control import start_admission, stop_admission, work
 from baton.server.api.admin.usage import UsageQuery, periods_of, usage_and_cost
 from baton.server.api.jobs.listing import page_of_jobs
 from baton.server.api.jobs.query import MOST_ROWS, PageQuery
-from baton.server.console.admin.chart import HOUR_MS, day_chart
+from baton.server.console.admin.chart import day_chart
 from baton.server.console.gate import HOME, Visit
-from baton.server.console.shown import Failing, Fault, grouped, job_shown, ms, pending_of, place_in
+from baton.server.console.shown import Failing, Fault, grouped, job_shown, last_day_ms, one_line, pending_of, place_in
 from baton.worker.runtime.gone_agents import gone_agents
 
 _NEWEST, _OF_A_KIND, _ROWS = 10, 5, 1_000
@@ -30,7 +30,7 @@ _ENDED = ("completed", "failed")
 
 async def show(visit: Visit) -> Response:
     control, today = visit.container.ports.admission_control, day_of(visit.now_ms)
-    from_ms = (visit.now_ms // HOUR_MS - 23) * HOUR_MS
+    from_ms = last_day_ms(visit.now_ms)
     state, live, ended, days, newest, failed = await asyncio.gather(
         control.state(),
         control.live(),
@@ -39,7 +39,7 @@ async def show(visit: Visit) -> Response:
         ),
         _sums(visit, today),
         page_of_jobs(visit.container, visit.principal, PageQuery.model_validate({"limit": _NEWEST})),
-        failed_today(visit),
+        failed_lately(visit),
     )
     slots = Counter(entry.tenant for entry in live.values() if entry.slot)
     line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
@@ -54,7 +54,6 @@ async def show(visit: Visit) -> Response:
         days=days,
         newest=[job_shown(one, visit.container.settings.prices, visit.now_ms) for one in newest.jobs],
         failed=failed,
-        today=today,
         chart_of_day=day_chart(dict(zip(_ENDED, ended, strict=True)), visit.now_ms),
     )
 
@@ -68,9 +67,9 @@ async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
     return [{**usage_and_cost(each, visit.container.settings.prices), "ends": each} for each in used.values()]
 
 
-async def failed_today(visit: Visit, agent: str = "") -> list[Fault]:
-    """Return the errors of today's newest failed jobs, of which the records alone are read, all at once."""
-    ports, since_ms = visit.container.ports, ms(f"{day_of(visit.now_ms)}T00:00:00Z")
+async def failed_lately(visit: Visit, agent: str = "") -> list[Fault]:
+    """Return the errors of the last day's newest failed jobs, of which the records alone are read, all at once."""
+    ports, since_ms = visit.container.ports, last_day_ms(visit.now_ms)
     query = Query(agent=agent, statuses=frozenset({"failed"}), after_ms=since_ms)
     rows = (await ports.listing.scan(query, "", _ROWS if agent else MOST_ROWS)).found
     jobs = await ports.reader.records([row.job_id for row in rows if row.created_ms >= since_ms][:MOST_ROWS])
@@ -79,23 +78,24 @@ async def failed_today(visit: Visit, agent: str = "") -> list[Fault]:
 
 
 async def placed_errors(visit: Visit, failed: Sequence[Job]) -> list[Fault]:
-    """Return what has failed jobs, with places."""
     found = grouped(Failing.of_job(job) for job in failed)
     return await placed(visit, found, {each.newest.id: each.newest.id for each in found})
 
 
 async def placed(visit: Visit, found: list[Fault], jobs: Mapping[str, str]) -> list[Fault]:
-    """Look up the places that the first ones lack: in their job's error, or in the step that has failed it.
+    """Look up the places that the first ones lack: in their job's error, or in the call whose words that repeats.
 
     `jobs`: the job of what has failed, by its id; some have none.
     """
     names = {each.id: name for each in found[:_OF_A_KIND] if not each.place and (name := jobs.get(each.newest.id))}
     reader = visit.container.ports.reader
     records, calls = await asyncio.gather(reader.records([*names.values()]), reader.calls([*names.values()]))
-    errors = {job.id: [job.error, *(call.error for call in reversed(calls.get(job.id, ())))] for job in records}
+    errors = {job.id: job.error for job in records}
     for each in found:
-        of_job = errors.get(names.get(each.id, ""), ())
-        each.place = each.place or next((place for one in of_job if one and (place := place_in(one.traceback))), "")
+        name, said = names.get(each.id, ""), one_line(each.newest.message, 600)
+        for one in (errors.get(name), *(call.error for call in reversed(calls.get(name, ())))):
+            if one and not each.place and one_line(one.message, 100).rstrip("…") in said:
+                each.kind, each.place = one.type, place_in(one.traceback)
     return found
 
 
@@ -106,12 +106,10 @@ async def _asked(visit: Visit) -> list[dict[str, Any]]:
 
 
 async def start(visit: Visit) -> Response:
-    """Start the admission: jobs get slots from now on."""
     await start_admission(visit.container)
     return visit.go(HOME, "Jobs start again.")
 
 
 async def stop(visit: Visit) -> Response:
-    """Stop the admission: no job gets a slot from now on."""
     await stop_admission(visit.container)
     return visit.go(HOME, "No job starts from now on; those at work continue.")

@@ -42,7 +42,6 @@ async def make(visit: Visit) -> Response:
 
 
 async def pause_or_resume(visit: Visit) -> Response:
-    """Pause a schedule: no more ticks until it is resumed."""
     schedule_id, paused = visit.request.path_params["schedule_id"], field(visit.form, "paused") == "yes"
     try:
         await visit.container.ports.schedules.pause(schedule_id, paused=paused)
@@ -52,7 +51,6 @@ async def pause_or_resume(visit: Visit) -> Response:
 
 
 async def run(visit: Visit) -> Response:
-    """Start the job of a schedule of ours now."""
     schedule_id = visit.request.path_params["schedule_id"]
     found = await visit.container.ports.schedules.find(schedule_id)
     if found is None or recurrence_in(found, visit.container.sealing) is None:

@@ -79,7 +79,7 @@ async def read_about(container: Container, checkpoint_id: str) -> About:
         task=container.secrets.hide(str(asked_by.task.get("text", ""))),
         words=await _words(container, asked_by.job.id, turn),
         job_id=asked_by.job.id,
-        turn=0 if asked_by.job.model.runs_code else turn,
+        turn=0 if asked_by.job.model.is_programmed else turn,
         description=description,
         asked={"value": view["arguments"]["value"]} if is_limit else view["arguments"],
         schema=schema,

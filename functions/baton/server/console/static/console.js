@@ -20,7 +20,8 @@ function put(markup) {
   const place = active ? all(old, `${shown} > summary`).indexOf(active) : -1;
   old.replaceWith(piece);
   formatted(piece);
-  if (active) (place >= 0 ? all(piece, `${shown} > summary`)[place] : same(active))?.focus();
+  tell();
+  if (active) (place >= 0 ? all(piece, `${shown} > summary`)[place] : same(active))?.focus({ preventScroll: true });
 }
 
 // An answer in Markdown; without this file it is read as it was written.

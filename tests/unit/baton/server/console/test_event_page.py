@@ -34,6 +34,27 @@ async def _sent(operator: Operator, name: str) -> str:
     return str(sent.json()["id"])
 
 
+@pytest.mark.parametrize(
+    ("sent", "named"),
+    [
+        ({"name": "order.lost", "key": "A-7", "data": {"number": "n"}}, "order.lost A-7"),
+        ({"name": "order.lost", "data": {"total": 5, "number": "n-1"}}, "order.lost n-1"),
+        ({"name": "order.lost", "data": {"total": 5}}, "order.lost"),
+        ({"name": "order.made", "data": {"number": "A-8"}}, "order.made 1 events"),
+        ({"name": "order.paid", "data": {"number": "A-9"}}, "Thank them. A-9"),
+    ],
+)
+async def test_a_job_of_an_event_is_named_by_what_tells_it_from_the_others(sent: dict[str, object], named: str) -> None:
+    clerk = Agent(name="clerk", model=ScriptedModel(["done"]), on="order.paid", task="Thank them.")
+    stage = Stage(settings=with_keys(), registry=Registry([clerk], handlers=[look, pack]))
+    async with operator_of(stage) as operator:
+        await operator.api.request("POST", "/api/events", ACME, json=sent)
+        await operator.stage.run(within_seconds=100)
+        assert re.findall(r'<a href="/console/jobs/job_\w+">([^<]+)</a>', await operator.see("/console/jobs")) == [
+            named
+        ]
+
+
 async def test_an_event_and_its_handlers_jobs_lead_to_each_other(operator: Operator) -> None:
     event_id = await _sent(operator, "order.lost")
     markup = await operator.see(f"/console/events/{event_id}")
@@ -91,7 +112,7 @@ async def test_a_dead_letter_and_its_message_name_the_event_and_the_handler(oper
     listed = [await operator.see(f"/console/dead-letters?group={group}") for group in groups]
     assert all(
         text in listed[0]
-        for text in ("step_failed</span> in", ">look</a>", "test_event_page.py, line 17", "nobody knows")
+        for text in ("ToolError</span> in", ">look</a>", "test_event_page.py, line 17", "nobody knows")
     )
     for markup in ("".join(listed), await operator.see(f"/console/messages/{message_id}")):
         assert f'<a href="/console/events/{event_id}">order.lost</a>' in markup

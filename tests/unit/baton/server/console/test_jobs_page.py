@@ -61,7 +61,7 @@ async def test_a_change_of_many_concerns_those_that_were_counted(operator: Opera
     operator.stage.clock.ms += 1
     later = await operator.api.submitted(taskDescription="later")
     fields = {"action": "cancel", "jobType": "answers", "createdBefore": until}
-    assert "cancel: 1 of 1 jobs were changed" in await operator.done("/console/jobs/bulk", **fields)
+    assert "1 of 1 jobs are cancelled" in await operator.done("/console/jobs/bulk", **fields)
     assert (await operator.api.read(later["id"]))["status"] == "pending"
 
 

@@ -10,6 +10,7 @@ from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolCon
 from baton.engine import stream_parts
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.models.model import ModelAnswer, ModelRequest
+from baton.sdk.records.transcript import ModelPolicy
 from baton.sdk.tools.tool_error import ToolError
 from baton.server.console.waterfall import Axis, Row, Rows, Trace, Traced, offset
 from tests.unit.baton.kit.plan_kit import Kit, diamond
@@ -48,8 +49,14 @@ def stage_of(script: list[Any], *helpers: Agent) -> Stage:
 
 
 async def traced(stage: Stage, job_id: str = "job_1") -> Traced:
-    made = Traced(await stage.snapshot(job_id))
-    made.trace.take(stage.store.tree("job_1").parts[job_id])
+    return await traced_since(stage, 0, job_id)
+
+
+async def traced_since(stage: Stage, first: int, job_id: str = "job_1") -> Traced:
+    read = await stage.snapshot(job_id)
+    named = ModelPolicy(name="scripted") if read.job.agent != "planned" else read.job.model
+    made = Traced(replace(read, job=replace(read.job, model=named)))
+    made.trace.take(stage.store.tree("job_1").parts[job_id][first:])
     return made
 
 
@@ -155,6 +162,7 @@ async def test_the_steps_of_a_plan_say_what_they_come_after() -> None:
     rows = list(Rows({"job_1": await traced(stage)}, stage.clock.ms).of("job_1"))
     about = {row.label: row.about.rpartition("; ")[2] for row in rows if row.kind == "call"}
     assert (about["left: say"], about["bottom: join"]) == ("after top", "after left, right")
+    assert "turn" not in {row.kind for row in rows}, "no model was asked"
 
 
 async def test_attempts_pauses_and_time_in_the_queue_have_bars_of_their_own() -> None:
@@ -215,9 +223,7 @@ async def test_what_a_trimmed_stream_has_lost_is_no_time_in_the_queue() -> None:
     stage = stage_of([[Call("flaky")], "done"])
     await stage.submit("slow")
     await stage.run()
-    found = Traced(await stage.snapshot())
-    found.trace.take(stage.store.tree("job_1").parts["job_1"][-3:])
-    rows = list(Rows({"job_1": found}, stage.clock.ms).of("job_1"))
+    rows = list(Rows({"job_1": await traced_since(stage, -3)}, stage.clock.ms).of("job_1"))
     assert shown(rows)[1:] == [("turn 1", []), ("flaky", [("span", 10, 1210)]), ("turn 2", [("work", 1210, 1220)])]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from baton import Agent, Registry, ToolError, tool
+from baton import Agent, Call, Registry, ToolError, tool
 from baton.queue.ports import QueueSchedule
 from baton.sdk.models.scripted import ScriptedModel
 from baton.sdk.planning.step import Step
@@ -72,6 +72,34 @@ async def test_the_overview_sets_today_beside_yesterday() -> None:
     assert ends == {"today": ["0", "1"], "yesterday": ["1", "0"]}
     assert markup.count("broken &lt;today&gt;") == 2  # on its card, and among the newest
     assert "Retry all" in markup
+
+
+async def test_what_failed_shortly_before_midnight_is_still_there_after_it() -> None:
+    """On the overview, on its agent's page, and behind the filters of the list."""
+    failing = Agent(name="fails", plan=[Step("one", tool(name="fail", retries=0)(_fail))])
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([failing]))) as operator:
+        operator.stage.clock.ms += 15 * 3_600_000 + 3_540_000  # 23:59
+        await operator.api.submitted(jobType="fails")
+        await operator.stage.run()
+        operator.stage.clock.ms += 180_000
+        await operator.log_in()
+        [link] = re.findall(r'href="([^"]+)">Failed in the last day', markup := await operator.see("/console"))
+        [tab] = re.findall(r'href="([^"]+)">Failed in the last day', await operator.see("/console/jobs"))
+        pages = [await operator.see(one.replace("&amp;", "&")) for one in (link, tab, "/console/agents/fails/versions")]
+    for page in (markup, *pages):
+        assert 'ValueError</span> in fails <span class="dim">at console/test_worker.py, line 24<' in page
+
+
+async def test_a_card_names_no_place_that_has_not_failed_the_job() -> None:
+    """Here a tool failed before, and the model went on; then its answer was of no use."""
+    model = ScriptedModel([[Call("fail")], RuntimeError("out of words")])
+    agent = Agent(name="fails", model=model, tools=[tool(name="fail", retries=0)(_fail)], model_retries=0)
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([agent]))) as operator:
+        await operator.api.submitted(jobType="fails")
+        await operator.stage.run()
+        markup = await operator.see("/console")
+    assert "out of words" in markup
+    assert "line " not in markup
 
 
 async def test_approvals_and_dead_letters_are_counted_in_the_menu(operator: Operator) -> None:
@@ -142,13 +170,16 @@ async def test_an_agents_page_has_its_errors_of_today() -> None:
 
 
 async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None:
-    assert "POST /console/login" in await operator.see("/console/audit")
+    assert "logged in" in await operator.see("/console/audit")
     operator.stage.redis.forget(keys.AUDIT)
     assert "No admin key has changed anything" in await operator.see("/console/audit")
     await operator.stage.submit()
     await operator.done("/console/jobs/job_1/cancel")
     markup = await operator.see("/console/audit")
-    assert ("/console/jobs/job_1/cancel" in markup, "operators" in markup) == (True, True)
+    assert all(text in markup for text in (">cancelled", 'href="/console/jobs/job_1"', "operators", "by operators"))
+    assert "/cancel" not in markup
+    await operator.api.request("POST", "/api/admin/agent-worker", ADMIN)
+    assert "POST /api/admin/agent-worker" in await operator.see("/console/audit")
     assert "csrf" not in markup.split("<main")[1]
     await operator.see("/console/audit?cursor=x", 422)
 
