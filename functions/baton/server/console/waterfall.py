@@ -290,10 +290,8 @@ class Rows:
         is_open = not snapshot.job.ended and call.finished_at_ms is None
         href = f"/console/jobs/{snapshot.job.id}/calls/{call.id}"
         after = f"after {', '.join(call.after)}" if call.step and call.after else ""
-        own = (
-            "" if snapshot.job.handles[0] and call.tool == snapshot.job.agent else about[call.id]
-        )  # its event is the job's
-        words = "; ".join(filter(None, (own, after, traced.trace.progress.get(call.id))))
+        is_job = snapshot.job.handles[0] and call.tool == snapshot.job.agent  # which names the event
+        words = "; ".join(filter(None, ("" if is_job else about[call.id], after, traced.trace.progress.get(call.id))))
         return Row("call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open, words, waits)
 
     def _bars(

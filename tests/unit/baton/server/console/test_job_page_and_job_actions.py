@@ -169,18 +169,6 @@ async def test_a_job_is_cancelled_retried_and_deleted(operator: Operator) -> Non
     assert (await operator.http.get(job)).status_code in (404, 410)
 
 
-async def test_many_jobs_are_cancelled_after_being_counted(operator: Operator) -> None:
-    for number in range(3):
-        await operator.stage.submit("answers", f"job_{number}")
-    await operator.stage.submit("adds", "job_other")
-    markup = await operator.see("/console/jobs?action=cancel&jobType=answers")
-    assert "Cancel 3 jobs" in " ".join(markup.split())
-    assert (await operator.stage.snapshot("job_0")).job.status == "pending"
-    markup = await operator.done("/console/jobs/bulk", action="cancel", jobType="answers")
-    assert "3 of 3 jobs are cancelled." in markup
-    assert (await operator.stage.snapshot("job_other")).job.status == "pending"
-    await operator.see("/console/jobs?action=explode", 422)
-
 
 async def test_a_job_is_asked_again_and_compared(operator: Operator) -> None:
     await operator.stage.submit("adds")

@@ -55,8 +55,11 @@ async def test_a_filter_takes_text_tags_and_plain_dates(operator: Operator) -> N
 
 async def test_a_change_of_many_concerns_those_that_were_counted(operator: Operator) -> None:
     """A job that is submitted between the two forms stays."""
-    await operator.api.submitted(taskDescription="counted")
+    for agent in ("answers", "adds"):
+        await operator.api.submitted(jobType=agent)
     markup = await operator.see("/console/jobs?action=cancel&jobType=answers")
+    assert all(text in markup for text in ("Cancel 1 job", "the agent <b>answers</b>"))
+    await operator.see("/console/jobs?action=explode", 422)
     [until] = re.findall(r'name="createdBefore" value="([^"]+)"', markup)
     operator.stage.clock.ms += 1
     later = await operator.api.submitted(taskDescription="later")

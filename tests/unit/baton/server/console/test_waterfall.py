@@ -48,15 +48,11 @@ def stage_of(script: list[Any], *helpers: Agent) -> Stage:
     return stage
 
 
-async def traced(stage: Stage, job_id: str = "job_1") -> Traced:
-    return await traced_since(stage, 0, job_id)
-
-
-async def traced_since(stage: Stage, first: int, job_id: str = "job_1") -> Traced:
+async def traced(stage: Stage, job_id: str = "job_1", since: int = 0) -> Traced:
     read = await stage.snapshot(job_id)
     named = ModelPolicy(name="scripted") if read.job.agent != "planned" else read.job.model
     made = Traced(replace(read, job=replace(read.job, model=named)))
-    made.trace.take(stage.store.tree("job_1").parts[job_id][first:])
+    made.trace.take(stage.store.tree("job_1").parts[job_id][since:])
     return made
 
 
@@ -223,7 +219,7 @@ async def test_what_a_trimmed_stream_has_lost_is_no_time_in_the_queue() -> None:
     stage = stage_of([[Call("flaky")], "done"])
     await stage.submit("slow")
     await stage.run()
-    rows = list(Rows({"job_1": await traced_since(stage, -3)}, stage.clock.ms).of("job_1"))
+    rows = list(Rows({"job_1": await traced(stage, since=-3)}, stage.clock.ms).of("job_1"))
     assert shown(rows)[1:] == [("turn 1", []), ("flaky", [("span", 10, 1210)]), ("turn 2", [("work", 1210, 1220)])]
 
 

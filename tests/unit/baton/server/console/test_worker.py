@@ -159,16 +159,6 @@ async def test_the_api_has_samples_of_the_last_hours(operator: Operator) -> None
     assert (sample["activeJobs"], sample["pendingJobs"], sample["maxConcurrentJobs"]) == (3, 1, 3)
 
 
-async def test_an_agents_page_has_its_errors_of_today() -> None:
-    failing = Agent(name="failing", plan=[Step("one", tool(name="fail", retries=0)(_fail))])
-    async with operator_of(Stage(settings=with_keys(), registry=Registry([failing]))) as operator:
-        await operator.api.submitted(jobType="failing")
-        await operator.stage.run()
-        markup = await operator.see("/console/agents/failing/versions")
-        assert "Retry all" in markup
-        assert "console/test_worker.py, line " in markup
-
-
 async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None:
     assert "logged in" in await operator.see("/console/audit")
     operator.stage.redis.forget(keys.AUDIT)
@@ -183,12 +173,6 @@ async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None
     assert "csrf" not in markup.split("<main")[1]
     await operator.see("/console/audit?cursor=x", 422)
 
-
-async def test_tools_show_their_counters(operator: Operator) -> None:
-    await operator.stage.submit("breaks")
-    await operator.stage.run()
-    markup = await operator.see("/console/agents")
-    assert all(text in markup for text in ("<b>broken</b>", "100 %", "<b>add</b>"))
 
 
 async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None:
