@@ -132,7 +132,6 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     expect(page.locator("main")).to_contain_text("No job matches")
 
 
-
 @pytest.mark.long
 def test_a_list_that_is_not_kept_up_to_date_says_so(page: Page, context: BrowserContext, stack: BrowserStack) -> None:
     """As when the login has ended; until it hears from the server again."""
@@ -199,17 +198,6 @@ def test_a_run_is_drawn_while_it_runs_and_opens_with_a_click(
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert json.loads(page.evaluate("navigator.clipboard.readText()")) == {"to": "the keeper", "pages": 2}
     assert_fit(page, axe)
-
-
-@pytest.mark.long
-def test_the_steps_of_a_plan_say_what_they_come_after_and_open_their_calls(page: Page, axe: str) -> None:
-    start_job(page, "planned", "Draw the plan")
-    expect(page.locator("#head .pill")).to_have_text("completed")
-    step = page.get_by_role("link", name="width: measure")
-    expect(step).to_contain_text("after depth")
-    assert_fit(page, axe)
-    step.click()
-    expect(page.locator("#piece h2").first).to_contain_text("measure")
 
 
 @pytest.mark.long

@@ -169,7 +169,6 @@ async def test_a_job_is_cancelled_retried_and_deleted(operator: Operator) -> Non
     assert (await operator.http.get(job)).status_code in (404, 410)
 
 
-
 async def test_a_job_is_asked_again_and_compared(operator: Operator) -> None:
     await operator.stage.submit("adds")
     await operator.stage.run()

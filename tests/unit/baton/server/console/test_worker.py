@@ -174,7 +174,6 @@ async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None
     await operator.see("/console/audit?cursor=x", 422)
 
 
-
 async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None:
     """Once however often its form is sent; others' schedules are not deleted from here."""
     assert "has no schedules" in await operator.see("/console/schedules")
