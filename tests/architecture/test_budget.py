@@ -55,13 +55,13 @@ LAYER_BOUNDS = {
     "engine": (8_726, 46, 548, 115),
     "sdk": (21_725, 135, 1_570, 276),
     "client": (5_050, 27, 388, 130),
-    "local": (18_849, 120, 1_372, 245),
+    "local": (17_956, 112, 1_291, 222),
 }
 BOUNDS = {
-    "lines": 98_528,
-    "modules": 592,
-    "functions": 7_148,
-    "classes": 1_280,
+    "lines": 97_924,
+    "modules": 584,
+    "functions": 7_065,
+    "classes": 1_258,
     "public names": 84,
     "Agent fields": 26,
     "@tool options": 13,
@@ -71,7 +71,7 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 36,
-    "test lines": 138_348,
+    "test lines": 137_899,
     "docs words": 76_500,
 }
 

@@ -23,7 +23,7 @@ PLANTED = {
     "pure": ("functions/baton/engine/attempts.py", "import random"),
     "records_only": ("functions/baton/worker/recovery/sweep.py", "from baton.sdk.models import model"),
     "local": ("infra/baton_local/dev/stack.py", "from baton_local.cli import keys"),
-    "stand_ins": ("infra/baton_local/redis/link/resp.py", "from baton_events import ids"),
+    "stand_ins": ("infra/baton_local/redis/resp.py", "from baton_events import ids"),
     "sdks": ("functions/baton/server/api/admin/health.py", "import upstash_redis"),
     "adapters": ("functions/baton/server/api/jobs/job.py", "from baton.store.redis import connection"),
     "edge": ("functions/baton/worker/runtime/spec.py", "import starlette"),

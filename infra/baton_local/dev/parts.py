@@ -149,7 +149,7 @@ def _redis(plan: StackPlan) -> Part:
 def _redis_rest(plan: StackPlan) -> Part:
     options = ("--server", f"unix:{_redis_data(plan).socket_path}")
     environment = plan.environment(LOCAL_REDIS_TOKEN=plan.secrets.redis_token)
-    return _stand_in(plan, "redis_rest", "redis.bridge", options, environment, needs=("redis",))
+    return _stand_in(plan, "redis_rest", "redis", options, environment, needs=("redis",))
 
 
 def _vector(plan: StackPlan) -> Part:

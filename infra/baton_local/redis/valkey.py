@@ -8,9 +8,11 @@ loses none (redis-rest.md 11); it listens on the owner's unix socket, or on loop
 """
 
 import argparse
+import asyncio
 import ctypes
 import hashlib
 import importlib.util
+import logging
 import os
 import platform
 import re
@@ -25,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from baton_local.redis.link.address import ServerAddress
+from baton_local.redis.server import ServerAddress
 from baton_local.stand_in.folder import DataFolderError, lock_folder
 
 _SOCKET_PATH_LIMIT_BYTES = 100  # sun_path holds 108 on Linux, 104 on macOS, its ending included
@@ -190,6 +192,63 @@ def server_arguments(binary: ServerBinary, data_dir: DataDir, port: int | None =
         "logfile": str(data_dir.log_path.resolve()),
     }
     return [str(binary.path), *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+_CHILD_STOP_SECONDS = 10.0
+_SHORT_LIFE_SECONDS = 2.0
+_SHORT_LIVES_LIMIT = 5
+_FIRST_START_SECONDS = 10.0
+_RESTART_DELAY_SECONDS = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+class ChildFailedError(Exception):
+    """The server will not stay up; its log says why."""
+
+
+class ServerChild:
+    """Keeps one child process running."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self) -> None:
+        """Start the server, and start it again whenever it dies; ends by cancellation.
+
+        Raises ChildFailedError: its first start failed (a wrong folder, no binary), or it dies again and again.
+        """
+        loop = asyncio.get_running_loop()
+        lives = short_lives = 0
+        while True:
+            began_seconds = loop.time()
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+            )
+            status = await self._process.wait()
+            lives += 1
+            lived_seconds = loop.time() - began_seconds
+            short_lives = short_lives + 1 if lived_seconds < _SHORT_LIFE_SECONDS else 0
+            if (
+                lives == 1 and status > 0 and lived_seconds < _FIRST_START_SECONDS
+            ) or short_lives >= _SHORT_LIVES_LIMIT:
+                raise ChildFailedError(f"the Redis server ended with status {status} after {lived_seconds:.1f} s")
+            _log.warning("the Redis server ended with status %s; starting it again", status)
+            await asyncio.sleep(_RESTART_DELAY_SECONDS)
+
+    async def stop(self) -> None:
+        """End the child: by asking, then by force."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            async with asyncio.timeout(_CHILD_STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

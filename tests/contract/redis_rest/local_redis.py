@@ -11,9 +11,8 @@ __all__ = ["TOKEN", "LocalRedis", "free_of_processes"]
 
 
 class LocalRedis(LocalProcess):
-    def __init__(self, folder: Path, *options: str, module: str = "baton_local.redis") -> None:
-        where = ("--data", str(folder)) if module == "baton_local.redis" else ()
-        super().__init__(module, (*where, *options))
+    def __init__(self, folder: Path, *options: str) -> None:
+        super().__init__("baton_local.redis", ("--data", str(folder), *options))
 
     def post(self, body: Any, path: str = "/", **headers: str) -> httpx.Response:
         """POST a JSON body; header names are given with underscores."""

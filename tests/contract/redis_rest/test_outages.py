@@ -40,8 +40,7 @@ def server(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
 
 
 def bridge(tmp_path: Path) -> LocalRedis:
-    where = str(server_address(tmp_path / "data"))
-    return LocalRedis(tmp_path, "--server", where, module="baton_local.redis.bridge")
+    return LocalRedis(tmp_path, "--server", str(server_address(tmp_path / "data")))
 
 
 def wait_until_back(redis: LocalRedis) -> None:
@@ -113,7 +112,7 @@ def test_the_bridge_alone_is_ready_when_its_server_is(
         port = str(probe.getsockname()[1])
     url = f"http://127.0.0.1:{port}"
     where = ("--server", str(server_address(tmp_path / "data")), "--port", port, "--token", TOKEN)
-    command = [sys.executable, "-m", "baton_local.redis.bridge", *where]
+    command = [sys.executable, "-m", "baton_local.redis", *where]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert first_status(f"{url}/readyz") == 503
@@ -160,7 +159,7 @@ def test_what_cannot_start_says_why(own_redis: LocalRedis, tmp_path: Path) -> No
     for arguments, code, words in (
         (("baton_local.redis", "--port", "0", "--data", folder), 1, (in_use, "--data")),
         (("baton_local.redis", "--port", port, "--data", f"{folder}2"), 1, ("choose another port with --port",)),
-        (("baton_local.redis.bridge", "--server", "x", "--token", "t"), 2, ("unix:/path/to/socket or host:port",)),
+        (("baton_local.redis", "--server", "x", "--token", "t"), 2, ("unix:/path/to/socket or host:port",)),
     ):
         command = [sys.executable, "-m", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)

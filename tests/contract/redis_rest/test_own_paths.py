@@ -35,6 +35,8 @@ def test_the_counters_report_requests_commands_and_calls_inside_scripts(redis: L
     redis.post([["GET", "k"], ["GET", "k"]], "/pipeline")
     redis.post([["GET", "k"], ["DEL", "k"]], "/multi-exec")
     after = counters(redis)
+    assert after["bytes_received"] - before["bytes_received"] == len("k") * 5
+    assert after["bytes_sent"] > before["bytes_sent"]
     grown = {name: after[name] - before[name] for name in ("http_requests", "commands_received", "commands_executed")}
     assert grown == {"http_requests": 3, "commands_received": 5, "commands_executed": 7}
     known = before["executed_by_command"]

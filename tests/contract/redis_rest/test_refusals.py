@@ -24,9 +24,21 @@ def test_a_command_that_would_endanger_the_shared_connection_is_refused(redis: L
 
 
 @pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ("BLPOP k 0", "blocking"), ("XREAD BLOCK 0 STREAMS a 0", "with BLOCK"), ("WATCH k", "multi-exec"),
+        ("SUBSCRIBE c", "/subscribe"), ("HELLO 3", "connection"), ("CLIENT kill x", "KILL"), ("CLIENT", "connection"),
+        ("CONFIG set a b", "SET"), ("ACL RESTTOKEN a b", "RESTTOKEN"), ("SHUTDOWN", "endanger"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_why(redis: LocalRedis, command: str, word: str) -> None:
+    assert word in redis.error(*command.split())
+
+
+@pytest.mark.parametrize(
     "command",
-    ["XREAD COUNT 1 STREAMS BLOCK 0", "CONFIG GET maxmemory", "CLIENT LIST", "CLIENT SETINFO LIB-NAME x", "ACL WHOAMI",
-     "FUNCTION LIST", "EVAL_RO return(1) 0", "WAIT 0 100"],
+    ["XREAD COUNT 1 STREAMS BLOCK 0", "GET BLPOP", "CONFIG GET maxmemory", "CLIENT LIST", "CLIENT SETINFO LIB-NAME x",
+     "ACL WHOAMI", "FUNCTION LIST", "EVAL_RO return(1) 0", "WAIT 0 100"],
 )  # fmt: skip
 def test_everything_else_passes(redis: LocalRedis, command: str) -> None:
     """Also a key that is called like a refused option."""

@@ -61,7 +61,7 @@ class ClusterNode:
         self._start(
             [str(find_server().path), *(word for name, value in options.items() for word in (f"--{name}", value))]
         )
-        bridge = ("-m", "baton_local.redis.bridge", "--server", f"127.0.0.1:{self._port}", "--token", TOKEN)
+        bridge = ("-m", "baton_local.redis", "--server", f"127.0.0.1:{self._port}", "--token", TOKEN)
         self.url = url_of(self._start([sys.executable, *bridge, "--port", "0"]))
         self.request("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT)
         self._wait_until_ready()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from baton_local.redis.link.resp import ReplyParser, ServerError, encode_command
+from baton_local.redis.resp import ReplyParser, ServerError, encode_command
 
 PATIENCE_SECONDS = 60.0
 CHUNK_BYTES = 1 << 20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.redis.bridge import ChildFailedError, ServerChild
+from baton_local.redis.valkey import ChildFailedError, ServerChild
 from tests.unit.baton_local.waiting import until
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from baton_local.redis.rest.runner import FORM
+from baton_local.redis.service import FORM
 from baton_local.stand_in.fault_plan import FaultPlan, Strike
 
 

@@ -19,7 +19,7 @@ from baton.store.redis.connection import RedisConnection, counted
 from baton.store.redis.reader import Reader
 from baton.store.redis.totals import EndedSums, StoredBytes, line_of
 from baton_events.errors import StoreFullError
-from baton_local.redis.link.resp import ServerError
+from baton_local.redis.resp import ServerError
 from tests.fakes.stored import FakeConnection
 from tests.unit.baton.store.transport.resp_server import RespServer
 

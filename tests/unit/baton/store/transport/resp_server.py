@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Self
 
-from baton_local.redis.link.resp import Reply, ReplyParser, encode_reply
+from baton_local.redis.resp import Reply, ReplyParser, encode_reply
 
 
 class Hangs:

@@ -12,7 +12,7 @@ import pytest
 from baton.settings.settings import Settings
 from baton.store.redis.connection import RedisConnection, counted
 from baton_events.errors import StoreAnswerError, StoreError
-from baton_local.redis.link.resp import OK, Reply, ServerError, Status
+from baton_local.redis.resp import OK, Reply, ServerError, Status
 from tests.unit.baton.store.transport.resp_server import RespServer, Say
 
 PASSWORD = "swordfish"

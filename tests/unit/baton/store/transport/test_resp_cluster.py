@@ -14,7 +14,7 @@ from baton.settings.settings import Settings
 from baton.store.redis.connection import RedisConnection, counted
 from baton.store.transport.redis_resp import SlotMap, keys_of, redirection, slot_of
 from baton_events.errors import StoreAnswerError, StoreError
-from baton_local.redis.link.resp import Reply, ServerError
+from baton_local.redis.resp import Reply, ServerError
 from tests.unit.baton.store.transport.resp_server import Hangs, HangsUp, RespServer
 
 LAST_SLOT, HALF = 16_383, 8_192

@@ -12,7 +12,7 @@ from baton.store.redis.connection import RedisConnection
 from baton.store.transport import redis_node
 from baton_events import proxies
 from baton_events.errors import StoreAnswerError, StoreError
-from baton_local.redis.link.resp import Reply, ServerError
+from baton_local.redis.resp import Reply, ServerError
 from tests.unit.baton.store.transport.resp_server import Hangs, HangsUp, RespServer
 from tests.unit.baton.store.transport.test_redis_resp import PASSWORD, REQUESTS, connected, pong, settings_of
 

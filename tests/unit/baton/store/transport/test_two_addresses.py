@@ -17,7 +17,7 @@ from baton.settings.settings import Settings
 from baton.store.redis.connection import RedisConnection
 from baton_events import proxies
 from baton_events.errors import PublishError, StoreError
-from baton_local.redis.link.resp import ReplyParser
+from baton_local.redis.resp import ReplyParser
 
 NAME, HANGS, ANSWERS = "two.example.com", "127.0.0.2", "127.0.0.1"
 SOON_SECONDS, LIMIT_SECONDS = 1.5, 1

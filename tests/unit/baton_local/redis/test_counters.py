@@ -1,18 +1,16 @@
 import json
 
-from baton_local.redis.link.resp import OK, ServerError
-from baton_local.redis.rest.counters import Counters
+from baton_local.redis.counters import Counters
+from baton_local.redis.resp import OK
 
 STATS = b"# Commandstats\r\ncmdstat_%b:calls=%d,usec=1,usec_per_call=1.00\r\n"
 
 
 def test_the_bridges_own_commands_are_left_out() -> None:
     counters = Counters(http_requests=3, commands_received=4)
-    counters.connected(b"# Server\r\nrun_id:abc\r\n")
-    names = {b"client|setname": 1, b"ping": 3, b"info": 1, b"command": 1, b"multi": 5, b"exec": 5, b"get": 2}
-    report = counters.report(b"".join(STATS % item for item in names.items()))
-    assert isinstance(report, bytes)
-    assert json.loads(report) == {
+    counters.greeted(b"# Server\r\nrun_id:abc\r\n")
+    names = {b"ping": 3, b"info": 1, b"multi": 5, b"exec": 5, b"get": 2}
+    assert json.loads(counters.report(b"".join(STATS % item for item in names.items()))) == {
         "http_requests": 3,
         "commands_received": 4,
         "bytes_received": 0,
@@ -36,13 +34,8 @@ def test_bytes_are_those_of_arguments_and_texts() -> None:
 def test_a_restarted_server_counts_from_zero() -> None:
     """So the bridge's own share does, too; a mere reconnection adds to it."""
     counters = Counters()
-    counters.connected(b"run_id:a\r\n")
-    counters.connected(b"run_id:a\r\n")
+    counters.greeted(b"run_id:a\r\n")
+    counters.greeted(b"run_id:a\r\n")
     assert counters.own["ping"] == 2
-    counters.connected(b"run_id:b\r\n")
+    counters.greeted(b"run_id:b\r\n")
     assert (counters.own["ping"], counters.run_id) == (1, "b")
-
-
-def test_an_error_of_the_server_is_passed_on() -> None:
-    error = ServerError(b"NOPERM")
-    assert Counters().report(error) is error

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton_local.redis.rest.arguments import (
+from baton_local.redis.arguments import (
     MalformedRequestError,
     command_from_json,
     command_from_path,

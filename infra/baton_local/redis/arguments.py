@@ -6,10 +6,12 @@ argument, bodies stay bytes (redis-rest.md 1). Nothing here knows which commands
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 _SURROGATES = "utf-16-le"
+
+Parameters: TypeAlias = list[tuple[bytes, bytes | None]]  # of a query, in order; without `=` a name has None
 
 
 class MalformedRequestError(Exception):
@@ -75,15 +77,12 @@ def _encoded(text: str) -> bytes:
         return text.encode(_SURROGATES, "surrogatepass").decode(_SURROGATES, "replace").encode()
 
 
-def split_target(target: bytes) -> tuple[bytes, list[tuple[bytes, bytes | None]]]:
-    """Return the raw path without its leading slashes, and the decoded query parameters in order.
-
-    A name without `=` has the value None. `+` in a query means a space, as in forms.
-    """
+def split_target(target: bytes) -> tuple[bytes, Parameters]:
+    """Return the raw path without its leading slashes, and the query decoded; `+` means a space, as in forms."""
     path, mark, query = target.partition(b"?")
     if not path.startswith(b"/"):  # absolute form, as sent to a proxy
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
-    parameters: list[tuple[bytes, bytes | None]] = []
+    parameters: Parameters = []
     for field in query.split(b"&") if mark else ():
         name, equals, value = field.partition(b"=")
         if field:
@@ -91,7 +90,7 @@ def split_target(target: bytes) -> tuple[bytes, list[tuple[bytes, bytes | None]]
     return path.lstrip(b"/"), parameters
 
 
-def command_from_path(path: bytes, parameters: list[tuple[bytes, bytes | None]], body: bytes) -> list[bytes]:
+def command_from_path(path: bytes, parameters: Parameters, body: bytes) -> list[bytes]:
     """Return a path-style command: segments, then the body, then the query (redis-rest.md 1)."""
     arguments = [unquote_to_bytes(segment) for segment in path.split(b"/")]
     if body:

@@ -11,14 +11,12 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
-from baton_local.redis.link.resp import Reply, ServerError, Status, encode_command
+from baton_local.redis.resp import Reply, Status
 
 # Only the bridge itself can send these: a transaction is billed by its members (redis-rest.md 11).
 _NEVER_COUNTED = frozenset({"multi", "exec"})
-# What the link sends on each new connection.
-_GREETING = ("client|setname", "ping", "info", "command")
 _SCRIPTS = frozenset({b"EVAL", b"EVALSHA", b"EVAL_RO", b"EVALSHA_RO"})
-READ_STATS = encode_command([b"INFO", b"commandstats"])
+READ_STATS = [b"INFO", b"commandstats"]
 
 
 @dataclass(slots=True)
@@ -43,18 +41,16 @@ class Counters:
         """Count a command that was answered."""
         self.bytes_sent += _text_bytes(reply)
 
-    def connected(self, info: Reply) -> None:
-        """Count a connection; `info` is the server's answer to `INFO server`."""
-        run_id = next((line[7:] for line in _lines(info) if line.startswith("run_id:")), "")
+    def greeted(self, info: Reply) -> None:
+        """Count a connection's first commands; `info` is the server's answer to `INFO server`."""
+        run_id = next((line[7:] for line in _lines(info) if line.startswith("run_id:")), self.run_id)
         if run_id != self.run_id:  # a server that was started again counts from zero
             self.run_id = run_id
             self.own.clear()
-        self.own.update(_GREETING)
+        self.own.update(("ping", "info"))
 
-    def report(self, info: Reply) -> bytes | ServerError:
+    def report(self, info: Reply) -> bytes:
         """Return the JSON body, from the server's answer to `READ_STATS`."""
-        if isinstance(info, ServerError):
-            return info
         calls: dict[str, int] = {}
         for line in _lines(info):
             name, _, value = line.partition(":")

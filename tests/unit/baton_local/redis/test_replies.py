@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton_local.redis.link.resp import OK, Reply, ServerError, Status
-from baton_local.redis.rest.arguments import MalformedRequestError
-from baton_local.redis.rest.replies import JSON, JSON_BASE64, RESP2, Wire, error_body, member, wire_of
-from baton_local.redis.rest.streams import event
+from baton_local.redis.arguments import MalformedRequestError
+from baton_local.redis.replies import JSON, JSON_BASE64, RESP2, Wire, error_body, event, member, wire_of
+from baton_local.redis.resp import OK, Reply, ServerError, Status
 
 VALUES: st.SearchStrategy[Reply] = st.recursive(
     st.none() | st.integers(-(2**63), 2**63 - 1) | st.binary(max_size=30),

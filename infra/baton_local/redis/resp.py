@@ -26,9 +26,9 @@ class ServerError:
     text: bytes
 
     @property
-    def code(self) -> bytes:
-        """The first word, e.g. `WRONGTYPE`."""
-        return self.text.partition(b" ")[0]
+    def is_for_later(self) -> bool:
+        """Whether it is about a server that cannot serve yet."""
+        return self.text.startswith((b"LOADING", b"MASTERDOWN"))
 
 
 Reply: TypeAlias = Union[bytes, int, ServerError, list["Reply"], None]  # noqa: UP007 - | cannot quote a name

@@ -1,20 +1,16 @@
-"""The server's replies as the client gets them: JSON, JSON with base64 strings, or raw RESP2, with a sync token.
+"""The server's replies as the client gets them: JSON, JSON with base64 strings, or raw RESP2.
 
 Invariants: exactly one of `result` and `error` per reply; errors are never encoded (redis-rest.md 3 to 5). A form that
-the service does not have is refused before anything runs. Every answer carries a sync token that no earlier one carried
-(redis-rest.md 6); one local server is always current, so the token that a client sends back is not looked at.
+the service does not have is refused before anything runs.
 """
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring
 
-from baton_local.redis.link.resp import Reply, ServerError, encode_reply
-from baton_local.redis.rest.arguments import MalformedRequestError
-from baton_local.redis.rest.counters import Counters
-from baton_local.redis.rest.http_connection import Exchange
+from baton_local.redis.arguments import MalformedRequestError
+from baton_local.redis.resp import Reply, ServerError, encode_reply
 
 
 def text_json(text: bytes) -> bytes:
@@ -96,39 +92,14 @@ def wire_of(headers: Mapping[bytes, bytes]) -> Wire:
     return RESP2
 
 
-_UNAVAILABLE_CODES = frozenset({b"LOADING", b"MASTERDOWN"})
+def event(reply: Reply) -> bytes:
+    r"""Return one server-sent event (redis-rest.md 8), which no payload can break.
 
-
-class Answers:
-    def __init__(self, token_prefix: bytes, counters: Counters) -> None:
-        self._counters = counters
-        self._token_head = b"Upstash-Sync-Token: " + token_prefix
-        self._count = 0
-
-    def send(self, exchange: Exchange, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
-        self._count += 1
-        token = b"%b%d\r\n" % (self._token_head, self._count)
-        if exchange.drop_reply:
-            exchange.drop()
-        elif exchange.delay_seconds:
-            loop = asyncio.get_running_loop()
-            loop.call_later(exchange.delay_seconds, exchange.respond, status, body, content_type, token)
-        else:
-            exchange.respond(status, body, content_type, token)
-
-    def reply(self, exchange: Exchange, wire: Wire, reply: Reply) -> None:
-        self._counters.sent(reply)
-        status = 200
-        if type(reply) is ServerError:
-            status = 503 if reply.code in _UNAVAILABLE_CODES else 400
-        self.send(exchange, status, wire.single(reply), wire.content_type)
-
-    def batch(self, exchange: Exchange, wire: Wire, replies: list[Reply]) -> None:
-        """Answer with the replies of a batch, whatever its members did."""
-        for reply in replies:
-            self._counters.sent(reply)
-        self.send(exchange, 200, wire.batch(replies), wire.content_type)
-
-    def fail(self, exchange: Exchange, status: int, text: str) -> None:
-        """Answer with an error of the bridge's own, always JSON."""
-        self.send(exchange, status, error_body(text))
+    Line ends inside it become `\n` and `\r` in two characters, as JSON writes them.
+    """
+    items = reply if isinstance(reply, list) else [reply]
+    payload = b",".join([item if isinstance(item, bytes) else str(item).encode() for item in items])
+    if payload == b"OK":
+        payload = b'"OK"'  # the monitor's first line, in quotes
+    text = payload.decode("utf-8", "replace").encode()
+    return b"data: " + text.replace(b"\r", b"\\r").replace(b"\n", b"\\n") + b"\n\n"

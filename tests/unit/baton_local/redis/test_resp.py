@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton_local.redis.link.resp import Reply, ReplyParser, ResponseSyntaxError, ServerError, Status, encode_reply
+from baton_local.redis.resp import Reply, ReplyParser, ResponseSyntaxError, ServerError, Status, encode_reply
 
 LINES = st.binary(max_size=20).filter(lambda line: b"\r" not in line and b"\n" not in line)
 REPLIES: st.SearchStrategy[Reply] = st.recursive(

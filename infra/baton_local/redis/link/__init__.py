@@ -1,1 +1,0 @@
-"""Connections to the server behind the bridge, and the protocol that they speak."""

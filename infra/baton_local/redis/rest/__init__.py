@@ -1,1 +1,0 @@
-"""The REST API: HTTP in, commands run, replies out."""
