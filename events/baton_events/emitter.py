@@ -157,7 +157,6 @@ class Emitter:
         return message_of(self._settings, event)
 
     async def close(self) -> None:
-        """Close connections."""
         await self._queue.close()
 
     def _outgoing(self, delivery: Delivery) -> Outgoing:

@@ -63,7 +63,6 @@ class RetryWaits(Struct, frozen=True):
         return max(1, ceil(self.wait_ms(retried) * (1 + SPREAD + SPREAD * part) / 1000))
 
     def spread(self, name: str) -> "RetryWaits":
-        """Return the waits of the message of this name."""
         part = crc32(name.encode()) % _PARTS / _PARTS
         first_ms = round(self.first_ms * (1 - SPREAD + 2 * SPREAD * part))
         return RetryWaits(first_ms, self.factor, max(first_ms, self.longest_ms))

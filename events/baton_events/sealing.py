@@ -88,7 +88,6 @@ class Sealing:
                 self._ready_at = monotonic() + _READY_SECONDS
 
     def seal(self, text: str, context: PayloadContext) -> str:
-        """Return a text as it is kept."""
         if not self.first:
             return text
         coded = b2a_base64(self._sealed(text.encode(), context), newline=False).rstrip(b"=")

@@ -41,7 +41,6 @@ def is_loopback(url: str) -> bool:
 
 
 def text(given: str) -> str:
-    """Return the text as it is."""
     return given
 
 

@@ -24,7 +24,6 @@ def id_of(one: Any) -> str:
 
 
 def job_path(job: Job | str, rest: str = "") -> str:
-    """Return the path of a job, or of a part of it."""
     return f"{_JOBS}/{id_of(job)}{rest}"
 
 

@@ -251,7 +251,6 @@ def _json(body: Json) -> str:
 
 
 def job_stream(job_id: str) -> Call:
-    """Return the request for a job's stream."""
     return Call("GET", f"/api/agent-jobs/{in_path(job_id)}/stream", repeatable=True)
 
 

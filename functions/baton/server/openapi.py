@@ -188,7 +188,6 @@ def document_route(table: Sequence[ApiRoute], server_url: str) -> ApiRoute:
     made = cache(lambda: document_of(table, server_url))
 
     async def show_document(_request: Request) -> Response:
-        """Answer 200 with the document."""
         return JSONResponse(made(), headers={"cache-control": "public, max-age=300"})
 
     return ApiRoute("GET", "/openapi.json", "open", show_document, "all of this as an OpenAPI 3.1 document")

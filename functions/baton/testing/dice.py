@@ -39,7 +39,6 @@ class Dice:
         return self.roll(*question) < probability
 
     def between(self, low: float, high: float, *question: int) -> float:
-        """Return a number from low to high."""
         return low + (high - low) * self.roll(*question)
 
     def whole(self, low: int, high: int, *question: int) -> int:
@@ -47,7 +46,6 @@ class Dice:
         return low + int((high - low + 1) * self.roll(*question))
 
     def one_of(self, options: Sequence[_T], *question: int) -> _T:
-        """Return one of several options."""
         return options[int(len(options) * self.roll(*question))]
 
     def token(self, *question: int) -> str:

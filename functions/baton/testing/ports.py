@@ -41,7 +41,6 @@ class SimulatedLongTermMemory:
         self.lagging = False
 
     async def add(self, tenant: str, entry: MemoryEntry) -> None:
-        """Keep an entry."""
         self._answer()
         self.entries[tenant, entry.id] = entry
 

@@ -70,7 +70,6 @@ class SimulatedQueue:
         self._cancelled: set[str] = set()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
-        """Accept all of them."""
         if not messages:
             return []
         await self._world.point("before it dispatches what follows")

@@ -171,7 +171,6 @@ class SimulatedObjects(Objects):
         return sorted({path.rpartition("/")[0] for path in self.stored if path.startswith(f"{within}/")})
 
     async def tenants(self) -> Sequence[str]:
-        """Return the folders of tenants."""
         return sorted({path.partition("/")[0] for path in self.stored})
 
 

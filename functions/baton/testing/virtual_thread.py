@@ -136,7 +136,6 @@ class _Policy:
             loop.close()
 
     def set_event_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Keep the loop."""
         self._loop = loop
 
     def get_event_loop(self) -> asyncio.AbstractEventLoop:

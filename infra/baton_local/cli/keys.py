@@ -149,8 +149,6 @@ class KeyStore:
         self._settings = settings
 
     def let_in(self, key: str, role: Role, tenant: str, label: str) -> None:
-        """Let a key in from now on."""
-
         async def work(ports: Ports) -> None:
             digest = hashlib.sha256(key.encode()).hexdigest()
             now_ms = ports.clock.now_ms()

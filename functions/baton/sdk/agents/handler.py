@@ -178,7 +178,6 @@ class Handler:
 
 
 def handler_of(agent: Agent) -> Handler:
-    """Return the handler that is made of an agent with `on`."""
     return Handler(agent.on, agent)
 
 

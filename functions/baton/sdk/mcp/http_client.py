@@ -108,7 +108,6 @@ class Guard:
 
     @property
     def hooks(self) -> dict[str, list[Any]]:
-        """The hooks, as the client takes them."""
         return {"request": [self._check], "response": [self._answer]}
 
     async def _check(self, request: httpx2.Request) -> None:

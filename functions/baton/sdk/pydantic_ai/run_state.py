@@ -219,7 +219,6 @@ class RunState(LibraryState):
 
     @property
     def prompt(self) -> Any:
-        """What the run began with."""
         parts = self.messages[0].parts if self.messages else []
         return next((part.content for part in parts if isinstance(part, ai.UserPromptPart)), None)
 

@@ -87,7 +87,6 @@ class ApprovalRule(Struct, frozen=True):
     async def run(
         self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread
     ) -> bool:
-        """Decide."""
         decide = partial(self.function, copied_json(arguments), context)
         decided = (
             decide() if inspect.iscoroutinefunction(self.function) else await in_thread(call_in_thread, decide, {})

@@ -36,11 +36,9 @@ class NoMemory:
     """`ToolMemory` of a context that was given none."""
 
     async def remember(self, text: str) -> dict[str, Any]:
-        """Refuse."""
         raise ToolError(f"there is no memory here to keep {text[:40]!r} in", type="no_memory")
 
     async def recall(self, query: str, limit: int) -> dict[str, Any]:  # noqa: ARG002 - signature of the protocol
-        """Refuse."""
         raise ToolError(f"there is no memory here to look for {query[:40]!r} in", type="no_memory")
 
 

@@ -24,7 +24,6 @@ class Printing:
         self._under = under
 
     def __getattr__(self, name: str) -> Any:
-        """Be as what is under it."""
         return getattr(self._under, name)
 
     def write(self, text: Any) -> Any:

@@ -102,7 +102,6 @@ class RunningCalls:
         return f"{hung} tool calls hang past their time limit, more than {self._most_hung}: restart the process"
 
     def limit_seconds(self, tool: Runnable) -> float:
-        """Return the limit of one attempt of the tool, in seconds."""
         return min(tool.timeout_seconds, self.work_limit_seconds)
 
     async def result(self, tool: Runnable, arguments: Mapping[str, Any], context: ToolContext) -> Any:

@@ -104,7 +104,6 @@ class OfJob:
         self._replayed = frozenset(replayed or ())
 
     def uuid4(self) -> UUID:
-        """Return the next UUID of the run."""
         return UUID(int=self._uuids.getrandbits(128), version=4)
 
     def patched(self, name: str) -> bool:
@@ -268,7 +267,6 @@ class CodeRun:
     def call(
         self, tool: str, arguments: dict[str, Any], read: Callable[[Any], Any] | None = None
     ) -> Coroutine[Any, Any, Any]:
-        """Return the call of a step."""
         return StepCall(self, self.loop.next_number(), tool, arguments, read)
 
     def begun(self, call: StepCall) -> asyncio.Future[Any]:
@@ -284,7 +282,6 @@ class CodeRun:
         return step.waiter
 
     def never_awaited(self, call: StepCall) -> None:
-        """Note a call that never begins."""
         if not self.loop.closed:
             self.loop.notes.append(f"{call.tool}(…) was called and never awaited, so it is no step: {call.place}")
 

@@ -55,7 +55,6 @@ class Loads:
         self._read(function.__code__, closure_of(function))
 
     def read_text(self, annotation: str) -> None:
-        """Read an annotation that is a text."""
         try:
             self._read(compile(annotation.strip(), "<annotation>", "eval"), {})
         except (SyntaxError, ValueError):

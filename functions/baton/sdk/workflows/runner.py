@@ -307,7 +307,6 @@ class WorkflowRunner(CodeRunner):
             return ""
 
     def takes_file(self, media_type: str) -> bool:  # noqa: ARG002 - the protocol's
-        """Return that it takes none."""
         return False
 
     def check(self, tool: str, arguments: dict[str, Any]) -> None:

@@ -34,7 +34,6 @@ class Step:
 
     @cached_property
     def digest(self) -> str:
-        """The digest of what it asks for."""
         return digest(canonical_json([self.tool, self.arguments]))[:_DIGEST_CHARS]
 
 
@@ -53,7 +52,6 @@ class StepFuture(StretchFuture):
         return is_new
 
     def get_loop(self) -> StretchLoop:
-        """Return its loop."""
         loop: Any = super().get_loop()
         return loop  # type: ignore[no-any-return]
 

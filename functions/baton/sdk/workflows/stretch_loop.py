@@ -146,13 +146,11 @@ class StretchLoop(asyncio.AbstractEventLoop):
 
     # What asyncio asks of a loop.
     def time(self) -> float:
-        """Return the time of the stretch."""
         return self.seconds
 
     def call_soon(
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """Call it next."""
         handle = asyncio.Handle(callback, args, self, context)
         if not self.closed:
             self._ready.append(handle)
@@ -188,7 +186,6 @@ class StretchLoop(asyncio.AbstractEventLoop):
         self.give_up(handle.number)
 
     def create_future(self) -> asyncio.Future[Any]:
-        """Make a future."""
         self._unless_closed()
         return StretchFuture(loop=self)
 

@@ -29,7 +29,6 @@ class _Value(click.ParamType[bool | float]):
     name = "value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool | float:
-        """Read it."""
         if value in ("true", "false"):
             return bool(value == "true")
         try:

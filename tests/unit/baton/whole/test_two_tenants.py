@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
+from inspect import isasyncgenfunction
 from typing import Any
 
 import pytest
@@ -403,30 +404,8 @@ async def quotas(one: Tenant) -> AsyncIterator[Any]:
     assert [was == now for was, now in zip(before, await counted(), strict=True)] == [one.key == OTHER] * 3
 
 
-PATHS: tuple[Path, ...] = (
-    persons,
-    keys_of_one_job,
-    batches_of_events,
-    created_sessions,
-    quotas,
-    steering,
-    interrupting,
-    events_of_jobs,
-    events_that_start_jobs,
-    a_session_its_memory_and_a_search,
-    cached_answers,
-    pauses_of_call_limits,
-    child_jobs,
-    followers_and_callbacks,
-    files,
-    chats,
-    forks_and_scores,
-    schedules,
-    approvals_and_their_links,
-    contexts_of_a2a,
-    threads_of_ag_ui,
-    calls_of_our_mcp_server,
-)
+# Each that this module has, so that none is forgotten.
+PATHS: list[Path] = [one for one in [*globals().values()] if isasyncgenfunction(one) and one.__module__ == __name__]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.__name__)

@@ -54,7 +54,6 @@ class Workspace:
         return sorted(found)
 
     def size_bytes(self, path: str) -> int:
-        """Return the size of a file."""
         return self._locate(path).stat().st_size
 
     def text(self, path: str) -> str:

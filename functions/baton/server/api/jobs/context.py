@@ -25,7 +25,6 @@ class Context:
     jobs: JobsApi
 
     def serves(self, endpoint: "Callable[[Context, Request], Awaitable[Response]]") -> Endpoint:
-        """Return the endpoint of a route."""
         return partial(endpoint, self)
 
 

@@ -169,7 +169,6 @@ def _may_be_meant(query: Query, name: str, entry: QueueEntry) -> bool:
 
 
 def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
-    """Return whether a job matches, as it is now."""
     job = snapshot.job
     if query.statuses and status_and_wait(job, snapshot.items, snapshot.slot_state, now_ms)[0] not in query.statuses:
         return False

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
+from inspect import isfunction
 from typing import Any, Self
 
 import anyio
@@ -242,19 +243,11 @@ def reminded(_: Happened) -> Agent[Any, Any]:
     return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Reminding()]))
 
 
-CAPABLE: tuple[Callable[[Happened], Agent[Any, Any]], ...] = (
-    counting,
-    counting_by_a_function,
-    counting_in_a_wrapper,
-    session,
-    one_id,
-    wrapped,
-    recovered,
-    recovered_in_a_turn,
-    early,
-    retried,
-    reminded,
-)
+CAPABLE: list[Callable[[Happened], Agent[Any, Any]]] = [
+    one
+    for one in [*globals().values()]
+    if isfunction(one) and [*one.__annotations__.values()] == [Happened, Agent[Any, Any]]
+]
 
 
 @dataclass
