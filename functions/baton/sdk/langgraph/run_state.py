@@ -134,7 +134,6 @@ class RunState(LibraryState):
         self.later = kept.get("later", [])
 
     def saver(self, piece: str) -> RecordSaver:
-        """Return a checkpointer that has the run."""
         if not self.head:
             return RecordSaver(None, None, (), piece)
         try:
@@ -189,7 +188,7 @@ class RunState(LibraryState):
 
 
 def _dumped(messages: Sequence[BaseMessage]) -> str:
-    return json.dumps([to_jsonable_python(message_to_dict(one), fallback=str) for one in messages])
+    return json.dumps([to_jsonable_python(message_to_dict(one), fallback=str, bytes_mode="base64") for one in messages])
 
 
 def _read(text: str) -> list[BaseMessage]:

@@ -42,12 +42,10 @@ from baton.sdk.libraries.library_runner import (
     library_agent,
     with_settings,
 )
-from baton.sdk.libraries.recorded_errors import Used, error_of_result
-from baton.sdk.models.model import Call, Listener, ModelAnswer, ModelError, Spent
-from baton.sdk.models.provider_rules import meaning_of
+from baton.sdk.libraries.recorded_errors import Used, ended_by, error_of_result
+from baton.sdk.models.model import Call, Listener, ModelAnswer, Origin, Spent
 from baton.sdk.tools.pending import Pending, RunAgain
 from baton_events.ids import canonical_json
-from baton_events.values.text import cut
 
 MODEL, TOOLS = "model", "tools"
 _UNNAMED = "LangGraph"  # the name of a graph that was given none
@@ -55,7 +53,7 @@ _ENDS = {"__start__", MODEL, TOOLS}
 _NO_WRITES = "__no_writes__"
 _NO_TOOL = "no tool: a person has refused this call"
 # Where the packages of LangChain keep a provider's word for the end of an answer.
-_REASONS, _SHOWN_CHARS = ("finish_reason", "stop_reason", "stopReason", "done_reason"), 80
+_REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
 _WORDS = ("title", "question", "message", "description")
 
 
@@ -64,7 +62,7 @@ class _Counted(AsyncCallbackHandler):
 
     def __init__(self) -> None:
         self.sent: list[BaseMessage] = []
-        self.broken_by = ""
+        self.words: list[str] = []
         self.begun, self.requests, self.input_tokens, self.output_tokens, self.cached_tokens = 0, 0, 0, 0, 0
 
     async def on_chat_model_start(self, serialized: Any, messages: Any, **_: Any) -> None:  # noqa: ARG002 - a hook
@@ -76,8 +74,7 @@ class _Counted(AsyncCallbackHandler):
         message = getattr(response.generations[0][0], "message", None)
         about = getattr(message, "response_metadata", None) or {}
         word = next((str(about[name]) for name in _REASONS if about.get(name)), "")
-        if word and meaning_of(re.sub(r"^(.+?)\1+$", r"\1", word)) == "error":  # joined from a stream's last chunks
-            self.broken_by = word
+        self.words.append(re.sub(r"^(.+?)\1+$", r"\1", word))  # joined from a stream's last chunks
         usage = getattr(message, "usage_metadata", None) or {}
         self.input_tokens += usage.get("input_tokens", 0)
         self.output_tokens += usage.get("output_tokens", 0)
@@ -128,7 +125,6 @@ class LangGraphRunner(LibraryRunner):
             check_fits(tool, schema.model_validate, arguments, schema.model_fields)
 
     def takes_file(self, media_type: str) -> bool:  # noqa: ARG002 - its model is within the graph
-        """Return that it may."""
         return True
 
     async def run_turn(self, recorded: Recorded, listener: Listener | None, used: list[Used]) -> RunnerAnswer:
@@ -143,20 +139,21 @@ class LangGraphRunner(LibraryRunner):
         if recorded.turns:
             given = await self._answer(recorded, state, saver, graph)
         else:
-            own = dict(await awaited(self._state(recorded.job))) if self._state else {}
+            given = await awaited(self._state(recorded.job)) if self._state else {}
+            if not isinstance(given, Mapping):
+                raise TypeError(f"state= gave {given!r}, which is no dict")
+            own = dict(given)
             first = [*state.earlier, *own.pop(MESSAGES, []), state.form.user(recorded.job.task, recorded.job.files)]
             first += [HumanMessage(text) for text in state.sent]
             given = {**own, MESSAGES: first}
         settings = await self._settings(recorded, saver, counted)
         while True:
             await self._stream(graph, given, settings, listener)
-            if counted.broken_by:
-                fault = f"the answer ended with {cut(counted.broken_by, _SHOWN_CHARS)!r}, so it is not whole"
-                raise ModelError(fault, retryable=True)
+            origins = [ended_by(word) for word in counted.words]
             given, snapshot = None, await graph.aget_state(settings["config"])
             waits = [task for task in snapshot.tasks if task.interrupts]
             if waits or not snapshot.tasks or TOOLS in snapshot.next or counted.begun:
-                return state.hold(recorded, self._judged(state, saver, snapshot, counted))
+                return state.hold(recorded, self._judged(state, saver, snapshot, counted, (origins or [None])[-1]))
 
     async def run_call(self, recorded: Recorded, call: RunnerCall) -> Any:
         """Run the call's task, as the only one of the checkpoint."""
@@ -250,7 +247,9 @@ class LangGraphRunner(LibraryRunner):
             if isinstance(message, AIMessageChunk) and metadata.get("langgraph_node") == MODEL and message.text:
                 await listener.write(str(message.text))
 
-    def _judged(self, state: RunState, saver: RecordSaver, snapshot: Any, counted: _Counted) -> RunnerAnswer:
+    def _judged(
+        self, state: RunState, saver: RecordSaver, snapshot: Any, counted: _Counted, origin: Origin | None
+    ) -> RunnerAnswer:
         answers = [
             one for one in snapshot.values.get(MESSAGES, ())[len(state.messages) :] if isinstance(one, AIMessage)
         ]
@@ -265,7 +264,9 @@ class LangGraphRunner(LibraryRunner):
             calls = tuple(Call(one["name"], dict(one["args"])) for one in made)
         elif not snapshot.tasks:
             values = snapshot.values
-            last = next((one for one in reversed(values.get(MESSAGES, ())) if isinstance(one, AIMessage)), None)
+            last = next(
+                (one for one in reversed(values.get(MESSAGES, ())) if isinstance(one, AIMessage | ToolMessage)), None
+            )
             text = text or (str(last.text) if last else "")
             output = to_jsonable_python(values["structured_response"]) if "structured_response" in values else text
             text = output if isinstance(output, str) else text or canonical_json(output)
@@ -278,6 +279,7 @@ class LangGraphRunner(LibraryRunner):
             counted.output_tokens,
             cached_input_tokens=counted.cached_tokens,
             provider=state.kept(saver, asks, counted.sent),
+            origin=origin,
         )
         return RunnerAnswer(answer, output, correction, asked=counted.begun > 0)
 
@@ -389,10 +391,13 @@ def durable(
     named = name or (None if given == _UNNAMED else given)
     check_given(agent, CompiledStateGraph, "agent of create_agent", named, {"context": context, "state": state})
     runner = LangGraphRunner(agent, context, state)
-    return library_agent(named, runner, list(_faults(agent)), **settings)
+    return library_agent(named, runner, list(_faults(agent, state)), **settings)
 
 
-def _faults(agent: CompiledStateGraph[Any, Any, Any, Any]) -> Iterator[str]:
+def _faults(agent: CompiledStateGraph[Any, Any, Any, Any], state: OfJob | None) -> Iterator[str]:
+    given = getattr(state, "__annotations__", {}).get("return", dict)
+    if given is None or (isinstance(given, type) and not issubclass(given, Mapping)):
+        yield f"state={getattr(state, '__name__', state)} gives no dict, but {getattr(given, '__name__', given)}"
     others = [node for node in agent.nodes if node not in _ENDS and "." not in node]
     if MODEL not in agent.nodes or MESSAGES not in agent.channels or others:
         yield "it is no agent of create_agent; make its nodes tools of one, or steps of a workflow"

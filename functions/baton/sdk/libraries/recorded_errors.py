@@ -15,9 +15,10 @@ import httpx
 
 from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.clock import SystemClock
-from baton.sdk.models.model import ANSWER_CUT, NOTHING_SPENT, ModelError, Spent
+from baton.sdk.models.model import ANSWER_CUT, NOTHING_SPENT, ModelError, Origin, Spent
+from baton.sdk.models.provider_rules import meaning_of
 from baton.sdk.tools.contained import CutShortError
-from baton_events.values.text import text_of
+from baton_events.values.text import cut, text_of
 from baton_events.values.waits import requested_wait_seconds
 
 # What a piece has used by its end, and what is to be kept if the run has ended there.
@@ -27,6 +28,7 @@ OUTCOMES = {"rejected": "denied", "expired": "denied", "operation_failed": "fail
 _MAY_PASS = frozenset({408, 409, 425, 429})
 _FIRST_SERVER_STATUS = 500
 _UNANSWERED = frozenset({"APIConnectionError", "APITimeoutError"})
+_SHOWN_CHARS = 80
 
 
 class RecordedFailureError(Exception):
@@ -79,6 +81,18 @@ def failure_of(error: Exception, of_model: ModelError | None, used: Sequence[Use
             if isinstance(failure, RunFailedError):
                 failure.kept = kept
     return failure
+
+
+def ended_by(word: str, spent: Spent = NOTHING_SPENT) -> Origin | None:
+    """Return the mark of an answer that a provider's word says was cut off; empty: it says nothing.
+
+    Raises ModelError: the answer is broken.
+    """
+    meaning = meaning_of(word) if word else "stop"
+    if meaning == "error":
+        fault = f"the answer ended with {cut(word, _SHOWN_CHARS)!r}, so it is not whole"
+        raise ModelError(fault, retryable=True, spent=spent)
+    return Origin(finish_reason=meaning) if meaning == "length" else None
 
 
 def provider_error(error: Exception) -> ModelError | None:

@@ -10,6 +10,7 @@ import copy
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,7 +24,8 @@ from openai.types.responses import Response, ResponseCompletedEvent
 
 from baton.sdk.agents.runner import RunnerCall
 from baton.sdk.libraries.library_runner import awaited
-from baton.sdk.models.model import Listener, ModelError
+from baton.sdk.libraries.recorded_errors import ended_by
+from baton.sdk.models.model import Listener, ModelError, Origin, Spent
 from baton.sdk.openai_agents.run_state import Items, RunState
 from baton_events.values.text import text_of
 
@@ -64,6 +66,8 @@ class Piece:
         sent: the items of the new request; `asked`: that request after the user's filter.
         result: of the SDK's run.
         handoffs: the names of the tools that hand a run on.
+        word: of the provider for the end of its answer, where it is known; `origin`: what it means.
+        has_ended: whether the run has its final output, which may be None.
     """
 
     state: RunState
@@ -79,6 +83,9 @@ class Piece:
     result: Any = None
     hidden: Items = field(default_factory=Items)
     handoffs: set[str] = field(default_factory=set[str])
+    word: str = ""
+    origin: Origin | None = None
+    has_ended: bool = False
     _requests: int = 0
     _stopping: list[Any] = field(default_factory=list[Any])
     _copies: dict[int, sdk.Agent[Any]] = field(default_factory=dict[int, sdk.Agent[Any]])
@@ -103,6 +110,15 @@ class Piece:
         for tool in self._stopping:
             tool.needs_approval = True
         return self.output if self.call else None
+
+    def hear(self, said: Any) -> None:
+        """Note the word in an answer of Chat Completions, or in a piece of one."""
+        self.word = next((str(one.finish_reason) for one in said.choices or () if one.finish_reason), self.word)
+
+    def ends(self, used: Any) -> None:
+        """Judge an answer by its word. Raises ModelError: it is broken."""
+        spent = Spent(1, used.input_tokens, used.output_tokens) if used else Spent(1)
+        self.origin = ended_by(self.word, spent)
 
     def starts(self) -> bool:
         """Return whether the SDK's start of an agent is one of the run: not where a piece goes on."""
@@ -241,6 +257,7 @@ def _gated(name: str) -> Any:
         piece, own = self._piece, self._own
         if name == "on_llm_end" and not piece.has_repeated:
             piece.response = args[-1]
+        piece.has_ended |= name == "on_agent_end"
         if own and _NEW[name](piece):
             given = {name: piece.own(value) for name, value in named.items()}
             await getattr(own, name)(context, *map(piece.own, args), **given)
@@ -252,18 +269,36 @@ OfRun: Any = type("OfRun", (_OwnHooks, RunHooksBase), {name: _gated(name) for na
 OfAgent: Any = type("OfAgent", (_OwnHooks, AgentHooksBase), {name: _gated(name) for name in _NEW})
 
 
+# Of the SDK's model, and of the stream in an answer of its client.
+_FETCH, _CHUNKS = "_fetch_response", "_iterator"
+
+
 class AskedOnce(Model):
     """Stands before an agent's own model."""
 
     def __init__(self, inner: Model, piece: Piece) -> None:
         self._inner, self._piece = inner, piece
+        if isinstance(inner, sdk.OpenAIChatCompletionsModel):  # what it makes of an answer lacks the provider's word
+            self._inner = copy.copy(inner)
+            vars(self._inner)[_FETCH] = partial(self._fetched, getattr(inner, _FETCH))
+
+    async def _fetched(self, fetch: Any, *args: Any, **given: Any) -> Any:
+        fetched = await fetch(*args, **given)
+        if isinstance(fetched, tuple):
+            of_stream: Any = vars(fetched[1])
+            of_stream[_CHUNKS] = _heard(of_stream[_CHUNKS], self._piece)
+        else:
+            self._piece.hear(fetched)
+        return fetched
 
     async def get_response(self, *args: Any, **given: Any) -> sdk.ModelResponse:
         """Ask the agent's own model; what it cannot read is asked for again, but for an answer that was cut off."""
         try:
-            return await self._inner.get_response(*args, **given)
+            answer = await self._inner.get_response(*args, **given)
         except sdk.ModelBehaviorError as error:
             raise _unreadable(error) from error
+        self._piece.ends(answer.usage)
+        return answer
 
     def get_retry_advice(self, request: Any) -> Any:
         """Return the own model's advice."""
@@ -282,6 +317,8 @@ class AskedOnce(Model):
                     begun = True
                     if event.type == "response.output_text.delta":
                         await listener.write(event.delta)
+                    elif event.type == "response.completed":
+                        self._piece.ends(event.response.usage)
                     yield event
         except sdk.ModelBehaviorError as error:
             raise _unreadable(error) from error
@@ -292,6 +329,12 @@ class AskedOnce(Model):
         if listener is None:
             answer = await self.get_response(*args, **given)
             yield completed(answer.output, answer.usage, answer.response_id)
+
+
+async def _heard(chunks: Any, piece: Piece) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        piece.hear(chunk)
+        yield chunk
 
 
 def _unreadable(error: sdk.ModelBehaviorError) -> ModelError:
@@ -317,7 +360,7 @@ def completed(output: list[Any], used: sdk.Usage | None, response_id: str | None
 
 def outcome_of(output: Any, value: Any) -> Any:
     """Return a recorded output as a tool gives it. `output`: as the model gets it; `value`: as the tool gave it."""
-    if not isinstance(output, str):
+    if not isinstance(output, str) or output == str(value):
         return value
     text = OutputText(output)
     text.value = value
@@ -326,20 +369,21 @@ def outcome_of(output: Any, value: Any) -> Any:
 
 def json_of(arguments: Mapping[str, Any], made: str) -> str:
     """Return the arguments as the model wrote them, unless a person has edited them."""
-    try:
-        return made if json.loads(made or "{}") == arguments else json.dumps(arguments)
-    except ValueError:
-        return made if arguments == {UNREADABLE: made} else json.dumps(arguments)
+    return made if arguments_of(made) == arguments else json.dumps(arguments)
 
 
 # What the arguments of a call are where its text is no JSON object: the SDK tells the model of it.
 UNREADABLE = "arguments"
 
 
+def _no_number(word: str) -> None:
+    raise ValueError(word)
+
+
 def arguments_of(made: str) -> dict[str, Any]:
     """Return a call's arguments as people see them."""
     try:
-        read = json.loads(made or "{}")
+        read = json.loads(made or "{}", parse_constant=_no_number)
     except ValueError:
         read = None
     return read if isinstance(read, dict) else {UNREADABLE: made}

@@ -214,7 +214,7 @@ class OpenAIRunner(LibraryRunner):
         begins = False
         if result.interruptions:
             agent = piece.own(result.interruptions[0].agent).name
-        elif result.final_output is not None:
+        elif piece.has_ended:
             value, calls = _value_of(result.final_output), ()
             text = value if isinstance(value, str) else text or canonical_json(value)
         elif passed and calls and not piece.filters:  # the SDK has handed the run on in this turn
@@ -225,7 +225,7 @@ class OpenAIRunner(LibraryRunner):
         if items is None:
             items, first = result.to_input_list(mode="normalized"), len(state.earlier) + 1
             items = piece.in_order([*items[:first], *piece.hidden, *items[first:]])
-            output = output if result.final_output is not None and answer else []
+            output = output if piece.has_ended and answer else []
             items = items[: len(items) - len(output)]
         kept = state.kept(
             items, output, agent, context.usage, passed, begins=begins, asked=piece.asked if answer else None
@@ -239,6 +239,7 @@ class OpenAIRunner(LibraryRunner):
                 spent.output_tokens,
                 cached_input_tokens=spent.input_tokens_details.cached_tokens or 0,
                 provider=kept,
+                origin=piece.origin,
                 spent_before=Spent(nested.requests, nested.input_tokens, nested.output_tokens),
             ),
             value,

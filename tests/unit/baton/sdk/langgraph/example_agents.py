@@ -1,6 +1,6 @@
 """Agents of `create_agent` after LangChain's own pages, each made anew for a run, and what they note."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -20,6 +20,8 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel, PrivateAttr
+
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import cases_in
 
 Turn = Sequence[tuple[str, dict[str, Any]]] | str | Exception
 
@@ -208,6 +210,16 @@ def count_up(by: int, runtime: ToolRuntime, call_id: Annotated[str, InjectedTool
     return Command(update={"count": now, "messages": [ToolMessage(f"now {now}", tool_call_id=call_id)]})
 
 
+@tool(return_direct=True, response_format="content_and_artifact")
+def scan(page: int) -> tuple[str, bytes]:
+    """Scan."""
+    return f"page {page}", b"\xff"
+
+
+def direct_tool() -> Case:
+    return _case([[("scan", {"page": 1})]], [scan])
+
+
 def state_of_tools() -> Case:
     turns: list[Turn] = [[("count_up", {"by": 2})], [("count_up", {"by": 3})], "ok"]
     return _case(turns, [count_up], state_schema=Counting, state={"count": 1})
@@ -246,23 +258,4 @@ def rejected_review() -> Case:
     return _case([[("price", {"of": "tea"})], "ok"], [price], middleware=[review], decisions=[reject], refuses=True)
 
 
-EXAMPLES: Sequence[Callable[[], Case]] = (
-    hello_world,
-    one_tool,
-    parallel_tools,
-    structured_output,
-    corrected_output,
-    unknown_tool,
-    invalid_arguments,
-    raising_tool,
-    middleware_hooks,
-    model_call_limit,
-    tool_call_limit,
-    retried_tool,
-    prompt_of_context,
-    state_of_tools,
-    interrupting_tool,
-    refused_tool,
-    reviewed_tool,
-    rejected_review,
-)
+EXAMPLES = cases_in(globals())

@@ -1,5 +1,6 @@
 """What `durable()` refuses, and what a job has beyond a run: chats, steering, edited arguments, newer records."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,6 +30,24 @@ def test_what_the_job_does_itself_is_refused_by_name(setting: str) -> None:
     agent: Any = create_agent(Scripted(turns=["ok"]), [pay], name="a", **{setting: value})
     with pytest.raises(ValueError, match=setting):
         durable(agent)
+
+
+def none(_: object) -> None:
+    """Give nothing."""
+
+
+def text(_: object) -> str:
+    return "x"
+
+
+@pytest.mark.parametrize("state", [none, text])
+async def test_a_state_that_is_no_dict_is_refused_by_name(state: Any) -> None:
+    """Where its annotation does not say so, once it has given one."""
+    agent: Any = create_agent(Scripted(turns=["ok"]), [pay], name="a")
+    with pytest.raises(ValueError, match=f"state={state.__name__}"):
+        durable(agent, state=state)
+    run = await Simulation(Registry([durable(agent, state=partial(state))])).run("a", "go")
+    assert (run.error or {})["message"] == f"state= gave {state(run)!r}, which is no dict"
 
 
 async def test_a_tool_that_asks_goes_on_with_edited_arguments() -> None:
@@ -71,3 +90,4 @@ async def test_an_answer_that_ends_broken_is_asked_for_again(place: str, word: s
     model = Ending(turns=["Pay 400."], words=[word, "stop"], name_of_word=place)
     run = await Simulation(Registry([durable(create_agent(model, name="a"))])).run("a", "go")
     assert (run.status, len(model.read)) == ("completed", requests)
+    assert run.result.get("cut") is (True if word == "length" else None)

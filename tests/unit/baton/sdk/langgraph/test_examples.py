@@ -59,7 +59,7 @@ async def test_a_job_is_what_langgraph_makes_of_it(make: Callable[[], Case]) -> 
     messages = expected["messages"]
     output = expected.get("structured_response", messages[-1].text)
     assert run.result["output"] == to_jsonable_python(output)
-    wanted = [to_jsonable_python(message_to_dict(one), fallback=str) for one in messages]
+    wanted = [to_jsonable_python(message_to_dict(one), fallback=str, bytes_mode="base64") for one in messages]
     assert _plain(run.model_messages) == _plain(wanted)
     used = [one.usage_metadata for one in messages if isinstance(one, AIMessage) and one.usage_metadata]
     assert run.usage["inputTokens"] == sum(one["input_tokens"] for one in used)

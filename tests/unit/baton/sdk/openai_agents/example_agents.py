@@ -1,7 +1,7 @@
 """Agents after the SDK's own examples, each made anew for a run: what it does, and what it notes of its hooks."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ from agents.models.interface import Model
 from agents.usage import Usage
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 from pydantic import BaseModel
+
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import cases_in
 
 Asked = tuple[str, Any]
 Turn = Sequence[Asked] | str | Exception
@@ -85,7 +87,6 @@ def weather(city: str) -> str:
 
 @sdk.function_tool
 def city_of(name: str) -> City:
-    """Look a city up."""
     return City(name=name, people=3)
 
 
@@ -198,10 +199,20 @@ def stop_on_first_tool() -> Case:
 
 def own_tool_use() -> Case:
     async def decide(_: Any, results: Any) -> sdk.ToolsToFinalOutputResult:
-        return sdk.ToolsToFinalOutputResult(is_final_output=True, final_output=f"final: {results[0].output}")
+        return sdk.ToolsToFinalOutputResult(is_final_output=True, final_output=[one.output for one in results])
 
-    model = Scripted("a", [("weather", {"city": "Ulm"})])
-    return Case(sdk.Agent("a", model=model, tools=[weather], tool_use_behavior=decide))
+    @sdk.function_tool
+    def count() -> int:
+        return 2**90
+
+    model = Scripted("a", [("weather", {"city": "Ulm"}), ("count", {})])
+    return Case(sdk.Agent("a", model=model, tools=[weather, count], tool_use_behavior=decide))
+
+
+def no_output() -> Case:
+    kind: Any = City | None
+    schema = sdk.AgentOutputSchema(kind, strict_json_schema=False)
+    return Case(sdk.Agent("a", model=Scripted("a", '{"response": null}'), output_type=schema))
 
 
 def input_guardrail(*, blocking: bool = False) -> Case:
@@ -263,7 +274,6 @@ def tool_guardrails() -> Case:
 
     @sdk.function_tool(tool_input_guardrails=[no_bonn], tool_output_guardrails=[out])
     def visit(city: str) -> str:
-        """Visit."""
         noted.append(("visit", city))
         return f"visited {city}"
 
@@ -321,7 +331,6 @@ def there_and_back() -> Case:
 
 @sdk.function_tool(needs_approval=True)
 def pay(euros: int) -> str:
-    """Pay."""
     return f"paid {euros}"
 
 
@@ -349,7 +358,6 @@ def refused() -> Case:
 
 @sdk.function_tool
 def fails(n: int) -> str:
-    """Fail."""
     raise ValueError(f"no {n}")
 
 
@@ -364,15 +372,18 @@ def failing_tool() -> Case:
 def raising_tool() -> Case:
     @sdk.function_tool(failure_error_function=None)
     def raises(n: int) -> str:
-        """Raise."""
         raise ValueError(f"no {n}")
 
     return Case(sdk.Agent("a", model=Scripted("a", [("raises", {"n": 1})], "ok"), tools=[raises]))
 
 
 def invalid_arguments() -> Case:
-    model = Scripted("a", [("weather", "{no JSON"), ("weather", {"town": "Ulm"})], "ok")
-    return Case(sdk.Agent("a", model=model, tools=[weather]))
+    @sdk.function_tool(strict_mode=False)
+    def note(data: dict[str, Any] | None = None) -> str:
+        return f"noted {data}"
+
+    asked = [("weather", "{no JSON"), ("weather", {"town": "Ulm"}), ("note", "null"), ("note", '{"data": {"x": NaN}}')]
+    return Case(sdk.Agent("a", model=Scripted("a", asked, "ok"), tools=[weather, note]))
 
 
 def slow_tool() -> Case:
@@ -380,7 +391,6 @@ def slow_tool() -> Case:
 
     @sdk.function_tool(timeout=0.05)
     async def slow() -> str:
-        """Be slow."""
         await asyncio.sleep(5)
         return "late"
 
@@ -400,7 +410,6 @@ def just_enough_turns() -> Case:
 def picture() -> Case:
     @sdk.function_tool
     def draw() -> sdk.ToolOutputImage:
-        """Draw."""
         return sdk.ToolOutputImage(image_url="https://example.com/a.png", detail="low")
 
     return Case(sdk.Agent("a", model=Scripted("a", [("draw", {})], "ok"), tools=[draw]))
@@ -409,7 +418,6 @@ def picture() -> Case:
 def enabled_by_context() -> Case:
     @sdk.function_tool(is_enabled=lambda context, _: bool(context.context["admin"]))
     def secret() -> str:
-        """Tell."""
         return "42"
 
     return Case(
@@ -417,35 +425,4 @@ def enabled_by_context() -> Case:
     )
 
 
-EXAMPLES: Sequence[Callable[[], Case]] = (
-    hello_world,
-    one_tool,
-    parallel_tools,
-    dynamic_system_prompt,
-    lifecycle_hooks,
-    agents_as_tools,
-    output_type,
-    bad_output,
-    stop_on_first_tool,
-    own_tool_use,
-    input_guardrail,
-    blocking_guardrail,
-    passing_guardrails,
-    output_guardrail,
-    tool_guardrails,
-    routing,
-    handoff_beside_a_call,
-    handoff_with_input,
-    message_filter,
-    there_and_back,
-    human_in_the_loop,
-    refused,
-    failing_tool,
-    raising_tool,
-    invalid_arguments,
-    slow_tool,
-    max_turns,
-    just_enough_turns,
-    picture,
-    enabled_by_context,
-)
+EXAMPLES = cases_in(globals())

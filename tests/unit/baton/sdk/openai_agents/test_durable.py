@@ -1,18 +1,24 @@
 """What `durable()` refuses, and what a job has beyond a run: sessions, jobs below, streams, edits, newer records."""
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import agents as sdk
+import httpx
 import pytest
 from agents.mcp import MCPServerStdio
+from openai import AsyncOpenAI
 
 from baton import Registry
 from baton.openai_agents import durable
+from baton.sdk.agents.runner import JobInfo, Recorded
+from baton.sdk.models.model import ModelError
 from baton.sdk.openai_agents import piece
 from baton.testing import Simulation
+from tests.fakes.listener import FakeListener
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
 from tests.unit.baton.sdk.openai_agents import served_prices
 from tests.unit.baton.sdk.openai_agents.example_agents import Scripted, weather
@@ -99,3 +105,32 @@ async def test_an_answer_that_the_sdk_cannot_read_is_asked_for_again(event: str,
     agent = durable(sdk.Agent("a", model=model), run_config=CONFIG)
     run = await Simulation(Registry([agent])).run("a", "go")
     assert ((run.error or {})["type"], len(model.read)) == ("model_error", requests)
+
+
+ENDS = {"error": (1, 10, 5), "new_one": (1, 10, 5), "length": "cut", "stop": "whole", "tool_calls": "whole"}
+
+
+@pytest.mark.parametrize("listens", [True, False])
+@pytest.mark.parametrize("word", ENDS)
+async def test_the_word_of_chat_completions_for_the_end_of_an_answer_counts(word: str, *, listens: bool) -> None:
+    """What is broken is asked for again, and counts; what is cut off has a mark."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        head = {"id": "c", "created": 1, "model": "m", "object": "chat.completion.chunk"}
+        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        said = {"index": 0, "finish_reason": word, "message": {"role": "assistant", "content": "Pay 40"}}
+        if not json.loads(request.content).get("stream"):
+            return httpx.Response(200, json=head | {"usage": usage, "choices": [said]})
+        chunks = [head | {"choices": [said | {"delta": said["message"]}]}, head | {"choices": [], "usage": usage}]
+        text = "".join(f"data: {json.dumps(one)}\n\n" for one in chunks)
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, text=f"{text}data: [DONE]\n\n")
+
+    made: Any = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    model = sdk.OpenAIChatCompletionsModel("m", AsyncOpenAI(api_key="x", base_url="https://x.test", http_client=made))
+    runner: Any = durable(sdk.Agent("a", model=model), run_config=CONFIG).runner
+    job = Recorded(JobInfo(job_id="job_1", session_id="s", tenant="t", task="Pay."))
+    try:
+        found: Any = "cut" if (await runner.turn(job, FakeListener() if listens else None)).answer.is_cut else "whole"
+    except ModelError as error:
+        found = error.retryable and (error.spent.model_calls, error.spent.input_tokens, error.spent.output_tokens)
+    assert found == ENDS[word]

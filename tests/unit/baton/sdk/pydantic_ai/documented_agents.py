@@ -44,12 +44,14 @@ class Case:
         return durable(self.agent, name=name, usage_limits=self.limits, **given)
 
 
-def cases_in(module: dict[str, Any]) -> tuple[Callable[[], Case], ...]:
-    """Each function of a module that makes a case, so that none is forgotten."""
+def cases_in(module: dict[str, Any]) -> tuple[Callable[[], Any], ...]:
+    """Each function of a module that makes a case of its kind, so that none is forgotten."""
+    functions = [one for one in module.values() if isfunction(one) and one.__module__ == module["__name__"]]
     return tuple(
         made
-        for made in module.values()
-        if isfunction(made) and made.__module__ == module["__name__"] and made.__annotations__ == {"return": Case}
+        for made in functions
+        if made.__annotations__.get("return") is module["Case"]
+        and len(made.__annotations__) == 1 + len(made.__kwdefaults__ or ())
     )
 
 
