@@ -32,27 +32,26 @@ async def never_sent(registry: Registry) -> AsyncIterator[str]:
         tools: dict[str, Any] = {tool.name: tool.parameters for tool in registry.tools_of(agent).values()}
         for server in agent.servers:
             if isinstance(server, McpServer):
-                found = await _listed(server)
-                if isinstance(found, str):
-                    yield f"agent {agent.name!r}: {found}"
-                else:
-                    tools |= found
+                found, faults = await _listed(server)
+                tools |= found
+                for fault in faults:
+                    yield f"agent {agent.name!r}: {fault}"
         for line in _faults(agent, models, tools):
             yield line
 
 
-async def _listed(server: McpServer) -> dict[str, Any] | str:
-    """Return the schemas of a server's tools, by their names here, or why there are none."""
-    from baton.sdk.mcp.client import McpError, listed  # noqa: PLC0415 - it imports the SDK
+async def _listed(server: McpServer) -> tuple[dict[str, Any], list[str]]:
+    """Return the schemas of a server's tools, by their names here, and why there are no others."""
+    from baton.sdk.mcp.client import FAULT, McpError, listed  # noqa: PLC0415 - it imports the SDK
     from baton.sdk.mcp.server_tools import server_tools  # noqa: PLC0415 - the same
 
     context = McpContext("")
     try:
-        return {
-            tool.name: tool.parameters for tool in server_tools(server, context, await listed(server, context, None))
-        }
+        listing = await listed(server, context, None)
+        tools = {tool.name: tool.parameters for tool in server_tools(server, context, listing)}
     except McpError as error:
-        return str(error)
+        return {}, [str(error)]
+    return tools, [f"MCP server {server.name}: {each[FAULT]}" for each in listing if FAULT in each]
 
 
 def _faults(agent: Agent, models: Iterable[str], tools: dict[str, Any]) -> Iterable[str]:

@@ -7,8 +7,9 @@ needed.
 """
 
 import asyncio
+import logging
 from base64 import b64decode
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
     from mcp import Client
     from mcp.shared.dispatcher import ProgressFnT
 
+_log = logging.getLogger("baton.models")
+
 KEY_VERSION = 1
+# Why a tool of a list is left out, in its entry.
+FAULT = "fault"
 _LOST, _BUSY = "mcp_connection_lost", "mcp_busy"
 _MOST_PAGES = 50
 _LIST_TIMEOUT_SECONDS = 20.0
@@ -74,9 +79,7 @@ async def listed(server: McpServer, context: McpContext, cache: ModelCache | Non
         return json.decode(kept, type=Listing)
     try:
         async with asyncio.timeout(_LIST_TIMEOUT_SECONDS):
-            tools, seconds = await _once_more(
-                server, context, lambda client: _all_pages(client, server.list_seconds, server.allow)
-            )
+            tools, seconds = await _once_more(server, context, lambda client: _all_pages(client, server))
     except Exception as error:  # the SDK's tasks raise groups of errors
         cause = members_of(error)[0]
         fault = f"MCP server {server.name}: its tools cannot be listed: {_words(server, error)}"
@@ -260,7 +263,7 @@ def _error_text(blocks: Listing, structured: Any) -> str:
     return words or (canonical_json(structured) if structured else "the tool failed and said nothing")
 
 
-async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str] | None) -> tuple[Listing, int]:
+async def _all_pages(client: "Client", server: McpServer) -> tuple[Listing, int]:
     """Read the list, and the number of seconds for which it is fresh.
 
     Raises McpError: it is longer than a model could use.
@@ -274,30 +277,28 @@ async def _all_pages(client: "Client", list_seconds: int, allow: Collection[str]
             if tool.name in names:  # a list that changes between two pages has some tools twice
                 continue
             names.add(tool.name)
-            found.append(_kept(tool, allow))
+            found.append(_kept(server, tool))
             size_bytes += len(json.encode(found[-1]))
             if size_bytes > _LIST_BYTES or len(found) > _MOST_TOOLS:
                 fault = f"its list of tools has more than {_LIST_BYTES} bytes, or {_MOST_TOOLS} tools"
                 raise McpError(f"{fault}; name those that you need in McpServer(allow=…)", retryable=False)
         cursor = page.next_cursor
         if not cursor:  # some servers send an empty one at the end
-            return found, min(lives, default=list_seconds)
+            return found, min(lives, default=server.list_seconds)
     raise McpError(f"its list of tools has more than {_MOST_PAGES} pages", retryable=False)
 
 
-def _kept(tool: Any, allow: Collection[str] | None) -> dict[str, Any]:
-    """Return a tool in the protocol's form; of one that is not allowed, its name.
-
-    Raises McpError: it is too large to be shown to a model.
-    """
+def _kept(server: McpServer, tool: Any) -> dict[str, Any]:
+    """Return a tool in the protocol's form; of one that is left out, its name and, unless `allow` does it, why."""
     name = tool.name[:_SHOWN_CHARS]
-    if allow is not None and tool.name not in allow:
+    if server.allow is not None and tool.name not in server.allow:
         return {"name": name}
     entry: dict[str, Any] = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if len(json.encode(entry)) > _TOOL_BYTES:
-        fault = f"tool {name!r} has more than {_TOOL_BYTES} bytes with its schemas"
-        raise McpError(f"{fault}; leave it out by McpServer(allow=…)", retryable=False)
-    return entry
+    if len(json.encode(entry)) <= _TOOL_BYTES:
+        return entry
+    fault = f"its tool {name!r} is left out: it has more than {_TOOL_BYTES} bytes with its schemas"
+    _log.warning("MCP server %s: %s", server.name, fault)
+    return {"name": name, FAULT: fault}
 
 
 def _failure(server: McpServer, error: Exception, *, again: bool) -> ToolError:

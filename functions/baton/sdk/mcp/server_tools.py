@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from baton.sdk.mcp.client import McpError, called
+from baton.sdk.mcp.client import FAULT, McpError, called
 from baton.sdk.mcp.mcp_server import McpContext, McpServer
 from baton.sdk.models.model import NAME_CHARS, accepted_name
 from baton.sdk.tools.context import ToolContext
@@ -30,7 +30,8 @@ def server_tools(server: McpServer, context: McpContext, listing: list[dict[str,
     if missing := sorted(set(server.allow or ()) - names):
         fault = f"MCP server {server.name} has no tool {', '.join(missing)}, which `allow` names"
         raise McpError(f"{fault}; it has: {', '.join(sorted(names)) or 'none'}", retryable=False)
-    allowed = [each for each in listing if server.allow is None or each["name"] in server.allow]
+    wanted = names if server.allow is None else server.allow
+    allowed = [each for each in listing if FAULT not in each and each["name"] in wanted]
     full = [f"{server.prefix}{each['name']}" for each in allowed]
     if not all(full):
         fault = f"MCP server {server.name} lists a tool without a name"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from baton import Agent, Registry
 from baton.mcp import ClientCredentials, McpServer
 from baton.sdk.mcp.client import McpError
 from baton.sdk.mcp.client import listed as tools_listed
@@ -20,6 +21,7 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
 from baton_events.bounded import ANSWER_LIMIT_BYTES
+from baton_local.setup.model_faults import never_sent
 
 ACME = McpContext("acme")
 JSON, STREAM = {"content-type": "application/json"}, {"content-type": "text/event-stream"}
@@ -184,8 +186,6 @@ def listing(*tools: dict[str, Any], **more: Any) -> Callable[[Any], Sent]:
             "more than 1000000 bytes",
         ),
         (listing(*({**TOOL, "name": f"t{n}"} for n in range(1_001))), "or 1000 tools"),
-        (listing({**TOOL, "description": "d" * 100_001}), "tool 'big' has more than 100000 bytes"),
-        (listing({**TOOL, "inputSchema": {"type": "object", "x": ["y"] * 30_000}}), "leave it out by"),
         (listing(TOOL, nextCursor="again"), "more than 50 pages"),
         (answered_with(JSON, [HEAD, *repeat(MB, 60)]), "16000000 bytes"),
     ],
@@ -197,10 +197,21 @@ async def test_a_list_is_bounded(answer: Callable[[Any], Sent], fault: str) -> N
     assert len(str(caught.value)) < 2_000
 
 
-async def test_a_tool_that_is_too_large_can_be_left_out() -> None:
-    async with raw(tools_list=listing({**TOOL, "name": "huge", "description": "d" * 200_000}, TOOL)) as served:
-        server = McpServer(served.url, allow=["big"])
+@pytest.mark.parametrize("allow", [None, ["big"], ["big", "huge"]])
+@pytest.mark.parametrize(
+    "huge", [{"description": "d" * 200_000}, {"inputSchema": {"type": "object", "x": ["y"] * 30_000}}]
+)
+async def test_a_tool_that_is_too_large_is_left_out(
+    huge: dict[str, Any], allow: list[str] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has a line in log and doctor, unless nobody allows it."""
+    async with raw(tools_list=listing({**TOOL, "name": "huge", **huge}, TOOL)) as served:
+        server = McpServer(served.url, allow=allow)
         assert [one.name for one in server_tools(server, ACME, await tools_listed(server, ACME, None))] == ["big"]
+        agent = Agent("a", "openai:gpt-5", tools=[server])
+        found = [line async for line in never_sent(Registry([agent]))]
+    lines = [line for line in (caplog.text, *found) if "tool 'huge' is left out: it has more than 100000" in line]
+    assert len(lines) == (0 if allow == ["big"] else 2)
 
 
 @pytest.mark.parametrize(("again", "retryable"), [(True, True), (False, False)])
