@@ -9,6 +9,7 @@ import pytest
 from baton_local.dev.environment import inherited_environment
 from tests.architecture.source_files import ROOT
 
+pytestmark = pytest.mark.long
 NOTHING_COLLECTED, FAILED = 5, 1
 JAVASCRIPT, BROWSER = "tests/contract/js/test_javascript_sdks.py", "tests/browser/test_chat.py"
 NO_SDKS = "are left out, since npm ci failed, is its registry reachable?"
@@ -30,7 +31,7 @@ def run(home: Path, *arguments: str, **environment: str) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("workers", ["-n0", pytest.param("-n1", marks=pytest.mark.long)])
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
 def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path, workers: str) -> None:
     done = run(tmp_path, JAVASCRIPT, BROWSER, workers)
     assert done.returncode == NOTHING_COLLECTED, done.stdout + done.stderr
@@ -38,7 +39,6 @@ def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path, workers: str
         assert [shown in line for line in done.stdout.splitlines()].count(True) == 1, done.stdout
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("path", "shown"), [(JAVASCRIPT, "npm ci failed"), (BROWSER, "none of chromium, ")])
 def test_in_ci_they_fail(tmp_path: Path, path: str, shown: str) -> None:
     done = run(tmp_path, path, "-x", CI="true")

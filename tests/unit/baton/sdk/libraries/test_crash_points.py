@@ -13,7 +13,7 @@ from tests.unit.baton.sdk.langgraph import test_examples as langgraph_runs
 from tests.unit.baton.sdk.libraries.kinds import KINDS, Script
 from tests.unit.baton.sdk.openai_agents import example_agents as of_openai
 from tests.unit.baton.sdk.openai_agents import test_examples as openai_runs
-from tests.unit.baton.sdk.pydantic_ai import documented_agents, documented_features
+from tests.unit.baton.sdk.pydantic_ai import documented_features
 
 # What libraries leave of a run whose process dies in the middle of it.
 pytestmark = [
@@ -26,10 +26,7 @@ JOBS: Sequence[tuple[Job, Sequence[Callable[[], Any]]]] = (
     (openai_runs.as_job, of_openai.EXAMPLES),
     (langgraph_runs.as_job, of_langgraph.EXAMPLES),
 )
-QUICK = {
-    *(documented_agents.text, documented_features.sequential_tool),
-    *(of_openai.one_tool, of_openai.routing, of_langgraph.one_tool, of_langgraph.parallel_tools),
-}
+QUICK = {documented_features.sequential_tool, of_openai.routing, of_langgraph.parallel_tools}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def told_to(case: Case) -> list[Any]:
     return model.told
 
 
-@pytest.mark.parametrize("inline", [True, False], ids=["inline", "queue"])
+@pytest.mark.parametrize("inline", [False, pytest.param(True, marks=pytest.mark.long)], ids=["queue", "inline"])
 @pytest.mark.parametrize("make", DOCUMENTED, ids=lambda make: make.__name__)
 async def test_a_job_is_as_a_run(make: Callable[[], Case], inline: bool) -> None:
     direct, case = make(), make()

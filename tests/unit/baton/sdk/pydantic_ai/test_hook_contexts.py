@@ -19,7 +19,7 @@ from baton.testing import Simulation
 from tests.unit.baton.sdk.pydantic_ai.capable_agents import TURNS, with_tools
 from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
 
-FAULTS: tuple[tuple[str, ...], ...] = ((), ("duplicates",), ("reorder",), ("duplicates", "reorder"))
+FAULTS: tuple[tuple[str, ...], ...] = (("duplicates", "reorder"), (), ("duplicates",), ("reorder",))
 
 
 @dataclass
@@ -78,7 +78,7 @@ async def crashed(agent: Agent[Any, Any], schedules: int, fresh: Callable[[], No
     fresh()
 
 
-@pytest.mark.parametrize("schedules", [100, pytest.param(400, marks=pytest.mark.long)])
+@pytest.mark.parametrize("schedules", [30, pytest.param(400, marks=pytest.mark.long)])
 async def test_each_effect_of_a_hook_is_made_once_by_its_key_wherever_processes_die(schedules: int) -> None:
     """At most two processes ask for one effect; the second one is told that it may be there."""
     ledger = Ledger()
@@ -94,8 +94,7 @@ async def test_each_effect_of_a_hook_is_made_once_by_its_key_wherever_processes_
 
     agent = with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Charges(ledger)]))
     await crashed(agent, schedules, fresh)
-    assert sums == {tuple(sorted(EXPECTED.items()))}
-    assert (most, silent) == (2, [])
+    assert (sums, most, silent) == ({tuple(sorted(EXPECTED.items()))}, 2, [])
 
 
 @dataclass

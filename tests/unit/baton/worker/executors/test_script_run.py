@@ -420,6 +420,7 @@ def _rounds(run: Run) -> int:
     return rounds
 
 
+@pytest.mark.long
 async def test_code_mode_needs_sixty_per_cent_fewer_model_requests() -> None:
     assert len(JOBS) == 20
     with_code, without = 0, 0
