@@ -9,7 +9,7 @@ some of its work was done ends it before that work now, too.
 
 import dataclasses
 import heapq
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +24,7 @@ from baton.engine.work_items import ItemKind
 from baton.observability.alerts import Alerting
 from baton.queue.dispatch import Delivered
 from baton.sdk.agents.registry import Registry
-from baton.sdk.memory.entries import Recalled, Recollection
-from baton.sdk.memory.keeper import MemoryKeeper
-from baton.sdk.memory.policy import Memory
-from baton.sdk.records.memory import EntryKind, MemoryEntry
+from baton.sdk.memory.entries import Recollection
 from baton.sdk.records.transcript import FOREVER_MS, Failure
 from baton.server.api.jobs.recording import collect, recording
 from baton.server.api.jobs.submission import SubmitBody, new_job
@@ -35,11 +32,9 @@ from baton.server.api.problem import ApiError
 from baton.settings.settings import Settings
 from baton.store.redis.in_process.server import InProcessConnection, InProcessRedis
 from baton.worker.container import Container
-from baton.worker.conversation.earlier_jobs import MessagesOf
-from baton.worker.conversation.exchanges import Exchange
 from baton.worker.executors.executor import Executing, OutcomeDoor
+from baton.worker.executors.forked import asked_with
 from baton.worker.executors.model_turn import ModelTurn
-from baton.worker.executors.remembering import Conversing, Recalling
 from baton.worker.executors.tool_run import ResultLimit, ToolRun
 from baton.worker.runtime.spec import Executor, Spec, event_spec
 from baton.worker.wiring import real_ports
@@ -53,8 +48,8 @@ _OF_MODELS = {"model_error", "model_timeout"}
 
 
 class RecordedTurn:
-    def __init__(self, turn: Executing, play: Play) -> None:
-        self._turn, self._play = turn, play
+    def __init__(self, turn: Executing, registry: Registry, play: Play) -> None:
+        self._turn, self._registry, self._play = turn, registry, play
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the turn as it was done."""
@@ -69,7 +64,14 @@ class RecordedTurn:
         failure = None if job.model_entry(effect.turn, effect.attempt) else attempt.failure
         if failure is not None and failure.type not in _OF_MODELS:
             return ModelFailed(Failure(failure.type, failure.message, failure.retryable))
-        return await self._turn(effect, history, claim)
+        return await asked_with(self._retrieved(effect, history, job), self._turn, effect, history, claim)
+
+    def _retrieved(self, effect: CallModel, history: History, job: RecordedJob) -> list[dict[str, Any]]:
+        """Return what was retrieved before the first turn, of the kinds that the code retrieves now."""
+        remembers = any(one.name == job.job_type and one.memory_policy for one in self._registry.agents)
+        memory = job.memory() or Recollection(job.session_id).recorded(0)
+        chat = job.recorded_before() if history.transcript else None  # only a model that reads its history has it
+        return [*([memory] if remembers else []), *([chat] if chat else [])] if effect.turn == 1 else []
 
 
 class RecordedRun:
@@ -99,71 +101,6 @@ async def nothing_left_to_do(effect: Work, history: History, claim: Claim) -> St
     """Do nothing for follow-ups: what was played is not remembered, sent or released a second time."""
     del effect, history, claim
     return FollowedUp()
-
-
-class RecordedMemory(MemoryKeeper):
-    """What was retrieved of memory then."""
-
-    def __init__(self, play: Play) -> None:
-        self._play = play
-
-    @property
-    def has_index(self) -> bool:
-        """Never: tools are not run, so there is no question."""
-        return False
-
-    async def retrieve(
-        self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str, replaced: Collection[str] = ()
-    ) -> Recollection:
-        """Return what the job's recording has; nothing where it has nothing."""
-        del policy, tenant, text, replaced
-        job = self._play.jobs.get(job_id)
-        entry = (job.memory() if job else None) or {"entries": [], "warnings": []}
-        entries = tuple(_recalled(values, job_id) for values in entry["entries"])
-        return Recollection(session_id, entries, tuple(entry["warnings"]))
-
-
-class RecordedEarlier:
-    """What was said before in the session then."""
-
-    def __init__(self, play: Play) -> None:
-        self._play = play
-
-    async def before(
-        self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
-    ) -> tuple[Exchange, ...]:
-        """Return what the job's recording has; nothing where it has nothing."""
-        del task, messages_of
-        recorded = self._play.jobs.get(job.id)
-        entry = (recorded.recorded_before() if recorded else None) or {"exchanges": []}
-        return tuple(
-            Exchange(
-                exchange["jobId"],
-                exchange["question"],
-                exchange.get("answer"),
-                exchange["status"],
-                exchange.get("messages", ""),
-                tuple(exchange.get("files", ())),
-                tuple(exchange.get("calls", ())),
-            )
-            for exchange in entry["exchanges"]
-        )
-
-
-def _recalled(values: dict[str, object], job_id: str) -> Recalled:
-    created_ms, score = values["created"], values.get("score")
-    assert isinstance(created_ms, int), "it is recorded as a number"
-    kind: EntryKind = "exchange" if values["kind"] == "exchange" else "note"
-    entry = MemoryEntry(
-        id=str(values["id"]),
-        kind=kind,
-        text=str(values["text"]),
-        session_id=str(values["sessionId"]),
-        agent=str(values["agent"]),
-        job_id=job_id,
-        created_ms=created_ms,
-    )
-    return Recalled(entry, score if isinstance(score, float | int) else None)
 
 
 class ReplayQueue:
@@ -229,12 +166,10 @@ class Stage(Container):
         self.alerting = _NoAlerts(None, self.secrets, "")
 
     def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:
-        registry, memory, ports = RecordedRegistry(self.registry, self.play), RecordedMemory(self.play), self.ports
-        limit_seconds, most_bytes = SETTINGS.work_timeout_seconds, SETTINGS.prompt_limit_bytes
-        asked = Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(self.play), most_bytes)
-        turn = RecordedTurn(Recalling(asked, registry, memory, most_bytes), self.play)
+        registry, ports = RecordedRegistry(self.registry, self.play), self.ports
+        turn = RecordedTurn(ModelTurn(registry, SETTINGS.work_timeout_seconds), registry, self.play)
         limit = ResultLimit(SETTINGS.result_limit_bytes)
-        run = ToolRun(registry, ports.store, memory, ports.clock, self.running_calls, limit, self.secrets)
+        run = ToolRun(registry, ports.store, self.memory, ports.clock, self.running_calls, limit, self.secrets)
         return {
             **super()._executors(spec),
             CallModel: OutcomeDoor(turn, self.secrets),
@@ -264,8 +199,6 @@ async def played(recorded: RecordedJob, registry: Registry) -> Played:
     play = Play({recorded.id: recorded}, ReplayClock(recorded.created_at_ms))
     player = _Player(Stage(registry, play), play)
     task: dict[str, object] = {"text": recorded.task_description, "data": recorded.input_data}
-    if recorded.recorded_before() is not None:
-        task["chat"] = {}
     if recorded.transcript and (files := recorded.transcript[0].get("files")):
         task["files"] = files  # by their names: a recording has no contents
     job, stage = _job(recorded, registry), player.stage

@@ -7,7 +7,7 @@ not: write anything.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import Job
@@ -48,7 +48,10 @@ _ROWS = 2 * EXCHANGES
 _MOST_READS = 4
 
 
-class Earlier(Protocol):
+class EarlierJobs:
+    def __init__(self, listing: Listing, reader: Reader, store: Store) -> None:
+        self._listing, self._reader, self._store = listing, reader, store
+
     async def before(
         self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
     ) -> tuple[Exchange, ...]:
@@ -56,19 +59,6 @@ class Earlier(Protocol):
 
         Raises StoreError: the store does not answer.
         """
-        ...
-
-
-class EarlierJobs:
-    """`Earlier` from the jobs of the session."""
-
-    def __init__(self, listing: Listing, reader: Reader, store: Store) -> None:
-        self._listing, self._reader, self._store = listing, reader, store
-
-    async def before(
-        self, job: Job, task: Mapping[str, Any], messages_of: MessagesOf | None = None
-    ) -> tuple[Exchange, ...]:
-        """Read the session's exchanges before this job."""
         found = await self._newest(job, task)
         if lost := [key_id for one in found.values() for key_id in one.unreadable]:
             raise UnreadablePayloadError(lost[0])

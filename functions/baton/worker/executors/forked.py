@@ -98,10 +98,16 @@ class ForkedTurn:
         turn = ended.turn_of(effect.turn)
         if turn < fork.turn:
             return ended.model_answer(turn, fork.edits)
-        entries = ended.entries_before(turn) if turn == fork.turn else ()
-        new = tuple([entry for entry in entries if entry not in history.transcript])
-        prompt_history = dataclasses.replace(history, transcript=(*history.transcript, *new), memo={})
-        return with_entries(await asks(effect, prompt_history, claim), new)
+        return await asked_with(ended.entries_before(turn) if turn == fork.turn else (), asks, effect, history, claim)
+
+
+async def asked_with(
+    entries: Sequence[dict[str, Any]], asks: Executing, effect: CallModel, history: History, claim: Claim
+) -> StepResult | None:
+    """Ask with recorded entries, as far as they are not there; they are recorded with the answer."""
+    new = tuple([entry for entry in entries if entry not in history.transcript])
+    prompt_history = dataclasses.replace(history, transcript=(*history.transcript, *new), memo={})
+    return with_entries(await asks(effect, prompt_history, claim), new)
 
 
 def registry_with_edits(registry: Registry, name: str, edits: Edits) -> Registry:

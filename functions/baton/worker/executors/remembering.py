@@ -26,7 +26,7 @@ from baton.sdk.memory.keeper import MemoryKeeper
 from baton.sdk.memory.policy import Memory
 from baton.sdk.records.transcript import MEMORY_ROLE, SESSION_ROLE, Failure
 from baton.worker.conversation.conversation import BYTES_PER_TOKEN, size_bytes
-from baton.worker.conversation.earlier_jobs import Earlier
+from baton.worker.conversation.earlier_jobs import EarlierJobs
 from baton.worker.conversation.exchanges import TOTAL_BYTES, WHOLE_BYTES, continued_operation, is_chat, recorded
 from baton.worker.executors.executor import Executing, with_entries
 from baton.worker.executors.memory_entries import exchange_of
@@ -107,7 +107,7 @@ class Conversing:
         self,
         turn: Executing,
         registry: Registry,
-        earlier: Earlier,
+        earlier: EarlierJobs,
         limit_bytes: int,
         take_back: Callable[[Job, str], Awaitable[bool]] | None = None,
     ) -> None:

@@ -1,14 +1,12 @@
-"""Round trips of what is rarer: plans, samples, cancels, decisions, memory, summaries, secrets."""
+"""Round trips of what is rarer: plans, cancels, decisions, memory, summaries, secrets."""
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from baton import Agent, Call, Limits, Memory, Registry, ScriptedModel, Step, Summarize, tool
-from baton.sdk.agents.samples.registry import registry as samples
 from baton.sdk.models.model import ModelAnswer
 from baton.sdk.tools.tool import Tool
 from baton_events.schema import Completion
@@ -18,21 +16,6 @@ from tests.unit.baton.whole.test_long_conversation import Counting, Writer, page
 from tests.unit.baton.whole.test_planner import Listening, plan, say
 from tests.unit.baton_local.replay.recorder import difference, recorded
 from tests.unit.baton_local.replay.sample_agents import Tools, registry_of
-
-
-def files_below(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-@pytest.mark.parametrize("agent", [agent.name for agent in samples.agents])
-async def test_every_sample_agent(agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The demo model is not asked again, and no report is written again."""
-    monkeypatch.chdir(tmp_path)
-    document = await recorded(samples, agent, inputData={"paths": ["pharos.md"]})
-    for file in files_below(tmp_path):
-        file.unlink()
-    assert difference(document, samples) == ""
-    assert files_below(tmp_path) == []
 
 
 def fails(times: int, on_failure: str) -> dict[str, Any]:
@@ -123,12 +106,6 @@ async def test_a_decision_about_a_limit(answer: dict[str, Any], limits: dict[str
     assert difference(document, limited(on_limit="ask", **limits)) == ""
 
 
-@pytest.mark.parametrize("on_limit", ["stop", "fail"])
-async def test_more_calls_than_are_left(on_limit: str) -> None:
-    document = await recorded(limited(tool_calls=1, on_limit=on_limit), "limited")
-    assert difference(document, limited(tool_calls=1, on_limit=on_limit)) == ""
-
-
 async def test_what_was_retrieved_of_memory_is_sent_again() -> None:
     def agents(memory: Memory | None) -> Registry:
         return Registry([Agent(name="keeps", model=Listening(["yes"]), memory=memory)])
@@ -139,6 +116,8 @@ async def test_what_was_retrieved_of_memory_is_sent_again() -> None:
     document["job"]["transcript"][1]["entries"] = []
     assert difference(document, agents(Memory())) == ""
     assert "its memory entries" in difference(document, agents(None))
+    forgetful = await recorded(agents(None), "keeps", sessionId="session-1")
+    assert "its memory entries" in difference(forgetful, registry)
 
 
 async def test_summaries_are_given_as_they_were_written() -> None:

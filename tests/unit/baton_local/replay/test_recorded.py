@@ -1,12 +1,11 @@
 """Reading a recording: what cannot be played is refused with the reason and the way out."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from baton_local.replay.recorded import ReplayError, read_file, read_recording
+from baton_local.replay.recorded import ReplayError, read_recording
 from tests.unit.baton_local.replay.recorder import recorded
 from tests.unit.baton_local.replay.sample_agents import registry_of
 
@@ -26,14 +25,6 @@ def test_what_is_no_recording_is_refused(text: str, why: str) -> None:
     with pytest.raises(ReplayError, match="x is") as refused:
         read_recording(text, "x")
     assert str(refused.value).startswith(why)
-
-
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\xff"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
-    if content is not None:
-        (tmp_path / "run.json").write_bytes(content)
-    with pytest.raises(ReplayError, match=r"run\.json cannot be read"):
-        read_file(tmp_path / "run.json")
 
 
 @pytest.mark.parametrize(
