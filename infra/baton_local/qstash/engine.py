@@ -9,7 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
 
-from baton_local.qstash.clock import Cancellable, Clock
+from baton_local.qstash.clock import Clock
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.machine import Command, P, apply, end_attempt, tick
 from baton_local.qstash.core.message import AttemptResult, OutgoingRequest, build_request
@@ -27,18 +27,16 @@ class Engine:
     """Runs commands and deliveries over one state and one data folder."""
 
     def __init__(
-        self, state: State, storage: Storage, clock: Clock, send: Send, wall_clock: Clock | None = None
+        self, state: State, storage: Storage, clock: Clock, send: Send, faults: FaultPlan | None = None
     ) -> None:
         self.state, self.storage, self.clock = state, storage, clock
-        self.faults: FaultPlan | None = None  # what is planned; None: faults are off
+        self.faults = faults  # what is planned; None: faults are off
         self.commits = GroupCommit(storage, clock.now_ms, self._start)
         self._send = send
         self._loop = asyncio.get_running_loop()
-        # Receivers check signatures against real time, whatever time the server lives in.
-        self._wall_clock = wall_clock or clock
         self._stopping = False
         self._attempts: set[asyncio.Task[None]] = set()
-        self._alarm: Cancellable | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self._alarm_ms: int | None = None
 
     def check_running(self) -> None:
@@ -98,11 +96,13 @@ class Engine:
 
     async def _attempt(self, effect: Deliver) -> None:
         message = effect.message
+        skew_seconds = self.faults.clock_skew_seconds if self.faults is not None else 0
         request = build_request(
             message,
             effect.retried,
             effect.signing_key,
-            now_seconds=self._wall_clock.now_ms() // 1_000,
+            # Receivers check signatures against real time, whatever time the server lives in.
+            now_seconds=Clock().now_ms() // 1_000 + skew_seconds,
             jwt_id=self.state.ids.new_id("jwt"),
             default_timeout_ms=self.state.limits.max_timeout_ms,
         )

@@ -1,4 +1,4 @@
-"""Faults on demand: which delivery is struck and how, and the clock that signatures are made by, skewed.
+"""Faults on demand: which delivery is struck and how, and by how much the clock that signatures are made by is wrong.
 
 Only with `--faults`, for tests of what destinations do then. Invariants: of the rules that fit a delivery the oldest
 strikes and uses up one of its count; a rule that is used up is gone. A delivery that no rule fits is made as if this
@@ -10,9 +10,7 @@ import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from baton_local.qstash.clock import Cancellable, Clock
 from baton_local.qstash.core.message import AttemptResult, OutgoingRequest
 
 
@@ -26,7 +24,7 @@ class Fault(enum.StrEnum):
     ANSWER = "answer"  # it is not made, and counts as answered with a status; 0 is a broken connection
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+@dataclass(slots=True, eq=False)
 class FaultRule:
     """One fault for some deliveries; `url` is how theirs begins, `count` how many are still to come."""
 
@@ -76,7 +74,8 @@ class FaultyDelivery:
 
     def __init__(self, send: Send, plan: FaultPlan) -> None:
         self._send, self._plan = send, plan
-        self._lines: WeakKeyDictionary[FaultRule, _Line] = WeakKeyDictionary()
+        self._lines: dict[FaultRule, list[tuple[asyncio.Event, asyncio.Event]]] = {}  # when a turn comes, and is over
+        self._letting_go: set[asyncio.Task[None]] = set()
 
     async def __call__(self, request: OutgoingRequest) -> AttemptResult:
         """Make one attempt, struck as planned."""
@@ -96,63 +95,29 @@ class FaultyDelivery:
         return await self._send(request)
 
     async def _in_reverse(self, rule: FaultRule, request: OutgoingRequest) -> AttemptResult:
-        """Wait for the others of the rule, or until its time is over; who came last goes first."""
-        line = self._lines.get(rule)
-        if line is None:
-            line = self._lines[rule] = _Line()
-            asyncio.get_running_loop().call_later(rule.seconds, self._give_up, rule, line)
+        """Wait for the others of the rule, or until its time is over; who came last goes first, the next after it."""
+        turn, gone = asyncio.Event(), asyncio.Event()
+        if rule not in self._lines:
+            self._lines[rule] = []
+            asyncio.get_running_loop().call_later(rule.seconds, self._begin, rule)
+        self._lines[rule].append((turn, gone))
         if not rule.count:
-            line.complete = True
-        return await line.pass_through(lambda: self._send(request))
-
-    def _give_up(self, rule: FaultRule, line: "_Line") -> None:
-        self._plan.drop(rule)
-        line.let_go()
-
-
-class _Line:
-    """Deliveries that leave one after the other, the last comer first."""
-
-    def __init__(self) -> None:
-        self.complete = False
-        self._turns: list[asyncio.Event] = []
-        self._moving = False
-
-    async def pass_through(self, send: Callable[[], Awaitable[AttemptResult]]) -> AttemptResult:
-        """Wait for the turn, deliver, give the turn on."""
-        turn = asyncio.Event()
-        self._turns.append(turn)
-        if self.complete:
-            self.let_go()
+            self._begin(rule)
         try:
             await turn.wait()
-            return await send()
+            return await self._send(request)
         finally:
-            if turn in self._turns:  # given up before its turn
-                self._turns.remove(turn)
-            else:
-                self._give_turn()
+            gone.set()
 
-    def let_go(self) -> None:
-        """Begin, unless it has begun."""
-        if not self._moving:
-            self._moving = True
-            self._give_turn()
+    def _begin(self, rule: FaultRule) -> None:
+        task = asyncio.get_running_loop().create_task(self._let_go(rule))
+        self._letting_go.add(task)
+        task.add_done_callback(self._letting_go.discard)
 
-    def _give_turn(self) -> None:
-        if self._turns:
-            self._turns.pop().set()
-
-
-class SkewedClock:
-    """A clock that is wrong by as much as the plan says."""
-
-    def __init__(self, clock: Clock, plan: FaultPlan) -> None:
-        self._clock, self._plan = clock, plan
-
-    def now_ms(self) -> int:
-        return self._clock.now_ms() + self._plan.clock_skew_seconds * 1_000
-
-    def call_at(self, at_ms: int, callback: Callable[[], None]) -> Cancellable:
-        """Call back at that wrong time."""
-        return self._clock.call_at(at_ms - self._plan.clock_skew_seconds * 1_000, callback)
+    async def _let_go(self, rule: FaultRule) -> None:
+        self._plan.drop(rule)
+        line = self._lines.pop(rule, [])
+        while line:
+            turn, gone = line.pop()
+            turn.set()
+            await gone.wait()

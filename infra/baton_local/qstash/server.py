@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 
 import uvloop
 
-from baton_local.qstash.clock import Clock, SystemClock, random_text
+from baton_local.qstash.clock import Clock, random_text
 from baton_local.qstash.core.machine import resume
 from baton_local.qstash.core.queues import Capacity
 from baton_local.qstash.core.state import RunIds, SigningKeys, State, Tenant
 from baton_local.qstash.delivery.http_delivery import HttpDelivery
 from baton_local.qstash.engine import Engine, Send
-from baton_local.qstash.faults import FaultPlan, FaultyDelivery, SkewedClock
+from baton_local.qstash.faults import FaultPlan, FaultyDelivery
 from baton_local.qstash.settings import Settings
 from baton_local.qstash.storage import Storage
 from baton_local.qstash.wire.app import Api
@@ -30,7 +30,7 @@ async def running_engine(
     settings: Settings, *, clock: Clock | None = None, send: Send | None = None, run_name: str | None = None
 ) -> AsyncIterator[Engine]:
     """Yield an engine over the data folder; clock, delivery function and run name may be given for tests."""
-    clock = clock or SystemClock()
+    clock = clock or Clock()
     storage = Storage(
         settings.data,
         synced=settings.synced,
@@ -46,12 +46,10 @@ async def running_engine(
     http = None if send else HttpDelivery(max_response_bytes=settings.limits.max_response_bytes)
     delivery: Send | None = send or http
     assert delivery is not None
-    wall_clock: Clock = SystemClock()
     plan = FaultPlan() if settings.faults else None
     if plan is not None:
-        delivery, wall_clock = FaultyDelivery(delivery, plan), SkewedClock(wall_clock, plan)
-    engine = Engine(state, storage, clock, delivery, wall_clock=wall_clock)
-    engine.faults = plan
+        delivery = FaultyDelivery(delivery, plan)
+    engine = Engine(state, storage, clock, delivery, plan)
     engine.take(recovered)
     try:
         yield engine

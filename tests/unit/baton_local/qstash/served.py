@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 
-from baton_local.qstash.clock import VirtualClock
 from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.message import AttemptResult, OutgoingRequest
 from baton_local.qstash.engine import Engine
 from baton_local.qstash.server import running_engine
 from baton_local.qstash.settings import DEVELOPMENT_USERS, Settings, User
 from baton_local.qstash.wire.app import Api
+from tests.unit.baton_local.qstash.virtual_clock import VirtualClock
 
 TOKEN, OTHER_TOKEN = DEVELOPMENT_USERS[0].token, DEVELOPMENT_USERS[1].token
 READ_ONLY = "read-only"

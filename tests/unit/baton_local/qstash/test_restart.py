@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.qstash.clock import VirtualClock
 from baton_local.qstash.core.message import AttemptResult
 from baton_local.qstash.settings import DEVELOPMENT_USERS, User
 from tests.unit.baton_local.qstash.served import serving
+from tests.unit.baton_local.qstash.virtual_clock import VirtualClock
 
 URL = "https://example.com/hook"
 FAILURE = AttemptResult(500, {}, b"no")

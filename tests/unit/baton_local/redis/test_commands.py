@@ -31,8 +31,6 @@ def test_only_the_flag_of_a_leading_shebang_is_removed(script: bytes, expected: 
 
 
 class Sent:
-    """Remembers what was sent, and gives the same reply to each command."""
-
     def __init__(self, reply: Reply) -> None:
         self.reply, self.commands = reply, list[list[bytes]]()
 

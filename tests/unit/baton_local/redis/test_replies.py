@@ -85,9 +85,3 @@ def test_headers_choose_the_form(encoding: bytes | None, response_format: bytes 
 def test_an_unknown_format_is_refused(encoding: bytes, response_format: bytes, why: str) -> None:
     with pytest.raises(MalformedRequestError, match=why):
         wire_of({b"upstash-encoding": encoding, b"upstash-response-format": response_format})
-
-
-def test_batches_are_lists_or_concatenations() -> None:
-    assert JSON.batch([OK, 1]) == b'[{"result":"OK"},{"result":1}]'
-    assert RESP2.batch([OK, 1]) == b"+OK\r\n:1\r\n"
-    assert RESP2.single(b"x") == b"$1\r\nx\r\n"

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from baton_local.redis.valkey import (
     main,
     server_address,
     server_arguments,
-    server_command,
     wheel_binary,
 )
 from baton_local.stand_in.folder import DataFolderError
@@ -73,13 +71,6 @@ def test_the_server_is_durable_and_private(tmp_path: Path) -> None:
     assert given["dir"] == str(tmp_path.resolve())
     assert given["unixsocket"] == str(server_address(tmp_path).socket_path)
     assert options(server_arguments(binary, folder, 7000))["port"] == "7000"
-
-
-def test_a_supervisor_gets_a_command_that_ends_with_it(tmp_path: Path) -> None:
-    """It names the folder, whatever directory the supervisor starts it in."""
-    command = server_command(tmp_path, port=7000)
-    assert command[:4] == [sys.executable, "-P", "-m", "baton_local.redis.valkey"]
-    assert command[4:] == ["--data", str(tmp_path.resolve()), "--port", "7000", "--parent", str(os.getpid())]
 
 
 def test_the_socket_is_in_the_folder_unless_its_name_would_be_too_long(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from baton_local.qstash.clock import VirtualClock
 from tests.unit.baton_local.qstash.served import serving
+from tests.unit.baton_local.qstash.virtual_clock import VirtualClock
 
 URL = "https://example.com/hook?x=1"
 MINUTELY = {"Upstash-Cron": "* * * * *"}
