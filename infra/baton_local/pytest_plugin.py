@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from baton_local.fixtures.servers import (
         QStashFaults,
         QStashServer,
-        RedisFaults,
         RedisServer,
-        VectorFaults,
+        RequestFaults,
         VectorServer,
     )
     from baton_local.replay.recorded import Recording
@@ -113,21 +112,21 @@ def qstash_faults(qstash_server: "QStashServer") -> Iterator["QStashFaults"]:
 
 
 @pytest.fixture
-def redis_faults(redis_server: "RedisServer") -> Iterator["RedisFaults"]:
+def redis_faults(redis_server: "RedisServer") -> Iterator["RequestFaults"]:
     """Faults of requests on demand: refusals, lost answers, delays."""
-    from baton_local.fixtures.servers import RedisFaults
+    from baton_local.fixtures.servers import RequestFaults
 
-    faults = RedisFaults(redis_server)
+    faults = RequestFaults(redis_server)
     yield faults
     faults.clear()
 
 
 @pytest.fixture
-def vector_faults(vector_server: "VectorServer") -> Iterator["VectorFaults"]:
+def vector_faults(vector_server: "VectorServer") -> Iterator["RequestFaults"]:
     """Faults of requests on demand: refusals, lost answers, delays."""
-    from baton_local.fixtures.servers import VectorFaults
+    from baton_local.fixtures.servers import RequestFaults
 
-    faults = VectorFaults(vector_server)
+    faults = RequestFaults(vector_server)
     yield faults
     faults.clear()
 

@@ -55,13 +55,13 @@ LAYER_BOUNDS = {
     "engine": (8_726, 46, 548, 115),
     "sdk": (21_750, 135, 1_570, 276),
     "client": (5_045, 27, 388, 130),
-    "local": (17_792, 112, 1_271, 214),
+    "local": (17_755, 112, 1_267, 212),
 }
 BOUNDS = {
-    "lines": 97_756,
+    "lines": 97_719,
     "modules": 584,
-    "functions": 7_045,
-    "classes": 1_249,
+    "functions": 7_041,
+    "classes": 1_247,
     "public names": 84,
     "Agent fields": 26,
     "@tool options": 13,

@@ -148,9 +148,9 @@ FAULTS: dict[str, Callable[[FaultStack], None]] = {
     "its bridge hangs": _hangs("redis_rest"),
     "the queue hangs": _hangs("qstash"),
     "the app hangs": _hangs("app"),
-    "the store is late": _bridge(delay_seconds=3, delay_replies=10),
+    "the store is late": _bridge(delay_seconds=3, delay=10),
     "the store refuses": _bridge(refuse=20),
-    "answers of the store are lost": _bridge(drop_replies=10),
+    "answers of the store are lost": _bridge(drop=10),
     FULL_DISK: _full_disk,
     "proxies come and go": _proxies,
 }

@@ -60,9 +60,9 @@ def test_answers_that_are_lost_after_the_store_has_acted_change_nothing(stack: F
     assert client.submit(*jobs) == [202] * len(jobs)
     lost = 0
     for _ in range(ROUNDS):
-        stack.plan_faults(drop_replies=LOST_IN_A_ROW, commands=SCRIPTS)
+        stack.plan_faults(drop=LOST_IN_A_ROW, only=SCRIPTS)
         time.sleep(ROUND_SECONDS)
-        lost += LOST_IN_A_ROW - stack.faults_left()["drop_replies"]
+        lost += LOST_IN_A_ROW - stack.faults_left()["drop"]
     stack.plan_faults()
     assert lost >= len(jobs)
     check(client, client.ended(jobs))
@@ -82,7 +82,7 @@ def loses_its_answer(stack: FaultStack, client: FaultClient, job: Submission) ->
 
     Where that takes the spared one, the job has no backup message: it was refused before there was anything of it.
     """
-    stack.plan_faults(drop_replies=1, commands=SCRIPTS, spare=1)  # by which it is seen that it is new
+    stack.plan_faults(drop=1, only=SCRIPTS, spare=1)  # by which it is seen that it is new
     return client.submit(job) == [503] and bool(stack.messages_of(job.job_id))
 
 
@@ -94,7 +94,7 @@ def test_a_cancellation_whose_answer_is_lost_is_sent_until_it_is_known(stack: Fa
     """The client is told 503; the job is cancelled all the same, and leaves the admission."""
     for job in unanswered("cancelled", delay_seconds=600):  # nothing else of it runs meanwhile
         assert client.submit(job) == [202]
-        stack.plan_faults(drop_replies=1, commands=SCRIPTS, spare=1)  # by which it is seen as it is
+        stack.plan_faults(drop=1, only=SCRIPTS, spare=1)  # by which it is seen as it is
         if client.cancel(job) == 503:
             break
     else:

@@ -13,6 +13,7 @@ import contextlib
 import json
 import logging
 import secrets
+from dataclasses import asdict
 from hmac import compare_digest
 
 from baton_local.redis.arguments import (
@@ -31,7 +32,7 @@ from baton_local.redis.replies import JSON, RESP2, Wire, error_body, event, wire
 from baton_local.redis.resp import Reply, ServerError
 from baton_local.redis.server import RedisUnavailableError, Server, ServerAddress
 from baton_local.stand_in.api_error import ApiError
-from baton_local.stand_in.fault_plan import FaultPlan, PlanForm, Strike
+from baton_local.stand_in.fault_plan import FaultPlan, Strike, read_plan
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT"})
 _WITH_BODY = frozenset({b"POST", b"PUT"})
@@ -45,18 +46,6 @@ _STREAM_HEAD = (
 )
 _STREAM_PING = b": ping\n\n"
 _PING_INTERVAL_SECONDS = 15.0
-
-FORM = PlanForm(
-    {
-        "refuse": "refuse",
-        "drop_replies": "drop",
-        "delay_seconds": "delay_seconds",
-        "delay_replies": "delay",
-        "commands": "only",
-        "spare": "spare",
-    },
-    str.upper,
-)
 
 _log = logging.getLogger(__name__)
 
@@ -143,7 +132,7 @@ class Service:
         batch = _batch_of(endpoint, path, parameters, request.body if request.method in _WITH_BODY else b"")
         strike = None
         if self._plan is not None:
-            strike = self._plan.next_strike(arguments[0].decode("ascii", "replace").upper() for arguments in batch)
+            strike = self._plan.next_strike(arguments[0].decode("ascii", "replace") for arguments in batch)
             if strike is Strike.REFUSE:
                 raise ApiError(503, "ERR refused by the fault plan (POST /admin/faults); the command was not sent")
         replies: list[Reply] | ServerError
@@ -185,10 +174,10 @@ class Service:
             raise ApiError(404, "ERR faults are off; start the bridge with --faults")
         if request.method == b"POST":
             try:
-                self._plan = FORM.read(request.body)
+                self._plan = read_plan(request.body)
             except ValueError as error:
                 raise MalformedRequestError(str(error)) from None
-        return Answer(200, json.dumps(FORM.render(self._plan)).encode())
+        return Answer(200, json.dumps(asdict(self._plan)).encode())
 
     async def _stream(
         self, request: Request, connection: HttpConnection, path: bytes, *, read_only: bool

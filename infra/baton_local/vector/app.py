@@ -16,6 +16,7 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from hmac import compare_digest
 from http import HTTPStatus
 from itertools import islice
@@ -25,7 +26,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from baton_local.stand_in.api_error import ApiError
-from baton_local.stand_in.fault_plan import FaultPlan, PlanForm, Strike
+from baton_local.stand_in.fault_plan import FaultPlan, Strike, read_plan
 from baton_local.stand_in.http_server import Event, Receive, Send, lose_answer, read_body, send_json
 from baton_local.vector.embeddings import EmbedderError, EmbeddingModel
 from baton_local.vector.index import Index, Metadata, Record, parse_filter, unacceptable
@@ -216,8 +217,6 @@ def _shown(record: Record, body: _Body) -> dict[str, Any]:
 
 _OWN_PATHS = {"/readyz", "/admin/counters", "/admin/faults"}
 _MAX_REQUEST_BYTES = 100 * 1_024 * 1_024
-_FIELDS = {"refuse": "refuse", "drop_answers": "drop", "delay_seconds": "delay_seconds", "delay_answers": "delay"}
-FORM = PlanForm({**_FIELDS, "operations": "only"})
 _log = logging.getLogger(__name__)
 
 
@@ -292,10 +291,10 @@ class Api:
             raise ApiError(HTTPStatus.NOT_FOUND, "faults are off; start the server with --faults")
         if method == "POST":
             try:
-                self._plan = FORM.read(body)
+                self._plan = read_plan(body)
             except ValueError as error:
                 raise ApiError(HTTPStatus.BAD_REQUEST, str(error)) from None
-        return FORM.render(self._plan)
+        return asdict(self._plan)
 
 
 def _failed(status: int, message: str) -> tuple[int, dict[str, Any]]:

@@ -11,7 +11,7 @@ from baton.sdk.records.memory import LongTermMemory
 from baton.settings.settings import Settings
 from baton.store.vector import UpstashLongTermMemory
 from baton_events.errors import MemoryUnavailableError
-from baton_local.fixtures.servers import VectorFaults, VectorServer
+from baton_local.fixtures.servers import RequestFaults, VectorServer
 from tests.contract.memory.conftest import an_entry
 from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
 from tests.fakes.stored import FakeSessionMemory
@@ -82,7 +82,7 @@ async def test_a_job_s_entries_are_dropped_with_those_of_the_jobs_below_it(long_
     await long_term.forget_jobs("t3", "s", ("job_1",))
 
 
-async def test_an_outage_has_one_name(real_long_term: UpstashLongTermMemory, vector_faults: VectorFaults) -> None:
+async def test_an_outage_has_one_name(real_long_term: UpstashLongTermMemory, vector_faults: RequestFaults) -> None:
     """Whatever is asked; and nothing is sent twice, so a lost answer is an outage, too."""
     for ask in (
         lambda: real_long_term.add("t", an_entry()),
@@ -98,7 +98,7 @@ async def test_an_outage_has_one_name(real_long_term: UpstashLongTermMemory, vec
             await ask()
 
 
-async def test_a_slow_index_is_an_outage(vector_server: VectorServer, vector_faults: VectorFaults) -> None:
+async def test_a_slow_index_is_an_outage(vector_server: VectorServer, vector_faults: RequestFaults) -> None:
     settings = Settings(vector_url=vector_server.url, vector_token=vector_server.token, vector_timeout_seconds=1)
     memory = UpstashLongTermMemory(settings)
     vector_faults.delay(5, 1)

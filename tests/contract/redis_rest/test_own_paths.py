@@ -46,7 +46,7 @@ def test_the_counters_report_requests_commands_and_calls_inside_scripts(redis: L
 
 
 def test_a_dropped_reply_belongs_to_a_command_that_ran(redis: LocalRedis) -> None:
-    plan(redis, drop_replies=1)
+    plan(redis, drop=1)
     with pytest.raises(httpx.RemoteProtocolError):
         redis.post(["INCR", "n"])
     assert redis.command("INCR", "n") == 2
@@ -62,7 +62,7 @@ def test_a_refused_command_did_not_run(redis: LocalRedis) -> None:
 
 def test_faults_can_be_aimed_at_commands(redis: LocalRedis) -> None:
     """Others pass unharmed, and so many of them that come first; what is no plan is refused."""
-    plan(redis, refuse=1, commands=["incr"], spare=1)
+    plan(redis, refuse=1, only=["incr"], spare=1)
     assert redis.command("PING") == "PONG"
     assert redis.command("INCR", "n") == 1
     assert redis.post([["PING"], ["INCR", "n"]], "/pipeline").status_code == 503
@@ -71,11 +71,11 @@ def test_faults_can_be_aimed_at_commands(redis: LocalRedis) -> None:
 
 
 def test_replies_can_be_delayed(redis: LocalRedis) -> None:
-    plan(redis, delay_seconds=0.2, delay_replies=1)
+    plan(redis, delay_seconds=0.2, delay=1)
     began = time.monotonic()
     redis.command("PING")
     assert time.monotonic() - began >= 0.2
-    assert redis.http.get("/admin/faults").json()["delay_replies"] == 0
+    assert redis.http.get("/admin/faults").json()["delay"] == 0
     plan(redis)
 
 

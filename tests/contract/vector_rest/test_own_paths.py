@@ -55,7 +55,7 @@ def test_faults_are_off_unless_requested_and_what_is_no_plan_is_refused(plane: L
 
 def test_a_refused_request_was_not_executed(plane: LocalVector) -> None:
     """503 in JSON, as many times as planned."""
-    plan(plane, refuse=2, operations=["upsert"])
+    plan(plane, refuse=2, only=["upsert"])
     assert plane.result("/fetch", {"ids": ["a"]}) == [None]
     for _ in range(2):
         assert plane.error("/upsert/ns", {"id": "a", "vector": [1, 0]})[0] == 503
@@ -64,7 +64,7 @@ def test_a_refused_request_was_not_executed(plane: LocalVector) -> None:
 
 
 def test_a_dropped_answer_belongs_to_a_request_that_was_executed(plane: LocalVector) -> None:
-    plan(plane, drop_answers=1)
+    plan(plane, drop=1)
     with pytest.raises(httpx.RemoteProtocolError):
         plane.post("/upsert", {"id": "a", "vector": [1, 0]})
     assert plane.result("/fetch", {"ids": ["a"]}) == [{"id": "a"}]
@@ -74,20 +74,20 @@ def test_a_dropped_answer_belongs_to_a_request_that_was_executed(plane: LocalVec
 async def test_the_sdk_repeats_a_request_whose_answer_was_lost(plane: LocalVector, kind: str) -> None:
     """An upsert may be repeated; the count of a delete is then that of the second try (vector-rest.md 1)."""
     client = EitherIndex(kind, plane.url, TOKEN, retries=1)
-    plan(plane, drop_answers=1)
+    plan(plane, drop=1)
     assert await client.upsert([("a", [1, 0])]) == "Success"
-    plan(plane, drop_answers=1)
+    plan(plane, drop=1)
     assert (await client.delete(["a"])).deleted == 0
     assert await client.fetch(["a"]) == [None]
     await client.close()
 
 
 def test_answers_can_be_delayed(plane: LocalVector) -> None:
-    plan(plane, delay_seconds=0.2, delay_answers=1)
+    plan(plane, delay_seconds=0.2, delay=1)
     began = time.monotonic()
     plane.result("/info")
     assert time.monotonic() - began >= 0.2
-    assert plane.http.get("/admin/faults").json()["delay_answers"] == 0
+    assert plane.http.get("/admin/faults").json()["delay"] == 0
     plan(plane)
 
 

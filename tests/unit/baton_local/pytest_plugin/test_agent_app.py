@@ -6,7 +6,7 @@ import pytest
 
 from baton_local.fixtures.agent_app import AgentApp, AgentAppError
 from baton_local.fixtures.network import LocalProxy
-from baton_local.fixtures.servers import QStashFaults, RedisFaults, RedisServer
+from baton_local.fixtures.servers import QStashFaults, RedisServer, RequestFaults
 
 pytestmark = pytest.mark.e2e
 AGENTS = "tests.unit.baton_local.pytest_plugin.agents_of_a_project:registry"
@@ -50,7 +50,7 @@ def test_agents_that_cannot_be_loaded_are_reported(agent_app: Start) -> None:
         agent_app("nowhere:registry")
 
 
-def test_a_store_that_is_away_is_waited_out(agent_app: Start, redis_faults: RedisFaults) -> None:
+def test_a_store_that_is_away_is_waited_out(agent_app: Start, redis_faults: RequestFaults) -> None:
     """The API answers 503 meanwhile, which is no end of a job; a job that nobody knows is told at once."""
     app = agent_app(AGENTS)
     job_id = app.submit("greeter")
@@ -62,7 +62,7 @@ def test_a_store_that_is_away_is_waited_out(agent_app: Start, redis_faults: Redi
 
 @pytest.mark.long
 def test_an_app_reaches_store_and_queue_past_a_dead_address(
-    agent_app: Start, redis_faults: RedisFaults, qstash_faults: QStashFaults
+    agent_app: Start, redis_faults: RequestFaults, qstash_faults: QStashFaults
 ) -> None:
     app = agent_app(AGENTS, **{**redis_faults.first_address_dead(), **qstash_faults.first_address_dead()})
     assert app.wait(app.submit("greeter"))["status"] == "completed"

@@ -14,7 +14,7 @@ from baton.worker.entry import LambdaHandler
 from baton.worker.lambda_requests import NoRequestError
 from baton_local.dev import dead_address
 from baton_local.fixtures.network import DeadAddress, LocalProxy
-from baton_local.fixtures.servers import QStashFaults, RedisFaults
+from baton_local.fixtures.servers import QStashFaults, RequestFaults
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -56,7 +56,7 @@ def test_a_dead_address_drops_what_comes_and_only_its_name_has_it(monkeypatch: p
         socket.create_connection((dead_address.DEAD, port), 0.3)
 
 
-def test_a_dead_address_is_gone_with_the_other_faults(redis_faults: RedisFaults, qstash_faults: QStashFaults) -> None:
+def test_a_dead_address_is_gone_with_the_other_faults(redis_faults: RequestFaults, qstash_faults: QStashFaults) -> None:
     for faults in (redis_faults, qstash_faults):
         settings = faults.first_address_dead()
         assert faults.first_address_dead() == settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from baton_local import pytest_plugin as baton_pytest
-from baton_local.fixtures.servers import QStashFaults, RedisFaults, VectorFaults
+from baton_local.fixtures.servers import QStashFaults, RequestFaults
 from baton_local.qstash.__main__ import _parser as qstash_parser
 from baton_local.vector.__main__ import _parser as vector_parser
 
@@ -20,7 +20,7 @@ def test_every_fixture_is_on_the_page_and_no_other() -> None:
     assert named == FIXTURES
 
 
-@pytest.mark.parametrize("faults", [QStashFaults, RedisFaults, VectorFaults])
+@pytest.mark.parametrize("faults", [QStashFaults, RequestFaults])
 def test_every_fault_is_on_the_page(faults: type) -> None:
     methods = {name for name in dir(faults) if not name.startswith("_")} - {"clear", "left"}
     assert sorted(name for name in methods if f"`{name}()`" not in WRITTEN) == []

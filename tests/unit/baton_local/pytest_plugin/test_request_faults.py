@@ -8,7 +8,7 @@ from upstash_redis.errors import UpstashError
 from upstash_vector import Index
 from upstash_vector.errors import UpstashError as VectorError
 
-from baton_local.fixtures.servers import RedisFaults, RedisServer, VectorFaults, VectorServer
+from baton_local.fixtures.servers import RedisServer, RequestFaults, VectorServer
 
 RECORD = {"id": "a", "data": "text"}
 
@@ -27,10 +27,10 @@ def index(vector_server: VectorServer) -> Iterator[Any]:
 
 
 def test_a_redis_request_is_lost_refused_or_late_as_planned(
-    redis: Redis, redis_faults: RedisFaults, redis_server: RedisServer
+    redis: Redis, redis_faults: RequestFaults, redis_server: RedisServer
 ) -> None:
     """A command whose answer is lost runs twice; one that is refused does not run."""
-    redis_faults.drop_answers(commands=["INCR"])
+    redis_faults.drop_answers(only=["INCR"])
     assert redis.ping() == "PONG"
     assert redis.incr("n") == 2
     redis_faults.refuse(2)
@@ -39,11 +39,11 @@ def test_a_redis_request_is_lost_refused_or_late_as_planned(
     redis_faults.clear()
     redis_faults.delay(0.05, 1)
     assert redis.incr("n") == 3
-    assert redis_server.call("GET", "/admin/faults")["delay_replies"] == 0
+    assert redis_server.call("GET", "/admin/faults")["delay"] == 0
 
 
 def test_a_redis_that_hangs_answers_nothing_until_that_is_over(
-    redis: Redis, redis_faults: RedisFaults, redis_server: RedisServer
+    redis: Redis, redis_faults: RequestFaults, redis_server: RedisServer
 ) -> None:
     headers = {"authorization": f"Bearer {redis_server.token}"}
     redis_faults.hang()
@@ -54,9 +54,9 @@ def test_a_redis_that_hangs_answers_nothing_until_that_is_over(
 
 
 def test_a_vector_request_is_lost_refused_or_late_as_planned(
-    index: Any, vector_faults: VectorFaults, vector_server: VectorServer
+    index: Any, vector_faults: RequestFaults, vector_server: VectorServer
 ) -> None:
-    vector_faults.drop_answers(operations=["upsert-data"])
+    vector_faults.drop_answers(only=["upsert-data"])
     before = vector_server.call("GET", "/admin/counters")["http_requests"]
     assert index.upsert([RECORD]) == "Success"
     assert vector_server.call("GET", "/admin/counters")["http_requests"] == before + 2
@@ -66,4 +66,4 @@ def test_a_vector_request_is_lost_refused_or_late_as_planned(
     vector_faults.clear()
     vector_faults.delay(0.05, 1)
     assert index.info().vector_count == 1
-    assert vector_server.call("GET", "/admin/faults")["delay_answers"] == 0
+    assert vector_server.call("GET", "/admin/faults")["delay"] == 0
