@@ -9,11 +9,12 @@ from tests.docs.rules import REASONS, excused, faults_in, faults_of
 
 # Of the pages that start stacks, `make test` follows the one that is read first.
 READ_FIRST = "README.md"
+OF_LIBRARIES = {"docs/guides/langgraph.md", "docs/guides/openai-agents.md"}  # they try agents at every point
 
 
 def marks_of(page: str) -> list[pytest.MarkDecorator]:
     if not any(fence.has("background") for fence in fences_in(page)):
-        return []
+        return [pytest.mark.long] if page in OF_LIBRARIES else []
     return [pytest.mark.e2e] if page == READ_FIRST else [pytest.mark.e2e, pytest.mark.long]
 
 
