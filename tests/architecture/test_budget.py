@@ -55,13 +55,13 @@ LAYER_BOUNDS = {
     "engine": (8_726, 46, 548, 115),
     "sdk": (21_750, 135, 1_570, 276),
     "client": (5_045, 27, 388, 130),
-    "local": (17_755, 112, 1_267, 212),
+    "local": (17_726, 112, 1_262, 211),
 }
 BOUNDS = {
-    "lines": 97_719,
+    "lines": 97_690,
     "modules": 584,
-    "functions": 7_041,
-    "classes": 1_247,
+    "functions": 7_036,
+    "classes": 1_246,
     "public names": 84,
     "Agent fields": 26,
     "@tool options": 13,

@@ -24,36 +24,29 @@ LEAST_IN_FLIGHT = 2
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """Read the settings from arguments and environment; wrong use ends the process with code 2."""
     parser = _parser(environment)
-    options = parser.parse_args(arguments)
+    given = vars(parser.parse_args(arguments))
     default = DEVELOPMENT_USERS[0]
-    own_keys = options.current_signing_key or options.next_signing_key
-    if own_keys and not (options.current_signing_key and options.next_signing_key):
+    token, current, following = (given.pop(name) for name in ("token", "current_signing_key", "next_signing_key"))
+    time_scale, in_flight = given.pop("time_scale"), given.pop("in_flight")
+    if bool(current) is not bool(following):
         parser.error("give both --current-signing-key and --next-signing-key, or neither")
-    token = options.token or default.token
+    if time_scale <= 0:
+        parser.error(f"--time-scale {time_scale} is not positive; 60 makes a minute last a second")
+    if in_flight < LEAST_IN_FLIGHT:
+        parser.error(f"--in-flight {in_flight} is too few: one destination may have half of them, so 2 or more")
     primary = User(
-        default.id if token == default.token else user_id_of(token),
-        token,
-        options.current_signing_key or default.current_signing_key,
-        options.next_signing_key or default.next_signing_key,
-        options.read_only_token,
+        user_id_of(token) if token and token != default.token else default.id,
+        token or default.token,
+        current or default.current_signing_key,
+        following or default.next_signing_key,
+        given.pop("read_only_token"),
     )
-    if options.time_scale <= 0:
-        parser.error(f"--time-scale {options.time_scale} is not positive; 60 makes a minute last a second")
-    if options.in_flight < LEAST_IN_FLIGHT:
-        parser.error(f"--in-flight {options.in_flight} is too few: one destination may have half of them, so 2 or more")
     return Settings(
-        data=options.data,
-        host=options.host,
-        port=options.port,
         users=users_with(primary),
-        limits=Limits(time_scale=options.time_scale, max_in_flight=options.in_flight),
-        synced=not options.no_sync,
-        keep_finished_seconds=options.keep_finished_seconds,
-        max_calls_per_second=options.max_calls_per_second,
-        max_messages_per_day=options.max_messages_per_day,
-        faults=options.faults,
+        limits=Limits(time_scale=time_scale, max_in_flight=in_flight),
         proof=environment.get(PROOF),
         shows_secrets=TOKEN not in environment,
+        **given,
     )
 
 
@@ -89,7 +82,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--no-sync",
-        action="store_true",
+        dest="synced",
+        action="store_false",
         help="do not wait for the disk: faster; safe from kill -9, not from power cuts",
     )
     parser.add_argument("--faults", action="store_true", help="enable /admin/faults and /admin/reset, for tests")

@@ -7,13 +7,14 @@ when a command would succeed, not before; SIGTERM and SIGINT end with exit code 
 import argparse
 import asyncio
 import contextlib
-import importlib.util
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import uvloop
 
 from baton_local.redis.http_connection import HttpConnection
 from baton_local.redis.server import RedisUnavailableError, ServerAddress
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     service = Service(address, token, options.read_only_token, faults=options.faults, proof=environment.get(PROOF))
     shown = None if TOKEN in environment else token
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s redis: %(message)s")
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(service, child, (options.host, options.port), shown))
 
 
@@ -76,14 +77,6 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=8079, help="port; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--faults", action="store_true", help="enable POST /admin/faults, for tests")
     return parser
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop where there is one (it has no build for Windows and PyPy), else asyncio's own."""
-    if importlib.util.find_spec("uvloop") is None:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
-    return factory
 
 
 async def _serve(service: Service, child: ServerChild | None, place: tuple[str, int], shown: str | None) -> int:

@@ -4,12 +4,11 @@ Such an application reads a body within bounds; its answer is JSON, or lost.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -92,27 +91,6 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
     return listener, f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn's, which says when it serves and ends with an event; the signals are its caller's."""
-
-    def __init__(self, config: uvicorn.Config, stopped: asyncio.Event, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._stopped, self._on_ready = stopped, on_ready
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and say so."""
-        await super().startup(sockets)
-        self._on_ready()
-
-    async def on_tick(self, counter: int) -> bool:
-        return await super().on_tick(counter) or self._stopped.is_set()
-
-
 async def serve_until(stopped: asyncio.Event, app: App, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve until SIGTERM, SIGINT or the event; `on_ready` is called once requests would succeed."""
     loop = asyncio.get_running_loop()
@@ -132,4 +110,10 @@ async def serve_until(stopped: asyncio.Event, app: App, listener: socket.socket,
         timeout_keep_alive=_CLIENT_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    await _Server(config, stopped, on_ready).serve(sockets=[listener])
+    config.load()
+    server = uvicorn.Server(config)  # whose own loop would look every tenth of a second, and take the signals
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    on_ready()
+    await stopped.wait()
+    await server.shutdown(sockets=[listener])
