@@ -61,7 +61,7 @@ def _read_arguments(lines: list[str]) -> dict[str, str]:
     return {name: " ".join(part for part in parts if part) for name, parts in found.items()}
 
 
-_REFUSED_KINDS = {
+REFUSED_KINDS = {
     inspect.Parameter.VAR_POSITIONAL: "collects any number of arguments; take a list instead",
     inspect.Parameter.VAR_KEYWORD: "collects arguments of any name; name each one, or take a dict",
     inspect.Parameter.POSITIONAL_ONLY: "is positional-only, but arguments are given by name; remove the '/'",
@@ -105,8 +105,8 @@ def read_signature(function: Callable[..., Any], names_in_scope: Mapping[str, An
 
 def _refuse_undescribable(function: Callable[..., Any], parameter: inspect.Parameter) -> None:
     where = f"tool {function.__qualname__}: parameter {str(parameter).split(':')[0].split('=')[0].strip()!r}"
-    if parameter.kind in _REFUSED_KINDS:
-        raise TypeError(f"{where} {_REFUSED_KINDS[parameter.kind]}")
+    if parameter.kind in REFUSED_KINDS:
+        raise TypeError(f"{where} {REFUSED_KINDS[parameter.kind]}")
     if parameter.annotation is inspect.Parameter.empty:
         hint = "tools are functions, not methods" if parameter.name in {"self", "cls"} else "write, say, 'path: str'"
         raise TypeError(f"{where} has no type annotation; {hint}")

@@ -28,14 +28,12 @@ from baton.sdk.tools.builtin.job_tools import sleep
 from baton.sdk.tools.pending import ChildTask, Pending
 from baton.sdk.tools.return_type import ResultSchema, at_hand
 from baton.sdk.tools.running_workflow import RUNNING, bound
-from baton.sdk.tools.signature import Argument, ToolSignature
+from baton.sdk.tools.signature import REFUSED_KINDS, Argument, ToolSignature
 from baton.sdk.tools.tool import NO_FUNCTION, TOOL_NAME, Tool, tool
 from baton.sdk.workflows.code_run import CodeRun
 from baton.sdk.workflows.refused import faults_of
 from baton.sdk.workflows.runner import WorkflowRunner
 from baton.sdk.workflows.steps import steps_of
-
-_REFUSED = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
 
 class InvalidInput(InvalidArguments):
@@ -60,7 +58,9 @@ class Input:
     def __init__(self, name: str, function: FunctionType) -> None:
         self._name = name
         self.hints = _hints_of(function)
-        parameters = [one for one in inspect.signature(function).parameters.values() if one.kind not in _REFUSED]
+        parameters = [*inspect.signature(function).parameters.values()]
+        kinds = [(one.name, REFUSED_KINDS[one.kind]) for one in parameters if one.kind in REFUSED_KINDS]
+        self.faults = [f"parameter {parameter!r} {fault}" for parameter, fault in kinds]
         self.job = next((one.name for one in parameters if self.hints.get(one.name) is JobInfo), "")
         taken = [one for one in parameters if one.name != self.job]
         arguments = tuple(Argument(one.name, self.hints.get(one.name, Any), one.default) for one in taken)
@@ -199,7 +199,7 @@ class Workflow(CodeAgent, Generic[_P, _R_co]):
         self._calls = tuple(step for step in steps if isinstance(step, Workflow))
         nameless = [step.name for step in self._calls if step.tool is None]
         faults = [f"workflow {name!r} cannot be a step: {_NO_NAME}" for name in nameless]
-        if faults := [*faults_of(self.function), *faults]:
+        if faults := [*faults_of(self.function), *self.input.faults, *faults]:
             return None, tuple([f"workflow {self.name!r}: {fault}" for fault in faults])
         tools = [step.tool if isinstance(step, Workflow) else step for step in steps]
         tools += [] if sleep in tools else [sleep]  # timers are steps, too

@@ -273,6 +273,16 @@ def test_a_workflow_called_directly_is_its_function() -> None:
         workflow(lambda: 1)
 
 
+@workflow
+async def unnamed(a: int, /, *more: int, **others: int) -> None:
+    """Take what has no name."""
+
+
+def test_parameters_that_take_no_input_by_name_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"'a' is positional-only.*\n.*'more' collects any.*\n.*'others' collects"):
+        Registry(workflows=[unnamed])
+
+
 def test_a_workflow_among_the_tools_of_an_agent_is_refused_with_the_way_out() -> None:
     for make in (lambda: Agent("a", tools=[flows.child]), lambda: Registry(tools=[flows.child])):  # type: ignore[list-item]
         with pytest.raises(
