@@ -40,9 +40,8 @@ from baton.worker.runtime.spec import Executor, Spec, event_spec
 from baton.worker.wiring import real_ports
 from baton_events.messages import Outgoing
 from baton_events.schema import Completion, Event, EventType, ToolPayload, event_type, parse_event
-from baton_local.replay.play import CurrentCall, Play, ReplayClock
 from baton_local.replay.recorded import RecordedJob, ReplayError
-from baton_local.replay.recorded_agents import RecordedRegistry
+from baton_local.replay.recorded_agents import Play, RecordedRegistry, ReplayClock
 
 _OF_MODELS = {"model_error", "model_timeout"}
 
@@ -60,7 +59,7 @@ class RecordedTurn:
             return None
         attempt = job.attempt(effect.turn, effect.attempt)
         assert attempt is not None, "it was asked"
-        self._play.current = CurrentCall(effect.job.id, effect.turn, effect.attempt)
+        self._play.current = (effect.job.id, effect.turn, effect.attempt)
         failure = None if job.model_entry(effect.turn, effect.attempt) else attempt.failure
         if failure is not None and failure.type not in _OF_MODELS:
             return ModelFailed(Failure(failure.type, failure.message, failure.retryable))

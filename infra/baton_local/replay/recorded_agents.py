@@ -1,12 +1,15 @@
-"""A registry whose agents are the real ones and whose models and tools give what is recorded.
+"""What is being played, and a registry whose agents are the real ones and whose models and tools give what is recorded.
 
-Each model has the name and the ways of the model that it stands for; tools' own functions never run.
+Invariants: jobs, turns and calls are found by their place (turn, position, attempt), never by an id that holds a digest
+of arguments, since redacted arguments give other ids. Each model has the name and the ways of the model that it stands
+for; tools' own functions never run.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from baton.engine.work_items import ItemKind, item_key_of, kind_of
 from baton.sdk.agents.agent import Agent
 from baton.sdk.agents.output import FINAL_TOOL
 from baton.sdk.agents.registry import Registry
@@ -18,9 +21,67 @@ from baton.sdk.tools.pending import ChildTask, Pending
 from baton.sdk.tools.runnable import InThread
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
+from baton_events.ids import child_of, job_of_call
+from baton_events.schema import Event, ToolPayload
 from baton_events.values.durations import LONGEST_SECONDS
-from baton_local.replay.play import Play
-from baton_local.replay.recorded import RecordedCall, RecordedJob
+from baton_local.replay.recorded import Attempt, RecordedCall, RecordedJob
+
+
+class ReplayClock:
+    """`Clock` that is set to recorded times and never goes back."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        """Return the time that was reached."""
+        return self._now_ms
+
+    def reach(self, at_ms: int) -> None:
+        """Move the time to at least this one."""
+        self._now_ms = max(self._now_ms, at_ms)
+
+
+@dataclass
+class Play:
+    """One replay.
+
+    `jobs`: the recorded jobs by the ids that they have now. `current`: whose model is being asked: its job's id, the
+    turn and its attempt. `requests`: what each model was asked, the last attempt of
+    a turn. `unrecorded`: what was asked for and the recording does not have: (job id, turn, call's position or None).
+    """
+
+    jobs: dict[str, RecordedJob]
+    clock: ReplayClock
+    current: tuple[str, int, int] = ("", 0, 0)
+    requests: dict[tuple[str, int], ModelRequest] = field(default_factory=dict[tuple[str, int], ModelRequest])
+    unrecorded: list[tuple[str, int, int | None]] = field(default_factory=list[tuple[str, int, "int | None"]])
+    summaries_given: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+
+    def call(self, call_id: str) -> RecordedCall | None:
+        job = self.jobs.get(job_of_call(call_id))
+        if job is None:
+            return None
+        turn, position = call_id.rsplit("-", 3)[1:3]
+        return job.call(int(turn), int(position))
+
+    def starts(self, call_id: str, child: RecordedJob) -> None:
+        """Note that a call starts a job: from now on it is found by its id."""
+        self.jobs[child_of(call_id)] = child
+
+    def recorded_ms(self, event: Event) -> int | None:
+        """Return when an event's work began in the recording, or its end without work; None: no such work."""
+        payload, kind = event.payload, kind_of(item_key_of(event))
+        if isinstance(payload, ToolPayload):
+            call = self.call(payload.call_id)
+            found = call.attempt(payload.attempt) if call and kind is ItemKind.CALL else None
+            return found.started_at_ms if found else None
+        job = self.jobs.get(event.job_id)
+        attempt: Attempt | None = job.attempt(payload.turn, payload.attempt) if job and kind is ItemKind.LOOP else None
+        if job is None or attempt is None:
+            return None
+        was_called = job.was_called(payload.turn, payload.attempt)
+        return attempt.started_at_ms if was_called else attempt.finished_at_ms
 
 
 class RecordedModel:
@@ -37,13 +98,13 @@ class RecordedModel:
 
         Raises ModelError, TimeoutError: as it failed then.
         """
-        current = self._play.current
-        self._play.requests[current.job_id, current.turn] = request
-        job = self._play.jobs[current.job_id]
-        entry = job.model_entry(current.turn, current.attempt)
+        job_id, turn, number = self._play.current
+        self._play.requests[job_id, turn] = request
+        job = self._play.jobs[job_id]
+        entry = job.model_entry(turn, number)
         if entry is not None:
-            return _answer(entry, _calls(job, current.turn, entry))
-        attempt = job.attempt(current.turn, current.attempt)
+            return _answer(entry, _calls(job, turn, entry))
+        attempt = job.attempt(turn, number)
         failure = attempt.failure if attempt else None
         assert failure is not None, "the executor looks first whether there is an answer or a failure"
         if failure.type == "model_timeout":
@@ -51,13 +112,8 @@ class RecordedModel:
         raise ModelError(failure.message, retryable=failure.retryable)
 
 
-class RecordedSummarizer:
+class RecordedSummarizer(RecordedModel):
     """Gives the summaries that were written for the turn that is under way, in order; then it has none."""
-
-    def __init__(self, real: Model, play: Play) -> None:
-        self.name = real.name
-        self.reads_history = real.reads_history
-        self._play = play
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Return the next recorded summary.
@@ -65,13 +121,12 @@ class RecordedSummarizer:
         Raises ModelError: none was written, or no other: the turn goes on without, as it did then.
         """
         del request
-        current = self._play.current
-        key = (current.job_id, current.turn)
-        given = self._play.summaries_given.get(key, 0)
-        recorded = self._play.jobs[current.job_id].summaries(current.turn)
+        job_id, turn, _ = self._play.current
+        given = self._play.summaries_given.get((job_id, turn), 0)
+        recorded = self._play.jobs[job_id].summaries(turn)
         if given >= len(recorded):
             raise ModelError("the recording has no summary here", retryable=False)
-        self._play.summaries_given[key] = given + 1
+        self._play.summaries_given[job_id, turn] = given + 1
         return _answer(recorded[given], ())
 
 

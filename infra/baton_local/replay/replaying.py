@@ -19,9 +19,9 @@ from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.sdk.agents.registry import Registry
 from baton.sdk.models.fingerprint import fingerprint, parts_of, prompt_value, specs_value
 from baton.worker.executors.model_turn import messages
-from baton_local.replay.play import Play
 from baton_local.replay.playing import played
 from baton_local.replay.recorded import Attempt, RecordedCall, RecordedJob, Recording
+from baton_local.replay.recorded_agents import Play
 
 _SHORT_CHARS = 160
 _MOST_LINES, _MOST_CHARS = 60, 400
