@@ -92,9 +92,9 @@ async def placed(visit: Visit, found: list[Fault], jobs: Mapping[str, str]) -> l
     records, calls = await asyncio.gather(reader.records([*names.values()]), reader.calls([*names.values()]))
     errors = {job.id: job.error for job in records}
     for each in found:
-        name, said = names.get(each.id, ""), one_line(each.newest.message, 600)
+        name, newest = names.get(each.id, ""), one_line(each.newest.message, 600)
         for one in (errors.get(name), *(call.error for call in reversed(calls.get(name, ())))):
-            if one and not each.place and one_line(one.message, 100).rstrip("…") in said:
+            if one and not each.place and one_line(one.message, 100).rstrip("…") in newest:
                 each.kind, each.place = one.type, place_in(one.traceback)
     return found
 
