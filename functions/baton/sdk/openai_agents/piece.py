@@ -111,9 +111,9 @@ class Piece:
             tool.needs_approval = True
         return self.output if self.call else None
 
-    def hear(self, said: Any) -> None:
+    def read_end(self, answer: Any) -> None:
         """Note the word in an answer of Chat Completions, or in a piece of one."""
-        self.word = next((str(one.finish_reason) for one in said.choices or () if one.finish_reason), self.word)
+        self.word = next((str(one.finish_reason) for one in answer.choices or () if one.finish_reason), self.word)
 
     def ends(self, used: Any) -> None:
         """Judge an answer by its word. Raises ModelError: it is broken."""
@@ -286,9 +286,9 @@ class AskedOnce(Model):
         fetched = await fetch(*args, **given)
         if isinstance(fetched, tuple):
             of_stream: Any = vars(fetched[1])
-            of_stream[_CHUNKS] = _heard(of_stream[_CHUNKS], self._piece)
+            of_stream[_CHUNKS] = _watched(of_stream[_CHUNKS], self._piece)
         else:
-            self._piece.hear(fetched)
+            self._piece.read_end(fetched)
         return fetched
 
     async def get_response(self, *args: Any, **given: Any) -> sdk.ModelResponse:
@@ -331,9 +331,9 @@ class AskedOnce(Model):
             yield completed(answer.output, answer.usage, answer.response_id)
 
 
-async def _heard(chunks: Any, piece: Piece) -> AsyncIterator[Any]:
+async def _watched(chunks: Any, piece: Piece) -> AsyncIterator[Any]:
     async for chunk in chunks:
-        piece.hear(chunk)
+        piece.read_end(chunk)
         yield chunk
 
 
