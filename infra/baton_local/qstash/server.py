@@ -69,8 +69,7 @@ def serve(settings: Settings, on_ready: Ready) -> int:
 
     `on_ready` is called with the URL and the first user's signing keys, which a rotation may have changed.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, on_ready))
+    return uvloop.run(_serve(settings, on_ready))
 
 
 async def _serve(settings: Settings, on_ready: Ready) -> int:

@@ -56,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     service = Service(address, token, options.read_only_token, faults=options.faults, proof=environment.get(PROOF))
     shown = None if TOKEN in environment else token
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s redis: %(message)s")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(service, child, (options.host, options.port), shown))
+    return uvloop.run(_serve(service, child, (options.host, options.port), shown))
 
 
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:

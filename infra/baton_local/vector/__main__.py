@@ -104,9 +104,8 @@ def main() -> int:
     environment = os.environ  # noqa: TID251 - the one place that reads it
     options = parse(sys.argv[1:], environment)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            # Where its starter gave the token by the environment, it is not shown.
-            runner.run(_serve(options, environment.get(PROOF), shows_token=TOKEN not in environment))
+        # Where its starter gave the token by the environment, it is not shown.
+        uvloop.run(_serve(options, environment.get(PROOF), shows_token=TOKEN not in environment))
     except (DataFolderError, EmbedderError, OSError, sqlite3.Error) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """Which handler answers which method and path; one line per endpoint."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +21,10 @@ Asked = Callable[[Engine, str, Request], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method, a path with `{parts}` (`{part...}`: all the rest), and which of the two answers."""
+    """A method, the pattern of a path, and which of the two answers."""
 
     method: str
-    segments: tuple[str, ...]
+    path: re.Pattern[str]
     command: Command | None = None
     asked: Asked | None = None
 
@@ -42,22 +43,11 @@ class Route:
         assert self.asked is not None
         return await self.asked(engine, user, request)
 
-    def match(self, path: list[str]) -> Mapping[str, str] | None:
-        """Return the variable parts if the path fits."""
-        rest = self.segments[-1].endswith("...}")
-        if len(path) < len(self.segments) or (not rest and len(path) > len(self.segments)):
-            return None
-        params: dict[str, str] = {}
-        for index, (wanted, given) in enumerate(zip(self.segments, path, strict=False)):
-            if wanted.startswith("{"):
-                params[wanted.strip("{.}")] = "/".join(path[index:]) if wanted.endswith("...}") else given
-            elif wanted != given:
-                return None
-        return params if all(params.values()) else None
-
 
 def _route(method: str, path: str, command: Command | None = None, *, asks: Asked | None = None) -> Route:
-    return Route(method, tuple(path.strip("/").split("/")), command, asks)
+    """Make a route of a path with `{parts}` (`{part...}`: all the rest)."""
+    pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", re.sub(r"{(\w+)\.\.\.}", r"(?P<\1>.+)", path))
+    return Route(method, re.compile(pattern, re.DOTALL), command, asks)
 
 
 def _not_available(_step: Transition, _tenant: Tenant, _request: Request) -> Answer:
@@ -141,20 +131,24 @@ class Router:
     """Finds the route of a request; paths are compared as sent, without decoding."""
 
     def __init__(self, routes: Iterable[Route] = ROUTES) -> None:
-        self._by_head: dict[tuple[str, str], list[Route]] = {}
+        self._by_head: dict[str, list[Route]] = {}
         for route in routes:
-            self._by_head.setdefault((route.segments[0], route.segments[1]), []).append(route)
+            self._by_head.setdefault(_head(route.path.pattern), []).append(route)
 
     def match(self, method: str, raw_path: str) -> tuple[Route, Mapping[str, str]]:
         """Return the route and the variable parts; 404 or 405 if there is none."""
-        path = raw_path.removeprefix("/").split("/")
         found = False
-        for route in self._by_head.get((path[0], path[1] if len(path) > 1 else ""), ()):
-            params = route.match(path)
-            if params is not None:
+        for route in self._by_head.get(_head(raw_path), ()):
+            match = route.path.fullmatch(raw_path)
+            if match is not None:
                 if route.method == method:
-                    return route, params
+                    return route, match.groupdict()
                 found = True
         if found:
             raise ApiError(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} is not allowed for {raw_path[:200]}")
         raise not_found(f"{raw_path[:200]} does not exist")
+
+
+def _head(path: str) -> str:
+    """Return the first two parts, which no route leaves open."""
+    return "/".join(path.split("/", 3)[:3])
