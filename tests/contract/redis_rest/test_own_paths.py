@@ -31,12 +31,13 @@ def test_readiness_needs_no_token_and_changes_no_counter(redis: LocalRedis) -> N
 def test_the_counters_report_requests_commands_and_calls_inside_scripts(redis: LocalRedis) -> None:
     """The figures that a cost test compares (redis-rest.md 11)."""
     before = counters(redis)
-    redis.command("EVAL", "redis.call('SET', KEYS[1], 1) return redis.call('INCR', KEYS[1])", "1", "k")
+    redis.command("EVAL", "redis.call('SET', KEYS[1], 1) return redis.call('INCR', KEYS[1])", "1", "k", "x" * 40_000)
     redis.post([["GET", "k"], ["GET", "k"]], "/pipeline")
     redis.post([["GET", "k"], ["DEL", "k"]], "/multi-exec")
     after = counters(redis)
-    assert after["bytes_received"] - before["bytes_received"] == len("k") * 5
+    assert after["bytes_received"] - before["bytes_received"] == len("k") * 5 + 40_000
     assert after["bytes_sent"] > before["bytes_sent"]
+    assert after["server_run_id"]
     grown = {name: after[name] - before[name] for name in ("http_requests", "commands_received", "commands_executed")}
     assert grown == {"http_requests": 3, "commands_received": 5, "commands_executed": 7}
     known = before["executed_by_command"]

@@ -32,6 +32,10 @@ def test_what_is_not_resp2_is_an_error(garbage: bytes) -> None:
         ReplyParser().feed(garbage)
 
 
+def test_only_a_server_that_cannot_serve_yet_is_for_later() -> None:
+    assert [ServerError(text).is_for_later for text in (b"LOADING x", b"MASTERDOWN x", b"ERR")] == [True, True, False]
+
+
 def test_an_endless_line_is_an_error() -> None:
     parser = ReplyParser()
     parser.feed(b"+" + b"x" * 1_000_000)
