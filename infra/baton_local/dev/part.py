@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from baton.sdk.records.own_threads import in_own_thread
 from baton_local.dev.stack_error import StackError
 from baton_local.stand_in.http_server import GIVEN_SOCKET
 
@@ -132,8 +133,7 @@ def _hang_up(listener: int) -> None:
 
 async def until_dead(process: subprocess.Popen[bytes]) -> int:
     """Return the exit code once the process has ended, and end whatever it left in its process group."""
-    while (code := process.poll()) is None:  # noqa: ASYNC110 - looking is portable, and cheap at this pace
-        await asyncio.sleep(POLL_SECONDS)
+    code: int = await in_own_thread(process.wait)  # looking again and again takes some percent of a processor
     kill_group(process)
     return code
 
@@ -143,7 +143,7 @@ async def end_process(process: subprocess.Popen[bytes], patience_seconds: float)
     give_up_at = time.monotonic() + patience_seconds
     if process.poll() is None:
         process.terminate()
-    while process.poll() is None and time.monotonic() < give_up_at:  # noqa: ASYNC110 - as above
+    while process.poll() is None and time.monotonic() < give_up_at:  # noqa: ASYNC110 - looking is portable
         await asyncio.sleep(POLL_SECONDS)
     kill_group(process)
     await until_dead(process)

@@ -32,7 +32,7 @@ from baton_local.dev.part import (
 from baton_local.dev.part_log import OF_TOOLS, PartLog, Screen, ShownLines
 from baton_local.dev.stack_error import StackError
 
-DEBOUNCE_MS = 200
+DEBOUNCE_MS = LOOKS_MS = 200  # looking more often takes some percent of a processor
 
 
 class CodeFilter(PythonFilter):
@@ -66,7 +66,8 @@ class CodeChanges:
 
     async def watch(self) -> None:
         """Look on until cancelled. Raises OSError: the system lets nobody look."""
-        async for changes in awatch(self._folder, watch_filter=CodeFilter(self._code), debounce=DEBOUNCE_MS):
+        picked = CodeFilter(self._code)
+        async for changes in awatch(self._folder, watch_filter=picked, debounce=DEBOUNCE_MS, step=LOOKS_MS):
             self.name = min(str(Path(path).relative_to(self._folder)) for _, path in changes)
             self.changed.set()
 
