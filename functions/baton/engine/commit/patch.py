@@ -152,6 +152,9 @@ def chained(chain: str, name: str) -> str:
     A history of a stamp in it is the beginning of this one. The newest stamp of a process replaces its earlier ones.
     """
     process = name[:_PROCESS_CHARS]
+    before, comma, last = chain.rpartition(",")
+    if last[:_PROCESS_CHARS] == process:  # the others stay as they are
+        return f"{before}{comma}{name}"
     others = [each for each in chain.split(",") if each and each[:_PROCESS_CHARS] != process]
     return ",".join([*others[-_OTHERS:], name])
 

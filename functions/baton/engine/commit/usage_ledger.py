@@ -115,15 +115,15 @@ def with_used(text: str, used: Usage, was: Usage) -> str:
     return f'{text[:_END]},"used":{_encode(amounts).decode()}{_EVENT_END}'
 
 
-def more(used: Usage, spent: Spent) -> Usage:
-    """Return the usage with this spending."""
+def more(used: Usage, spent: Spent, requests: int = 0, commands: int = 0, size_bytes: int = 0) -> Usage:
+    """Return the usage with this spending, and with these besides."""
     return replace(
         used,
         messages=used.messages + spent.messages,
         deliveries=used.deliveries + spent.deliveries,
-        redis_requests=used.redis_requests + spent.requests,
-        redis_commands=used.redis_commands + spent.commands,
-        redis_bytes=used.redis_bytes + spent.size_bytes,
+        redis_requests=used.redis_requests + spent.requests + requests,
+        redis_commands=used.redis_commands + spent.commands + commands,
+        redis_bytes=used.redis_bytes + spent.size_bytes + size_bytes,
         function_ms=used.function_ms + spent.function_ms,
         mb_ms=used.mb_ms + spent.mb_ms,
         written=used.written + spent.written,

@@ -304,7 +304,7 @@ class RedisConnection:
         Raises StoreAnswerError: it is of another form, so that nothing is known of what was written.
         """
         is_counted = answer.__class__ is list and answer and answer[0].__class__ is int
-        if not is_counted or (is_applying and not _is_read(answer)):
+        if not is_counted or (is_applying and not _is_read(*answer)):
             raise self._store_error(ValueError("an answer of another form"))
         return answer
 
@@ -374,11 +374,11 @@ def _all_of(found: Sequence[Any]) -> list[Any] | None:
     return None if any(too_much for _, *too_much in found) else [value for value, *_ in found]
 
 
-def _is_read(answer: list[Any]) -> bool:
+def _is_read(_commands: int, written: object = None, found: object = None, *more: object) -> bool:
     """Return whether what lua/commit.lua has read, or refused, has its form."""
-    if len(answer) != 3 or answer[1].__class__ is not int or answer[2].__class__ is not list:  # noqa: PLR2004
+    if more or written.__class__ is not int or not isinstance(found, list):
         return False
-    return not answer[1] or all(each.__class__ is list and each for each in answer[2])
+    return not (written and found) or all(each.__class__ is list and each for each in found)
 
 
 def _is_forgotten(answer: Any) -> bool:

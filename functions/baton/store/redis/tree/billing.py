@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import Committed
-from baton.engine.commit.codec import dump
+from baton.engine.commit.codec import encode
 from baton.engine.commit.patch import Patch
 from baton.engine.commit.usage_ledger import NOTHING, Spent, event_end, ledger_text, less, more, with_used
 from baton.engine.state import Usage
@@ -26,8 +26,8 @@ from baton.store.transport.redis_rest import Command, answer_bytes, command_byte
 
 # Stands for the size of a request until the texts that tell it are written: no sum of bytes has as many digits.
 _UNKNOWN, _DIGITS = 10**15, 16
-# What the request of a usual step costs: its script compares once and writes three times.
-_ONE_STEP = Spent(requests=1, commands=5, size_bytes=_UNKNOWN)
+# What the request of a usual step costs: a request, and commands: its script compares once and writes three times.
+_ONE_STEP = 1, 5, _UNKNOWN
 # A field of the state, or none; a text that is written, another one that tells of usage, and the bytes in that.
 _Billed = tuple[str, str, str, int]
 # By job: a field for what the steps of a request add to its usage, and the usage before them.
@@ -107,24 +107,31 @@ class Bill:
 
         Returns the usage, the ledger's text, and the part that ends the event: as it is in the text, and billed.
         """
-        size_bytes = len(text) if text.isascii() else len(text.encode())
         taken, part = meter.take() if meter else NOTHING, event_end(parts)
         self._steps, self._taken = [_Paying(job_id, meter, was, used, part)], [taken]
-        paid = more(used, taken + _ONE_STEP)
-        ledger, shown, added_bytes = dump(paid), "", paid.redis_bytes - was.redis_bytes
-        billed = [("", "", ledger, paid.redis_bytes)]
+        paid = more(used, taken, *_ONE_STEP)
+        ledger, total, shown = encode(paid).decode(), paid.redis_bytes, ""
+        added_bytes = total - was.redis_bytes
+        size_bytes = len(text if text.isascii() else text.encode()) + len(ledger) - _DIGITS
         if part:
             shown = with_used(part, paid, was)
-            billed.append(("", part, shown, added_bytes))
-        whole = self._size_bytes = _size_with(size_bytes, billed)
-        known = replace(paid, redis_bytes=paid.redis_bytes - _UNKNOWN + whole)
-        return known, _with_size(ledger, paid.redis_bytes, whole), part, shown and _with_size(shown, added_bytes, whole)
+            size_bytes += len(shown) - len(part) - _DIGITS
+        own_bytes, other_bytes, whole = total - _UNKNOWN, added_bytes - _UNKNOWN, size_bytes
+        # The digits that tell it count, too.
+        while whole != (larger := size_bytes + len(f"{own_bytes + whole}{other_bytes + whole if part else ''}")):
+            whole = larger
+        self._size_bytes, known_bytes = whole, own_bytes + whole
+        if part:
+            before, _, after = shown.rpartition(f"{added_bytes}")
+            shown = f"{before}{other_bytes + whole}{after}"
+        return replace(paid, redis_bytes=known_bytes), ledger.replace(f":{total}", f":{known_bytes}"), part, shown
 
     def sent(self, commands: int, found: Sequence[Any], *, written: bool) -> None:
         """Charge this invocation for what no ledger has: the answer, or where it was refused the whole request."""
-        if written and self._steps:
-            return charge(size_bytes=answer_bytes(found))
-        return charge(requests=1, commands=commands, size_bytes=self._size_bytes + answer_bytes(found))
+        if not (written and self._steps):
+            charge(requests=1, commands=commands, size_bytes=self._size_bytes + answer_bytes(found))
+        elif found:
+            charge(size_bytes=answer_bytes(found))
 
     def refund(self) -> None:
         """Give back what was taken for a refused write, so that another one pays it."""

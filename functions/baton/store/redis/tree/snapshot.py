@@ -79,13 +79,14 @@ class Transcript(Struct, frozen=True):
     def values(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the entries and results as values, each read once."""
         entries, results = self.memo.get("values", ((), {}))
-        if len(entries) > len(self.entries) or len(results) > len(self.results):
+        seen, known = len(entries), len(results)
+        if seen > len(self.entries) or known > len(self.results):
             return tuple(load_values(self.entries)), load_results(self.results)
-        texts, more = self.entries[len(entries) :], list(islice(self.results, len(results), None))
+        texts, more = self.entries[seen:], list(islice(self.results, known, None))
         if texts or more:
-            values = load_values([*texts, *[self.results[name] for name in more]])
-            results = {**results, **dict(zip(more, values[len(texts) :], strict=True))}
-            entries = (*entries, *values[: len(texts)])
+            values = iter(load_values([*texts, *[self.results[name] for name in more]]))
+            entries = (*entries, *islice(values, len(texts)))
+            results = {**results, **dict(zip(more, values, strict=True))}
             self.memo["values"] = entries, results
         return entries, results
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from baton.engine.commit.answers import Committed
 from baton.engine.commit.patch import Command, Patch, Stamps
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
@@ -103,11 +104,15 @@ class Transactions:
         """Make a transition; return its answer. Raises StoreError: it may have been made, or not."""
         if self._redis.sealing.is_own:  # before anything is sealed
             await self._redis.sealing.ready()
-        queue, waiting = self._queue(root_id), _Waiting(transition)
+        queue = self._queue(root_id)
         if (step := self._usual(queue, transition)) is not None:
             async with queue.lock:
-                await self._make(root_id, queue, [waiting], step)
+                if (committed := await self._made(queue, step, transition.counts)) is not None:
+                    return committed
+                waiting = _Waiting(transition)
+                await self._make(root_id, queue, [waiting], [step])
             return waiting.result()
+        waiting = _Waiting(transition)
         queue.waiting.append(waiting)
         try:
             async with queue.lock:
@@ -197,19 +202,36 @@ class Transactions:
         del self._queues[root_id]
         return True
 
-    async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting], step: UsualStep | None = None) -> None:
-        """Make these transitions, or fail each of them. `step`: the only one, as a usual step."""
-        counts: Sequence[Counts] = [each.transition.counts for each in batch if each.transition.counts]
-        attempts: list[Attempt | UsualStep] = []
+    async def _made(self, queue: _Queue, step: UsualStep, counts: Counts) -> Committed | None:
+        """Make a usual step; None: another has written meanwhile."""
+        if counts:
+            self._held.keep((counts,))
         try:
-            if step is not None:
-                self._held.keep(counts)
-                commands, written, found = await self._redis.apply(*step.request(self._kept))
-                step.bill.sent(commands, found, written=bool(written))
-                self._keep(queue, step.after() if written else None)
-                if written:
-                    return batch[0].end(step.committed())
-                attempts, counts = [step], ()
+            commands, written, found = await self._redis.apply(*step.request(self._kept))
+        except Exception as error:
+            self._keep(queue, None)
+            raise _unwritten(error) from error
+        step.bill.sent(commands, found, written=bool(written))
+        if not written:
+            self._keep(queue, None)
+            return None
+        before, queue.snapshot = step.before.transcripts, step.after()
+        if step.known is not None:
+            queue.earlier = {**queue.earlier, **queue.snapshot.transcripts}
+            more = step.known.size_chars - before[step.job.id].size_chars
+            queue.size_chars += more
+            self._size_chars += more
+        if self._size_chars > self._known_chars or len(self._queues) > _TREES:
+            self._keep(queue, queue.snapshot)
+        return step.committed()
+
+    async def _make(
+        self, root_id: str, queue: _Queue, batch: list[_Waiting], refused: Sequence[UsualStep] = ()
+    ) -> None:
+        """Make these transitions, or fail each of them. `refused`: the only one, as a usual step, whose counts are kept."""
+        counts: Sequence[Counts] = [each.transition.counts for each in batch if each.transition.counts and not refused]
+        attempts: list[Attempt | UsualStep] = [*refused]
+        try:
             transitions = [each.transition for each in batch]
             for number in range(_ATTEMPTS):
                 snapshot, results = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
@@ -231,10 +253,8 @@ class Transactions:
                     counts = ()
                 self._keep(queue, None)
             self._fail(queue, batch, StoreError(f"the tree of {root_id} changes faster than it can be written"))
-        except UnicodeEncodeError as error:
-            self._fail(queue, batch, StoreError(f"what is written of {root_id} is no UTF-8: {error}"))
         except Exception as error:  # noqa: BLE001 - each waiting caller gets it
-            self._fail(queue, batch, error)
+            self._fail(queue, batch, _unwritten(error))
 
     def _usual(self, queue: _Queue, transition: Transition) -> UsualStep | None:
         """Return the usual step that a COMMIT is, if it is one and nothing else is made of the tree."""
@@ -315,6 +335,10 @@ class Transactions:
             [stone] = [None] if answers[0] else await self._redis.read(["GET", keys.tombstone_key(root_id)])
             snapshot = read_again(known, answers, results, calls, TreeTexts(self._redis.sealing, root_id), stone)
         raise StoreError(f"the tree of {root_id} changes faster than it can be read")
+
+
+def _unwritten(error: Exception) -> Exception:
+    return StoreError(f"what is written is no UTF-8: {error}") if isinstance(error, UnicodeEncodeError) else error
 
 
 def _end(batch: Sequence[_Waiting], answers: Sequence[Any]) -> None:
