@@ -47,7 +47,9 @@ def name_in_logs(message_id: str, event: Event | None = None) -> None:
 
 def name_job_in_logs(job_id: str) -> None:
     """Set this task's log context to this job: one below the event's may continue in its place."""
-    _ABOUT.set({**_ABOUT.get({}), "jobId": job_id})
+    about = _ABOUT.get({})
+    if about.get("jobId") != job_id:
+        _ABOUT.set({**about, "jobId": job_id})
 
 
 # Explicit, since a logger's filter does not apply to its children; a test compares this with the source.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from baton_events.ids import canonical_json
 from baton_events.values.text import is_storable
 
 REDACTED = "[redacted]"
@@ -184,16 +185,24 @@ class KnownSecrets:
         return (form for form in self._first[text[place]] if len(form) > len(text) - place)
 
     def hide_in(self, value: Any) -> Any:
-        """Replace the secrets in a JSON value, in texts and in names."""
+        """Replace the secrets in a JSON value, in texts and in names; most have none, as their text shows at once."""
         if self._pattern is None or value.__class__ in _BARE:
             return value
+        try:
+            if value.__class__ is dict and not any(map(canonical_json(value).__contains__, self._forms)):
+                return value
+        except (TypeError, ValueError):  # no JSON
+            pass
+        return self._hidden(value)
+
+    def _hidden(self, value: Any) -> Any:
         match value:
             case str():
                 return self.hide(value)
             case dict() | Mapping():
-                return {self.hide(name): self.hide_in(item) for name, item in value.items()}
+                return {self.hide(name): self._hidden(item) for name, item in value.items()}
             case list() | tuple():
-                return [self.hide_in(item) for item in value]
+                return [self._hidden(item) for item in value]
             case _:
                 return value
 

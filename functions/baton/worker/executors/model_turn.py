@@ -187,7 +187,8 @@ class ModelTurn:
         takes = partial(agent_takes, self._registry, agent)
         if self._files is None:  # a replay has no contents
             return with_refused(history, takes) if "session" in kinds_of(history) else history
-        return await self._files.filled(effect.job, history, takes, results=agent.runner is None)
+        of_results = agent.runner is None and bool(getattr(self._registry.model_of(agent), "takes_files", ()))
+        return await self._files.filled(effect.job, history, takes, results=of_results)
 
     async def _answer(
         self,

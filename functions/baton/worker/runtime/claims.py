@@ -40,7 +40,7 @@ class Claims:
     def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
         self._store, self._clock, self._policy = store, clock, policy
         self._held: dict[str, Claim] = {}
-        self._since_seconds = 0.0  # when the first of them was claimed, on the loop's clock
+        self._since_seconds, self._since_ms = 0.0, 0  # when the first of them was claimed, on the loop's clock and ours
         self._timer: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
@@ -80,9 +80,16 @@ class Claims:
         if not self._held:
             age_seconds = (self._clock.now_ms() - claim.now_ms) / 1000
             self._since_seconds = asyncio.get_running_loop().time() - max(0.0, age_seconds)
+            self._since_ms = claim.now_ms
         self._held[claim.item_key] = claim
         self._policy.stopping.at_work += 1
-        self._renew_soon()
+        if self._timer is None and self._renewing is None:
+            self._renew_soon()
+
+    def move(self, done: Claim, following: Claim) -> None:
+        """Hold the claim that follows from another one's work, which is done."""
+        self._held.pop(done.item_key, None)
+        self._held[following.item_key] = following
 
     def let_go(self, claim: Claim) -> None:
         """Release a claim at the end of its block."""
@@ -113,16 +120,20 @@ class Claims:
                 return await self._store.give_back(claim, self._clock.now_ms(), begun=begun)
         return False
 
+    def _due_seconds(self) -> float:
+        """Return when the first of the held claims is due, on the loop's clock."""
+        later_ms = min(claim.now_ms for claim in self._held.values()) - self._since_ms
+        return next_step(self._since_seconds + max(0, later_ms) / 1000)
+
     def _renew_soon(self) -> None:
-        if self._timer is None and self._renewing is None:
-            self._timer = asyncio.get_running_loop().call_at(next_step(self._since_seconds), self._begin)
+        self._timer = asyncio.get_running_loop().call_at(self._due_seconds(), self._begin)
 
     def _begin(self) -> None:
         """Prolong the held claims, unless they are newer ones: one timer serves all steps of an invocation."""
         self._timer = None
         if not self._held:
             return
-        if asyncio.get_running_loop().time() < next_step(self._since_seconds):
+        if asyncio.get_running_loop().time() < self._due_seconds():
             self._renew_soon()
         else:
             self._renewing = asyncio.create_task(self._renew())
@@ -155,32 +166,35 @@ class Claims:
 
 
 class Holding:
-    """A claim held for the time of a block, or until it is `done`; if the block raises, it is given back.
+    """A claim held for the time of a block, or until it is `done`; if the block raises, it is given back."""
 
-    Written out, as each step enters one.
-    """
-
-    __slots__ = ("_claim", "_claims", "_is_held")
+    __slots__ = ("_claims", "_is_held", "claim")
 
     def __init__(self, claims: Claims, claim: Claim, kind: ItemKind) -> None:
-        self._claims, self._claim = claims, claim
+        self._claims, self.claim = claims, claim
         self._is_held = kind is not ItemKind.SLOT_REQUEST  # a slot request is not held
 
     async def __aenter__(self) -> None:
         if self._is_held:
-            self._claims.hold(self._claim)
+            self._claims.hold(self.claim)
 
     async def __aexit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         """Release the claim; give it back where the block has raised."""
         if not self._is_held:
             return
+        claim = self.claim
         try:
             if kind is not None and issubclass(kind, Exception | asyncio.CancelledError):
                 # A tool's code begins after its call was let through: until then another invocation may begin it.
-                begun = kind_of(self._claim.item_key) is not ItemKind.CALL or self._claim.call_id in CODE.get([])[:1]
-                await self._claims.break_off(self._claim, begun=begun)
+                begun = kind_of(claim.item_key) is not ItemKind.CALL or claim.call_id in CODE.get([])[:1]
+                await self._claims.break_off(claim, begun=begun)
         finally:
-            self._claims.let_go(self._claim)
+            self._claims.let_go(claim)
+
+    def move(self, claim: Claim) -> None:
+        """Hold the claim that follows from the work of this one, which is done."""
+        self._claims.move(self.claim, claim)
+        self.claim = claim
 
 
 def next_step(now_seconds: float, *, again: bool = False) -> float:

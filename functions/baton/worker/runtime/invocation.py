@@ -11,13 +11,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from baton.engine.commit.answers import Claim, ClaimResult
+from baton.engine.commit.answers import Claim, ClaimResult, Committed
 from baton.engine.outbox import event_of
-from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem, item_key_of, kind_of
+from baton.engine.state import State
+from baton.engine.work_items import CLOCK_ERROR_MS, WORK_KINDS, ItemKind, WorkItem, item_key_of, kind_of
 from baton.queue.dispatch import Delivered, replay_of
 from baton.sdk.records.transcript import HttpResponse
-from baton.worker.runtime.claims import Claims
-from baton.worker.runtime.policy import LEASE_MS
+from baton.worker.runtime.claims import Claims, Holding
+from baton.worker.runtime.policy import LEASE_MS, RENEW_SECONDS
 from baton_events.schema import AgentLoopInit, Event, ToolPayload
 
 
@@ -112,6 +113,22 @@ class InvocationItem(Struct, frozen=True):
     answer: HttpResponse | None = None
 
 
+class HeldJob(Holding):
+    """The one work item of a job that a step works on, with its claim; it goes on with what follows from it alone."""
+
+    __slots__ = ("claim_result", "state", "step")
+
+    def __init__(self, claims: Claims, step: InvocationItem, claim: Claim, claim_result: ClaimResult) -> None:
+        assert claim_result.state is not None, "a granted CLAIM comes with a state"
+        self.step, self.claim_result, self.state = step, claim_result, claim_result.state
+        super().__init__(claims, claim, self.state.item.kind)
+
+    def go_on(self, step: InvocationItem, claim: Claim, claim_result: ClaimResult, state: State) -> None:
+        """Go on with the work item that the COMMIT of this one has claimed."""
+        self.move(claim)
+        self.step, self.claim_result, self.state = step, claim_result, state
+
+
 class Invocation:
     """One delivery of one message, handled under one owner's name."""
 
@@ -152,16 +169,28 @@ class Invocation:
         """Work on an item that a COMMIT has claimed."""
         assert claim_result.state is not None, "what is claimed comes with its state"
         item = claim_result.state.item
-        self.begin(
-            InvocationItem(
-                item.key,
-                item.job_id,
-                item.call_id,
-                item.kind is ItemKind.SLOT_REQUEST,
-                item.owner,
-                claim_result=claim_result,
-            )
-        )
+        self.begin(_claimed(item, claim_result))
+
+    def goes_on(self, held: HeldJob, committed: Committed, now_ms: int, *, alone: bool) -> bool:
+        """End a step's claim; go on with the one piece of work that follows, if that is all. Return whether it is.
+
+        `alone`: nothing else is to be done after its COMMIT. If that was slow, another invocation may have taken over.
+        """
+        step, following = held.step, committed.claimed
+        alone = alone and committed.applied and not (committed.pending or self.todo or step.slot_request)
+        if alone and len(following) == 1 == len(self.in_progress) and step.item_key not in self._done:
+            state = following[0].state
+            assert state is not None, "what is claimed comes with its state"
+            item = state.item
+            if item.kind in WORK_KINDS and not item.deaths and now_ms - item.claimed_ms <= 1000 * RENEW_SECONDS:
+                self.in_progress = {item.key}
+                self._done.add(step.item_key)
+                self.dispatched.discard(step.item_key)
+                step = _claimed(item, following[0])
+                held.go_on(step, self.claim_of(step, item.claimed_ms), following[0], state)
+                return True
+        self.claims.done(held.claim)
+        return False
 
     def step_of(self, item: WorkItem) -> InvocationItem:
         """Return the step of a work item that is pending for this message, to be claimed by a request of its own."""
@@ -212,3 +241,8 @@ class Invocation:
             self._done.add(step.item_key)
             self.dispatched.discard(step.item_key)
         return again
+
+
+def _claimed(item: WorkItem, claim_result: ClaimResult) -> InvocationItem:
+    asks = item.kind is ItemKind.SLOT_REQUEST
+    return InvocationItem(item.key, item.job_id, item.call_id, asks, item.owner, claim_result=claim_result)

@@ -40,8 +40,8 @@ from baton.sdk.tools.running_calls import NoTimeLeftError, NotYetError
 from baton.store.redis.store import Store
 from baton.store.transport.meter import charge
 from baton.worker.commands.commands import Commands
-from baton.worker.runtime.claims import Claims, Holding
-from baton.worker.runtime.invocation import Invocation, InvocationItem, RunningSteps
+from baton.worker.runtime.claims import Claims
+from baton.worker.runtime.invocation import HeldJob, Invocation, InvocationItem, RunningSteps
 from baton.worker.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.worker.runtime.spec import Executor
 from baton_events.emitter import Emitter
@@ -77,6 +77,10 @@ class Wait(Struct, frozen=True):
     ms: int = 0
     limit: str = ""
     took_time: bool = False
+
+
+# A step goes on with the one that follows from it.
+_GOES_ON = Wait()
 
 
 class Pipeline:
@@ -139,6 +143,7 @@ class Pipeline:
         return Outcome(invocation.outcomes[0], invocation.published)
 
     async def _step(self, invocation: Invocation, step: InvocationItem) -> None:
+        held: HeldJob | None = None
         try:
             claim, claim_result = invocation.claim_of(step, self._clock.now_ms()), step.claim_result
             if claim_result is None:
@@ -146,11 +151,12 @@ class Pipeline:
             else:
                 claim, claim_result = await self._still_held(claim, claim_result)
             if claim_result.verdict is Verdict.GRANTED:
-                await self._hold(invocation, step, claim, claim_result)
+                held = HeldJob(invocation.claims, step, claim, claim_result)
+                await self._hold(invocation, held)
             else:
                 await self._refused(invocation, step, claim_result)
         except Exception as error:  # noqa: BLE001 - raised once the others are done
-            invocation.in_progress.discard(step.item_key)
+            invocation.in_progress.discard((held.step if held else step).item_key)
             invocation.failure = invocation.failure or error
 
     async def _refused(self, invocation: Invocation, step: InvocationItem, claim_result: ClaimResult) -> None:
@@ -173,29 +179,29 @@ class Pipeline:
             return claim, ClaimResult(Verdict.APPLIED) if lost else claim_result
         return replace(claim, now_ms=item.claimed_ms), claim_result
 
-    async def _hold(
-        self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult
-    ) -> None:
-        """Work on a claimed item; where the process stops in the middle, its event comes again at once."""
-        state = claim_result.state
-        assert state is not None, "a granted CLAIM comes with a state"
+    async def _hold(self, invocation: Invocation, held: HeldJob) -> None:
+        """Work on a claimed item, and what follows from it alone; where the process stops, its event comes at once."""
         try:
-            async with Holding(invocation.claims, claim, state.item.kind):
-                with self._policy.suspects.turn_of(state.item) as wait_ms:
-                    wait = Wait(wait_ms) if wait_ms else await self._do(invocation, step, claim, claim_result, state)
+            async with held:
+                with self._policy.suspects.turn_of(held.state.item) as wait_ms:
+                    wait: Wait | None = Wait(wait_ms) if wait_ms else _GOES_ON
+                    while wait is _GOES_ON:
+                        wait = await self._do(invocation, held)
                     if wait is None:
                         return
+                    claim = held.claim
                     if wait.limit:
                         claim = replace(claim, limited_by=wait.limit, comes_ms=self._clock.now_ms() + wait.ms)
                     is_free = await invocation.claims.give_back(claim, begun=wait.took_time) or wait.took_time
+            step, state, pending = held.step, held.state, held.claim_result.pending
             if wait_ms and is_free:
-                await self._dispatch(invocation, claim_result.pending, via_admission=False)
-                claim_result = replace(claim_result, pending=())
+                await self._dispatch(invocation, pending, via_admission=False)
+                pending = ()
                 left_seconds = (invocation.guard_until_ms - self._clock.now_ms()) / 1000
                 is_free = not await self._policy.suspects.turn_comes(left_seconds)
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
-                await postpone(self._emitter, event_of(invocation.session_id, state.item), 0, invocation.replay_id)
+                await postpone(self._emitter, event_of(invocation.session_id, held.state.item), 0, invocation.replay_id)
             raise
         # Its turn has come, or an earlier delivery may have done it meanwhile: then this one dispatches what follows.
         if not is_free:
@@ -205,7 +211,7 @@ class Pipeline:
             raise AnswerEarlyError(f"{step.item_key} waits for its turn alone: its model's answer comes again")
         event, at_ms = event_of(invocation.session_id, state.item), self._clock.now_ms() + wait.ms
         await postpone(self._emitter, event, at_ms, invocation.replay_id)
-        await self._leave(invocation, step, LIMITED if wait.limit else SUSPECT, claim_result.pending)
+        await self._leave(invocation, step, LIMITED if wait.limit else SUSPECT, pending)
 
     async def _leave(
         self, invocation: Invocation, step: InvocationItem, outcome: str, pending: tuple[WorkItem, ...]
@@ -214,10 +220,9 @@ class Pipeline:
         invocation.leaves(step)
         await self._dispatch(invocation, pending, via_admission=False)
 
-    async def _do(
-        self, invocation: Invocation, step: InvocationItem, claim: Claim, claim_result: ClaimResult, state: State
-    ) -> Wait | None:
-        """Work on the item and commit that; or return how its step waits, which has not begun."""
+    async def _do(self, invocation: Invocation, held: HeldJob) -> Wait | None:
+        """Work on the item and commit that; or return how its step waits, which has not begun, or goes on."""
+        step, claim, claim_result, state = held.step, held.claim, held.claim_result, held.state
         item_claimed(claim, state)
         now_ms, otherwise, step_result = self._clock.now_ms(), None, None
         decision = decide(state, _STARTED, now_ms)
@@ -245,19 +250,20 @@ class Pipeline:
                 raise
             decision = otherwise(error)
             committed = await self._commit(invocation, step, claim, state, decision)
-        invocation.claims.done(claim)
         undo, job = UNDO.get().pop(claim.job_id, None), decision.changes and decision.changes.job
+        effects = decision.effects if committed.applied else _late(committed, claim)
+        goes_on = invocation.goes_on(held, committed, self._clock.now_ms(), alone=not (undo or effects))
         if undo and not (committed.applied and job and job.workspace):
             await undo()
         label = DONE if committed.applied else "overtaken"
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s of %s: %s", state.item.key, claim.message_id, label)
         item_ended(label, committed.pending, committed.claimed, decision.changes)
-        if decision.effects and committed.applied:
-            await self._post_commit(decision.effects)
-        if committed.late and claim.result is not None:
-            await self._post_commit((UsedLate(committed.late, spent_by(claim.result)),))
+        if effects:
+            await self._post_commit(effects)
         invocation.outcomes.append(label)
+        if goes_on:
+            return _GOES_ON
         if invocation.ends(step, done=committed.applied) or step.slot_request:
             invocation.dispatched.begin_anew()
         for further in committed.claimed:
@@ -357,6 +363,11 @@ class Pipeline:
             and item.free_at_ms() <= now_ms
             and len(invocation.in_progress) < self._policy.at_once
         )
+
+
+def _late(committed: Committed, claim: Claim) -> tuple[UsedLate, ...]:
+    """Return what is to be counted of a step that came after the end of its job."""
+    return (UsedLate(committed.late, spent_by(claim.result)),) if committed.late and claim.result is not None else ()
 
 
 def _unrecorded(

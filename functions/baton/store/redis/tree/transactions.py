@@ -228,7 +228,7 @@ class Transactions:
     async def _make(
         self, root_id: str, queue: _Queue, batch: list[_Waiting], refused: Sequence[UsualStep] = ()
     ) -> None:
-        """Make these transitions, or fail each of them. `refused`: the only one, as a usual step, whose counts are kept."""
+        """Make these transitions, or fail each of them. `refused`: the only one, as a usual step."""
         counts: Sequence[Counts] = [each.transition.counts for each in batch if each.transition.counts and not refused]
         attempts: list[Attempt | UsualStep] = [*refused]
         try:
