@@ -11,7 +11,7 @@ from tests.bench.own_time import STEPS, recorded_job
 pytestmark = pytest.mark.bridge
 
 # By Python 3.11; later ones take fewer.
-MOST_A_STEP, MOST_A_CALL_AT_ONCE = 733, 715
+MOST_A_STEP, MOST_A_CALL_AT_ONCE = 657, 704
 FEW, MANY = 8, 14
 
 

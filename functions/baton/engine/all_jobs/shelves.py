@@ -6,6 +6,7 @@ shelves by their time, too. A session has one key with its newest jobs, and so h
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -54,6 +55,7 @@ class Span(Struct, frozen=True):
     last_entry: str = ""
 
 
+@lru_cache(256)  # an end asks several times about each of its rows
 def place_of(member: str) -> Place:
     """Return the place of a row, or of a text."""
     if is_text(member):

@@ -33,9 +33,12 @@ def answer_bytes(answer: Any) -> int:
         return _text_bytes(answer)
     if isinstance(answer, dict):
         return sum(answer_bytes(name) + answer_bytes(value) for name, value in answer.items())
-    if isinstance(answer, list | tuple):
+    if not isinstance(answer, list | tuple):
+        return 0
+    try:  # most have texts alone
+        return _text_bytes("".join(answer))
+    except TypeError:
         return sum(map(answer_bytes, answer))
-    return 0
 
 
 def _text_bytes(text: str) -> int:
