@@ -165,12 +165,6 @@ class Invocation:
         self.todo.append(step)
         self.in_progress.add(step.item_key)
 
-    def continue_with(self, claim_result: ClaimResult) -> None:
-        """Work on an item that a COMMIT has claimed."""
-        assert claim_result.state is not None, "what is claimed comes with its state"
-        item = claim_result.state.item
-        self.begin(_claimed(item, claim_result))
-
     def goes_on(self, held: HeldJob, committed: Committed, now_ms: int, *, alone: bool) -> bool:
         """End a step's claim; go on with the one piece of work that follows, if that is all. Return whether it is.
 
@@ -186,7 +180,7 @@ class Invocation:
                 self.in_progress = {item.key}
                 self._done.add(step.item_key)
                 self.dispatched.discard(step.item_key)
-                step = _claimed(item, following[0])
+                step = step_of(following[0])
                 held.go_on(step, self.claim_of(step, item.claimed_ms), following[0], state)
                 return True
         self.claims.done(held.claim)
@@ -243,6 +237,9 @@ class Invocation:
         return again
 
 
-def _claimed(item: WorkItem, claim_result: ClaimResult) -> InvocationItem:
+def step_of(claim_result: ClaimResult) -> InvocationItem:
+    """Return the step of a work item that a COMMIT has claimed."""
+    assert claim_result.state is not None, "what is claimed comes with its state"
+    item = claim_result.state.item
     asks = item.kind is ItemKind.SLOT_REQUEST
     return InvocationItem(item.key, item.job_id, item.call_id, asks, item.owner, claim_result=claim_result)

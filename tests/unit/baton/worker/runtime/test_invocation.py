@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.commit.answers import ClaimResult, Verdict
+from baton.engine.commit.answers import ClaimResult, Committed, Verdict
 from baton.engine.commit.usage_ledger import Spent
 from baton.engine.outbox import event_of
 from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem
@@ -11,9 +11,9 @@ from baton.queue.dispatch import Delivered
 from baton.store.redis.totals import Counters
 from baton.store.transport.meter import charge, take
 from baton.worker.runtime.claims import Claims
-from baton.worker.runtime.invocation import Dispatched, Invocation
+from baton.worker.runtime.invocation import Dispatched, HeldJob, Invocation, step_of
 from baton.worker.runtime.metering import Metering
-from baton.worker.runtime.policy import Policy
+from baton.worker.runtime.policy import RENEW_SECONDS, Policy
 from tests.fakes.clock import FakeClock
 from tests.fakes.stored import FakeConnection, FakeStore
 from tests.unit.baton.engine.sample_state import NOW_MS, turn_state
@@ -42,10 +42,54 @@ def test_whatever_way_an_item_comes_it_is_the_same_step(item: WorkItem, call_id:
         slot_request,
     )
     assert run.step_of(item) == run.first
-    run.continue_with(ClaimResult(Verdict.GRANTED, state=replace(turn_state(), item=replace(item, owner="o1.1"))))
+    run.begin(step_of(claimed(replace(item, owner="o1.1"))))
     [step] = run.todo
     assert step == replace(run.first, owner="o1.1", event=None, claim_result=step.claim_result)
     assert run.in_progress == {item.key}
+
+
+def claimed(item: WorkItem) -> ClaimResult:
+    return ClaimResult(Verdict.GRANTED, state=replace(turn_state(), item=item))
+
+
+NEXT = replace(CALL, owner="o1.1", claimed_ms=NOW_MS)
+ALONE = Committed(applied=True, claimed=(claimed(NEXT),))
+
+
+@pytest.mark.parametrize(
+    ("first", "committed", "later_ms", "alone", "todo"),
+    [
+        (TURN, ALONE, 1_000 * RENEW_SECONDS, True, False),
+        (TURN, ALONE, 1_000 * RENEW_SECONDS + 1, True, False),  # another may have taken over
+        (TURN, ALONE, 0, False, False),
+        (TURN, ALONE, 0, True, True),
+        (SLOT_REQUEST, ALONE, 0, True, False),
+        (TURN, replace(ALONE, applied=False), 0, True, False),
+        (TURN, replace(ALONE, pending=(OTHER,)), 0, True, False),
+        (TURN, replace(ALONE, claimed=()), 0, True, False),
+        (TURN, replace(ALONE, claimed=(claimed(NEXT), claimed(OTHER))), 0, True, False),
+        (TURN, replace(ALONE, claimed=(claimed(replace(NEXT, died=1)),)), 0, True, False),  # it may kill
+        (TURN, replace(ALONE, claimed=(claimed(replace(NEXT, kind=ItemKind.COMPLETE)),)), 0, True, False),
+    ],
+)
+async def test_a_step_goes_on_with_the_one_piece_of_work_that_follows_alone(
+    first: WorkItem, committed: Committed, later_ms: float, *, alone: bool, todo: bool
+) -> None:
+    """Its claim is held in the place of the one before; else that one's is over, and all that follows is begun."""
+    run = run_of(first)
+    claim = run.claim_of(run.first, NOW_MS)
+    run.in_progress.add(first.key)
+    if todo:
+        run.begin(run.step_of(OTHER))
+    held = HeldJob(run.claims, run.first, claim, claimed(first))
+    goes_on = run.goes_on(held, committed, NOW_MS + round(later_ms), alone=alone)
+    is_usual = (first, committed, alone, todo) == (TURN, ALONE, True, False) and later_ms <= 1_000 * RENEW_SECONDS
+    assert goes_on is is_usual
+    assert held.claim.item_key == (NEXT.key if is_usual else first.key)
+    if is_usual:
+        assert (held.claim.owner, held.claim.now_ms, held.step) == ("o1.1", NOW_MS, step_of(ALONE.claimed[0]))
+        assert run.in_progress == {NEXT.key}
+        assert run.ends(run.first, done=True)  # it is known to be done
 
 
 def test_what_it_has_in_hand_or_has_dispatched_is_seen() -> None:
