@@ -115,7 +115,7 @@ class Piece:
         """Note the word in an answer of Chat Completions, or in a piece of one."""
         self.word = next((str(one.finish_reason) for one in answer.choices or () if one.finish_reason), self.word)
 
-    def ends(self, used: Any) -> None:
+    def judge(self, used: Any) -> None:
         """Judge an answer by its word. Raises ModelError: it is broken."""
         spent = Spent(1, used.input_tokens, used.output_tokens) if used else Spent(1)
         self.origin = ended_by(self.word, spent)
@@ -297,7 +297,7 @@ class AskedOnce(Model):
             answer = await self._inner.get_response(*args, **given)
         except sdk.ModelBehaviorError as error:
             raise _unreadable(error) from error
-        self._piece.ends(answer.usage)
+        self._piece.judge(answer.usage)
         return answer
 
     def get_retry_advice(self, request: Any) -> Any:
@@ -318,7 +318,7 @@ class AskedOnce(Model):
                     if event.type == "response.output_text.delta":
                         await listener.write(event.delta)
                     elif event.type == "response.completed":
-                        self._piece.ends(event.response.usage)
+                        self._piece.judge(event.response.usage)
                     yield event
         except sdk.ModelBehaviorError as error:
             raise _unreadable(error) from error
