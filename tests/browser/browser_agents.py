@@ -125,7 +125,7 @@ class Falling:
         """By the turn."""
         if request.turn == 1:
             return ModelAnswer("First I measure. " * 400, (Call("measure"),))
-        raise ModelError("no words are left", retryable=False)
+        raise ModelError(f"no words are left: {'w' * 200}", retryable=False)
 
 
 falling = Agent(name="falling", model=Falling(), tools=[measure])

@@ -166,7 +166,7 @@ async def show(visit: Visit) -> Response:
         last = known.last if known else entry
         rows[entry.message.id] = Row(last, kind_of(last.message), known.entries + 1 if known else 1)
     given = {name: visit.query(name) for name in ("job", "state")}
-    return visit.page("messages.html", rows=list(rows.values()), given=given, states=STATES, cursor=page.cursor)
+    return visit.page("messages.html", rows=list(rows.values()), given=given, cursor=page.cursor)
 
 
 async def one(visit: Visit) -> Response:

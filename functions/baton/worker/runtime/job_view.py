@@ -106,6 +106,10 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     )
     if snapshot.failing:
         waiting_for = snapshot.failing.text
+    elif waiting_for and f"about tool {APPROVAL}" in waiting_for:  # code asks: the question says what about
+        asked = summaries_of(call for call in snapshot.calls if call.tool == APPROVAL and call.finished_at_ms is None)
+        words = repr(*asked.values()) if len(asked) == 1 else f"{len(asked)} questions"
+        waiting_for = waiting_for.replace(f"tool {APPROVAL}", words)
     return {
         "id": job.id,
         "jobType": job.agent,

@@ -26,16 +26,6 @@ from tests.unit.baton.server.console.operator import Operator, operator_of
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
 
-async def test_it_shows_a_running_job(operator: Operator) -> None:
-    assert "there is no job" in await operator.see("/console/jobs/job_1", 404)
-    await operator.stage.submit("adds")
-    markup = await operator.see("/console/jobs/job_1")
-    assert "waits for" in markup
-    assert 'data-live="/console/jobs/job_1/live"' in markup
-    assert "Cancel job" in markup
-    assert "has no tool call" in await operator.see("/console/jobs/job_1/calls/x", 404)
-
-
 async def test_hostile_texts_stay_texts() -> None:
     @tool
     async def echo(text: str) -> str:
@@ -153,7 +143,9 @@ async def test_what_is_wrong_is_shown_at_its_field_and_the_input_is_kept(operato
 
 async def test_a_job_is_cancelled_retried_and_deleted(operator: Operator) -> None:
     job, stage = "/console/jobs/job_1", operator.stage
+    assert "there is no job" in await operator.see(job, 404)
     await stage.submit("answers")
+    assert "has no tool call" in await operator.see(f"{job}/calls/x", 404)
     assert (await operator.do(f"{job}/delete")).status_code == 409
     for _ in range(2):
         assert "The job is cancelled." in await operator.done(f"{job}/cancel")

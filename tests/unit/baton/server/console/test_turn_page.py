@@ -65,10 +65,10 @@ async def test_a_turn_shows_what_its_model_was_sent_and_answered() -> None:
         last = await operator.see("/console/jobs/job_1/turns/3")
         for text in ("Open doors.", "Open &lt;both&gt;", "The first is open.", "open_door, failed", "&lt;hall&gt;"):
             assert text in last
-        assert "its digests are those of what was sent" in last
+        assert "and the same as what was sent" in last
         assert SECRET not in last
         first = await operator.see("/console/jobs/job_1/turns/1")
-        assert "its digests are those of what was sent" in first
+        assert "and the same as what was sent" in first
         assert "open_door, result" not in first
         assert "has no turn 4" in await operator.see("/console/jobs/job_1/turns/4", 404)
         await operator.stage.submit("planned", "job_2")
@@ -113,7 +113,7 @@ async def test_a_forks_turns_are_taken_over_or_asked_with_its_edits() -> None:
         assert "taken over from job job_1" in await operator.see(f"{path}/1")
         second = await operator.see(f"{path}/2")
         assert "Knock first." in second
-        assert "its digests are those of what was sent" in second
+        assert "and the same as what was sent" in second
 
 
 async def test_a_failed_call_shows_its_traceback_to_operators_alone() -> None:
@@ -123,7 +123,7 @@ async def test_a_failed_call_shows_its_traceback_to_operators_alone() -> None:
         markup = await operator.see(f"/console/jobs/job_1/calls/{failed.id}")
         assert "test_turn_page.py" in markup
         assert "tool_run.py" not in markup
-        assert f'<dd class="id">{failed.id}</dd>' in markup
+        assert f"{failed.id}</span>, its idempotency key, too" in markup
         assert markup.count('data-name="attempt"') == 2
         assert SECRET not in markup
         for path in ("", "/stream", "/recording"):

@@ -75,7 +75,6 @@ async def test_the_overview_sets_today_beside_yesterday() -> None:
 
 
 async def test_what_failed_shortly_before_midnight_is_still_there_after_it() -> None:
-    """On the overview, on its agent's page, and behind the filters of the list."""
     failing = Agent(name="fails", plan=[Step("one", tool(name="fail", retries=0)(_fail))])
     async with operator_of(Stage(settings=with_keys(), registry=Registry([failing]))) as operator:
         operator.stage.clock.ms += 15 * 3_600_000 + 3_540_000  # 23:59
@@ -91,15 +90,13 @@ async def test_what_failed_shortly_before_midnight_is_still_there_after_it() -> 
 
 
 async def test_a_card_names_no_place_that_has_not_failed_the_job() -> None:
-    """Here a tool failed before, and the model went on; then its answer was of no use."""
     model = ScriptedModel([[Call("fail")], RuntimeError("out of words")])
     agent = Agent(name="fails", model=model, tools=[tool(name="fail", retries=0)(_fail)], model_retries=0)
     async with operator_of(Stage(settings=with_keys(), registry=Registry([agent]))) as operator:
         await operator.api.submitted(jobType="fails")
         await operator.stage.run()
         markup = await operator.see("/console")
-    assert "out of words" in markup
-    assert "line " not in markup
+    assert ("out of words" in markup, "line " in markup) == (True, False)
 
 
 async def test_approvals_and_dead_letters_are_counted_in_the_menu(operator: Operator) -> None:
@@ -250,7 +247,7 @@ async def test_messages_show_what_happened_last_and_one_its_log_and_body(operato
     operator.stage.records.happen(message_id, "ERROR", status=500, error="<b>broke</b>")
     markup = await operator.see("/console/messages")
     assert markup.count(f'value="{message_id}"') == 1
-    assert all(text in markup for text in ("&lt;b&gt;broke", "s-ERROR", "agent.loop.init"))
+    assert all(text in markup for text in ("&lt;b&gt;broke", 'title="ERROR">failed once<', ">next turn<"))
     assert "job_1" in await operator.see("/console/messages?job=job_1&state=CREATED")
     assert "nothing like it" in await operator.see("/console/messages?job=job_2")
     assert "no message has the state" in await operator.see("/console/messages?state=LOST", 422)
