@@ -5,6 +5,7 @@ Must not: play anything. Compared are values without the ids, times and names th
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from msgspec import Struct
 from baton.sdk.records.transcript import STRETCH
 from baton.testing.process import Point
 from baton.testing.records import Attempt, Run
-from baton_events.ids import child_of, digest, step_number
+from baton_events.ids import CALL_DIGEST_CHARS, child_of, digest, step_number
 
 # Of a message: its time, and ids that a framework made.
 _OWN = frozenset(
@@ -91,9 +92,13 @@ def together(runs: Sequence[Run], events: Sequence[str], point: Point | None, se
     )
 
 
+# Of a call's arguments, at the end of its id: they stand beside it, and may have a time.
+_DIGEST = re.compile(rf"(-s?\d+-\d+)-[0-9a-f]{{{CALL_DIGEST_CHARS}}}(?![0-9a-f])")
+
+
 def comparable(value: Any, names: Mapping[str, str]) -> Any:
     """Remove from a value everything that differs between two worlds."""
-    text = json.dumps(value)
+    text = _DIGEST.sub(r"\1", json.dumps(value))
     for name, word in names.items():
         text = text.replace(name, word)
     return _without_own(json.loads(text))

@@ -33,6 +33,18 @@ async def update(event: Event, ctx: HandlerContext) -> str:
     return await ctx.start("helper", f"update {event.data['n']}")
 
 
+@on("order.sealed")
+async def unseal(event: Event, ctx: HandlerContext) -> str:
+    for name in ("order.created", "order.opened"):
+        await ctx.emit(name, event.data)
+    return await ctx.start("opened", "", input_data=event.data)
+
+
+@workflow(on="order.opened")
+async def opened(n: int, token: str = "hold_4711") -> str:
+    return f"{n}: {token}"
+
+
 @on("order.lost")
 async def fail(event: Event, ctx: HandlerContext) -> None:
     """Fail."""
@@ -55,7 +67,9 @@ waits = Agent(name="waits", model=ScriptedModel(["seen"]), instructions="Look.",
 
 
 def simulation() -> Simulation:
-    return Simulation(Registry(agents=[helper, waits], handlers=[book, ship, update, fail], workflows=[weighing]))
+    return Simulation(
+        Registry(agents=[helper, waits], handlers=[book, ship, update, fail, unseal], workflows=[weighing, opened])
+    )
 
 
 def tasks(runs: list[Any]) -> list[tuple[str, str]]:
@@ -103,6 +117,12 @@ async def test_agents_and_workflows_that_take_an_event_are_its_jobs() -> None:
     assert (weighed.agent, weighed.result) == ("weighing", {"answer": "8", "output": 8})
 
 
+async def test_a_handler_passes_on_what_it_was_given() -> None:
+    """Also what stands under a secret's name: it is code."""
+    runs = await simulation().emit("order.sealed", {"n": 1, "token": "hold_4711"})
+    assert [run.result["output"] for run in runs if run.agent == "opened"] == ["1: hold_4711"] * 2
+
+
 async def test_a_handler_that_fails_is_shown() -> None:
     [failed] = await simulation().emit("order.lost", {"n": 1})
     assert (failed.agent, failed.status) == ("fail", "failed")
@@ -115,7 +135,7 @@ async def test_an_event_that_the_api_refuses_is_refused() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["order.created", "order.paid", "order.changed", "order.weighed"])
+@pytest.mark.parametrize("name", ["order.created", "order.paid", "order.changed", "order.weighed", "order.sealed"])
 async def test_a_crash_at_any_point_changes_nothing(name: str) -> None:
     report = await simulation().crash_everywhere_of(name, {"n": 1}, key="k", again=[(1, {"n": 2})])
     report.check()
