@@ -75,17 +75,8 @@ async def test_what_needs_no_text_answers(lost: Lost) -> None:
     assert {job["id"] for job in listed} == {lost.ended, lost.waiting}
     asked = await api.request("GET", "/api/admin/agent-checkpoints", ADMIN)
     assert (asked.status_code, asked.json()) == (200, {"checkpoints": []})
-    for page in (
-        "",
-        "/jobs",
-        "/approvals",
-        "/sessions",
-        "/messages",
-        "/dead-letters",
-        "/agents",
-        "/usage",
-        "/schedules",
-    ):
+    pages = ("jobs", "approvals", "sessions", "messages", "dead-letters", "agents", "usage", "schedules")
+    for page in ("", *(f"/{name}" for name in pages)):
         await lost.operator.see(f"/console{page}")
     assert "sign" not in await lost.operator.see("/console/approvals")
     answer = await api.request("PATCH", f"{JOBS}/{lost.waiting}", json={"action": "cancel"})
