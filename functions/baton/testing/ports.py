@@ -169,7 +169,6 @@ class _AnySignature:
         """Do nothing: it has no keys."""
 
     def signed_digest(self, signature: str, url: str) -> str:  # noqa: ARG002 - any signature is accepted
-        """Accept any signature."""
         return ""
 
     def check_body(self, digest: str, body: bytes) -> None:

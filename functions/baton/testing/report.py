@@ -17,6 +17,8 @@ from baton.testing.process import Point
 from baton.testing.records import Attempt, Run
 from baton_events.ids import CALL_DIGEST_CHARS, child_of, digest, step_number
 
+# Of a call's arguments, at the end of its id: they stand beside it, and may have a time.
+_DIGEST = re.compile(rf"(-s?\d+-\d+)-[0-9a-f]{{{CALL_DIGEST_CHARS}}}(?![0-9a-f])")
 # Of a message: its time, and ids that a framework made.
 _OWN = frozenset(
     [
@@ -90,10 +92,6 @@ def together(runs: Sequence[Run], events: Sequence[str], point: Point | None, se
         names=names,
         unsure=first.unsure if first else [],
     )
-
-
-# Of a call's arguments, at the end of its id: they stand beside it, and may have a time.
-_DIGEST = re.compile(rf"(-s?\d+-\d+)-[0-9a-f]{{{CALL_DIGEST_CHARS}}}(?![0-9a-f])")
 
 
 def comparable(value: Any, names: Mapping[str, str]) -> Any:

@@ -33,7 +33,6 @@ def exchange_of(job: Job, task: dict[str, Any]) -> MemoryEntry | None:
 
 
 def note_of(job: Job, call_id: str, text: str) -> MemoryEntry:
-    """Return the entry of a note by a tool call."""
     return MemoryEntry(
         id=call_id,
         kind="note",

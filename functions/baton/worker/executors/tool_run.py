@@ -199,8 +199,7 @@ class ToolRun:
     def _reach(self, effect: RunTool, secrets: KnownSecrets) -> dict[str, Any]:
         if self._outside is None:
             return {}
-        # What code passes on is no model's: only the settings' secrets are none of its.
-        passed_on = self._secrets if effect.job.model.is_programmed else secrets
+        passed_on = self._secrets if effect.job.model.is_programmed else secrets  # code may pass its own secrets on
         return {
             "operations": TenantOperations(self._outside.reader, effect.job.tenant),
             "outlet": CallOutlet(self._outside, self._registry, effect.job, effect.call.id, passed_on),

@@ -110,7 +110,6 @@ class TaskMessage(BaseModel):
 
     @property
     def text(self) -> str:
-        """Its text."""
         return "\n".join(part.text for part in self.parts if part.text is not None)
 
     @property

@@ -79,7 +79,6 @@ class RunAgentInput(BaseModel):
 
     @property
     def asked(self) -> RunMessage:
-        """The message to answer."""
         return self.messages[self.place]
 
     @property
