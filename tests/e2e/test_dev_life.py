@@ -128,7 +128,7 @@ def test_two_processes_of_the_app_share_its_work_and_one_that_dies_loses_nothing
 
     wait_for(both_work, "work of both")
     for name in ("app-2", "app"):
-        jobs += [stack.submit("line-3", f"Before {name} is gone.") for _ in range(6)]
+        jobs += [stack.submit("line-3", f"Before {name} is gone.") for _ in range(3)]
         stack.wait_until_back(name, stack.kill(name))
     for job in jobs:
         stack.completed(job)
