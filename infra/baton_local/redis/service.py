@@ -16,19 +16,10 @@ import secrets
 from dataclasses import asdict
 from hmac import compare_digest
 
-from baton_local.redis.arguments import (
-    MalformedRequestError,
-    Parameters,
-    command_from_json,
-    command_from_path,
-    commands_from_json,
-    parse_json,
-    split_target,
-)
+from baton_local.redis import forms
 from baton_local.redis.commands import READ_ONLY, Commands
 from baton_local.redis.counters import READ_STATS, Counters
 from baton_local.redis.http_connection import REQUEST_LIMIT_BYTES, Answer, HttpConnection, Request
-from baton_local.redis.replies import JSON, RESP2, Wire, error_body, event, wire_of
 from baton_local.redis.resp import Reply, ServerError
 from baton_local.redis.server import RedisUnavailableError, Server, ServerAddress
 from baton_local.stand_in.api_error import ApiError
@@ -69,7 +60,7 @@ class Service:
         """Answer one request; None: the connection was written to, or is broken."""
         answer: Answer | None
         try:
-            path, parameters = split_target(request.target) if request.target != b"/" else (b"", [])
+            path, parameters = forms.split_target(request.target) if request.target != b"/" else (b"", [])
             read_only = self._may_only_read(request, path, parameters)
             if path in _OWN:
                 answer = await self._own(request, path)
@@ -79,7 +70,7 @@ class Service:
                 answer = await self._run(request, connection, path, parameters, read_only=read_only)
         except ApiError as error:
             answer = _failure(error.status, error.message)
-        except MalformedRequestError as error:
+        except forms.MalformedRequestError as error:
             answer = _failure(400, f"ERR {error}")
         except RedisUnavailableError as error:
             answer = _failure(503, f"ERR {error}")
@@ -102,7 +93,7 @@ class Service:
             raise RedisUnavailableError(reply.text.decode("utf-8", "replace"))
         return reply
 
-    def _may_only_read(self, request: Request, path: bytes, parameters: Parameters) -> bool:
+    def _may_only_read(self, request: Request, path: bytes, parameters: forms.Parameters) -> bool:
         if not request.method:
             raise ApiError(400, "ERR the HTTP request could not be parsed")
         if path == _READY:
@@ -119,16 +110,22 @@ class Service:
         return read_only
 
     async def _run(
-        self, request: Request, connection: HttpConnection, path: bytes, parameters: Parameters, *, read_only: bool
+        self,
+        request: Request,
+        connection: HttpConnection,
+        path: bytes,
+        parameters: forms.Parameters,
+        *,
+        read_only: bool,
     ) -> Answer:
         self._counters.http_requests += 1
         if request.size_bytes > REQUEST_LIMIT_BYTES:
             limits = f"Limit: {REQUEST_LIMIT_BYTES} bytes, Actual: {request.size_bytes} bytes"
-            raise MalformedRequestError(f"max request size exceeded. {limits}")
+            raise forms.MalformedRequestError(f"max request size exceeded. {limits}")
         retry = request.headers.get(b"upstash-telemetry-retry")
         if retry is not None:  # the SDK repeats a command whose reply it lost (redis-rest.md 10)
             _log.info("a client's retry number %s", retry[:20].decode("ascii", "replace"))
-        wire, endpoint = wire_of(request.headers), path.rstrip(b"/").lower()
+        wire, endpoint = forms.wire_of(request.headers), path.rstrip(b"/").lower()
         batch = _batch_of(endpoint, path, parameters, request.body if request.method in _WITH_BODY else b"")
         strike = None
         if self._plan is not None:
@@ -137,7 +134,7 @@ class Service:
                 raise ApiError(503, "ERR refused by the fault plan (POST /admin/faults); the command was not sent")
         replies: list[Reply] | ServerError
         if endpoint == b"multi-exec":
-            wire = JSON if wire is RESP2 else wire  # resp2 does not apply to transactions (redis-rest.md 5)
+            wire = forms.JSON if wire is forms.RESP2 else wire  # resp2 does not apply to transactions (redis-rest.md 5)
             replies = await self._commands.run_at_once(batch, read_only=read_only)
         else:
             replies = await self._commands.run(batch, read_only=read_only)
@@ -153,7 +150,7 @@ class Service:
             self._counters.sent(reply)
         return Answer(200, wire.batch(replies), wire.content_type)
 
-    def _replied(self, wire: Wire, reply: Reply) -> Answer:
+    def _replied(self, wire: forms.Wire, reply: Reply) -> Answer:
         self._counters.sent(reply)
         status = 200
         if isinstance(reply, ServerError):
@@ -176,7 +173,7 @@ class Service:
             try:
                 self._plan = read_plan(request.body)
             except ValueError as error:
-                raise MalformedRequestError(str(error)) from None
+                raise forms.MalformedRequestError(str(error)) from None
         return Answer(200, json.dumps(asdict(self._plan)).encode())
 
     async def _stream(
@@ -188,7 +185,7 @@ class Service:
         """
         self._counters.http_requests += 1
         self._counters.commands_received += 1
-        command = command_from_path(path, [], b"")
+        command = forms.command_from_path(path, [], b"")
         name = command[0].lower().decode()
         channels = [argument for argument in command[1:] if argument]
         if request.method == b"HEAD":
@@ -202,20 +199,20 @@ class Service:
         try:
             (reply,) = await server.call([[command[0], *channels]])
             if isinstance(reply, ServerError):
-                return self._replied(JSON, reply)
-            await connection.write(_STREAM_HEAD + event(reply))
+                return self._replied(forms.JSON, reply)
+            await connection.write(_STREAM_HEAD + forms.event(reply))
             with contextlib.suppress(RedisUnavailableError):
                 while True:
                     coming = server.replies(1)
                     while not (await asyncio.wait({coming}, timeout=_PING_INTERVAL_SECONDS))[0]:
                         await connection.write(_STREAM_PING)
-                    await connection.write(event(coming.result()[0]))
+                    await connection.write(forms.event(coming.result()[0]))
             return None
         finally:
             server.close()
 
 
-def _token_of(request: Request, parameters: Parameters) -> bytes:
+def _token_of(request: Request, parameters: forms.Parameters) -> bytes:
     """Return what the caller gave; the header wins over the query parameter (redis-rest.md 2)."""
     header = request.headers.get(b"authorization")
     if header is None:
@@ -224,16 +221,16 @@ def _token_of(request: Request, parameters: Parameters) -> bytes:
     return credentials.strip() if scheme.lower() == b"bearer" else b""
 
 
-def _batch_of(endpoint: bytes, path: bytes, parameters: Parameters, body: bytes) -> list[list[bytes]]:
+def _batch_of(endpoint: bytes, path: bytes, parameters: forms.Parameters, body: bytes) -> list[list[bytes]]:
     """Return the commands of a request, one but for `_BATCHES`."""
     if endpoint in _BATCHES:
-        return commands_from_json(parse_json(body))
+        return forms.commands_from_json(forms.parse_json(body))
     if path:
-        return [command_from_path(path, parameters, body)]
+        return [forms.command_from_path(path, parameters, body)]
     if body:
-        return [command_from_json(parse_json(body))]
-    raise MalformedRequestError('no command: POST one as a JSON array such as ["PING"], or put it in the path')
+        return [forms.command_from_json(forms.parse_json(body))]
+    raise forms.MalformedRequestError('no command: POST one as a JSON array such as ["PING"], or put it in the path')
 
 
 def _failure(status: int, text: str) -> Answer:
-    return Answer(status, error_body(text))
+    return Answer(status, forms.error_body(text))
