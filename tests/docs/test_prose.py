@@ -1,7 +1,10 @@
 """Pages read easily: nine sentences in ten have 28 words at most, and no page has a retired word."""
 
+import re
+
 import pytest
 
+from baton.engine.waits import A_SLOT, IN_BOUND, STOPPED
 from tests.docs.fence import ROOT
 from tests.docs.prose import LONGEST_WORDS, faults_of, longest_of_nine_in_ten, sentences_of
 
@@ -31,6 +34,13 @@ def test_all_pages_together_read_easily() -> None:
     found = [sentence for page in PAGES for sentence in sentences_of(text_of(page))]
     assert len(found) > 1000
     assert longest_of_nine_in_ten(found) <= LONGEST_WORDS
+
+
+def test_what_a_job_waits_for_is_explained_where_the_index_says() -> None:
+    page = text_of("docs/guides/operating.md").partition("\n## A job does not move\n")[2].partition("\n## ")[0]
+    begins = re.findall(r"^- \*\*(.+?)\*\*", page, re.MULTILINE)
+    for text in (A_SLOT, IN_BOUND, STOPPED, "event 'paid', until", "the outcome of tool x", "code that fits tool x"):
+        assert any(text.startswith(begin) for begin in begins), text
 
 
 LONG = "Each of these sentences goes on and on, " + "and on, " * 24 + "and has too many words.\n\n"

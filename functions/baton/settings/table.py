@@ -220,7 +220,7 @@ class Declared(QueueSettings, frozen=True):
         Setting(whole(0, 1), where=API),
     ] = 1
     enable_agent_worker: Annotated[
-        bool, "a start of the ASGI app starts the admission, if an operator has stopped it", Setting(where=API)
+        bool, "a start of the ASGI app lets jobs start, if an operator has stopped that", Setting(where=API)
     ] = False
     rate_limit_per_minute: Annotated[
         int,

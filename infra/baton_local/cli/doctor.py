@@ -48,11 +48,11 @@ def _check_admission(deployment: Deployment) -> None:
             raise
         _line("unknown", "whether jobs get slots: only an admin key may see it")
         return
-    counters = f"{state['activeJobs']} of {state['maxConcurrentJobs']} slots in use, {state['pendingJobs']} jobs wait"
+    counters = f"{state['activeJobs']} of {state['maxConcurrentJobs']} jobs at work, {state['pendingJobs']} in line"
     counters += f", a tenant's bound is {state['maxJobsPerTenant']}" if state.get("maxJobsPerTenant") else ""
     if not state["running"]:
-        _fail(f"admission is stopped ({counters}): start it with POST /api/admin/agent-worker, or in the console")
-    _line("ok", f"admission runs: {counters}")
+        _fail(f"no job starts ({counters}): let them with POST /api/admin/agent-worker, or in the console")
+    _line("ok", f"jobs start: {counters}")
     _line("ok", f"last sweep: {state['lastSweepAt'] or 'none yet'}")
     for row in deployment.get("/api/admin/budgets", limit=100)["budgets"]:
         if row["unit"] == "usd" and row["declared"] and not (row["spent"] or row["reserved"] or row["largest"]):

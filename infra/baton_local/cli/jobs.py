@@ -105,7 +105,7 @@ def _in_bulk(deployment: Deployment, body: dict[str, str | bool], wanted: Wanted
             break
         requested["cursor"] = page["cursor"]
         print(f"{matched} jobs so far ...", file=sys.stderr, flush=True)
-    print(f"{matched} jobs are meant" if wanted.dry_run else f"{changed} of {matched} jobs changed")
+    print(f"{matched} jobs match" if wanted.dry_run else f"{changed} of {matched} jobs changed")
 
 
 as_json = click.option("--json", "shows_json", is_flag=True, help="Print JSON, as the API answers it.")

@@ -31,7 +31,7 @@ def test_all_pages_of_a_filter_are_changed(api: respx.MockRouter) -> None:
 
 def test_a_dry_run_changes_nothing(api: respx.MockRouter) -> None:
     route = api.post(BULK).respond(json={"matched": 7, "changed": 0})
-    assert baton("jobs", "retry", "--type", "research", "--dry-run").output == "7 jobs are meant\n"
+    assert baton("jobs", "retry", "--type", "research", "--dry-run").output == "7 jobs match\n"
     assert sent(route.calls[0])["dryRun"] is True
 
 

@@ -39,10 +39,10 @@ def test_each_part_of_a_connection_that_fails_has_a_hint(api: respx.MockRouter) 
 
 
 def test_a_worker_that_is_stopped_fails(api: respx.MockRouter) -> None:
-    assert "1 of 3 slots in use, 2 jobs wait" in baton("check").output
+    assert "jobs start: 1 of 3 jobs at work, 2 in line" in baton("check").output
     api.get(f"{URL}/api/admin/agent-worker").respond(json={**STATE, "running": False})
     done = baton("check")
-    assert (done.exit_code, "admission is stopped" in done.output) == (1, True)
+    assert (done.exit_code, "no job starts" in done.output) == (1, True)
     api.get(f"{URL}/api/admin/agent-worker").mock(return_value=problem(403, "an admin key is needed"))
     assert (baton("check").exit_code, "only an admin key may see it" in baton("check").output) == (0, True)
 

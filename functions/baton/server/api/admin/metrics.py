@@ -104,7 +104,7 @@ def _worker(measured: Measured) -> Iterator[Metric]:
             measured.waiting,
         ),
         "max_concurrent_jobs": ("Slots (MAX_CONCURRENT_JOBS)", admission.slots),
-        "running": ("1 while jobs are admitted, 0 while the admission is stopped", int(not admission.stopped_ms)),
+        "running": ("1 while jobs start, 0 while that is stopped", int(not admission.stopped_ms)),
         "last_sweep_timestamp_seconds": ("Time of the last sweep; 0: never", admission.swept_ms / 1000),
     }
     for name, (text, value) in gauges.items():
