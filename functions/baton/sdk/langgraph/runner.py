@@ -39,6 +39,7 @@ from baton.sdk.libraries.library_runner import (
     awaited,
     check_fits,
     check_given,
+    in_json,
     library_agent,
     with_settings,
 )
@@ -261,7 +262,7 @@ class LangGraphRunner(LibraryRunner):
             asks, calls = [waits[0].id, question], _asked_calls(waits[0].name, question)
         elif TOOLS in snapshot.next:
             made = map(_call_in, saver.checkpoint["channel_values"][SENDS])
-            calls = tuple(Call(one["name"], dict(one["args"])) for one in made)
+            calls = tuple(Call(one["name"], in_json(dict(one["args"]))) for one in made)
         elif not snapshot.tasks:
             values = snapshot.values
             last = next(

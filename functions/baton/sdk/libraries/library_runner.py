@@ -5,6 +5,7 @@ one of the call. Must not: know a library.
 """
 
 import inspect
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from inspect import Parameter, Signature, get_annotations, signature
@@ -70,7 +71,6 @@ class LibraryRunner(Runner, ABC):
         return self.state.job_messages(turns, results, sent=sent)
 
     def model_error(self, error: Exception) -> ModelError | None:
-        """Return the provider's failure that an error is; None: it is none."""
         return provider_error(error)
 
     def check(self, tool: str, arguments: dict[str, Any]) -> None:
@@ -178,6 +178,12 @@ def check_fits(tool: str, validate: Callable[[Any], object], arguments: dict[str
         validate(copied_json(arguments))
     except ValidationError as error:
         raise misfit(tool, error, arguments, list(names)) from error
+
+
+def in_json(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return a call's arguments, with a text for what JSON has no number for: a library may take it."""
+    made: dict[str, Any] = json.loads(json.dumps(arguments, default=str), parse_constant=str)
+    return made
 
 
 def named(instructions: Any) -> str:

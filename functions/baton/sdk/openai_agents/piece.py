@@ -126,11 +126,9 @@ class Piece:
         return not self.call and (self._requests > 0 or state.resumed or state.begins or not state.turns)
 
     def own(self, agent: Any) -> Any:
-        """Return the user's own agent."""
         return self._own.get(id(agent), agent)
 
     def copy_of(self, agent: sdk.Agent[Any]) -> sdk.Agent[Any]:
-        """Return this piece's copy of an agent."""
         if id(agent) in self._own:
             return agent
         if id(agent) not in self._copies:
@@ -140,7 +138,6 @@ class Piece:
         return self._copies[id(agent)]
 
     def config(self, given: sdk.RunConfig, job_id: str) -> sdk.RunConfig:
-        """Return the settings of the piece's run."""
         model = AskedOnce(given.model, self) if isinstance(given.model, sdk.Model) else given.model
         return replace(
             given,
@@ -301,7 +298,6 @@ class AskedOnce(Model):
         return answer
 
     def get_retry_advice(self, request: Any) -> Any:
-        """Return the own model's advice."""
         return self._inner.get_retry_advice(request)
 
     async def stream_response(self, *args: Any, **given: Any) -> AsyncIterator[Any]:
@@ -376,14 +372,10 @@ def json_of(arguments: Mapping[str, Any], made: str) -> str:
 UNREADABLE = "arguments"
 
 
-def _no_number(word: str) -> None:
-    raise ValueError(word)
-
-
 def arguments_of(made: str) -> dict[str, Any]:
     """Return a call's arguments as people see them."""
     try:
-        read = json.loads(made or "{}", parse_constant=_no_number)
+        read = json.loads(made or "{}", parse_constant=int)  # NaN is none
     except ValueError:
         read = None
     return read if isinstance(read, dict) else {UNREADABLE: made}

@@ -39,6 +39,7 @@ from baton.sdk.libraries.library_runner import (
     awaited,
     check_fits,
     check_given,
+    in_json,
     library_agent,
     named,
     with_settings,
@@ -447,7 +448,7 @@ def _judged(
         if _is_cut(response):
             calls = calls_of(response)
         else:
-            calls = tuple([Call(parts[one].tool_name, parts[one].args_as_dict()) for one in ids])
+            calls = tuple([Call(parts[one].tool_name, in_json(parts[one].args_as_dict())) for one in ids])
             manager = run.ctx.deps.tool_manager
             alone = tuple([manager.is_sequential(parts[one]) for one in ids])
     elif _is_suspended(node):

@@ -280,6 +280,19 @@ async def test_a_value_goes_in_and_out_as_it_is(kind: str, value: Any) -> None:
     assert ended.results[ended.calls[0].id]["ok"] == (json.dumps(value) if text else value)
 
 
+@pytest.mark.parametrize("kind", LIBRARIES)
+async def test_an_argument_that_json_has_no_number_for_ends_no_job(kind: str) -> None:
+    given = list[Any]()
+
+    async def take(value: Any) -> str:
+        """Take."""
+        given.append(str(value).lower())
+        return "taken"
+
+    ended = await played(KINDS[kind](Script([[("take", {"value": [float("-inf")]})], "done"], [take])))
+    assert (ended.job.error, [text.strip("[']") for text in given]) in [(None, ["-infinity"]), (None, ["-inf"])]
+
+
 @each_kind
 async def test_each_fork_is_as_its_job(kind: str) -> None:
     script = Script([*looking(2)], [look])
