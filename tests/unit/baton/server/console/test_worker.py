@@ -166,7 +166,10 @@ async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None
     assert all(text in markup for text in (">cancelled", 'href="/console/jobs/job_1"', "operators", "by operators"))
     assert "/cancel" not in markup
     await operator.api.request("POST", "/api/admin/agent-worker", ADMIN)
-    assert "POST /api/admin/agent-worker" in await operator.see("/console/audit")
+    await operator.api.request("PATCH", "/api/agent-jobs/job_1", ADMIN, json={"action": "retry"})
+    await operator.api.request("DELETE", "/api/admin/budgets/k", ADMIN)
+    markup = await operator.see("/console/audit")
+    assert all(text in markup for text in (">let jobs start again<", ">retried</a>", ">DELETE /api/admin/budgets/"))
     assert "csrf" not in markup.split("<main")[1]
     await operator.see("/console/audit?cursor=x", 422)
 
