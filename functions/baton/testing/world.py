@@ -127,6 +127,7 @@ TENANT = "simulation"
 _HOUR, _LONGEST_SECONDS, _MOST_DELIVERIES, _MOST_WAITS = 3600.0, MOST_SECONDS + 86_400.0, 5_000, 3
 # Of the hourly sweeps after the queue's last message: they find all that is lost. Then one a week is played.
 _FIRST_SWEEPS, _WEEK = 3, 168
+_SUBMITTED_SECONDS = 0.001  # by then the job is there, and can be cancelled
 _SETTINGS = Settings(
     worker_base_url=BASE_URL,
     qstash_token="no-token-of-a-queue",  # noqa: S106 - opens nothing; a secret, so it is no word of a user's
@@ -220,7 +221,7 @@ class World:
             self._later(at_seconds, partial(self._emit_later, body))
         for seconds, force in ((self.scene.cancel_at, False), (self.scene.force_at, True)):
             if seconds is not None:
-                self._later(seconds, partial(self._cancel_later, force=force))
+                self._later(max(seconds, _SUBMITTED_SECONDS), partial(self._cancel_later, force=force))
         self._later(_HOUR, self._sweep_hourly)
         self._later(_LONGEST_SECONDS, self._give_up)
         with _without_threads(), closed_doors(self.loop):
@@ -266,7 +267,6 @@ class World:
         return self.clock.now_ms()
 
     def record(self, what: str) -> None:
-        """Add to the story."""
         self.story.append((self.loop.seconds, what))
 
     def process(self) -> Process:

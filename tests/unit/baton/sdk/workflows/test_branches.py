@@ -62,6 +62,8 @@ async def test_a_saga_that_is_cancelled_undoes_what_it_has_done_unless_by_force(
     assert run.status == "cancelled"
     whats = [attempt.start.arguments["what"] for attempt in run.attempts if attempt.effects]
     assert whats == ["book flight", "book hotel", *([] if force_at else ["cancel hotel", "cancel flight"])]
+    at_once = await _simulation().run("saga", "", cancel_at=0)
+    assert (at_once.status, at_once.attempts) == ("cancelled", [])
 
 
 @pytest.mark.long
