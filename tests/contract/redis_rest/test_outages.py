@@ -166,3 +166,4 @@ def test_what_cannot_start_says_why(own_redis: LocalRedis, tmp_path: Path) -> No
         done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
         assert (done.returncode, all(word in done.stderr for word in words)) == (code, True), done.stderr
     assert own_redis.command("PING") == "PONG"
+    assert own_redis.http.get("/admin/faults").status_code == 404  # without --faults
