@@ -182,8 +182,9 @@ def check_fits(tool: str, validate: Callable[[Any], object], arguments: dict[str
 
 def in_json(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return a call's arguments, with a text for what JSON has no number for: a library may take it."""
-    made: dict[str, Any] = json.loads(json.dumps(arguments, default=str), parse_constant=str)
-    return made
+    if "nan" in (text := repr(arguments)) or "inf" in text:
+        arguments = json.loads(json.dumps(arguments, default=str), parse_constant=str)
+    return arguments
 
 
 def named(instructions: Any) -> str:
