@@ -110,12 +110,10 @@ class LangGraphRunner(LibraryRunner):
 
     @property
     def functions(self) -> Sequence[Callable[..., Any]]:
-        """The functions of tools, context and state."""
         tools = (getattr(tool, "func", None) or getattr(tool, "coroutine", None) for tool in self.tools.values())
         return [one for one in (*tools, self._context, self._state) if one]
 
     def made_of(self) -> dict[str, Any]:
-        """Return the graph's nodes and tools."""
         tools = [(tool.name, tool.description, _schema(tool)) for tool in self.tools.values()]
         return {"nodes": sorted(self._graph.nodes), "tools": tools}
 
