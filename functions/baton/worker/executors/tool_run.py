@@ -199,7 +199,8 @@ class ToolRun:
     def _reach(self, effect: RunTool, secrets: KnownSecrets) -> dict[str, Any]:
         if self._outside is None:
             return {}
-        passed_on = self._secrets if effect.job.model.is_programmed else secrets  # code may pass its own secrets on
+        model = effect.job.model  # code may pass its own secrets on
+        passed_on = self._secrets if model.runs_code or (effect.call.step and model.is_programmed) else secrets
         return {
             "operations": TenantOperations(self._outside.reader, effect.job.tenant),
             "outlet": CallOutlet(self._outside, self._registry, effect.job, effect.call.id, passed_on),
