@@ -180,7 +180,7 @@ class Invocation:
                 self.in_progress = {item.key}
                 self._done.add(step.item_key)
                 self.dispatched.discard(step.item_key)
-                step = step_of(following[0])
+                step = claimed_step(following[0])
                 held.go_on(step, self.claim_of(step, item.claimed_ms), following[0], state)
                 return True
         self.claims.done(held.claim)
@@ -237,7 +237,7 @@ class Invocation:
         return again
 
 
-def step_of(claim_result: ClaimResult) -> InvocationItem:
+def claimed_step(claim_result: ClaimResult) -> InvocationItem:
     """Return the step of a work item that a COMMIT has claimed."""
     assert claim_result.state is not None, "what is claimed comes with its state"
     item = claim_result.state.item

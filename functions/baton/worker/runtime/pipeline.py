@@ -41,7 +41,7 @@ from baton.store.redis.store import Store
 from baton.store.transport.meter import charge
 from baton.worker.commands.commands import Commands
 from baton.worker.runtime.claims import Claims
-from baton.worker.runtime.invocation import HeldJob, Invocation, InvocationItem, RunningSteps, step_of
+from baton.worker.runtime.invocation import HeldJob, Invocation, InvocationItem, RunningSteps, claimed_step
 from baton.worker.runtime.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.worker.runtime.spec import Executor
 from baton_events.emitter import Emitter
@@ -267,7 +267,7 @@ class Pipeline:
         if invocation.ends(step, done=committed.applied) or step.slot_request:
             invocation.dispatched.begin_anew()
         for further in committed.claimed:
-            invocation.begin(step_of(further))
+            invocation.begin(claimed_step(further))
         await self._dispatch(invocation, committed.pending, via_admission=step.slot_request)
         return None
 

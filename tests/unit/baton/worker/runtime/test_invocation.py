@@ -11,7 +11,7 @@ from baton.queue.dispatch import Delivered
 from baton.store.redis.totals import Counters
 from baton.store.transport.meter import charge, take
 from baton.worker.runtime.claims import Claims
-from baton.worker.runtime.invocation import Dispatched, HeldJob, Invocation, step_of
+from baton.worker.runtime.invocation import Dispatched, HeldJob, Invocation, claimed_step
 from baton.worker.runtime.metering import Metering
 from baton.worker.runtime.policy import RENEW_SECONDS, Policy
 from tests.fakes.clock import FakeClock
@@ -42,7 +42,7 @@ def test_whatever_way_an_item_comes_it_is_the_same_step(item: WorkItem, call_id:
         slot_request,
     )
     assert run.step_of(item) == run.first
-    run.begin(step_of(claimed(replace(item, owner="o1.1"))))
+    run.begin(claimed_step(claimed(replace(item, owner="o1.1"))))
     [step] = run.todo
     assert step == replace(run.first, owner="o1.1", event=None, claim_result=step.claim_result)
     assert run.in_progress == {item.key}
@@ -57,23 +57,23 @@ ALONE = Committed(applied=True, claimed=(claimed(NEXT),))
 
 
 @pytest.mark.parametrize(
-    ("first", "committed", "later_ms", "alone", "todo"),
+    ("first", "committed", "later_ms", "alone", "todo", "goes_on"),
     [
-        (TURN, ALONE, 1_000 * RENEW_SECONDS, True, False),
-        (TURN, ALONE, 1_000 * RENEW_SECONDS + 1, True, False),  # another may have taken over
-        (TURN, ALONE, 0, False, False),
-        (TURN, ALONE, 0, True, True),
-        (SLOT_REQUEST, ALONE, 0, True, False),
-        (TURN, replace(ALONE, applied=False), 0, True, False),
-        (TURN, replace(ALONE, pending=(OTHER,)), 0, True, False),
-        (TURN, replace(ALONE, claimed=()), 0, True, False),
-        (TURN, replace(ALONE, claimed=(claimed(NEXT), claimed(OTHER))), 0, True, False),
-        (TURN, replace(ALONE, claimed=(claimed(replace(NEXT, died=1)),)), 0, True, False),  # it may kill
-        (TURN, replace(ALONE, claimed=(claimed(replace(NEXT, kind=ItemKind.COMPLETE)),)), 0, True, False),
+        (TURN, ALONE, 1_000 * RENEW_SECONDS, True, False, True),
+        (TURN, ALONE, 1_000 * RENEW_SECONDS + 1, True, False, False),  # another may have taken over
+        (TURN, ALONE, 0, False, False, False),
+        (TURN, ALONE, 0, True, True, False),
+        (SLOT_REQUEST, ALONE, 0, True, False, False),
+        (TURN, replace(ALONE, applied=False), 0, True, False, False),
+        (TURN, replace(ALONE, pending=(OTHER,)), 0, True, False, False),
+        (TURN, replace(ALONE, claimed=()), 0, True, False, False),
+        (TURN, replace(ALONE, claimed=(claimed(NEXT), claimed(OTHER))), 0, True, False, False),
+        (TURN, replace(ALONE, claimed=(claimed(replace(NEXT, died=1)),)), 0, True, False, False),  # it may kill
+        (TURN, replace(ALONE, claimed=(claimed(replace(NEXT, kind=ItemKind.COMPLETE)),)), 0, True, False, False),
     ],
 )
 async def test_a_step_goes_on_with_the_one_piece_of_work_that_follows_alone(
-    first: WorkItem, committed: Committed, later_ms: float, *, alone: bool, todo: bool
+    first: WorkItem, committed: Committed, later_ms: float, *, alone: bool, todo: bool, goes_on: bool
 ) -> None:
     """Its claim is held in the place of the one before; else that one's is over, and all that follows is begun."""
     run = run_of(first)
@@ -82,12 +82,10 @@ async def test_a_step_goes_on_with_the_one_piece_of_work_that_follows_alone(
     if todo:
         run.begin(run.step_of(OTHER))
     held = HeldJob(run.claims, run.first, claim, claimed(first))
-    goes_on = run.goes_on(held, committed, NOW_MS + round(later_ms), alone=alone)
-    is_usual = (first, committed, alone, todo) == (TURN, ALONE, True, False) and later_ms <= 1_000 * RENEW_SECONDS
-    assert goes_on is is_usual
-    assert held.claim.item_key == (NEXT.key if is_usual else first.key)
-    if is_usual:
-        assert (held.claim.owner, held.claim.now_ms, held.step) == ("o1.1", NOW_MS, step_of(ALONE.claimed[0]))
+    assert run.goes_on(held, committed, NOW_MS + round(later_ms), alone=alone) is goes_on
+    assert held.claim.item_key == (NEXT.key if goes_on else first.key)
+    if goes_on:
+        assert (held.claim.owner, held.claim.now_ms, held.step) == ("o1.1", NOW_MS, claimed_step(ALONE.claimed[0]))
         assert run.in_progress == {NEXT.key}
         assert run.ends(run.first, done=True)  # it is known to be done
 
