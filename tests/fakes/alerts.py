@@ -1,14 +1,16 @@
 """Alerts that are kept, each once."""
 
-from baton.observability.alerts import Notice
+from baton.engine.effects import Alert
 
 
 class FakeAlerts:
     """`Alerts` in memory."""
 
     def __init__(self) -> None:
-        self.sent: list[Notice] = []
+        self.sent: list[Alert] = []
+        self.urls: list[str] = []
 
-    async def send(self, notice: Notice) -> None:
-        if all((n.kind, n.job_id, n.once) != (notice.kind, notice.job_id, notice.once) for n in self.sent):
-            self.sent.append(notice)
+    async def send(self, alert: Alert, url: str) -> None:
+        if all((n.kind, n.job_id, n.once) != (alert.kind, alert.job_id, alert.once) for n in self.sent):
+            self.sent.append(alert)
+            self.urls.append(url)

@@ -10,7 +10,7 @@ import logging
 
 import httpx
 
-from baton.observability.alerts import Notice
+from baton.engine.effects import Alert
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection
 from baton_events.errors import StoreError
@@ -24,17 +24,18 @@ _REMEMBERED_SECONDS = 86_400
 
 
 class WebhookAlerts:
-    """`Alerts` to one address. Of counted notices, the first in `quiet_seconds` is sent."""
+    """`Alerts` to one address. Of counted alerts, the first in `quiet_seconds` is sent."""
 
     def __init__(self, url: str, connection: RedisConnection, quiet_seconds: int = 3600) -> None:
         self._url = url
         self._redis = connection
         self._quiet_seconds = quiet_seconds
 
-    async def send(self, notice: Notice) -> None:
-        if not await self._is_new(notice):
+    async def send(self, alert: Alert, url: str) -> None:
+        if not await self._is_new(alert):
             return
-        body = {"text": _text(notice), "kind": notice.kind, "jobId": notice.job_id or None, "url": notice.url or None}
+        text = f"{alert.message} {url}" if url else alert.message
+        body = {"text": text, "kind": alert.kind, "jobId": alert.job_id or None, "url": url or None}
         try:
             client = httpx.AsyncClient(follow_redirects=False, transport=AsyncEnvironmentTransport())
             async with (
@@ -47,15 +48,11 @@ class WebhookAlerts:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             _log.warning("no alert reached the webhook (ALERT_WEBHOOK_URL): %s", reason_of(error))
 
-    async def _is_new(self, notice: Notice) -> bool:
-        key = keys.alert_key(key_digest(notice.kind, "" if notice.counted else notice.job_id, notice.once))
+    async def _is_new(self, alert: Alert) -> bool:
+        key = keys.alert_key(key_digest(alert.kind, "" if alert.counted else alert.job_id, alert.once))
         try:
-            seconds = self._quiet_seconds if notice.counted else _REMEMBERED_SECONDS
+            seconds = self._quiet_seconds if alert.counted else _REMEMBERED_SECONDS
             return bool(await self._redis.execute("SET", key, 1, "NX", "EX", seconds))
         except StoreError as error:
             _log.warning("an alert may come twice: %s", error)
             return True
-
-
-def _text(notice: Notice) -> str:
-    return f"{notice.text} {notice.url}" if notice.url else notice.text

@@ -8,36 +8,20 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from baton.engine.effects import Alert, AlertKind
+from baton.engine.effects import Alert
 from baton.observability.error_reports import LAST_PARTS, about_job
 from baton.sdk.records.redaction import KnownSecrets
 from baton.store.records.jobs import StoredParts
 from baton_events.errors import StoreError
 
 
-class Notice(Struct, frozen=True):
-    """One alert.
-
-    `text`: one line, without secrets. `job_id`: its job; empty: none is known. `url`: the address of the details;
-    empty: none. `once`: two notices with the same text here are one. `counted`: it is sent once enough notices have
-    the same text in `once`, of any jobs.
-    """
-
-    kind: AlertKind
-    text: str
-    once: str
-    job_id: str = ""
-    url: str = ""
-    counted: bool = False
-
-
 class Alerts(Protocol):
     """Sends alerts to people, best effort."""
 
-    async def send(self, notice: Notice) -> None:
-        """Send the notice, at most once; never raises."""
+    async def send(self, alert: Alert, url: str) -> None:
+        """Send the alert, at most once; never raises. Its message has no secrets. `url`: of details; empty: none."""
         ...
 
 
@@ -80,7 +64,7 @@ class Alerting:
         if self._alerts is not None:
             url = f"{self._base_url}{_CONSOLE_JOB}{alert.job_id}" if self._base_url and alert.job_id else ""
             once = alert.counted or alert.once or text
-            await self._alerts.send(Notice(alert.kind, text, once, alert.job_id, url, counted=bool(alert.counted)))
+            await self._alerts.send(replace(alert, message=text, once=once), url)
 
     async def _about(self, alert: Alert) -> AbstractContextManager[None]:
         if self._parts_after is None or not alert.job_id:

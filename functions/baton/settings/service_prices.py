@@ -76,25 +76,13 @@ class Paid(Struct, frozen=True):
     model_usd: float
 
 
-class Cost(Struct, frozen=True):
-    """Its cost, in US dollars, by service."""
-
-    queue_usd: float
-    redis_usd: float
-    functions_usd: float
-    model_usd: float
-
-    @property
-    def total_usd(self) -> float:
-        return self.queue_usd + self.redis_usd + self.functions_usd + self.model_usd
-
-
-def cost_of(paid: Paid, prices: Prices) -> Cost:
-    """Compute the cost of usage, at these prices."""
+def cost_of(paid: Paid, prices: Prices) -> dict[str, float]:
+    """Return US dollars by recipient, without rounding errors of floats; a command costs two millionths of one."""
     gb_seconds = paid.mb_ms / 1024 / 1000
-    return Cost(
-        queue_usd=paid.messages * prices.message_usd,
-        redis_usd=paid.commands * prices.command_usd + paid.size_bytes / 1e9 * prices.redis_gb_usd,
-        functions_usd=gb_seconds * prices.gb_second_usd + paid.deliveries * prices.invocation_usd,
-        model_usd=paid.model_usd,
-    )
+    cost = {
+        "queueUsd": paid.messages * prices.message_usd,
+        "redisUsd": paid.commands * prices.command_usd + paid.size_bytes / 1e9 * prices.redis_gb_usd,
+        "functionsUsd": gb_seconds * prices.gb_second_usd + paid.deliveries * prices.invocation_usd,
+        "modelUsd": paid.model_usd,
+    }
+    return {name: round(usd, 9) for name, usd in (cost | {"totalUsd": sum(cost.values())}).items()}

@@ -13,7 +13,7 @@ from typing import Any, cast
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from baton.observability.alerts import Notice
+from baton.engine.effects import Alert
 from baton.queue.ports import DeadLetters
 from baton.sdk.records.memory import MemoryEntry, MemoryHit
 from baton.settings.settings import Settings
@@ -178,7 +178,7 @@ class _AnySignature:
 class _NoAlerts:
     """`Alerts` that sends nothing: failures are in the report."""
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, alert: Alert, url: str) -> None:
         """Do nothing."""
 
 

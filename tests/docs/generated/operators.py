@@ -13,7 +13,7 @@ import click
 from msgspec.structs import fields
 
 from baton.settings.limits import LIMITS
-from baton.settings.service_prices import LIST, LIST_PRICES, Cost, Paid, cost_of
+from baton.settings.service_prices import LIST, LIST_PRICES, Paid, cost_of
 from baton.settings.table import ALL_SETTINGS, API, OF_OTHERS, SETTINGS, WEBHOOKS
 from baton_events.setting import EVERYWHERE, Setting
 from baton_local.cli.main import main
@@ -83,8 +83,8 @@ def _month(jobs: int) -> Paid:
     )
 
 
-def _dollars(cost: Cost) -> list[str]:
-    return [_shown(each) for each in (cost.queue_usd, cost.redis_usd, cost.functions_usd, cost.total_usd)]
+def _dollars(cost: Mapping[str, float]) -> list[str]:
+    return [_shown(cost[name]) for name in ("queueUsd", "redisUsd", "functionsUsd", "totalUsd")]
 
 
 def _shown(usd: float) -> str:

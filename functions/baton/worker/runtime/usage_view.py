@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from baton.engine.all_jobs.ends import COUNTED
 from baton.engine.state import Usage
 from baton.sdk.records.limits import Used
-from baton.settings.service_prices import Cost, Paid, Prices, cost_of
+from baton.settings.service_prices import Paid, Prices, cost_of
 from baton.store.records.jobs import Snapshot
 
 
@@ -43,7 +43,7 @@ def usage_view(usage: Usage, used: Used) -> dict[str, Any]:
 def job_cost(usage: Usage, used: Used, prices: Prices) -> dict[str, float]:
     """Return the cost of that usage, model calls included."""
     paid = Paid(usage.messages, usage.deliveries, usage.redis_commands, usage.redis_bytes, usage.mb_ms, used.cost_usd)
-    return cost_view(cost_of(paid, prices))
+    return cost_of(paid, prices)
 
 
 def session_usage(jobs: Sequence[Snapshot], prices: Prices) -> dict[str, Any]:
@@ -58,19 +58,9 @@ def summed(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 @cache  # a function that shows no usage starts without it
-def _by_shown_name(*names: str) -> Mapping[str, str]:
-    return {to_camel(name): name for name in names}
-
-
-def cost_view(cost: Cost) -> dict[str, float]:
-    """Return US dollars by recipient, without rounding errors of floats; a command costs two millionths of one."""
-    names = _by_shown_name(*cost.__struct_fields__, "total_usd")
-    return {shown: round(getattr(cost, name), 9) for shown, name in names.items()}
-
-
 def _counts() -> Mapping[str, str]:
     """Return the amounts of a job's usage ledger by their names in an event's part."""
-    return _by_shown_name("appends", *COUNTED)
+    return {to_camel(name): name for name in ("appends", *COUNTED)}
 
 
 def gb_seconds(mb_ms: int) -> float:

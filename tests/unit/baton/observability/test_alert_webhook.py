@@ -7,22 +7,20 @@ import httpx
 import pytest
 import respx
 
+from baton.engine.effects import Alert
 from baton.observability.alert_webhook import WebhookAlerts
-from baton.observability.alerts import Notice
 from baton.settings.settings import Settings
 from baton.store.redis.connection import RedisConnection
 
 HOOK, REDIS = "https://hooks.example.com/services/secret-part", "https://redis.example.com"
-NOTICE = Notice(
-    "job_failed", "job job_1 failed: it broke", "it broke", "job_1", "https://fn.example.com/console/jobs/1"
-)
+ALERT, URL = Alert("job_1", "job job_1 failed: it broke", once="it broke"), "https://fn.example.com/console/jobs/1"
 
 
-async def send(*notices: Notice, **limits: int) -> None:
+async def send(*sent: Alert, **limits: int) -> None:
     connection = RedisConnection(Settings(redis_url=REDIS, redis_token="token"))
     alerts = WebhookAlerts(HOOK, connection, **limits)
-    for notice in notices:
-        await alerts.send(notice)
+    for alert in sent:
+        await alerts.send(alert, URL)
     await connection.close()
 
 
@@ -33,7 +31,7 @@ def remembers(mock: respx.MockRouter, *answers: object) -> respx.Route:
 async def test_an_alert_is_one_message_with_fields_for_programs(respx_mock: respx.MockRouter) -> None:
     remembers(respx_mock, "OK")
     hook = respx_mock.post(HOOK).respond(200, text="ok")
-    await send(NOTICE)
+    await send(ALERT)
     assert json.loads(hook.calls.last.request.content) == {
         "text": "job job_1 failed: it broke https://fn.example.com/console/jobs/1",
         "kind": "job_failed",
@@ -45,7 +43,7 @@ async def test_an_alert_is_one_message_with_fields_for_programs(respx_mock: resp
 async def test_what_was_sent_is_not_sent_again(respx_mock: respx.MockRouter) -> None:
     stored = remembers(respx_mock, "OK", None, "OK")
     hook = respx_mock.post(HOOK).respond(200)
-    await send(NOTICE, NOTICE, Notice("job_failed", "another", "another", "job_1"))
+    await send(ALERT, ALERT, Alert("job_1", "another", once="another"))
     assert hook.call_count == 2
     commands = [json.loads(call.request.content) for call in stored.calls]
     assert commands[0] == commands[1] != commands[2]
@@ -56,7 +54,7 @@ async def test_the_first_of_counted_jobs_is_sent_until_their_time_is_over(respx_
     """Of an agent and a reason, whichever job it is."""
     stored = remembers(respx_mock, "OK", None, "OK")
     hook = respx_mock.post(HOOK).respond(200)
-    failed = [Notice("job_failed", f"job {n} failed", "clerk:timeout", f"job_{n}", counted=True) for n in range(3)]
+    failed = [Alert(f"job_{n}", f"job {n} failed", once="clerk:timeout", counted="x") for n in range(3)]
     await send(*failed, quiet_seconds=60)
     assert [json.loads(call.request.content)["jobId"] for call in hook.calls] == ["job_0", "job_2"]
     commands = [json.loads(call.request.content) for call in stored.calls]
@@ -68,7 +66,7 @@ async def test_an_alert_is_sent_where_the_store_does_not_answer(respx_mock: resp
     """Twice is better than never."""
     respx_mock.post(REDIS).mock(side_effect=httpx.ConnectError("down"))
     hook = respx_mock.post(HOOK).respond(200)
-    await send(NOTICE)
+    await send(ALERT)
     assert hook.called
 
 
@@ -89,6 +87,6 @@ async def test_a_webhook_that_fails_harms_nothing(
     caplog.set_level(logging.WARNING, "baton")
     remembers(respx_mock, "OK")
     respx_mock.post(HOOK).mock(**answer)  # type: ignore[arg-type] # one of its two keywords
-    await send(NOTICE)
+    await send(ALERT)
     assert "ALERT_WEBHOOK_URL" in caplog.text
     assert "secret-part" not in caplog.text

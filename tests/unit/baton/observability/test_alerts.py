@@ -27,11 +27,11 @@ async def test_one_alert_for_an_event_that_is_not_delivered_and_one_for_the_job_
     for number in range(UNDELIVERED_BUDGET + 1):
         await give_up(stage, event, f"cb{number}", body=encoded(b"it said " + SECRET.encode()))
     first, last = stage.alerts.sent
-    assert (first.kind, first.job_id, first.url) == ("undelivered", "job_1", f"{BASE}/console/jobs/job_1")
-    assert "the queue gave up on agent.loop.init, which is replayed" in first.text
-    assert "the endpoint answered 500 it said [redacted]" in first.text
+    assert (first.kind, first.job_id, stage.alerts.urls[0]) == ("undelivered", "job_1", f"{BASE}/console/jobs/job_1")
+    assert "the queue gave up on agent.loop.init, which is replayed" in first.message
+    assert "the endpoint answered 500 it said [redacted]" in first.message
     assert (last.kind, last.job_id) == ("job_failed", "job_1")
-    assert SECRET not in last.text
+    assert SECRET not in last.message
 
 
 async def test_a_command_that_is_dropped_is_reported() -> None:

@@ -19,9 +19,8 @@ def test_each_price_is_in_the_list_with_its_source_and_date() -> None:
 def test_a_cost_is_units_times_prices() -> None:
     prices = Prices(message_usd=1, command_usd=2, redis_gb_usd=3, gb_second_usd=4, invocation_usd=5)
     paid = Paid(messages=10, deliveries=20, commands=30, size_bytes=2_000_000_000, mb_ms=1_024_000, model_usd=7)
-    cost = cost_of(paid, prices)
-    assert (cost.queue_usd, cost.redis_usd, cost.functions_usd, cost.model_usd) == (10, 66, 104, 7)
-    assert cost.total_usd == 187
+    cost = {"queueUsd": 10, "redisUsd": 66, "functionsUsd": 104, "modelUsd": 7, "totalUsd": 187}
+    assert cost_of(paid, prices) == cost
 
 
 def test_a_setting_replaces_some_of_the_prices() -> None:

@@ -15,8 +15,8 @@ async def test_shares_of_a_budget_are_alerted_and_refusals_are_counted() -> None
             await api.stage.run()
         sent = [notice for notice in api.stage.alerts.sent if notice.kind == "budget"]
         figures = (await api.request("GET", "/api/metrics", ADMIN)).text
-    day = sent[0].text.split()[4]
-    assert [notice.text for notice in sent] == [
+    day = sent[0].message.split()[4]
+    assert [notice.message for notice in sent] == [
         f"the budget 'user:7' for {day} has reached 50 %: 0.02 of 0.04 usd",
         f"the budget 'user:7' for {day} has reached 100 %: 0.04 of 0.04 usd",
     ]

@@ -72,7 +72,7 @@ async def test_what_is_not_taken_is_sent_again_for_a_day_with_one_id(retention_s
         times = [int(headers["webhook-timestamp"]) for _, headers, _ in sent]
         assert len(set(times)) == len(sent)
         assert 86_400 <= times[-1] - began_ms // 1000 <= 90_000
-        assert "it answered 500" in stage.alerts.sent[-1].text
+        assert "it answered 500" in stage.alerts.sent[-1].message
         assert (await api.read(job_id))["status"] == "completed"
 
 

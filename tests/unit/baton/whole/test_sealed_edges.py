@@ -50,7 +50,7 @@ async def played(payload_keys: str) -> Stage:
 
 async def test_logs_and_alerts_have_types_ids_and_places_alone(lines: pytest.LogCaptureFixture) -> None:
     stage = await played(KEYS)
-    text, alerts = lines.text, [notice.text for notice in stage.alerts.sent]
+    text, alerts = lines.text, [notice.message for notice in stage.alerts.sent]
     assert CANARY not in text
     assert "tool 'fail': RuntimeError at" in text
     assert "test_sealed_edges.py:" in text
@@ -60,7 +60,7 @@ async def test_logs_and_alerts_have_types_ids_and_places_alone(lines: pytest.Log
 async def test_without_keys_they_have_the_text(lines: pytest.LogCaptureFixture) -> None:
     stage = await played("")
     assert lines.text.count(CANARY) >= 3
-    assert CANARY in stage.alerts.sent[0].text
+    assert CANARY in stage.alerts.sent[0].message
 
 
 def test_a_line_has_our_own_errors_and_of_others_their_type(lines: pytest.LogCaptureFixture) -> None:

@@ -17,7 +17,7 @@ from baton.server.api.problem import ApiError, parsed_query
 from baton.settings.service_prices import LIST, Paid, Prices, cost_of
 from baton.worker.container import Container
 from baton.worker.runtime.metering import OVERHEAD
-from baton.worker.runtime.usage_view import cost_view, gb_seconds
+from baton.worker.runtime.usage_view import gb_seconds
 
 _MONTH_CHARS = len("2026-11")
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
@@ -133,7 +133,7 @@ def usage_and_cost(used: dict[str, int], prices: Prices) -> dict[str, Any]:
         "costUsd": used.get("micro_usd", 0) / 1_000_000,
     }
     paid = _paid(used, used.get("micro_usd", 0) / 1_000_000)
-    return {"usage": usage, "cost": cost_view(cost_of(paid, prices))}
+    return {"usage": usage, "cost": cost_of(paid, prices)}
 
 
 def _overhead(overhead: dict[str, int], prices: Prices) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _overhead(overhead: dict[str, int], prices: Prices) -> dict[str, Any]:
         "redis_bytes": overhead.get("size_bytes", 0),
     }
     usage = {**_counts(used), "sharedRequests": overhead.get("shared", 0)}
-    return {"usage": usage, "cost": cost_view(cost_of(_paid(used, 0.0), prices))}
+    return {"usage": usage, "cost": cost_of(_paid(used, 0.0), prices)}
 
 
 def _counts(used: dict[str, int]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ async def test_a_message_that_was_no_event_is_left_to_a_person(source: bytes, ca
     assert outcome.label == "kept for a person"
     assert "ALERT message msg_odd is not an event" in caplog.text
     (notice,) = stage.alerts.sent
-    assert (notice.kind, notice.once, notice.url) == ("unreadable_message", "msg_odd", "")
+    assert (notice.kind, notice.once, stage.alerts.urls) == ("unreadable_message", "msg_odd", [""])
 
 
 async def test_a_sweep_that_was_given_up_looks_at_every_job_in_its_name() -> None:

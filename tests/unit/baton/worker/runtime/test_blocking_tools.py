@@ -91,7 +91,7 @@ async def test_a_call_that_hangs_is_counted_reported_once_and_makes_the_process_
         await stage.played("asks")
         assert (await stage.ports.counters.sums())["hung_tools:hang"] == 3
         assert [(notice.kind, notice.once) for notice in stage.alerts.sent] == [("tool_hangs", "hang")]
-        assert "tool 'hang' hangs: call job_1-" in stage.alerts.sent[0].text
+        assert "tool 'hang' hangs: call job_1-" in stage.alerts.sent[0].message
         answer = await api.request("GET", "/healthz", "")
         assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
         assert "3 tool calls hang past their time limit, more than 2" in answer.json()["reason"]
