@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from msgspec.json import encode
 from msgspec.structs import asdict, replace
 
-from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.commit.codec import dump, load_call
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.layout import written
@@ -246,9 +246,13 @@ def _fields_of(tree: Tree) -> dict[str, Any]:
 
 def _record(job_id: str, entry: QueueEntry) -> dict[str, Any]:
     """What the script keeps of a job."""
-    job = QueuedJob(entry.tenant, entry.session_id, entry.priority, entry.created_ms, entry.agent)
-    said = asdict(member_of(job_id, job, SlotState(entry.want, entry.epoch)))
-    return said | {"seen": entry.since_ms, "held": entry.slot, "ran": entry.started, "by": entry.granted_by}
+    said = asdict(member_of(job_id, entry))
+    return said | {
+        "seen": entry.since_ms,
+        "held": entry.slot,
+        "ran": entry.started,
+        "by": entry.granted_by,
+    }
 
 
 class FakeConnection(InProcessConnection):

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from baton.engine.all_jobs.ends import End
-from baton.engine.all_jobs.slots import SWEEP_PAGE, QueuedJob, QueueEntry, SlotState
-from baton.engine.commit.stored_bytes import BytesAdded
+from baton.engine.all_jobs.slots import SWEEP_PAGE, QueueEntry
 from baton.engine.state import Job
 from baton.engine.work_items import slot_request_key
 from baton.sdk.records.limits import Used
@@ -33,37 +31,30 @@ class SimAdmission(Admission):
     async def slot_request(
         self,
         job_id: str,
-        slot_state: SlotState,
-        queued_job: QueuedJob,
+        entry: QueueEntry,
         now_ms: int,
-        *,
-        alone: bool = False,
-        end: End | None = None,
-        stored: BytesAdded | None = None,
-        shelves: Sequence[str] = (),
+        **more: Any,
     ) -> SlotAnswer:
         """Take a job's word. One that comes late takes a slot for somebody, and tells nobody of those it gives."""
         world = self._world
 
         async def take() -> SlotAnswer:
             before = world.admission.entries.get(job_id)
-            slot_answer = await self._port.slot_request(
-                job_id, slot_state, queued_job, now_ms, alone=alone, end=end, stored=stored, shelves=shelves
-            )
+            slot_answer = await self._port.slot_request(job_id, entry, now_ms, **more)
             if CURRENT.get().zombie:
-                world.excused.add(slot_request_key(job_id, slot_state.epoch))
+                world.excused.add(slot_request_key(job_id, entry.epoch))
                 world.excused.update(slot_request_key(found.job_id, found.epoch) for found in slot_answer.granted)
             if slot_answer.busy:
                 return slot_answer
             if before is None and job_id in world.tree(job_id).jobs:
                 world.came_back.add(job_id)
             later = before is None or before.since_ms < now_ms  # who stood still meanwhile says what was known
-            if later and world.admission.entries[job_id].epoch == slot_state.epoch:  # not an older word
+            if later and world.admission.entries[job_id].epoch == entry.epoch:  # not an older word
                 self._streamed_text_at[job_id] = world.loop.seconds
             world.memory.update_of_a_forgotten_state(job_id)
             return slot_answer
 
-        return await self._request("wish", take, Said(now_ms, job_id, slot_state.epoch))
+        return await self._request("wish", take, Said(now_ms, job_id, entry.epoch))
 
     async def used_late(self, job: Job, spent: Used, now_ms: int) -> None:
         await self._request("late", lambda: self._port.used_late(job, spent, now_ms))

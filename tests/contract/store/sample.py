@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, SlotTable, Want
+from baton.engine.all_jobs.slots import QueueEntry, SlotTable, Want
 from baton.engine.commit.answers import Claim, Loaded
 from baton.engine.decide import submit
 from baton.engine.effects import Changes, Join
@@ -111,8 +111,9 @@ async def slot_request(
         "created_ms": NOW_MS + ord(name[0]),
     }
     place |= {field: more.pop(field) for field in list(more) if field in place}
-    queued = QueuedJob(place["tenant"], place["session"], place["priority"], place["created_ms"], place["agent"])
-    return await side.admission.slot_request(name, SlotState(want, epoch), queued, NOW_MS + after_ms, **more)
+    whose = place["tenant"], place["session"], place["priority"], place["created_ms"]
+    entry = QueueEntry(*whose, epoch, want, agent=place["agent"])
+    return await side.admission.slot_request(name, entry, NOW_MS + after_ms, **more)
 
 
 async def job_of(side: Side, job_id: str = JOB_ID) -> Snapshot:

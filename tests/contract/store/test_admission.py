@@ -1,6 +1,6 @@
 """The admission's slot table: who gets a slot, who is told, and which sweep is armed; rules and script are the same."""
 
-from baton.engine.all_jobs.slots import QueuedJob, SlotState
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.store.records.all_jobs import SlotAnswer, SlotGranted
 from baton.store.redis.admission import Admission
 from baton.store.redis.connection import RedisConnection
@@ -87,10 +87,10 @@ async def test_a_sweep_that_comes_back_sees_those_gone_lately(side: Side) -> Non
 
 async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) -> None:
     """Slashes, quotes and letters of all kinds."""
-    place = QueuedJob('te/na"nt', "sess\\ion / 漢", 9, NOW_MS)
-    await side.admission.slot_request("job_a.1-2", SlotState("slot", NOW_MS), place, NOW_MS)
+    told = QueueEntry('te/na"nt', "sess\\ion / 漢", 9, NOW_MS, NOW_MS, "slot")
+    await side.admission.slot_request("job_a.1-2", told, NOW_MS)
     entry = (await side.admission.slot_table())["job_a.1-2"]
-    assert (entry.tenant, entry.session_id, entry.priority, entry.epoch) == (place.tenant, place.session_id, 9, NOW_MS)
+    assert (entry.tenant, entry.session_id, entry.priority, entry.epoch) == (told.tenant, told.session_id, 9, NOW_MS)
 
 
 async def test_a_clock_an_hour_ahead_does_not_disarm_the_sweeps(side: Side) -> None:
@@ -104,10 +104,10 @@ async def test_sweeps_are_armed_by_the_store_s_clock(connection: RedisConnection
     """Whatever the clock of whoever says a word: no message comes late, and none is armed twice."""
     seconds, micros = redis_process.request("TIME")
     store_ms, admission = int(seconds) * 1000 + int(micros) // 1000, Admission(connection, SLOTS, 60_000)
-    place, wants = QueuedJob("t", "s", 5, store_ms), SlotState("slot", 0)
-    armed = (await admission.slot_request("a", wants, place, store_ms + HOUR_MS)).sweep_at_ms
+    entry = QueueEntry("t", "s", 5, store_ms, 0, "slot")
+    armed = (await admission.slot_request("a", entry, store_ms + HOUR_MS)).sweep_at_ms
     assert abs(armed - store_ms - SWEEP_INTERVAL_MS) < 30_000
     for wrong_ms in (-HOUR_MS, 0, HOUR_MS):
-        assert not (await admission.slot_request("a", wants, place, store_ms + wrong_ms)).sweep_at_ms
+        assert not (await admission.slot_request("a", entry, store_ms + wrong_ms)).sweep_at_ms
     turn = await admission.sweep(armed, store_ms + HOUR_MS)
     assert abs(turn.next_ms - store_ms - SWEEP_INTERVAL_MS) < 30_000

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
+from baton.engine.all_jobs.slots import QueueEntry, Want
 from baton.engine.commit.answers import ClaimResult
 from baton.engine.commit.usage_ledger import NOTHING
 from baton.engine.decide import decide
@@ -172,17 +172,17 @@ async def test_an_update_costs_the_same_however_many_jobs_stand_in_line(
     real: Side, redis_process: RedisProcess, want: Want, commands: int
 ) -> None:
     """In commands and requests: it touches what it changes, and who is next."""
-    place = QueuedJob("tenant_a", "session_a", 5, NOW_MS)
+    entry = QueueEntry("tenant_a", "session_a", 5, NOW_MS, 1, "slot")
     for number in range(200):
-        other = replace(place, session_id=f"session_{number}")
-        await real.admission.slot_request(f"job_{number}", SlotState("slot", 1), other, NOW_MS)
+        other = replace(entry, session_id=f"session_{number}")
+        await real.admission.slot_request(f"job_{number}", other, NOW_MS)
         if number in (5, 199):
-            await real.admission.slot_request(JOB_ID, SlotState("slot", 1), place, NOW_MS)
+            await real.admission.slot_request(JOB_ID, entry, NOW_MS)
             before = redis_process.counted()
-            await real.admission.slot_request(JOB_ID, SlotState(want, 2 + number), place, NOW_MS)
+            await real.admission.slot_request(JOB_ID, replace(entry, epoch=2 + number, want=want), NOW_MS)
             spent = redis_process.counted().since(before)
             assert (spent.requests, spent.commands) == (1, commands)
-            await real.admission.slot_request(JOB_ID, SlotState("slot", 3 + number), place, NOW_MS)
+            await real.admission.slot_request(JOB_ID, replace(entry, epoch=3 + number), NOW_MS)
 
 
 async def test_accepting_a_job_costs_two_requests_and_at_most_fifteen_commands(

@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.ends import End, row_of
+from baton.engine.all_jobs.ends import End
 from baton.engine.all_jobs.job_list import Query, Row
 from baton.engine.all_jobs.job_texts import words_of
 from baton.engine.all_jobs.shelves import shelves_of
-from baton.engine.all_jobs.slots import QueuedJob
 from baton.store.records.all_jobs import Scanned
 from tests.contract.store.sample import NOW_MS, slot_request
 from tests.contract.store.side import Side
@@ -21,9 +20,7 @@ DONE = End("completed", 1_000, 0, 10, 5, 100)
 async def listed(side: Side, job_id: str, *, end: str = "", tags: str = "", **place: str) -> None:
     number = int("".join(letter for letter in job_id if letter.isdigit()) or 0)
     tenant, session, agent = (place.get(name, default) for name, default in DEFAULTS.items())
-    where = QueuedJob(tenant, session, 5, NOW_MS + number, agent)
-    row = row_of(job_id, where, replace(DONE, status=end) if end else None)
-    await side.listing.add(replace(row, tags=tuple(tags.split())))
+    await side.listing.add(Row(job_id, NOW_MS + number, tenant, session, agent, end, tuple(tags.split())))
 
 
 DEFAULTS = {"tenant": "t", "session": "s", "agent": "a"}

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from baton.engine.all_jobs.slots import QueuedJob, SlotState
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.sdk.clock import SystemClock
 from baton.store.records.all_jobs import SlotAnswer
@@ -123,8 +123,8 @@ async def test_whatever_its_names_are_a_session_has_its_place_in_the_order(side:
 async def test_any_number_of_members_is_written_at_once(redis: RedisConnection) -> None:
     """Lua's unpack has room for a few thousand texts."""
     semaphore = Semaphore(redis, 2_100, SWEEP_INTERVAL_MS)
-    job = QueuedJob("t", "s", 5, NOW_MS)
-    members = {f"root.{n}": member_of(f"root.{n}", job, SlotState()) for n in range(2_100)}
+    entry = QueueEntry("t", "s", 5, NOW_MS, 0, "slot")
+    members = {f"root.{n}": member_of(f"root.{n}", entry) for n in range(2_100)}
     await semaphore.run(NOW_MS, members, {"fill": "root.0"})
     assert sorted(await semaphore.holders()) == sorted(members)
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import End
-from baton.engine.all_jobs.slots import QueuedJob, SlotState, Want
+from baton.engine.all_jobs.slots import QueueEntry, Want
 from baton.engine.commit.codec import dump, load_call
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.state import Usage
@@ -105,13 +105,13 @@ async def test_a_text_in_mid_work_is_its_turns(watched: Watched) -> None:
     assert sum(used.get("appends", 0) for used in events) == usage_ledger.appends
 
 
-PLACE = QueuedJob("acme", "session-a", 5, NOW_MS)
+ENTRY = QueueEntry("acme", "session-a", 5, NOW_MS, 1, "slot")
 END = End("completed", 1, 0, 0, 0, 0)
 MORE, KEPT_MS, LIMIT = BytesAdded({NOW_MS: -7, NOW_MS + 1: 9}, 5_000), 5_000, 1_000_000
 
 
 async def slot_request(side: Side, want: Want, epoch: int, stored: BytesAdded, *, end: End | None = None) -> None:
-    await side.admission.slot_request("job_a", SlotState(want, epoch), PLACE, NOW_MS, end=end, stored=stored)
+    await side.admission.slot_request("job_a", replace(ENTRY, epoch=epoch, want=want), NOW_MS, end=end, stored=stored)
 
 
 async def test_a_submission_and_an_end_are_counted_once(side: Side) -> None:
@@ -132,9 +132,7 @@ async def test_a_submission_and_an_end_are_counted_once(side: Side) -> None:
 
 async def test_a_job_that_is_refused_adds_nothing(side: Side) -> None:
     await slot_request(side, "slot", 1, BytesAdded({NOW_MS: 7}, KEPT_MS))
-    slot_answer = await side.admission.slot_request(
-        "job_b", SlotState("slot", 1), PLACE, NOW_MS, alone=True, stored=MORE
-    )
+    slot_answer = await side.admission.slot_request("job_b", ENTRY, NOW_MS, alone=True, stored=MORE)
     assert (slot_answer.busy, await side.stored_bytes.sums("acme")) == (True, {NOW_MS: 7})
 
 

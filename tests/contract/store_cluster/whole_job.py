@@ -7,9 +7,10 @@ are a script. Time is counted here, so that the same job id always gives the sam
 from collections import deque
 from collections.abc import AsyncIterator
 
-from baton.engine.all_jobs.ends import End, row_of
+from baton.engine.all_jobs.ends import End
+from baton.engine.all_jobs.job_list import Row
 from baton.engine.all_jobs.shelves import shelves_of
-from baton.engine.all_jobs.slots import QueuedJob, SlotState
+from baton.engine.all_jobs.slots import QueueEntry, SlotState
 from baton.engine.commit.answers import Claim, Recorded, Verdict
 from baton.engine.decide import cancel, decide, submit
 from baton.engine.effects import CallModel, RequestSlot, RunTool
@@ -140,12 +141,13 @@ class WholeJob:
 
     async def _slot_request(self, slot_state: SlotState) -> bool:
         job = self._job
-        place = QueuedJob(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+        place = job.tenant, job.session_id, job.priority, job.created_at_ms
+        entry = QueueEntry(*place, slot_state.epoch, slot_state.want, agent=job.agent)
         end = END if slot_state.want == "gone" else None
-        row = row_of(job.id, place, end)
+        row = Row(job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, end.status if end else "")
         await self._side.listing.add(row, catalogued=True)
         request = self._side.admission.slot_request
-        return (await request(job.id, slot_state, place, self._now_ms, end=end, shelves=shelves_of(row))).slot
+        return (await request(job.id, entry, self._now_ms, end=end, shelves=shelves_of(row))).slot
 
     def _claim(self, item_key: str, call_id: str = "") -> Claim:
         self._messages += 1

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from baton.engine.all_jobs.job_list import Row
-from baton.engine.all_jobs.slots import QueuedJob
 from baton.engine.state import Job, Usage
 from baton.sdk.records.limits import Used, since
 from baton_events.ids import is_child
@@ -133,18 +131,6 @@ def with_end(before: AgentCounters, end: End) -> AgentCounters:
     sums = {name: getattr(before, name) + added.get(name, 0) for name in names}
     durations = tuple(count + (bucket == end.bucket) for bucket, count in enumerate(before.durations))
     return AgentCounters(**sums, durations=durations)
-
-
-def row_of(job_id: str, queued_job: QueuedJob, end: End | None = None) -> Row:
-    """Return a job's row in the list, by its entry."""
-    return Row(
-        job_id,
-        queued_job.created_ms,
-        queued_job.tenant,
-        queued_job.session_id,
-        queued_job.agent,
-        end.status if end else "",
-    )
 
 
 def with_used(before: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:

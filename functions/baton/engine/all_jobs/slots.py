@@ -38,16 +38,6 @@ class SlotState(Struct, frozen=True):
     slot: bool = False
 
 
-class QueuedJob(Struct, frozen=True):
-    """A job's data that the admission needs to be fair, and to list it."""
-
-    tenant: str
-    session_id: str
-    priority: int
-    created_ms: int
-    agent: str = ""
-
-
 class QueueEntry(Struct, frozen=True):
     """A job in the admission's slot table: its place, and its last update.
 

@@ -17,10 +17,8 @@ from baton.engine.all_jobs.slots import (
     SAMPLES,
     SWEEP_PAGE,
     TOMBSTONE_MS,
-    QueuedJob,
     QueueEntry,
     Sample,
-    SlotState,
     page_mark,
     recent_samples,
     some,
@@ -107,8 +105,7 @@ class Admission(_OfSlots):
     async def slot_request(
         self,
         job_id: str,
-        slot_state: SlotState,
-        queued_job: QueuedJob,
+        entry: QueueEntry,
         now_ms: int,
         *,
         alone: bool = False,
@@ -123,19 +120,17 @@ class Admission(_OfSlots):
         `stored`: changes of its tenant's bytes, counted with the end; without one, with the job's first update.
         `shelves`: those of its rows, for the catalogue.
         """
-        counted, writes = _counted(queued_job, stored)
-        line = line_of(queued_job.agent, queued_job.tenant, end, self._redis.held) if end else ""
+        counted, writes = _counted(entry.tenant, stored)
+        line = line_of(entry.agent, entry.tenant, end, self._redis.held) if end else ""
         optional = {"alone": alone, "writes": writes, "entered": bool(writes and not end), "ended": line}
-        optional["beside"] = [f"{keys.SLOT_SHELVES}{entry}" for entry in shelves]
+        optional["beside"] = [f"{keys.SLOT_SHELVES}{shelf}" for shelf in shelves]
         more = {"fill": job_id, **{name: value for name, value in optional.items() if value}}
-        answer = await self._semaphore.run(
-            now_ms, {job_id: member_of(job_id, queued_job, slot_state)}, more, more_keys=counted
-        )
+        answer = await self._semaphore.run(now_ms, {job_id: member_of(job_id, entry)}, more, more_keys=counted)
         if line and not answer.counted:
             self._redis.held += uses_of(line)
         if answer.revision < 0:
             return SlotAnswer(slot=False, busy=True)
-        if answer.revision > slot_state.epoch:
+        if answer.revision > entry.epoch:
             return SlotAnswer(slot=False, sweep_at_ms=answer.alarm_ms, later_epoch=answer.revision)
         return SlotAnswer(answer.held, answer.untaken, answer.alarm_ms)
 
@@ -203,14 +198,14 @@ class Admission(_OfSlots):
             await self._semaphore.run(0, dropped, {})
 
 
-def _counted(queued_job: QueuedJob, stored: BytesAdded | None) -> tuple[list[str], list[list[str | int]]]:
+def _counted(tenant: str, stored: BytesAdded | None) -> tuple[list[str], list[list[str | int]]]:
     """Return what changes of a tenant's bytes with a job's first update, or with its end: keys, and commands."""
     if not (stored and stored.adds):
         return [], []
     writes: list[list[str | int]] = [
         ["HINCRBY", _OWN_KEY, str(until_ms), str(size)] for until_ms, size in sorted(stored.adds.items())
     ]
-    return [keys.stored_bytes_key(queued_job.tenant)], [*writes, ["PEXPIRE", _OWN_KEY, str(stored.kept_ms)]]
+    return [keys.stored_bytes_key(tenant)], [*writes, ["PEXPIRE", _OWN_KEY, str(stored.kept_ms)]]
 
 
 class AdmissionControl(_OfSlots):

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import Decoder, Encoder
 
-from baton.engine.all_jobs.slots import QueuedJob, QueueEntry, SlotState, Want
+from baton.engine.all_jobs.slots import QueueEntry, Want
 from baton.store.records.all_jobs import SlotGranted
 from baton.store.redis import keys
 from baton.store.redis.connection import RedisConnection, script
@@ -70,17 +70,17 @@ def _text() -> str:
     return script("semaphore", "members")
 
 
-def member_of(job_id: str, job: QueuedJob, slot_state: SlotState) -> Member:
+def member_of(job_id: str, entry: QueueEntry) -> Member:
     """Return the record of a job, as it reports itself."""
     return Member(
-        flow=_escaped(job.tenant),
-        queue=_escaped(job.session_id),
+        flow=_escaped(entry.tenant),
+        queue=_escaped(entry.session_id),
         free=is_child(job_id),  # it has the session of the job that started it
-        weight=f"{99 - job.priority:02d}",
-        order=f"{job.created_ms:015d}\0{job_id}",
-        note=job.agent,
-        revision=slot_state.epoch,
-        state=_STATES[slot_state.want],
+        weight=f"{99 - entry.priority:02d}",
+        order=f"{entry.created_ms:015d}\0{job_id}",
+        note=entry.agent,
+        revision=entry.epoch,
+        state=_STATES[entry.want],
     )
 
 

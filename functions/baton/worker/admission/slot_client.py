@@ -12,11 +12,11 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.ends import End, end_of, row_of
+from baton.engine.all_jobs.ends import end_of
 from baton.engine.all_jobs.job_list import Row, found, members
 from baton.engine.all_jobs.job_texts import outcome_text
 from baton.engine.all_jobs.shelves import shelves_of
-from baton.engine.all_jobs.slots import QueuedJob, SlotState
+from baton.engine.all_jobs.slots import QueueEntry, SlotState
 from baton.engine.commit.answers import Claim, History, UnsentRequest
 from baton.engine.commit.stored_bytes import BytesAdded
 from baton.engine.effects import LIST_GAPS, RequestSlot, Work
@@ -101,11 +101,12 @@ class SlotClient:
         tenant's bytes. `text`: of a new job's task, for searches.
         """
         now_ms = self._clock.now_ms()
-        queued_job = QueuedJob(job.tenant, job.line, job.priority, job.created_at_ms, job.agent)
+        place = job.tenant, job.line, job.priority, job.created_at_ms
+        entry = QueueEntry(*place, slot_state.epoch, slot_state.want, agent=job.agent)
         end = end_of(job, usage) if slot_state.want == "gone" and job.ended else None
         stored = self.quota.ended(job, usage) if end else stored
-        row = replace(_row(job, end), text=outcome_text(job) if end else text)
-        asking = partial(self._admission.slot_request, job.id, slot_state, queued_job, now_ms, end=end, stored=stored)
+        row = _row(job, outcome_text(job), end.status) if end else _row(job, text)
+        asking = partial(self._admission.slot_request, job.id, entry, now_ms, end=end, stored=stored)
         # Begun first, and awaited last: both are ready at the same time, so one request carries them.
         writing = None if alone else asyncio.create_task(self._rows(row))
         try:
@@ -127,7 +128,7 @@ class SlotClient:
 
     async def write_row(self, job: Job, text: str) -> None:
         """Write the row of a job that was created alone, and its task's text; its slot request named the shelves."""
-        await self._rows(replace(_row(job), text=text))
+        await self._rows(_row(job, text))
 
     async def unlist(self, job: Job, there: Job) -> None:
         """Remove a submission's row that the job which is there does not have, as far as the lists take that."""
@@ -147,9 +148,8 @@ class SlotClient:
         return not (await self.request(request.job, slot_state, replay, usage=request.usage)).later_epoch
 
 
-def _row(job: Job, end: End | None = None) -> Row:
-    queued_job = QueuedJob(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
-    return replace(row_of(job.id, queued_job, end), tags=job.marks, run=job.run)
+def _row(job: Job, text: str = "", end: str = "") -> Row:
+    return Row(job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, end, job.marks, text, job.run)
 
 
 async def notify_granted(emitter: Emitter, granted: Sequence[SlotGranted], now_ms: int, replay: str) -> None:

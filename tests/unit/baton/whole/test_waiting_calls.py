@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool, wait_for_event
-from baton.engine.all_jobs.slots import TOMBSTONE_MS, QueuedJob, SlotState
+from baton.engine.all_jobs.slots import TOMBSTONE_MS, QueueEntry
 from baton.engine.commit.answers import SignalResult
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import status_and_wait
@@ -298,7 +298,7 @@ async def test_a_child_that_a_failover_forgot_gives_its_slot_back() -> None:
     stage = Stage(registry=REGISTRY)
     await stage.played("supervisor")
     forgotten, now_ms = "job_1.forgotten", stage.clock.ms
-    await stage.admission.slot_request(forgotten, SlotState(epoch=1), QueuedJob("acme", "s", 5, now_ms), now_ms)
+    await stage.admission.slot_request(forgotten, QueueEntry("acme", "s", 5, now_ms, 1, "slot"), now_ms)
     stage.clock.ms += TOMBSTONE_MS
     await stage.swept()
     assert stage.entry(forgotten).slot

@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.engine.all_jobs.ends import end_of, row_of
-from baton.engine.all_jobs.job_list import Query, cursor_of, position_of
-from baton.engine.all_jobs.slots import QueuedJob, SlotState
+from baton.engine.all_jobs.ends import end_of
+from baton.engine.all_jobs.job_list import Query, Row, cursor_of, position_of
+from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.decide import submit
 from baton.engine.state import Job
 from baton.engine.step_results import Submitted
@@ -46,18 +46,18 @@ class Kit:
         changes = submit(Submitted(job, {"text": "", "data": {}}), NOW_MS).changes
         assert changes is not None
         await self.store.create(changes, "m", NOW_MS)
-        place = QueuedJob("t", f"s{number}", 5, job.created_at_ms, listed_as or agent)
-        await self.listing.add(row_of(job.id, place))
-        await self.admission.slot_request(job.id, SlotState("slot", 1), place, NOW_MS)
+        await self.listing.add(Row(job.id, job.created_at_ms, "t", f"s{number}", listed_as or agent))
+        entry = QueueEntry("t", f"s{number}", 5, job.created_at_ms, 1, "slot", agent=listed_as or agent)
+        await self.admission.slot_request(job.id, entry, NOW_MS)
         return job.id
 
     async def end(self, job_id: str, status: JobStatus) -> None:
         tree = self.store.tree(job_id)
         job = replace(tree.jobs[job_id], status=status, finished_at_ms=NOW_MS)
         self.store.write(job_id, replace(tree, jobs={job_id: job}))
-        place = QueuedJob("t", job.session_id, 5, job.created_at_ms, job.agent)
-        await self.listing.add(row_of(job_id, place, end_of(job)))
-        await self.admission.slot_request(job_id, SlotState("gone", 2), place, NOW_MS, end=end_of(job))
+        await self.listing.add(Row(job_id, job.created_at_ms, "t", job.session_id, job.agent, end_of(job).status))
+        entry = QueueEntry("t", job.session_id, 5, job.created_at_ms, 2, "gone", agent=job.agent)
+        await self.admission.slot_request(job_id, entry, NOW_MS, end=end_of(job))
 
     async def page(self, query: Query, limit: int = 20, cursor: str = "") -> tuple[list[str], str]:
         page = await self.list.page(query, limit, cursor, NOW_MS)
@@ -141,8 +141,8 @@ async def test_a_retried_job_in_line_is_one_that_waits() -> None:
     tree = kit.store.tree(again)
     retried = replace(tree.jobs[again], status=JobStatus.PROCESSING, finished_at_ms=None, run=2)
     kit.store.write(again, replace(tree, jobs={again: retried}))
-    place = QueuedJob("t", "s1", 5, retried.created_at_ms, retried.agent)
-    await kit.admission.slot_request(again, SlotState("slot", 3), place, NOW_MS)
+    entry = QueueEntry("t", "s1", 5, retried.created_at_ms, 3, "slot", agent=retried.agent)
+    await kit.admission.slot_request(again, entry, NOW_MS)
     assert await kit.page(Query(statuses=frozenset({"waiting"}))) == ([again], "")
 
 
