@@ -51,17 +51,17 @@ LAYER_BOUNDS = {
     "server": (15_057, 91, 1_028, 153),
     "worker": (13_708, 91, 968, 150),
     "queue": (3_122, 27, 272, 56),
-    "store": (9_474, 49, 789, 112),
-    "engine": (8_719, 46, 548, 115),
+    "store": (9_469, 49, 789, 112),
+    "engine": (8_695, 46, 548, 115),
     "sdk": (21_756, 135, 1_570, 276),
     "client": (5_023, 27, 388, 130),
     "local": (17_680, 110, 1_261, 210),
 }
 BOUNDS = {
-    "lines": 97_430,
+    "lines": 97_401,
     "modules": 582,
-    "functions": 7_038,
-    "classes": 1_244,
+    "functions": 7_037,
+    "classes": 1_243,
     "public names": 84,
     "Agent fields": 26,
     "@tool options": 13,
@@ -71,7 +71,7 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 36,
-    "test lines": 137_892,
+    "test lines": 137_885,
     "docs words": 76_500,
 }
 
