@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from baton_events.app_event import AppEvent, app_event, delay_ms, endpoint_of, topic_suffix
 from baton_events.errors import SettingsError
@@ -77,7 +76,7 @@ class Emitter:
         QueueUnauthorizedError, QueueUnreachableError: none was accepted.
         """
         await self._sealing.ready()
-        return await self._queue.publish([self._outgoing(delivery) for delivery in deliveries])
+        return await self._queue.publish([message_of(self._settings, delivery) for delivery in deliveries])
 
     async def cancel(self, message_id: str) -> None:
         """Take a message back if it has not been delivered."""
@@ -85,8 +84,8 @@ class Emitter:
 
     async def emit_to(self, endpoint: str, body: str, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
         """Publish a message of our own, which is no event, to one of our endpoints; returns its message id."""
-        message = message_to(self._settings, endpoint, body, deduplication_id)
-        return (await self._queue.publish([replace(message, not_before_ms=not_before_ms)]))[0]
+        message = message_to(self._settings, endpoint, body, deduplication_id, not_before_ms=not_before_ms)
+        return (await self._queue.publish([message]))[0]
 
     async def forward_request(
         self,
@@ -110,14 +109,15 @@ class Emitter:
             timeout_seconds: so long the queue waits for the answer.
             deduplication_id: a second request with it is not sent.
         """
-        brought = message_to(self._settings, answer_to, "", deduplication_id)
-        message = replace(
-            brought,
-            body=body,
+        message = message_to(
+            self._settings,
+            answer_to,
+            body,
+            deduplication_id,
             url=url,
             headers=headers,
-            callback=brought.url,
-            callback_flow=brought.flow,
+            callback=self._settings.endpoint_url(answer_to),
+            callback_flow=_flow(self._settings, answer_to),
             flow=Flow(),
             retries=0,
             label=label,
@@ -128,10 +128,9 @@ class Emitter:
     async def send(self, event: AppEvent, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
         """Publish an app event; returns its message id. Raises as `emit`."""
         await self._sealing.ready()
-        message = self.message_of_app_event(event, deduplication_id)
-        return (await self._queue.publish([replace(message, not_before_ms=not_before_ms)]))[0]
+        return (await self._queue.publish([self.message_of_app_event(event, deduplication_id, not_before_ms)]))[0]
 
-    def message_of_app_event(self, event: AppEvent, deduplication_id: str = "") -> Outgoing:
+    def message_of_app_event(self, event: AppEvent, deduplication_id: str = "", not_before_ms: int = 0) -> Outgoing:
         """Return the message that brings an app event; a dead letter is delivered once, and nobody is called back.
 
         What is for the endpoint alone, and no other subscriber of the topic, goes to its URL.
@@ -140,28 +139,26 @@ class Emitter:
         body = self._sealing.sealed_message(encode_event(event))
         is_copy = event.dead_letter is not None or event.closes is not None or event.meets is not None
         by_topic = settings.publish_by == "topic" and not is_copy
-        message = message_to(settings, endpoint_of(event.name), body, deduplication_id)
-        if event.dead_letter is not None:
-            message = replace(message, retries=0, failure_callback="")
-        return replace(
-            message,
-            url="" if by_topic else message.url,
+        once = {} if event.dead_letter is None else {"retries": 0, "failure_callback": ""}
+        return message_to(
+            settings,
+            endpoint_of(event.name),
+            body,
+            deduplication_id,
             topic=f"{settings.topic_prefix}.{topic_suffix(event.name)}" if by_topic else "",
+            not_before_ms=not_before_ms,
             headers={"x-event-id": event.id, "x-event-type": event.name},
             lane=event.tenant,
+            **once,
         )
 
     async def message_of(self, event: Event) -> Outgoing:
         """Return the message that would bring this event, for a schedule of the queue."""
         await self._sealing.ready()
-        return message_of(self._settings, event)
+        return message_of(self._settings, Delivery(event))
 
     async def close(self) -> None:
         await self._queue.close()
-
-    def _outgoing(self, delivery: Delivery) -> Outgoing:
-        message = message_of(self._settings, delivery.event, delivery.deduplication_id, delivery.not_before_ms)
-        return replace(message, lane=delivery.lane) if delivery.lane else message
 
 
 def sealing_in(settings: QueueSettings) -> Sealing:
@@ -172,40 +169,43 @@ def sealing_in(settings: QueueSettings) -> Sealing:
     return sealing_of(settings.payload_keys, settings.payload_codec)
 
 
-def message_of(settings: QueueSettings, event: Event, deduplication_id: str = "", not_before_ms: int = 0) -> Outgoing:
+def message_of(settings: QueueSettings, delivery: Delivery) -> Outgoing:
     """Return the message that brings an event, as the settings address it."""
-    kind, body = event_type(event), sealing_in(settings).sealed_message(encode_event(event))
-    topic = settings.topic(kind) if settings.publish_by == "topic" else ""
-    return Outgoing(
-        url="" if topic else settings.event_url(kind),
-        topic=topic,
+    event, kind = delivery.event, event_type(delivery.event)
+    return message_to(
+        settings,
+        ENDPOINTS[kind],
+        sealing_in(settings).sealed_message(encode_event(event)),
+        delivery.deduplication_id,
+        topic=settings.topic(kind) if settings.publish_by == "topic" else "",
         headers={
             "x-event-id": event.id,
             "x-event-type": event.type,
             "x-session-id": header_value(event.session_id),
             "x-job-id": event.job_id,
         },
-        not_before_ms=not_before_ms,
+        not_before_ms=delivery.not_before_ms,
         label=event.job_id,
-        **_options(settings, ENDPOINTS[kind], body, deduplication_id),
+        lane=delivery.lane,
     )
 
 
-def message_to(settings: QueueSettings, endpoint: str, body: str, deduplication_id: str = "") -> Outgoing:
-    """Return a message to one of our endpoints, with the settings' options: waits, limits, failure callback."""
-    return Outgoing(url=settings.endpoint_url(endpoint), **_options(settings, endpoint, body, deduplication_id))
+def message_to(
+    settings: QueueSettings, endpoint: str, body: str, deduplication_id: str = "", **others: Any
+) -> Outgoing:
+    """Return a message to one of our endpoints, with the settings' options: waits, limits, failure callback.
 
-
-def _options(settings: QueueSettings, endpoint: str, body: str, deduplication_id: str) -> dict[str, Any]:
-    return {
-        "body": body,
-        "deduplication_id": deduplication_id,
+    `others`: instead of these.
+    """
+    options: dict[str, Any] = {
+        "url": "" if others.get("topic") else settings.endpoint_url(endpoint),
         "failure_callback": settings.failure_callback_url if settings.worker_base_url else "",
         "waits": waits_at(settings, endpoint).spread(deduplication_id or body),
         "timeout_seconds": delivery_seconds(endpoint, settings.message_timeout_seconds),
         "flow": _flow(settings, endpoint),
         "callback_flow": _flow(settings, DELIVERY_FAILED_ENDPOINT),
     }
+    return Outgoing(body, deduplication_id=deduplication_id, **options | others)
 
 
 def waits_at(settings: QueueSettings, endpoint: str) -> RetryWaits:

@@ -10,7 +10,6 @@ from msgspec import Struct
 from baton_events.errors import SettingsError, join_problems
 from baton_events.schema import (
     DELIVERY_FAILED_ENDPOINT,
-    ENDPOINTS,
     EVENTS_ENDPOINT,
     SWEEP_ENDPOINT,
     TOPIC_SUFFIXES,
@@ -108,10 +107,6 @@ class QueueSettings(Struct, frozen=True):
         if url.startswith(f"{events_url}/"):
             return EVENTS_ENDPOINT + url.removeprefix(events_url)
         return next((endpoint for endpoint in WEBHOOK_ENDPOINTS if url == self.endpoint_url(endpoint)), "")
-
-    def event_url(self, event_type: EventType) -> str:
-        """Return the public URL of the function that handles this event type."""
-        return self.endpoint_url(ENDPOINTS[event_type])
 
     def topic(self, event_type: EventType) -> str:
         """Return the topic of this event type: `agent.agent-loop-init`."""

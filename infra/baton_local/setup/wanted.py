@@ -21,7 +21,7 @@ from baton.settings.settings import Settings
 from baton.worker.commands.schedule import at_time, coded_prefix, coded_session_id, recurrence
 from baton.worker.runtime.new_jobs import job_of
 from baton_events.app_event import endpoint_of, topic_suffix
-from baton_events.emitter import message_of, message_to, sealing_in
+from baton_events.emitter import Delivery, message_of, message_to, sealing_in
 from baton_events.messages import RETRIES, Outgoing, RetryWaits, delivery_seconds
 from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS, AgentLoopInit, EventType
 from baton_events.sealed_messages import is_sealed_now
@@ -56,13 +56,13 @@ def coded_schedule(registry: Registry, schedule: Schedule, settings: Settings) -
     about: dict[str, Any] = {"cron": schedule.cron, "timeZone": schedule.time_zone, "code": schedule.name}
     about |= {"overlap": schedule.overlap, "backfill": schedule.backfill}
     event = recurrence(schedule_id, job, {"text": schedule.task, "data": schedule.input_data or {}}, about)
-    cron = f"CRON_TZ={schedule.time_zone} {schedule.cron}"
-    return CodedSchedule(schedule_id, cron, message_of(settings, event), event, schedule.backfill, sealing_in(settings))
+    cron, message = f"CRON_TZ={schedule.time_zone} {schedule.cron}", message_of(settings, Delivery(event))
+    return CodedSchedule(schedule_id, cron, message, event, schedule.backfill, sealing_in(settings))
 
 
 def missed_message(coded: CodedSchedule, settings: Settings, at_ms: int) -> Outgoing:
     """Return the message that makes up for one time that the queue has missed."""
-    return message_of(settings, at_time(coded.event, at_ms))
+    return message_of(settings, Delivery(at_time(coded.event, at_ms)))
 
 
 def unreachable_base(settings: Settings) -> str:

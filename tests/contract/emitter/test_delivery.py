@@ -28,7 +28,7 @@ from baton_events.errors import (
     SignatureError,
     TopicNotFoundError,
 )
-from baton_events.schema import SWEEP_ENDPOINT, EventType, encode_event, parse_event
+from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, EventType, encode_event, parse_event
 from tests.contract.emitter.account_of import account_of, verifier_of
 from tests.contract.qstash.destination import Destination, Received, Reply
 from tests.unit.baton.kit.signing import verify
@@ -85,7 +85,7 @@ async def test_an_event_arrives_signed_with_its_headers_and_its_body(
         "upstash-retried": "0",
     }
     assert {name: delivery.headers.get(name) for name in expected} == expected
-    signature, url = delivery.headers["upstash-signature"], settings.event_url(EventType.LOOP_INIT)
+    signature, url = delivery.headers["upstash-signature"], settings.endpoint_url(ENDPOINTS[EventType.LOOP_INIT])
     believing = await verifier_of(settings)
     verify(believing, signature, delivery.body, url)
     strange = QueueVerifier(Settings(current_signing_key="k" * 40, next_signing_key="l" * 40))

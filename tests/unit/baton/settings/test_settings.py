@@ -10,7 +10,7 @@ from baton.settings.settings import Settings, read_settings, require
 from baton.settings.table import ALL_SETTINGS
 from baton.worker.runtime.callbacks import signed_headers
 from baton_events.errors import SettingsError
-from baton_events.schema import WEBHOOK_ENDPOINTS, EventType
+from baton_events.schema import ENDPOINTS, WEBHOOK_ENDPOINTS, EventType
 from baton_events.setting import text
 
 SECRETS = {
@@ -309,8 +309,8 @@ def test_functions_may_each_have_a_url_of_their_own() -> None:
     urls = '{"/workers/agent-loop": "https://loop.example.com/"}'
     settings = read_settings({"WORKER_BASE_URL": "https://fn.example.com/base/", "WORKER_URLS": urls})
     assert settings.failure_callback_url == "https://fn.example.com/base/workers/delivery-failed"
-    assert settings.event_url(EventType.LOOP_INIT) == "https://loop.example.com/workers/agent-loop"
-    assert settings.event_url(EventType.TOOL_CALL) == "https://fn.example.com/base/workers/tool-executor"
+    assert settings.endpoint_url(ENDPOINTS[EventType.LOOP_INIT]) == "https://loop.example.com/workers/agent-loop"
+    assert settings.endpoint_url(ENDPOINTS[EventType.TOOL_CALL]) == "https://fn.example.com/base/workers/tool-executor"
     assert settings.endpoint_of("https://loop.example.com/workers/agent-loop") == "/workers/agent-loop"
     assert settings.endpoint_of("https://fn.example.com/base/workers/agent-loop") == ""
     assert settings.endpoint_of("https://fn.example.com/base/workers/sweep") == "/workers/sweep"

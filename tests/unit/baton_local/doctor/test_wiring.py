@@ -3,7 +3,7 @@ from dataclasses import replace
 from baton.queue.account import Topic, TopicEndpoint
 from baton_events.errors import PublishError
 from baton_events.messages import Outgoing
-from baton_events.schema import EventType
+from baton_events.schema import ENDPOINTS, EventType
 from baton_local.doctor.finding import Finding, Level
 from baton_local.doctor.queue import check_account
 from tests.fakes.queue_setup import FakeQueueSetup
@@ -26,7 +26,7 @@ async def test_a_topic_that_is_missing_fails_only_where_events_go_by_topic(accou
     await account.setup.delete_topic(LOOP)
     (found,) = await not_well(account)
     assert (found.level, found.way_out) == (Level.FAILED, "run `baton setup`, or set PUBLISH_BY=url")
-    assert f"topic {LOOP} does not deliver to {SETTINGS.event_url(EventType.LOOP_INIT)}" in found.text
+    assert f"topic {LOOP} does not deliver to {SETTINGS.endpoint_url(ENDPOINTS[EventType.LOOP_INIT])}" in found.text
     (by_url, _) = await check_account(account.account, SETTINGS)
     assert (by_url.level, by_url.way_out) == (Level.WARNING, "run `baton setup`")
 

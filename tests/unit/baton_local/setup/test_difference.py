@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from baton.queue.account import Topic, TopicEndpoint
 from baton_events.messages import Outgoing
-from baton_events.schema import EventType
+from baton_events.schema import ENDPOINTS, EventType
 from baton_local.setup.wanted import Difference, described, wanted_of
 from tests.unit.baton_local.setup.accounts import SETTINGS, FakeAccount
 
 LOOP = SETTINGS.topic(EventType.LOOP_INIT)
-LOOP_URL = SETTINGS.event_url(EventType.LOOP_INIT)
+LOOP_URL = SETTINGS.endpoint_url(ENDPOINTS[EventType.LOOP_INIT])
 OTHERS = "https://old.example.com/workers/agent-loop"
 
 
@@ -20,7 +20,7 @@ async def test_an_empty_account_gets_a_topic_an_event_type_and_the_sweep() -> No
     empty = FakeAccount()
     await empty.set_up()
     urls = {topic.name: [each.url for each in topic.endpoints] for topic in await empty.setup.topics()}
-    assert urls == {SETTINGS.topic(kind): [SETTINGS.event_url(kind)] for kind in EventType}
+    assert urls == {SETTINGS.topic(kind): [SETTINGS.endpoint_url(ENDPOINTS[kind])] for kind in EventType}
     assert empty.setup.known[LOOP].defaults == {
         "upstash-retries": "3",
         "upstash-retry-delay": "min(600000, 10000 * pow(2, retried))",
