@@ -7,7 +7,6 @@ makes none too few; the message is deduplicated, so that none is too many. Times
 import logging
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 from msgspec.json import Decoder, encode
@@ -19,6 +18,7 @@ from baton.queue.redis.shards import SCHEDULE_ORDER, SCHEDULES, OnShards, Shards
 from baton.sdk.clock import Clock
 from baton_events.errors import MessageNotFoundError, QueueRefusedError, TopicNotFoundError
 from baton_events.messages import Outgoing
+from baton_events.timestamps import zone_of
 
 _log = logging.getLogger("baton.pump")
 
@@ -112,7 +112,7 @@ class RedisSchedules(OnShards):
 def _parsed(cron: str) -> tuple[str, tzinfo]:
     first, *rest = cron.split(maxsplit=1)
     prefix = next((each for each in _NAMED_ZONE if first.startswith(each)), "")
-    expression, zone = ("".join(rest), ZoneInfo(first.removeprefix(prefix))) if prefix else (cron, UTC)
+    expression, zone = ("".join(rest), zone_of(first.removeprefix(prefix))) if prefix else (cron, UTC)
     if len(expression.split()) != _FIELDS:
         raise ValueError(f"it has {len(expression.split())} fields instead of {_FIELDS}")
     return expression, zone
@@ -127,7 +127,7 @@ def next_ms(cron: str, after_ms: int) -> int:
         start = datetime.fromtimestamp(after_ms / 1000, zone)
         times = (int(each.timestamp() * 1000) for each in CronSim(expression, start))
         return next(each for each in times if each > after_ms)  # of an hour that comes twice it names the first
-    except (CronSimError, ZoneInfoNotFoundError, ValueError, StopIteration, OSError) as error:
+    except (CronSimError, ValueError, StopIteration) as error:
         reason = str(error) or type(error).__name__
         raise QueueRefusedError(
             f"{cron[:80]!r} is no cron expression ({reason}): write five fields, with CRON_TZ=ZONE before them"

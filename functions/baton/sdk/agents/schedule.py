@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 
 from baton.sdk.agents.agent import Agent, CodeAgent
 from baton.sdk.records.limits import is_whole
-from baton_events.values.json_value import Unrecordable, plain
+from baton_events.timestamps import zone_of
+from baton_events.values.json_value import plain
 
 Overlap = Literal["queue", "skip", "replace"]
 MOST_BACKFILL = 100
@@ -22,17 +23,6 @@ NO_CRON = (
     "no cron expression that the queue takes: five fields of plain characters, such as '0 9 * * 1-5', each within its "
     "bounds, ranges upwards, on a day that exists"
 )
-
-
-def zone_fault(name: str) -> str:
-    """Say why this is no time zone; empty: it is one."""
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - few functions need it
-
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError):
-        return f"unknown time zone {name!r}: use a name such as Europe/Berlin"
-    return ""
 
 
 @dataclass(frozen=True)
@@ -69,8 +59,9 @@ class Schedule:
         if fault := self._fault():
             raise ValueError(f"Schedule({self.name!r}): {fault}")
         try:
+            zone_of(self.time_zone)
             plain(self.input_data or {}, "input_data")
-        except Unrecordable as error:
+        except ValueError as error:
             raise ValueError(f"Schedule({self.name!r}): {error}") from error
 
     @property
@@ -87,4 +78,4 @@ class Schedule:
             return f"backfill={self.backfill!r}: a number from 0 to {MOST_BACKFILL}"
         if not isinstance(self.task, str) or not isinstance(self.input_data, dict | None):
             return "its task is a text, and its input_data a JSON object"
-        return zone_fault(self.time_zone)
+        return ""

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, get_args
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from baton.sdk.records.call_limit import LimitedCall, check_key, key_of
 from baton.sdk.records.limits import MOST, MOST_USD, is_number, is_whole
 from baton.sdk.records.record import Record
+from baton_events.timestamps import zone_of
 
 Per = Literal["day", "month", "total"]
 Unit = Literal["usd", "tokens"]
@@ -79,9 +79,9 @@ class Budget(Record, frozen=True):
         if (self.per, self.on_limit) == ("total", "wait"):
             yield "per='total' never ends, so on_limit='wait' would wait forever: use 'ask' or 'fail'"
         try:
-            ZoneInfo(self.time_zone)
-        except (KeyError, ValueError, TypeError, OSError):
-            yield f"time_zone must be an IANA name such as 'Europe/Berlin', got {self.time_zone!r}"
+            zone_of(self.time_zone)
+        except ValueError as error:
+            yield f"time_zone: {error}"
 
 
 def amount_of(unit: Unit, value: float) -> int:
@@ -117,7 +117,7 @@ def periods_around(per: Per, time_zone: str, now_ms: int) -> tuple[Period, ...]:
     """
     if per == "total":
         return (_EVER,)
-    today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(time_zone)).date()
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone_of(time_zone)).date()
     return _periods(per, time_zone, today if per == "day" else today.replace(day=1))
 
 
@@ -139,5 +139,5 @@ def _moved(day: date, per: Per, by: int) -> date:
 
 def _begins_ms(day: date, time_zone: str) -> int:
     """Return when a day begins: its first hour may be missing, or be there twice, where clocks are changed."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone))
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone_of(time_zone))
     return int(midnight.astimezone(UTC).timestamp() * 1000)

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from baton.engine.commit.codec import job_from
 from baton.queue.ports import QueueSchedule
-from baton.sdk.agents.schedule import CRON_CHARACTERS, NO_CRON, zone_fault
+from baton.sdk.agents.schedule import CRON_CHARACTERS, NO_CRON
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job, subject_of
@@ -28,7 +28,7 @@ from baton_events.errors import BatonError, MalformedEventError, QueueRefusedErr
 from baton_events.ids import SCHEDULE_PREFIX, named_schedule_id, scheduled_job_id
 from baton_events.schema import AgentLoopInit, Recurrence, parse_event
 from baton_events.sealing import Sealing
-from baton_events.timestamps import rfc3339
+from baton_events.timestamps import rfc3339, zone_of
 
 _READ_AT_ONCE = 10
 
@@ -49,8 +49,7 @@ class ScheduleBody(JobBody):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        if fault := zone_fault(name):
-            raise ValueError(fault)
+        zone_of(name)
         return name
 
 

@@ -6,15 +6,15 @@ change to summer time.
 """
 
 import calendar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field
 
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import tool
 from baton.sdk.tools.tool_error import ToolError
+from baton_events.timestamps import zone_of
 
 _MONTHS_IN_YEAR = 12
 _MAX_TIME_CHARS = 64
@@ -88,12 +88,11 @@ async def time_after(
         raise ToolError(f"no date is that far from {time!r}: years go from 1 to 9999", type="NotComputable") from error
 
 
-def _zone(name: str) -> ZoneInfo:
+def _zone(name: str) -> tzinfo:
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        message = f"there is no time zone {name!r}; give an IANA name such as 'Europe/Vienna' or 'UTC'"
-        raise ToolError(message, type="UnknownTimeZone") from error
+        return zone_of(name)
+    except ValueError as error:
+        raise ToolError(str(error), type="UnknownTimeZone") from error
 
 
 def _read(text: str, time_zone: str) -> datetime:

@@ -20,6 +20,8 @@ CLERK = Agent("clerk", ScriptedModel(["done"]))
         ({"cron": "0 9 * * 1\u20135"}, "five fields of plain characters"),
         ({"cron": "\uff10 9 * * *"}, "five fields of plain characters"),
         ({"time_zone": "Moon/Base"}, "time zone"),
+        ({"time_zone": "localtime"}, "time zone"),
+        ({"time_zone": 1}, "time zone"),
         ({"overlap": "stop"}, "queue, skip, replace"),
         ({"backfill": True}, "from 0 to"),
         ({"backfill": 101}, "from 0 to"),

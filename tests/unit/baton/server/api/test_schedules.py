@@ -111,6 +111,7 @@ NO_CRONS = (
     [
         *(({"cron": cron}, "cron", "no cron expression that the queue takes: five fields") for cron in NO_CRONS),
         ({"timeZone": "Mars/Olympus"}, "timeZone", "unknown time zone 'Mars/Olympus'"),
+        ({"timeZone": "localtime"}, "timeZone", "unknown time zone 'localtime'"),
         ({"jobType": "nobody"}, "jobType", "unknown agent 'nobody'"),
         ({"delaySeconds": 5}, "delaySeconds", "Extra inputs are not permitted"),
     ],
