@@ -10,7 +10,7 @@ import re
 from typing import Annotated, Any
 
 from msgspec.structs import replace
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -37,7 +37,7 @@ class ScheduleBody(JobBody):
     """A job, and when there is one."""
 
     cron: Annotated[str, Field(min_length=1, max_length=200)]
-    time_zone: str = "UTC"
+    time_zone: Annotated[str, AfterValidator(lambda name: str(zone_of(name)))] = "UTC"
 
     @field_validator("cron")
     @classmethod
@@ -45,12 +45,6 @@ class ScheduleBody(JobBody):
         if not re.fullmatch(CRON_CHARACTERS, cron):
             raise ValueError(f"{cron!r} is {NO_CRON}")
         return cron
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        zone_of(name)
-        return name
 
 
 class ScheduleChange(BaseModel):

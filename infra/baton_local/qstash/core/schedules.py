@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
-from baton_events.timestamps import zone_of
 from baton_local.qstash.core.answer import bad_request
 from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.core.options import Options
@@ -107,7 +107,7 @@ def _parse(text: str) -> Cron:
     if len(text) > _MAX_LENGTH:
         raise ValueError(f"longer than {_MAX_LENGTH} characters")
     zoned = _ZONE.fullmatch(text.strip())
-    zone, expression = (zone_of(zoned[1]), zoned[2]) if zoned else (UTC, text.strip())
+    zone, expression = (_zone(zoned[1]), zoned[2]) if zoned else (UTC, text.strip())
     parts = expression.lower().split()
     if len(parts) != len(_FIELDS):
         raise ValueError(f"{len(parts)} fields instead of 5")
@@ -125,6 +125,13 @@ def _parse(text: str) -> Cron:
     if cron.next_after_ms(0) is None:
         raise ValueError("no such day exists")
     return cron
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(f"unknown time zone {name[:60]!r}") from error
 
 
 def _values(text: str, field: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:
