@@ -43,6 +43,8 @@ class Simulation:
     """
 
     def __init__(self, registry: Registry, seed: int = 0, fresh: Callable[[], object] | None = None) -> None:
+        if not isinstance(registry, Registry):
+            raise TypeError(f"Simulation takes a Registry, got {registry!r}: give Registry(workflows=[…]) or the like")
         self._registry, self._seed, self._fresh = registry, seed, fresh
         self._namespaces = tool_namespaces(registry)
         with _ONE_AT_A_TIME:  # what a world of another thread has replaced is no value of before

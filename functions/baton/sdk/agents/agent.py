@@ -296,6 +296,9 @@ class Agent:
                 raise TypeError(f"agent {self.name!r}, step {step.name!r}: {no_tool(step.tool)}")
 
     def _check_parts(self) -> None:
+        for name in ("instructions", "description", "task"):
+            if not isinstance(text := getattr(self, name), str):
+                raise TypeError(f"agent {self.name!r}: {name} must be a text, got {text!r}")
         if isinstance(self.tools, Tool | Agent | str) or not isinstance(self.tools, Sequence):
             raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
         for item in self.tools:

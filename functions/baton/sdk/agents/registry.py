@@ -5,7 +5,7 @@ name means one tool. All faults are reported at once. Must not: build a model be
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -105,12 +105,15 @@ class Registry:
         workflows: Sequence[CodeAgent] = (),
         budgets: "Sequence[Budget]" = (),
     ) -> None:
-        _refuse_strangers(agents, tools, handlers, schedules)
-        written, code_faults = _made_of(workflows)
+        agents = _all_of("agents", Agent, agents, "Agent; write Agent(name=...), or durable(agent)")
+        tools, schedules = _all_of("tools", Tool, tools), _schedules_in(schedules)
+        handlers = _all_of("handlers", Handler, handlers, "handler; decorate the function with @on('…')")
+        code = _all_of("workflows", CodeAgent, workflows, "workflow; decorate an async def with @workflow")
+        written, code_faults = _made_of(code)
         given = (*agents, *written)
         agents = (*given, *(each.agent for each in handlers))
         own = own_tools(agents)
-        everything = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
+        everything: list[Tool] = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
         tools_of = {agent: _tools_of(agent, own[agent], everything) for agent in agents}
         all_handlers = (*handlers, *(handler_of(agent) for agent in given if agent.on))
         faults = [*_docstring_faults(everything), *code_faults, *_faults(agents, tools_of, everything)]
@@ -119,7 +122,7 @@ class Registry:
         if faults:
             raise RegistryError(faults)
         self._given, self._given_tools, self.handlers = given, tuple(everything), Handlers(all_handlers)
-        self.schedules, self.budgets = tuple(schedules), checked_budgets("Registry(budgets=...)", budgets)
+        self.schedules, self.budgets = schedules, checked_budgets("Registry(budgets=...)", budgets)
         self._agents = {agent.name: agent for agent in agents}
         self._tools = {item.name: item for item in everything}
         self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
@@ -242,38 +245,28 @@ def has_servers(registry: Registry) -> bool:
     return any(agent.servers for agent in registry.agents)
 
 
-def _refuse_strangers(
-    agents: Sequence[Agent], tools: Sequence[Tool], handlers: Sequence[Handler], schedules: "Sequence[Schedule]"
-) -> None:
-    if schedules:
-        from baton.sdk.agents.schedule import Schedule  # noqa: PLC0415 - few applications have any
+def _all_of(name: str, kind: type[Any], given: object, way: str = "") -> tuple[Any, ...]:
+    """Return all that is given as `name`. Raises TypeError: it is no list, or something in it is not of this kind."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"Registry({name}=...) must be a list, got {cut(repr(given), 80)}")
+    parts = tuple(given)
+    for each in parts:
+        if not isinstance(each, kind):
+            fault = no_tool(each) if kind is Tool else f"{cut(repr(each), 80)} is no {way}"
+            raise TypeError(f"Registry({name}=...): {fault}")
+    return parts
 
-        for one in schedules:
-            if not isinstance(one, Schedule):
-                raise TypeError(
-                    f"Registry(schedules=...): {one!r} is no Schedule; write Schedule(name, cron, agent=...)"
-                )
-    for each in handlers:
-        if not isinstance(each, Handler):
-            raise TypeError(f"Registry(handlers=...): {each!r} is no handler; decorate the function with @on('…')")
-    for agent in agents:
-        if not isinstance(agent, Agent):
-            raise TypeError(
-                f"Registry(agents=...): {cut(repr(agent), 80)} is no Agent; write Agent(name=...), or durable(agent)"
-            )
-    for item in tools:
-        if not isinstance(item, Tool):
-            raise TypeError(f"Registry(tools=...): {no_tool(item)}")
+
+def _schedules_in(given: object) -> "tuple[Schedule, ...]":
+    if given == ():
+        return ()
+    from baton.sdk.agents.schedule import Schedule  # noqa: PLC0415 - few applications have any
+
+    return _all_of("schedules", Schedule, given, "Schedule; write Schedule(name, cron, agent=...)")
 
 
 def _made_of(written: Sequence[CodeAgent]) -> tuple[tuple[Agent, ...], tuple[str, ...]]:
-    """Make the agents of a registry, and all faults of their code.
-
-    Raises TypeError: one of them is no such job type.
-    """
-    for each in written:
-        if not isinstance(each, CodeAgent):
-            raise TypeError(f"Registry(workflows=...): {each!r} is no workflow; decorate an async def with @workflow")
+    """Make the agents of a registry, and all faults of their code."""
     made = [each.made() for each in written]
     missing = [
         f"workflow {each.name!r}: it calls workflow {other.name!r}, which is not registered; add it to"

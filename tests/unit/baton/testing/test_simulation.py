@@ -186,6 +186,8 @@ async def test_time_is_virtual_and_the_real_clock_is_there_again_afterwards() ->
 async def test_a_fault_or_a_model_that_cannot_be_played_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="duplicates, reorder"):
         await simulation().run("agent", "go", faults=["fire"])
+    with pytest.raises(TypeError, match="Simulation takes a Registry, got"):
+        Simulation([])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     agent = Agent(name="agent", model="openai:gpt-5-mini", offload="queue")
     with pytest.raises(RuntimeError, match="play one with a model for tests"):

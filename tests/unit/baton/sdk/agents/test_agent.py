@@ -59,6 +59,8 @@ def test_a_name_that_does_not_fit_into_a_url_is_refused(name: Any) -> None:
         ({"plan": [Step("a", ScriptedModel(["done"]))]}, "agent 'a', step 'a': "),
         ({"max_rounds": 0}, "agent 'a': max_rounds must be a whole number from 1, got 0"),
         ({"isolated": 1}, "agent 'a': isolated must be True or False, got 1"),
+        ({"instructions": 1}, "agent 'a': instructions must be a text, got 1"),
+        ({"description": None}, "agent 'a': description must be a text, got None"),
         ({"model": []}, "agent 'a': model is an empty list; name at least one model"),
         ({"model": ["demo", 3]}, "agent 'a': model must be a name or have `answer`"),
         ({"model": ["demo", ScriptedModel]}, "agent 'a': model must be an object, got the class ScriptedModel"),

@@ -144,6 +144,13 @@ def test_what_is_no_agent_or_no_tool_is_refused() -> None:
             Registry(tools=[what])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("name", ["agents", "tools", "handlers", "schedules", "workflows", "budgets"])
+def test_one_part_in_place_of_a_list_is_named(name: str) -> None:
+    for given in (READ, None, "read"):
+        with pytest.raises(TypeError, match=rf"Registry\({name}=...\) must be a list"):
+            Registry(**{name: given})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def test_agents_and_tools_are_found_by_name() -> None:
     """One tool may belong to several agents; a model is told of the same ones, and nobody can change them."""
     agent = Agent("a", model=DONE, tools=[READ])
