@@ -100,6 +100,13 @@ async def test_who_has_seen_all_results_counts_them_too(connection: RedisConnect
     assert warm.history.size_bytes == pytest.approx(cold.history.size_bytes, rel=0.1)
 
 
+async def test_calls_whose_names_alone_are_too_much_are_no_empty_history(connection: RedisConnection) -> None:
+    store = Store(connection, RETENTION_MS, prompt_limit_bytes=200)
+    await fan(Store(connection, RETENTION_MS), *("x" for _ in range(20)))
+    history = (await store.claim(claim_of(SECOND))).history
+    assert (history.size_bytes > 200, history.transcript, history.results) == (True, (), {})
+
+
 async def test_what_is_small_enough_is_loaded_with_its_size(connection: RedisConnection) -> None:
     text = "x" * (LIMIT_BYTES // 2)
     await fan(store_on(connection), text)

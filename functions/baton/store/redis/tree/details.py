@@ -233,9 +233,9 @@ class Details:
     async def _without_calls(self, job: Job) -> tuple[dict[str, str], int]:
         """Read a job's transcript and results without the calls beside them; return them and 0, or their size."""
         key = keys.calls_key(job.id)
-        names, _ = await self._later("HKEYS", key)
+        names, too_much = await self._later("HKEYS", key)
         fields = [name for name in names or () if not keys.is_call(name)]
-        texts, too_much = await self._later("HMGET", key, *fields) if fields else ((), 0)
+        texts, too_much = await self._later("HMGET", key, *fields) if fields else ((), too_much)
         return dict(zip(fields, texts or (), strict=not too_much)), too_much
 
     async def _later(self, *command: str) -> tuple[Any, int]:
