@@ -24,20 +24,16 @@ async def pay(order: int, cents: int = 0) -> str:
 async def ship(order: int, token: str = "") -> str:
     return f"shipped {order}"
 """
-BEFORE = """
-@workflow
-async def main(order: int) -> list[str]:
-    done = [await pack(order)]
+MAIN = "@workflow\nasync def main(order: int) -> list[str]:\n"
+BEFORE = f"""{MAIN}    done = [await pack(order)]
     done += await asyncio.gather(pay(order), ship(order))
     await sleep(60)
     return done
 """
-# Each: the changed code, whether a job fits that waits for the first, second, third step, and what it says if not.
+# Each: the changed code, or that in `main`; whether a job fits that waits for each of WAITS; what it says if not.
 EDITS = cases(
     """
 ## nothing
-@workflow
-async def main(order: int) -> list[str]:
     done = [await pack(order)]
     done += await asyncio.gather(pay(order), ship(order))
     await sleep(60)
@@ -45,8 +41,6 @@ async def main(order: int) -> list[str]:
 ---
 yes yes yes
 ## a step is added at the end
-@workflow
-async def main(order: int) -> list[str]:
     done = [await pack(order)]
     done += await asyncio.gather(pay(order), ship(order))
     await sleep(60)
@@ -54,8 +48,6 @@ async def main(order: int) -> list[str]:
 ---
 yes yes yes
 ## a step is added in the middle
-@workflow
-async def main(order: int) -> list[str]:
     done = [await pack(order)]
     await pay(order, 5)
     done += await asyncio.gather(pay(order), ship(order))
@@ -65,8 +57,6 @@ async def main(order: int) -> list[str]:
 yes no no
 stretch 2 asked for pay({"order":1}); now the code asks for pay({"cents":5,"order":1}): File "FILE", line 24, in main
 ## a step is added at the beginning
-@workflow
-async def main(order: int) -> list[str]:
     await ship(0)
     done = [await pack(order)]
     done += await asyncio.gather(pay(order), ship(order))
@@ -76,8 +66,6 @@ async def main(order: int) -> list[str]:
 no no no
 stretch 1 asked for pack({"order":1}); now the code asks for ship({"order":0}): File "FILE", line 23, in main
 ## a step is removed
-@workflow
-async def main(order: int) -> list[str]:
     done = [await pack(order)]
     done += await asyncio.gather(pay(order))
     await sleep(60)
@@ -86,15 +74,11 @@ async def main(order: int) -> list[str]:
 yes no no
 stretch 2 asked for ship({"order":1}); now the code asks for no further step:
 ## all steps are removed
-@workflow
-async def main(order: int) -> list[str]:
     return []
 ---
 no no no
 stretch 1 asked for pack({"order":1}); now the code ends there
 ## steps are reordered
-@workflow
-async def main(order: int) -> list[str]:
     done = [await pack(order)]
     done += await asyncio.gather(ship(order), pay(order))
     await sleep(60)
@@ -117,8 +101,6 @@ async def main(order: int) -> list[str]:
 no no no
 stretch 1 asked for pack({"order":1}); now the code asks for wrap({"order":1}): File "FILE", line 27, in main
 ## an argument is changed
-@workflow
-async def main(order: int) -> list[str]:
     done = [await pack(order)]
     done += await asyncio.gather(pay(order), ship(order))
     await sleep(61)
@@ -127,8 +109,6 @@ async def main(order: int) -> list[str]:
 yes yes no
 stretch 3 asked for sleep({"seconds":60}); now the code asks for sleep({"seconds":61}): File "FILE", line 25, in main
 ## a branch waits before its step
-@workflow
-async def main(order: int) -> list[str]:
     async def later():
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -155,8 +135,6 @@ async def main(order: int) -> list[str]:
 ---
 yes yes yes
 ## a guarded step is added
-@workflow
-async def main(order: int) -> list[str]:
     done = [await pack(order)]
     if workflow.patched("tax"):
         await pay(order, 5)
@@ -166,8 +144,6 @@ async def main(order: int) -> list[str]:
 ---
 yes yes yes
 ## a guarded step takes the place of another one
-@workflow
-async def main(order: int) -> list[str]:
     done = [await pack(order)]
     done += await asyncio.gather(pay(order), ship(order))
     await (asyncio.sleep(1) if workflow.patched("quick") else sleep(60))
@@ -207,7 +183,8 @@ async def _goes_on(job: Job, module: ModuleType) -> Any:
 async def test_a_job_goes_on_or_says_what_was_changed(load: Load, edit: str, at: int) -> None:
     code, _, expected = EDITS[edit].rpartition("\n---\n")
     fits, *said = expected.splitlines()
-    job, changed = await _waiting(load(STEPS + BEFORE), at), load(STEPS + code)
+    changed = load(STEPS + (MAIN + code if code.startswith("    ") else code))
+    job = await _waiting(load(STEPS + BEFORE), at)
     if fits.split()[at - 1] == "yes":
         assert await _goes_on(job, changed)
         return
