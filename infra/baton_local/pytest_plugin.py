@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from baton.testing import Simulation
     from baton_local.fixtures.agent_app import AgentApp
     from baton_local.fixtures.network import LocalProxy
-    from baton_local.fixtures.servers import (
-        QStashFaults,
-        QStashServer,
-        RedisServer,
-        RequestFaults,
-        VectorServer,
-    )
+    from baton_local.fixtures.servers import QStashFaults, QStashServer, RedisServer, RequestFaults, VectorServer
     from baton_local.replay.recorded import Recording
     from baton_local.replay.recorded_pydantic_ai import RecordedModel
 

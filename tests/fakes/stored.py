@@ -247,12 +247,7 @@ def _fields_of(tree: Tree) -> dict[str, Any]:
 def _record(job_id: str, entry: QueueEntry) -> dict[str, Any]:
     """What the script keeps of a job."""
     said = asdict(member_of(job_id, entry))
-    return said | {
-        "seen": entry.since_ms,
-        "held": entry.slot,
-        "ran": entry.started,
-        "by": entry.granted_by,
-    }
+    return said | {"seen": entry.since_ms, "held": entry.slot, "ran": entry.started, "by": entry.granted_by}
 
 
 class FakeConnection(InProcessConnection):

@@ -28,13 +28,7 @@ class SimAdmission(Admission):
         self._streamed_text_at: dict[str, float] = {}
         self._looked_at: dict[str, float] = {}
 
-    async def slot_request(
-        self,
-        job_id: str,
-        entry: QueueEntry,
-        now_ms: int,
-        **more: Any,
-    ) -> SlotAnswer:
+    async def slot_request(self, job_id: str, entry: QueueEntry, now_ms: int, **more: Any) -> SlotAnswer:
         """Take a job's word. One that comes late takes a slot for somebody, and tells nobody of those it gives."""
         world = self._world
 

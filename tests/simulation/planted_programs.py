@@ -91,7 +91,7 @@ DEFECTS = (
             "an outcome is taken twice": constant(Draft, "forget_ends", None),
         },
         a_live_job_has_an_item={
-            "an outcome is lost between a stretch and its commit": around(Draft, "forget_ends", _all_forgotten),
+            "an outcome is lost between a stretch and its commit": around(Draft, "forget_ends", _all_forgotten)
         },
     ),
     *defects(

@@ -160,7 +160,7 @@ DEFECTS = defects(
     a_turn_is_told_what_is_stored={
         "the rest of a history is read from a beginning that is not its own": replaced(
             Transcript, "begins", lambda self, used: len(self.entries) <= used.entries
-        ),
+        )
     },
     an_item_is_committed_once={
         "a second COMMIT is accepted": (

@@ -29,7 +29,7 @@ def _of_everybody(name: Callable[[str, str], str], _tenant: str, key: str) -> st
 DEFECTS = defects(
     plan.EVENT_SEEDS + plan.TENANT_SEEDS,
     an_api_answer_is_a_known_one={
-        "an event's Idempotency-Key is everybody's": around(app_events, "app_event_id", _of_everybody),
+        "an event's Idempotency-Key is everybody's": around(app_events, "app_event_id", _of_everybody)
     },
 ) + defects(
     plan.STEERING_SEEDS + plan.TENANT_SEEDS,
@@ -38,6 +38,6 @@ DEFECTS = defects(
         "a session's line has jobs of other tenants": around(AdmissionControl, "line", _of_all_tenants),
     },
     an_api_answer_is_a_known_one={
-        "a job's Idempotency-Key is everybody's": around(job, "job_id_from_key", _of_everybody),
+        "a job's Idempotency-Key is everybody's": around(job, "job_id_from_key", _of_everybody)
     },
 )

@@ -41,8 +41,6 @@ DEFECTS = (
     *defects(
         plan.STEERING_SEEDS,
         of_usual_steps=True,
-        a_usual_step_is_as_any_other={
-            "a usual step forgets a message": around(usual, "_is_alone", _without_messages),
-        },
+        a_usual_step_is_as_any_other={"a usual step forgets a message": around(usual, "_is_alone", _without_messages)},
     ),
 )

@@ -155,9 +155,7 @@ class Declared(QueueSettings, frozen=True):
         _signing(name="QSTASH_CURRENT_SIGNING_KEY", alias="QUEUE_SIGNING_KEY"),
     ] = ""
     next_signing_key: Annotated[
-        str,
-        "tried after the current key",
-        _signing(name="QSTASH_NEXT_SIGNING_KEY", alias="QUEUE_NEXT_SIGNING_KEY"),
+        str, "tried after the current key", _signing(name="QSTASH_NEXT_SIGNING_KEY", alias="QUEUE_NEXT_SIGNING_KEY")
     ] = ""
     continuation: Annotated[
         Literal["literal", "queue", "inline"],

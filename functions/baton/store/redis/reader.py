@@ -271,8 +271,7 @@ class Reader(ManyJobs):
     async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
         """Return one tool call of a job, and its stored result; None and nothing where there is none."""
         job, (call, stored) = await self._redis.pipeline(
-            _own(job_id),
-            ["HMGET", keys.calls_key(job_id), call_id, keys.RESULT + call_id],
+            _own(job_id), ["HMGET", keys.calls_key(job_id), call_id, keys.RESULT + call_id]
         )
         texts = TreeTexts(self._redis.sealing, job_id)
         found = load_results({call_id: texts.unsealed(stored)})[call_id] if stored else {}

@@ -26,12 +26,7 @@ def run_schedule(step: Transition, tenant: Tenant, schedule_id: str, due_ms: int
     if schedule is None or schedule.paused or schedule.next_at_ms != due_ms:
         return
     command = Publish(
-        schedule.destination,
-        schedule.headers,
-        schedule.body,
-        schedule.caller_ip,
-        schedule.queue,
-        schedule_id,
+        schedule.destination, schedule.headers, schedule.body, schedule.caller_ip, schedule.queue, schedule_id
     )
     try:
         states = dict.fromkeys(_message_ids(publish(step, tenant, command).body), "IN_PROGRESS")

@@ -101,12 +101,7 @@ AGENTS = [
     Agent("several", ScriptedModel(_calls(pay, wire, sign)), tools=[pay, wire, sign]),
     Agent("posts", Listening(_posting), tools=[post]),
     Agent("planned", plan=[Step("s", pay, {"euros": task_data["euros"]}, on_failure="continue")]),
-    Agent(
-        "coded",
-        ScriptedModel([[Call("run_code", {"code": CODE})], "done"]),
-        tools=[pay],
-        code_mode=True,
-    ),
+    Agent("coded", ScriptedModel([[Call("run_code", {"code": CODE})], "done"]), tools=[pay], code_mode=True),
 ]
 _LONGER = ("several", "posts", "planned")
 

@@ -10,12 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton_events.values.waits import (
-    LONGEST_WAIT_SECONDS,
-    requested_wait_seconds,
-    wait_in_words,
-    wait_seconds,
-)
+from baton_events.values.waits import LONGEST_WAIT_SECONDS, requested_wait_seconds, wait_in_words, wait_seconds
 
 NOW_MS = 1_795_165_405_120
 HOUR = LONGEST_WAIT_SECONDS

@@ -16,14 +16,7 @@ from baton.store.redis import keys
 from baton.store.redis.texts import TreeTexts, kept_form
 from baton.store.redis.totals import Counts
 from baton.store.redis.tree.billing import Bill
-from baton.store.redis.tree.snapshot import (
-    Place,
-    Transcript,
-    TreeSnapshot,
-    of_calls,
-    result_field,
-    results_of_calls,
-)
+from baton.store.redis.tree.snapshot import Place, Transcript, TreeSnapshot, of_calls, result_field, results_of_calls
 from baton.store.redis.tree.usual import UsualStep
 from baton.store.redis.tree.writes import Kept, Writes, siblings
 from baton.store.transport.meter import Meter, current

@@ -61,12 +61,7 @@ class Bill:
             self._steps.append(_Paying(job_id, meter, was, now, event_end(parts)))
 
     def settle(
-        self,
-        patch: Patch,
-        beside: Sequence[Command],
-        usage: Mapping[str, Usage],
-        apart: Apart,
-        state: dict[str, str],
+        self, patch: Patch, beside: Sequence[Command], usage: Mapping[str, Usage], apart: Apart, state: dict[str, str]
     ) -> dict[str, Usage]:
         """Write the bill into the finished patch, and into the fields of the `state` that it writes.
 

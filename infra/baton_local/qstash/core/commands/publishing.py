@@ -12,14 +12,7 @@ from urllib.parse import parse_qsl
 
 from baton_local.qstash.core.answer import Answer, Request, bad_request, is_control_key, not_found, ok, over_quota
 from baton_local.qstash.core.commands.queues import queue_for_enqueue
-from baton_local.qstash.core.destinations import (
-    Endpoint,
-    Topic,
-    check_name,
-    is_url,
-    merged_headers,
-    parse_destination,
-)
+from baton_local.qstash.core.destinations import Endpoint, Topic, check_name, is_url, merged_headers, parse_destination
 from baton_local.qstash.core.headers import HeaderMap, lower_map
 from baton_local.qstash.core.lifecycle import admit, make_message
 from baton_local.qstash.core.message import DEFAULT_RETRIES

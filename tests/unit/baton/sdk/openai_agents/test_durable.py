@@ -37,14 +37,7 @@ def test_a_tool_that_acts_elsewhere_is_refused_by_name(kind: str) -> None:
 
 OF_AGENT: dict[str, Any] = {"handoffs": ["b"], "tools": [served_prices.price], "output_type": asyncio.Task}
 OPTIONS: dict[str, Any] = {"hooks": 1, "max_turns": "1", "retries": 1}
-FAULTS = (
-    "cannot hand off to 'b'",
-    "function 'price'",
-    "output_type Task",
-    "hooks=1",
-    "turns='1'",
-    "no 'retries'",
-)
+FAULTS = ("cannot hand off to 'b'", "function 'price'", "output_type Task", "hooks=1", "turns='1'", "no 'retries'")
 
 
 @pytest.mark.parametrize(("given", "fault"), list(zip([*OF_AGENT, *OPTIONS], FAULTS, strict=True)))

@@ -37,8 +37,7 @@ async def ordered(number: str, cents: int, job: JobInfo) -> str:
 
 
 REGISTRY = Registry(
-    workflows=[count, echo, ordered],
-    schedules=[Schedule("nightly", "0 2 * * *", agent=count, input_data={"n": 2})],
+    workflows=[count, echo, ordered], schedules=[Schedule("nightly", "0 2 * * *", agent=count, input_data={"n": 2})]
 )
 
 

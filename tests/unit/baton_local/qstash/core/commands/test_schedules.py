@@ -3,10 +3,7 @@ from typing import Any
 
 import pytest
 
-from baton_local.qstash.core.commands.publishing import (
-    Publish,
-    create_schedule,
-)
+from baton_local.qstash.core.commands.publishing import Publish, create_schedule
 from baton_local.qstash.core.destinations import parse_destination
 from tests.unit.baton_local.qstash.machine_world import FAILURE, START_MS, URL, World, refused
 
