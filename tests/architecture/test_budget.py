@@ -23,15 +23,15 @@ from tests.docs.generated.wire import api_routes
 
 # Each layer with its folders. The doors, one file each below `baton`, hand on what users write with.
 LAYERS: Mapping[str, tuple[str, ...]] = {
-    "testing": (2_893, 15, 261, 49),
-    "server": (15_050, 88, 1_018, 151),
-    "worker": (13_708, 90, 957, 149),
-    "queue": (3_122, 26, 259, 55),
-    "store": (9_456, 49, 789, 112),
-    "engine": (8_696, 45, 540, 112),
-    "sdk": (21_742, 133, 1_565, 275),
-    "client": (5_031, 26, 384, 130),
-    "local": (17_662, 110, 1_261, 210),
+    "testing": ("testing",),
+    "server": ("server",),
+    "worker": ("worker",),
+    "queue": ("queue", "observability"),
+    "store": ("store",),
+    "engine": ("engine", "settings"),
+    "sdk": ("sdk", "__init__.py", "tools.py", "mcp.py", "langgraph.py", "openai_agents.py", "pydantic_ai.py"),
+    "client": ("client", "events/baton_events"),
+    "local": ("infra/baton_local",),
 }
 DOORS = (
     "baton",
