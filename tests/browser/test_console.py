@@ -80,11 +80,11 @@ def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: Brow
     page.goto("/console/dead-letters")
     page.get_by_role("link", name="next turn").first.click()
     page.locator("#letters tr", has_text=job_id).get_by_role("link").first.click()
-    expect(page.locator("main")).to_contain_text("Its step is open")
+    expect(page.locator("main")).to_contain_text("Its step is still to be done")
     assert page.evaluate(PAGE_FAULTS) == []
     dead = page.url
-    page.get_by_role("button", name="Replay").click()
-    expect(page.get_by_role("status")).to_contain_text("was sent again")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.get_by_role("status")).to_contain_text("1 sent again")
     page.goto(job)
     expect(page.locator("#head .pill")).to_have_text("completed")
     expect(page.locator("#facts")).to_contain_text("All is well at the lighthouse.")

@@ -64,8 +64,8 @@ ODD_CALLS = {
 ODD_TURNS = {
     "odd mute": Odd("model_error", lambda _: _raise(MuteError())),
     "odd exit": Odd("model_error", lambda _: _raise(SystemExit())),
-    "odd silent": Odd("model_garbage", lambda _: Silent()),
-    "odd form": Odd("model_garbage", lambda _: {"text": "?", "input_tokens": _NAN}),
+    "odd silent": Odd("invalid_answer", lambda _: Silent()),
+    "odd form": Odd("invalid_answer", lambda _: {"text": "?", "input_tokens": _NAN}),
     "odd halves": Odd("model_error", lambda _: _raise(ModelError("a\ud83d", retryable=True))),
     "odd waits": Odd(
         "model_error",

@@ -330,7 +330,7 @@ def _left_out(before: Outcome, step: CallPlan) -> bool:
     return before.error == "skipped" or bool(before.error and step.on_failure in ("skip", "replan"))
 
 
-_MODEL_ERRORS = {"hang": "model_timeout", "garbage": "model_garbage", "kill": "process_died"} | {
+_MODEL_ERRORS = {"hang": "model_timeout", "garbage": "invalid_answer", "kill": "process_died"} | {
     how: odd.error for how, odd in ODD_TURNS.items()
 }
 

@@ -18,13 +18,11 @@ from baton.engine.transitions import CallStatus, Step, next_call_status
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key
 from baton.sdk.records.redaction import redacted
-from baton.sdk.records.transcript import FAILURE_TYPES, FOREVER_MS, ONCE, Failure
+from baton.sdk.records.transcript import FOREVER_MS, ONCE, Failure
 from baton_events.ids import canonical_json
 
 # So many attempts keep what they printed.
 MOST_PRINTED = 3
-# Their messages explain themselves; any other type is a name that foreign code has given its failure.
-_SELF_EXPLAINING = frozenset({"ToolError", *FAILURE_TYPES})
 
 
 def started(state: State, now_ms: int) -> Decision:
@@ -222,8 +220,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
         *stream_parts.step_completed(failed),
     )
     if failed.on_failure == "fail":
-        text = failure.message if failure.type in _SELF_EXPLAINING else f"{failure.type}: {failure.message}"
-        reason = Failure("step_failed", f"step {failed.step!r} failed: {text}", traceback=failure.traceback)
+        reason = Failure("step_failed", f"step {failed.step!r} failed: {failure.words}", traceback=failure.traceback)
         ending = end_failed(state.job, item, reason, now_ms, parts)
         assert ending.changes is not None, "an end changes the job"
         return replace(ending, changes=replace(ending.changes, calls=(failed,), results={record.id: result}))

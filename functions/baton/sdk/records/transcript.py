@@ -20,15 +20,15 @@ STRETCH = "workflowStretch"
 # The types of our own failures, which programs compare. Any other is the class of what was raised, or a tool's own.
 _TYPES = """
     answer_cut answer_too_large arguments_too_large budget_exceeded callback_failed cancelled changed_code
-    delivery_failed expired file_gone file_too_large fork_source_gone given_up invalid_arguments invalid_data
-    invalid_input invalid_output invalid_plan invalid_result invalid_task job_gone limit_exceeded limit_key_failed
-    may_have_run mcp_busy mcp_connection_lost mcp_invalid_result mcp_refused mcp_server mcp_task_cancelled
-    mcp_task_failed mcp_tool_error mcp_unsupported memory_unavailable model_error model_timeout never_waits
-    newer_state newer_transcript no_decision no_memory no_plan no_rounds_left not_a_step not_awaited not_published
-    not_read not_recorded not_released operation_failed payload_gone process_died provider_not_stopped refused
-    rejected result_too_large rolled_back script_error skipped state_not_kept step_failed still_running storage_full
-    stuck timeout too_large too_many_calls too_much_told unknown unknown_agent unknown_ref unknown_tool unrecordable
-    unresolved_reference
+    delivery_failed expired file_gone file_too_large fork_source_gone given_up invalid_answer invalid_arguments
+    invalid_data invalid_input invalid_output invalid_plan invalid_result invalid_task job_gone limit_exceeded
+    limit_key_failed may_have_run mcp_busy mcp_connection_lost mcp_invalid_result mcp_refused mcp_server
+    mcp_task_cancelled mcp_task_failed mcp_tool_error mcp_unsupported memory_unavailable model_error model_timeout
+    never_waits newer_state newer_transcript no_decision no_memory no_plan no_rounds_left not_a_step not_awaited
+    not_published not_read not_recorded not_released operation_failed payload_gone process_died provider_not_stopped
+    refused rejected result_too_large rolled_back script_error skipped state_not_kept step_failed still_running
+    storage_full stuck timeout too_large too_many_calls too_much_told unknown unknown_agent unknown_ref unknown_tool
+    unrecordable unresolved_reference
 """
 FAILURE_TYPES = tuple(_TYPES.split())
 
@@ -45,6 +45,11 @@ class Failure(Struct, frozen=True, omit_defaults=True):
     retryable: bool = False
     traceback: str = ""
     partial: str = ""
+
+    @property
+    def words(self) -> str:
+        """What people read: the message, behind what foreign code has raised, or calls its failure."""
+        return self.message if self.type in ("ToolError", *FAILURE_TYPES) else f"{self.type}: {self.message}"
 
 
 class ModelPolicy(Struct, frozen=True, omit_defaults=True):

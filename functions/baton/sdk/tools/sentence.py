@@ -19,12 +19,13 @@ _MISSING: Any = object()
 
 def sentence(agent: str, tool: str, arguments: Mapping[str, Any]) -> str:
     """Describe an agent's call: `support wants to run refund: order id 1234, amount 50`."""
-    return _clipped(f"{agent} wants to run {_called(tool, arguments)}", _LONGEST_CHARS)
+    return _clipped(f"{agent} wants to run {called(tool, arguments)}", _LONGEST_CHARS)
 
 
-def _called(what: str, arguments: Mapping[str, Any]) -> str:
+def called(what: str, arguments: Mapping[str, Any]) -> str:
+    """Name something with its arguments: `refund: order id 1234`."""
     listed = _listed(arguments.items())
-    return f"{what}: {listed}" if listed else what
+    return line_of(f"{what}: {listed}") if listed else what
 
 
 def approval_sentence(agent: str, view: Mapping[str, Any]) -> str:
@@ -41,7 +42,7 @@ def approval_sentence(agent: str, view: Mapping[str, Any]) -> str:
 
 def question_summary(title: str, tool: str | None, arguments: Mapping[str, Any], *, has_form: bool) -> str:
     """Say what is asked: a question's own words, and of a call that is to run its arguments."""
-    return line_of(title if has_form or tool is None else _called(title, arguments))
+    return line_of(title if has_form or tool is None else called(title, arguments))
 
 
 def task_summary(text: str, data: Any, *, is_code: bool) -> str:

@@ -16,7 +16,7 @@ from baton.server.api.problem import ApiError
 from baton.server.console.event_page import sent_of
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.server.console.shown import json_text, pending_of, program
+from baton.server.console.shown import common_of, json_text, pending_of, program
 from baton.server.console.waterfall import Axis, Rows, Traced
 from baton.settings.service_prices import Prices
 from baton.store.records.app_events import SENT_BY
@@ -36,7 +36,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
     `of_person`: it was submitted with a `subjectId`; `is_code`: it has no turns and no model.
     """
     return job_view(snapshot, now_ms, prices, _EVERY_RESULT, for_operator=True) | {
-        "tenant": snapshot.job.tenant,
+        **common_of(snapshot, snapshot.job.finished_at_ms or 0),  # what grows with the time alone is no change
         "event": snapshot.job.handles,
         "ended": snapshot.job.ended,
         "of_person": bool(snapshot.job.subject),
@@ -102,6 +102,9 @@ async def show_job(visit: Visit) -> Response:
     everything, snapshot = bool(visit.query("all")), shown.traced.snapshot
     below = await jobs_below(visit.container.ports.reader, snapshot)
     record = await visit.container.ports.app_events.find(snapshot.job.id, noted=True)
+    # The job that this one was forked from, whose answer stands beside its own.
+    before = shown.job.get("forkedFrom")
+    first = await visit.container.ports.reader.job(before["jobId"], partly=True) if before else None
     return visit.page(
         "job.html",
         given={name: field(visit.form, name) for name in ("name", "value", "comment")},
@@ -110,7 +113,7 @@ async def show_job(visit: Visit) -> Response:
         printed=await _printed(visit, snapshot) if shown.job["is_code"] else "",
         sent=sent_of(record) if snapshot.job.handles[1] else [],
         by=record.notes.get(SENT_BY) if record else None,
-        first=await _first(visit, shown.job),
+        first=first and job_row(first, visit.now_ms) | common_of(first, visit.now_ms),
         steps=[*(shown.steps if everything else shown.steps[-NEWEST_STEPS:]), shown.beside],
         steps_shown=bool(visit.query("steps")),
         older_steps=0 if everything else max(0, len(shown.steps) - NEWEST_STEPS),
@@ -126,14 +129,6 @@ async def _printed(visit: Visit, snapshot: Snapshot) -> str:
         entries = await visit.container.ports.reader.transcript(snapshot.job.id)
     kept = [entry.get("provider") or {} for entry in entries]
     return "".join([each.get("printed") or (each.get(STRETCH) or {}).get("printed", "") for each in kept])
-
-
-async def _first(visit: Visit, job: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the job that this one was forked from, whose answer stands beside its own; None: there is none."""
-    first = (
-        await visit.container.ports.reader.job(job["forkedFrom"]["jobId"], partly=True) if "forkedFrom" in job else None
-    )
-    return job_row(first, visit.now_ms) if first else None
 
 
 async def show_call(visit: Visit) -> Response:

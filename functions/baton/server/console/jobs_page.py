@@ -6,26 +6,26 @@ end. A bulk change first shows the number of matching jobs, and a second form ma
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.server.api.jobs.bulk_change import BulkBody, changed_in_bulk
 from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import PageQuery, read_page_query
 from baton.server.api.problem import ApiError, parsed_query
-from baton.server.console.admin.overview_page import placed_errors
+from baton.server.console.admin.overview_page import named_errors, rows_of
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.server.console.shown import exact, job_shown
+from baton.server.console.shown import exact
 from baton.store.records.jobs import Snapshot
 
-# Rounds of a hundred jobs each: more at once would outlast a request.
-_ROUNDS = 10
+# Rounds of a hundred jobs each: more at once would outlast a request. The newest of them are shown by what has failed.
+_ROUNDS, _KINDS_OF = 10, "100"
 
 
 FILTERS = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")
@@ -70,8 +70,12 @@ async def _bulk_form(visit: Visit) -> Response:
     action = visit.query("action")
     given = {name: text for name, text in given_in(visit.request.query_params).items() if text}
     matched, _, more = await _all(visit, action, given, dry_run=True)
-    until = exact(visit.now_ms + 1)
-    return visit.page("bulk.html", action=action, given=given, matched=matched, more=more, until=until)
+    until, failed = exact(visit.now_ms + 1), list[Job]()
+    if action == "retry" and matched:
+        page = await page_of_jobs(visit.container, visit.principal, read_page_query(query_of(given, limit=_KINDS_OF)))
+        failed = [one.job for one in page.jobs if one.job.status == "failed"]
+    errors = await named_errors(visit, failed)
+    return visit.page("bulk.html", action=action, given=given, matched=matched, more=more, until=until, errors=errors)
 
 
 async def change_all(visit: Visit) -> Response:
@@ -97,19 +101,8 @@ async def _all(visit: Visit, action: str, given: dict[str, str], *, dry_run: boo
 
 
 ROWS, _MOST_BELOW, _DEEPEST = "50", 100, 4
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of the table: a job and its depth below a listed one.
-
-    `opened`: the jobs below it are shown; `toggled`: the opened rows after a click on it.
-    """
-
-    job: dict[str, Any]
-    depth: int
-    opened: bool
-    toggled: str
+# A row: a job, its depth below a listed one, whether those below it are shown, and the opened rows after a click on it.
+_Line = dict[str, Any]
 
 
 async def show(visit: Visit) -> Response:
@@ -120,7 +113,7 @@ async def show(visit: Visit) -> Response:
     if asked:
         return visit.go(f"/console/{'events' if asked.startswith('evt_') else 'jobs'}/{asked}")
     given, cursor = given_in(visit.request.query_params), visit.query("cursor")
-    lines, page, faults, status = list[Line](), JobPage(()), dict[str, str](), 200
+    lines, page, faults, status = list[_Line](), JobPage(()), dict[str, str](), 200
     try:
         page = await page_of_jobs(
             visit.container, visit.principal, read_page_query(query_of(given, limit=ROWS, cursor=cursor))
@@ -138,7 +131,7 @@ async def show(visit: Visit) -> Response:
         lines=lines,
         cursor=page.cursor,
         looked_back_to_ms=page.looked_back_to_ms if len(page.jobs) < int(ROWS) else 0,
-        errors=await placed_errors(visit, [one.job for one in page.jobs]) if given["status"] == "failed" else [],
+        errors=await named_errors(visit, [one.job for one in page.jobs]) if given["status"] == "failed" else [],
         given=given,
         address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
         faults=faults,
@@ -147,13 +140,13 @@ async def show(visit: Visit) -> Response:
     )
 
 
-async def _lines(visit: Visit, jobs: Sequence[Snapshot], opened: frozenset[str], depth: int) -> list[Line]:
-    lines = list[Line]()
-    for snapshot in jobs:
+async def _lines(visit: Visit, jobs: Sequence[Snapshot], opened: frozenset[str], depth: int) -> list[_Line]:
+    lines = list[_Line]()
+    for snapshot, shown in zip(jobs, await rows_of(visit, jobs), strict=True):
         is_open = snapshot.job.id in opened and snapshot.below > 0 and depth < _DEEPEST
-        shown = job_shown(snapshot, visit.container.settings.prices, visit.now_ms)
         toggled = ",".join(sorted(opened ^ {snapshot.job.id}))
-        lines.append(Line(shown | {"below": snapshot.below}, depth, is_open, toggled))
+        shown["below"] = snapshot.below
+        lines.append({"job": shown, "depth": depth, "opened": is_open, "toggled": toggled})
         if is_open:
             query = PageQuery.model_validate({"parentJobId": snapshot.job.id, "limit": _MOST_BELOW})
             below = await page_of_jobs(visit.container, visit.principal, query)

@@ -5,7 +5,6 @@ A whole group of dead letters is retried or deleted at once.
 
 import asyncio
 import json
-from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.responses import Response
@@ -13,7 +12,7 @@ from starlette.responses import Response
 from baton.queue.ports import DeadLetter, LogEntry, QueuedMessage
 from baton.server.api.admin.control import message_and_log, replaying_of
 from baton.server.api.problem import ApiError
-from baton.server.console.admin.overview_page import placed
+from baton.server.console.admin.overview_page import named
 from baton.server.console.event_page import event_in
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
@@ -56,13 +55,13 @@ async def show_dead(visit: Visit) -> Response:
     letters, more = await _letters(visit)
     found = grouped(failing(letter, replaying.shown(letter.message)) for letter in letters.values())
     jobs = {each.newest.id: _job_of(replaying.shown(letters[each.newest.id].message)) for each in found}
-    groups = await placed(visit, found, jobs)
+    groups = await named(visit, found, jobs)
     opened = next((group for group in groups if group.id == visit.query("group")), None)
     shown = [letters[one.id] for one in opened.members[:_SHOWN]] if opened else []
     checked = await replaying.check([letter.message for letter in shown]) if shown else []
     events = (event_in(replaying.shown(letter.message)) for letter in shown)
     rows = list(zip(shown, opened.members if opened else (), checked, events, strict=False))
-    return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more, jobs=jobs)
+    return visit.page("dead_letters.html", groups=groups, opened=opened, rows=rows, more=more)
 
 
 async def retry_dead(visit: Visit) -> Response:
@@ -72,7 +71,7 @@ async def retry_dead(visit: Visit) -> Response:
     wanted = [letter.id for letter, stands in zip(group, checked, strict=True) if stands.state in _RETRIED]
     done = await visit.container.ports.queue_records.retry(wanted)
     left = len(group) - len(wanted)
-    notice = f"{done} of {len(group)} are tried again."
+    notice = f"{done} of {len(group)} are sent again."
     if left:
         notice += f" {left} were applied already, or their jobs are gone: they stay here until you delete them."
     return visit.go(HOME, notice)
@@ -81,7 +80,7 @@ async def retry_dead(visit: Visit) -> Response:
 async def delete_dead(visit: Visit) -> Response:
     group = await _group(visit)
     done = await visit.container.ports.queue_records.delete([letter.id for letter in group])
-    return visit.go(HOME, f"{done} dead letters are deleted.")
+    return visit.go(HOME, f"{done} undelivered messages are deleted.")
 
 
 async def _group(visit: Visit) -> list[DeadLetter]:
@@ -94,7 +93,7 @@ async def _group(visit: Visit) -> list[DeadLetter]:
     for group in grouped(seen):
         if group.id == wanted:
             return [letters[one.id] for one in group.members]
-    raise ApiError(404, "this group is empty by now: go back to the dead letters, and load the page again")
+    raise ApiError(404, "this group is empty by now: go back to the undelivered messages, and load the page again")
 
 
 async def _letters(visit: Visit) -> tuple[dict[str, DeadLetter], bool]:
@@ -128,24 +127,6 @@ def died_ms(letter: DeadLetter) -> int:
 
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
 _ENTRIES, _AT_ONCE = 120, 8
-_NOTICES = {
-    MessageState.DUE: "was sent again",
-    MessageState.SIGNALLED: "was sent again: a repeated signal changes nothing",
-    MessageState.OURS: "was sent again",
-    MessageState.APPLIED: "was applied already: its step is over, so nothing was sent",
-    MessageState.ENDED: "was applied already: its job has ended, so nothing was sent",
-    MessageState.UNKNOWN: "is about a job that no longer exists, so nothing was sent",
-    MessageState.FOREIGN: "does not go to this deployment, so nothing was sent",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A message with its newest log entry; `entries`: how many of its entries are on this page."""
-
-    last: LogEntry
-    kind: str
-    entries: int
 
 
 async def show(visit: Visit) -> Response:
@@ -160,13 +141,12 @@ async def show(visit: Visit) -> Response:
         page = await visit.container.ports.queue_records.log(label=job, state=state, cursor=cursor, limit=_ENTRIES)
     except QueueRefusedError as error:
         raise ApiError(422, f"cursor {cursor!r} is not one of this list, or job {job!r} is none") from error
-    rows: dict[str, Row] = {}
+    newest = dict[str, LogEntry]()
     for entry in page.entries:
-        known = rows.get(entry.message.id)
-        last = known.last if known else entry
-        rows[entry.message.id] = Row(last, kind_of(last.message), known.entries + 1 if known else 1)
+        newest.setdefault(entry.message.id, entry)
+    rows = [{"last": entry, "kind": kind_of(entry.message)} for entry in newest.values()]
     given = {name: visit.query(name) for name in ("job", "state")}
-    return visit.page("messages.html", rows=list(rows.values()), given=given, cursor=page.cursor)
+    return visit.page("messages.html", rows=rows, given=given, cursor=page.cursor)
 
 
 async def one(visit: Visit) -> Response:
@@ -201,31 +181,24 @@ async def replay(visit: Visit) -> Response:
             return await replaying_of(visit.container).replay(message)
 
     found = await asyncio.gather(*(send(each) for each in ids))
-    if len(ids) == 1:
-        return visit.go(f"/console/messages/{ids[0]}", _notice(found[0]))
-    back = f"/console/messages?{urlencode({'job': job})}" if (job := field(visit.form, "job")) else "/console/messages"
-    return visit.go(back, notice_of_many(found))
+    job = field(visit.form, "job")
+    behind = f"/{quote(ids[0], safe='')}" if len(ids) == 1 else f"?{urlencode({'job': job})}" if job else ""
+    return visit.go(f"/console/messages{behind}", notice_of(found))
 
 
 async def replay_job(visit: Visit) -> Response:
     """Send the messages that a job expects now."""
     job_id = visit.request.path_params["job_id"]
     replayed = await replaying_of(visit.container).replay_job(job_id)
-    notice = f"{replayed} messages of the job were replayed." if replayed else "The job expects nothing now."
+    notice = f"{replayed} messages of the job were sent again." if replayed else "The job expects nothing now."
     return visit.go(f"/console/jobs/{job_id}", notice)
 
 
-def _notice(checked: MessageCheck) -> str:
-    more = checked.expected if checked.state not in SENDABLE else 0
-    still = f" Its job still expects {more} steps: replay their messages below." if more else ""
-    return f"The message {_NOTICES[checked.state]}.{still}"
-
-
-def notice_of_many(found: list[MessageCheck]) -> str:
+def notice_of(found: list[MessageCheck]) -> str:
     """Return the counts of sent, applied and other messages, as a sentence."""
     sent = sum(checked.state in SENDABLE for checked in found)
     applied = sum(checked.state in (MessageState.APPLIED, MessageState.ENDED) for checked in found)
     others = len(found) - sent - applied
     parts = [f"{sent} sent again", f"{applied} applied already, so not sent" if applied else ""]
     parts.append(f"{others} about nothing that is still here, so not sent" if others else "")
-    return f"Of {len(found)} messages: {'; '.join(part for part in parts if part)}."
+    return f"Of {len(found)} message{'s' * (len(found) != 1)}: {'; '.join(part for part in parts if part)}."

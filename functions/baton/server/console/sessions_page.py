@@ -162,25 +162,8 @@ def _tool_note(job_id: str, part: Part) -> Note:
 EXCHANGES, _COUNTED_ROWS = 20, 200
 
 
-@dataclass(frozen=True)
-class Row:
-    """A session: its first question, and its last text.
-
-    `jobs`: the number of its jobs; `more`: there are older ones. `cost_usd`: the cost of the jobs that were read;
-    `whole`: these are all of them.
-    """
-
-    id: str
-    tenant: str
-    agent: str
-    first: str
-    last: str
-    status: str
-    used_ms: int
-    jobs: int
-    more: bool
-    cost_usd: float
-    whole: bool
+# A session's row. `cost_usd`: of the jobs that were read; `whole`: these are all of them; `more`: there are older ones.
+Row = dict[str, Any]
 
 
 async def show(visit: Visit) -> Response:
@@ -213,19 +196,19 @@ def _row(visit: Visit, jobs: list[Snapshot], scan: Scanned, oldest: dict[str, Sn
     first = oldest.get(scan.found[-1].job_id, exchanges[-1]) if scan.found else exchanges[-1]
     live = [job_row(one, now_ms)["status"] for one in jobs if not one.job.ended]
     count = max(len(scan.found), len(jobs))
-    return Row(
-        id=exchanges[0].job.session_id,
-        tenant=exchanges[0].job.tenant,
-        agent=exchanges[0].job.agent,
-        first=question_of(first.task),
-        last=_last_text(exchanges[0]),
-        status=live[-1] if live else exchanges[0].job.status,
-        used_ms=jobs[0].job.created_at_ms,
-        jobs=count,
-        more=bool(scan.next),
-        cost_usd=sum(job_cost(one.usage, one.job.used, visit.container.settings.prices)["totalUsd"] for one in jobs),
-        whole=len(jobs) == count and not scan.next,
-    )
+    return {
+        "id": exchanges[0].job.session_id,
+        "tenant": exchanges[0].job.tenant,
+        "agent": exchanges[0].job.agent,
+        "first": question_of(first.task),
+        "last": _last_text(exchanges[0]),
+        "status": live[-1] if live else exchanges[0].job.status,
+        "used_ms": jobs[0].job.created_at_ms,
+        "jobs": count,
+        "more": bool(scan.next),
+        "cost_usd": sum(job_cost(one.usage, one.job.used, visit.container.settings.prices)["totalUsd"] for one in jobs),
+        "whole": len(jobs) == count and not scan.next,
+    }
 
 
 async def one(visit: Visit) -> Response:
@@ -268,7 +251,7 @@ async def _page(visit: Visit, given: dict[str, str], limit: int) -> JobPage:
 
 def _last_text(snapshot: Snapshot) -> str:
     error = snapshot.job.error
-    return answer_of(snapshot) or (f"{error.type}: {error.message}" if error else question_of(snapshot.task))
+    return answer_of(snapshot) or (error.words if error else question_of(snapshot.task))
 
 
 def _is_here(jobs: list[Snapshot], scan: Scanned) -> bool:

@@ -6,11 +6,15 @@ Invariant: the input may be any text of a tool or a stranger; the output is text
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
+from baton.engine.all_jobs.ends import run_ms
 from baton.engine.state import Job
+from baton.engine.waits import APPROVALS
 from baton.sdk.records.limits import RUN_CODE
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
@@ -71,9 +75,7 @@ def last_day_ms(now_ms: int) -> int:
     return (now_ms // HOUR_MS - 23) * HOUR_MS
 
 
-def exact(at_ms: int) -> str:
-    """Format a time to the millisecond, for a title and for programs."""
-    return rfc3339(at_ms)
+exact = rfc3339  # to the millisecond, for a title and for programs
 
 
 def ms(text: str) -> int:
@@ -148,15 +150,12 @@ def foldable(value: Any) -> bool:
     """Return whether a value has parts to fold, and is neither too large nor too deep for a page."""
     level, seen = [value], 0
     for _ in range(_DEEPEST):
-        level = [part for one in level if isinstance(one, dict | list) for part in _parts(one)]
+        parts = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [part for each in parts for part in each]
         seen += len(level)
         if not level or seen > _MOST_PARTS:
             break
     return not level and seen > 0
-
-
-def _parts(value: dict[str, Any] | list[Any]) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else value
 
 
 def short(text: str, chars: int = SHOWN_CHARS) -> str:
@@ -171,13 +170,37 @@ def one_line(value: Any, chars: int = 120) -> str:
 
 
 def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]:
-    """Return a job's row with its tenant, its cost, and its duration."""
+    """Return a job's row with its cost."""
+    cost_usd = job_cost(snapshot.usage, snapshot.job.used, prices)["totalUsd"]
+    return job_row(snapshot, now_ms) | {"cost_usd": cost_usd} | common_of(snapshot, now_ms)
+
+
+def common_of(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    """Return what every page shows of a job alike.
+
+    `took_ms`: of its last run, so far; None: it has not begun. `since_retry`: that is not its first run.
+    `failed_calls`: ids of that run's, as far as calls are known. `error`: with the class, and the user's place.
+    """
     job = snapshot.job
-    took_ms = (job.finished_at_ms or now_ms) - job.started_at_ms if job.started_at_ms else None
-    cost_usd = job_cost(snapshot.usage, job.used, prices)["totalUsd"]
-    return job_row(snapshot, now_ms) | {"tenant": job.tenant, "took_ms": took_ms, "cost_usd": cost_usd}
+    took_ms = run_ms(job if job.ended else replace(job, finished_at_ms=now_ms)) if job.started_at_ms else None
+    failed = [
+        call.id
+        for call in snapshot.calls
+        if call.status == "failed" and call.turn >= job.first_turn and call.tool not in APPROVALS
+    ]
+    common: dict[str, Any] = {"tenant": job.tenant, "took_ms": took_ms, "since_retry": job.run > 1}
+    if (error := job.error) is not None:
+        words, place = _without_place(error.words, error.traceback), place_in(error.traceback)
+        common["error"] = {"type": error.type, "message": words, "place": place}
+    return common | {"failed_calls": failed}
 
 
+def _without_place(text: str, traceback: str) -> str:
+    """Leave out the place that a workflow's error ends with, where its traceback tells it."""
+    return text.partition('\nFile "')[0] if traceback else text
+
+
+_STEP = re.compile(r"step '[^']*' failed: (?:(\w+): )?")
 _FRAME = re.compile(r'File "([^"]+)", line ([0-9]+)')
 _CHANGING = re.compile(r"\S*[0-9]\S*")
 _NOT_OURS = ("site-packages", "/lib/python", "<frozen")
@@ -195,21 +218,25 @@ class Failing(NamedTuple):
 
     @classmethod
     def of_job(cls, job: Job) -> "Failing":
-        error = job.error or Failure("unknown", "")
-        return cls(
-            job.agent, error.type, error.message, job.finished_at_ms or job.created_at_ms, job.id, error.traceback
-        )
+        error, at_ms = job.error or Failure("unknown", ""), job.finished_at_ms or job.created_at_ms
+        step = _STEP.match(error.message) if error.traceback else None
+        words = _without_place(error.message, error.traceback)
+        return cls(job.agent, (step[1] or "ToolError") if step else error.type, words, at_ms, job.id, error.traceback)
 
 
 @dataclass
 class Fault:
-    """All that has failed alike, the newest first. `kind`, `place`: of its error; in the user's code, of the newest."""
+    """All that has failed alike, the newest first. `kind`, `place`: of its error; in the user's code, of the newest.
+
+    `jobs`: what its newest ones are about, by their ids.
+    """
 
     id: str
     members: list[Failing]
     kind: str
     place: str
     words: str
+    jobs: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def newest(self) -> Failing:

@@ -143,12 +143,6 @@ class Traced:
     snapshot: Snapshot
     trace: Trace = field(default_factory=Trace)
 
-    @property
-    def first_ms(self) -> int:
-        """The beginning of its first step, as far as it is known, in milliseconds."""
-        first = [step.start_ms for step in self.trace.turns.get(1, ())]
-        return min(first, default=self.snapshot.job.started_at_ms or 0)
-
 
 class Bar(NamedTuple):
     """Some time of a row: `work`, `failed`, `take` (of a result), `queue`, `lease`, `wait`, `pause`, or `span`."""
@@ -164,6 +158,7 @@ class Row:
     """One row, nested `depth` deep; a row without bars stands for folded ones. `failed`, `open`: its state.
 
     `about`: what its job or call is about. `waits_for`: `person` or `wait`, where it is or was more than a run.
+    `since_ms`: when its job was last retried; 0: never.
     """
 
     kind: str
@@ -175,11 +170,18 @@ class Row:
     open: bool = False
     about: str = ""
     waits_for: str = ""
+    since_ms: int = 0
+
+    @property
+    def begin_ms(self) -> int:
+        """When it began, after the queue; of one that went on after its job's retry then, in milliseconds."""
+        begins = [bar.start_ms for bar in self.bars if bar.kind != "queue"] or [self.bars[0].start_ms]
+        return next((at_ms for at_ms in begins if at_ms >= self.since_ms), begins[0])
 
     @property
     def duration_ms(self) -> int:
-        """The time from its first bar to its last, in milliseconds."""
-        return self.bars[-1].end_ms - self.bars[0].start_ms if self.bars else 0
+        """The time from its begin to its last bar's end, in milliseconds."""
+        return self.bars[-1].end_ms - self.begin_ms if self.bars else 0
 
     @property
     def spelled(self) -> str:
@@ -229,20 +231,16 @@ class Rows:
         return range(start, end)
 
     def _of_job(self, traced: Traced, depth: int) -> Row:
-        job = traced.snapshot.job
-        first_ms, end_ms = traced.first_ms, job.finished_at_ms or self._now_ms
-        begin_ms = max(job.created_at_ms, first_ms) if first_ms else end_ms
-        queued = Bar("queue", job.created_at_ms, begin_ms, "in the queue or in line")
-        bars = (queued, Bar("span", begin_ms, max(begin_ms, end_ms), str(job.status)))
+        job, about = traced.snapshot.job, job_summary(traced.snapshot)
+        end_ms, since_ms = job.finished_at_ms or self._now_ms, job.counted_from_ms
+        begin_ms = job.started_at_ms or end_ms
+        bars = [Bar("queue", job.created_at_ms, begin_ms, "in the queue, or waiting for a free place")]
+        if begin_ms < since_ms:
+            bars.append(Bar("span", begin_ms, since_ms, "until it was retried"))
+        bars.append(Bar("span", max(begin_ms, since_ms), max(begin_ms, end_ms), str(job.status)))
+        failed, about = job.status == "failed", about.removeprefix(job.agent).removeprefix(": ")
         return Row(
-            "job",
-            depth,
-            job.agent,
-            f"/console/jobs/{job.id}",
-            bars,
-            job.status == "failed",
-            not job.ended,
-            job_summary(traced.snapshot),
+            "job", depth, job.agent, f"/console/jobs/{job.id}", tuple(bars), failed, not job.ended, about, "", since_ms
         )
 
     def _of_turn(
@@ -259,7 +257,7 @@ class Rows:
         else:
             is_open, text = bool(bars) and not _over(steps), traced.trace.text.get(turn, "")
             about = f"…{one_line(text[-_TEXT_CHARS:])}" if is_open and len(text) > _TEXT_CHARS else one_line(text)
-            yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, is_open, about)
+            yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, is_open, about, "", job.counted_from_ms)
         yield from self._marks(traced, turn, href, depth + 1)
         folded = 0 if self._everything or (self._turns and len(self._turns) == 1) else len(calls) - NEWEST_ROWS
         if folded > 0:
@@ -292,7 +290,8 @@ class Rows:
         after = f"after {', '.join(call.after)}" if call.step and call.after else ""
         is_job = snapshot.job.handles[0] and call.tool == snapshot.job.agent  # which names the event
         words = "; ".join(filter(None, ("" if is_job else about[call.id], after, traced.trace.progress.get(call.id))))
-        return Row("call", depth, label, href, tuple(bars), call.status is CallStatus.FAILED, is_open, words, waits)
+        state = call.status is CallStatus.FAILED, is_open, words, waits
+        return Row("call", depth, label, href, tuple(bars), *state, snapshot.job.counted_from_ms)
 
     def _bars(
         self, job: Job, steps: Sequence[Step], ready_ms: int, items: Sequence[WorkItem], awaited: str
@@ -300,6 +299,8 @@ class Rows:
         # Earlier parts may have left the stream: then the time that a step spent in the queue is unknown.
         at_ms, gap = ready_ms or (steps[0].start_ms if steps else 0), "queue"
         for step in steps:
+            if at_ms < job.counted_from_ms <= step.start_ms:  # it had failed, until somebody retried its job
+                gap = "pause"
             if step.start_ms > at_ms:
                 yield _gap("lease" if step.abandoned else gap, at_ms, step.start_ms, awaited)
             kind = "take" if not step.runs else "failed" if step.failed else "work"
@@ -365,11 +366,7 @@ def _folded(job: Job, turns: Sequence[int], calls: Mapping[int, Sequence[CallRec
         yield Row("fold", depth, label, href)
 
 
-_GAPS = {
-    "queue": "in the queue",
-    "lease": "until the lease of a process that died ended",
-    "pause": "before it is retried",
-}
+_GAPS = {"queue": "in the queue", "lease": "after a crash, until it was noticed", "pause": "before it is retried"}
 
 
 def _gap(kind: str, start_ms: int, end_ms: int, awaited: str) -> Bar:
@@ -406,7 +403,7 @@ class Axis:
 
     def after(self, row: Row) -> str:
         """Return when a row begins, from the job's beginning on."""
-        return offset(max(0, row.bars[0].start_ms - self._zero_ms))
+        return offset(max(0, row.begin_ms - self._zero_ms))
 
     @property
     def ticks(self) -> list[tuple[float, str, bool]]:

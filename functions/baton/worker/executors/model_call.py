@@ -104,7 +104,7 @@ def unusable(answer: object, error: Exception) -> ModelFailed:
     if isinstance(error, ModelError):
         failed = model_failed(error)
         return replace_struct(failed, extra_usage=failed.extra_usage + usage_of(answer))
-    kind = "unrecordable" if isinstance(error, Unrecordable) else "model_garbage"
+    kind = "unrecordable" if isinstance(error, Unrecordable) else "invalid_answer"
     message = text_of(error) if isinstance(error, Unrecordable) else f"not a usable answer: {text_of(error)}"
     return ModelFailed(Failure(kind, message, retryable=True), extra_usage=usage_of(answer))
 

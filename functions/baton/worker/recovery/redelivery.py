@@ -133,7 +133,7 @@ class Redelivery:
         """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""
         if isinstance(failed, Unreadable):
             source_id = failed.source_message_id
-            text = f"message {source_id} is not an event and stays in the dead letter queue: {failed.why}"
+            text = f"message {source_id} is not an event and stays with the undelivered messages: {failed.why}"
             await self._post_commit((Alert("", text, "unreadable_message", source_id),))
             return Outcome("kept for a person")
         if isinstance(failed, AppEventFailed):
@@ -152,7 +152,7 @@ class Redelivery:
             why = f"its endpoint answered {MALFORMED_STATUS}"
         except MalformedEventError as error:
             why = str(error)
-        text = f"app event {failed.source_message_id} stays in the dead letter queue: {why}"
+        text = f"app event {failed.source_message_id} stays with the undelivered messages: {why}"
         await self._post_commit((Alert("", text, "app_event_kept", failed.source_message_id),))
         return Outcome("kept for a person")
 

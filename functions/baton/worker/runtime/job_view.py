@@ -18,7 +18,7 @@ from baton.engine.waits import APPROVALS, status_and_wait
 from baton.engine.work_items import ItemKind
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
-from baton.sdk.tools.sentence import APPROVAL, call_summaries, line_of, task_summary
+from baton.sdk.tools.sentence import APPROVAL, call_summaries, called, line_of, task_summary
 from baton.settings.service_prices import LIST_PRICES, Prices
 from baton.store.records.jobs import Snapshot
 from baton.store.records.objects import JSON, ref_of
@@ -108,7 +108,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         waiting_for = snapshot.failing.text
     elif waiting_for and f"about tool {APPROVAL}" in waiting_for:  # code asks: the question says what about
         asked = summaries_of(call for call in snapshot.calls if call.tool == APPROVAL and call.finished_at_ms is None)
-        words = repr(*asked.values()) if len(asked) == 1 else f"{len(asked)} questions"
+        words = repr(*asked.values()) if len(asked) == 1 else f"{len(asked) or 'its'} questions"
         waiting_for = waiting_for.replace(f"tool {APPROVAL}", words)
     return {
         "id": job.id,
@@ -173,11 +173,14 @@ def _memory_view(snapshot: Snapshot) -> dict[str, Any] | None:
 
 
 def job_summary(snapshot: Snapshot) -> str:
-    """Return what the job is about, in a line; of one that handles an event also which: its key, or its first text."""
+    """Return what the job is about, in a line: without a task, its agent and its input.
+
+    Of one that handles an event also which: its key, or its first text.
+    """
     (name, event_id), text, data = snapshot.job.handles, snapshot.task.get("text", ""), snapshot.task.get("data")
     data = redacted(data)
     if not name:
-        return task_summary(text, data, is_code=snapshot.job.model.runs_code)
+        return task_summary(text, data, is_code=snapshot.job.model.runs_code) or called(snapshot.job.agent, data or {})
     if data and data.get("id") == event_id:  # a function's: the whole event
         is_batch = event_id.startswith(BATCH_PREFIX)
         data = data["key"] or (f"{len(data['data'])} events" if is_batch else data["data"])

@@ -144,5 +144,5 @@ async def test_an_answer_that_cannot_be_recorded_is_paid_a_bounded_number_of_tim
         return ModelAnswer(text)
 
     shown, _ = await view_of(Agent("a", Listening(odd), model_retries=1))
-    assert (shown["status"], shown["error"]["type"], len(asked)) == ("failed", "model_garbage", 2)
+    assert (shown["status"], shown["error"]["type"], len(asked)) == ("failed", "invalid_answer", 2)
     assert isinstance(asked[0].messages[0], UserMessage)

@@ -6,6 +6,7 @@ It also stops and starts the admission. Invariant: the number of its reads is th
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,9 +23,11 @@ from baton.server.api.jobs.query import MOST_ROWS, PageQuery
 from baton.server.console.admin.chart import day_chart
 from baton.server.console.gate import HOME, Visit
 from baton.server.console.shown import Failing, Fault, grouped, job_shown, last_day_ms, one_line, pending_of, place_in
+from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.gone_agents import gone_agents
+from baton.worker.runtime.job_view import job_summary
 
-_NEWEST, _OF_A_KIND, _ROWS = 10, 5, 1_000
+_NEWEST, _OF_A_KIND, _NAMED, _ROWS, _MOST_CALLS = 10, 5, 3, 1_000, 1_000
 _ENDED = ("completed", "failed")
 
 
@@ -52,8 +55,9 @@ async def show(visit: Visit) -> Response:
         gone=gone_agents(visit.container.registry, live),
         tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
         days=days,
-        newest=[job_shown(one, visit.container.settings.prices, visit.now_ms) for one in newest.jobs],
+        newest=await rows_of(visit, newest.jobs),
         failed=failed,
+        failed_lately=sum(ended[1].values()),
         chart_of_day=day_chart(dict(zip(_ENDED, ended, strict=True)), visit.now_ms),
     )
 
@@ -74,29 +78,42 @@ async def failed_lately(visit: Visit, agent: str = "") -> list[Fault]:
     rows = (await ports.listing.scan(query, "", _ROWS if agent else MOST_ROWS)).found
     jobs = await ports.reader.records([row.job_id for row in rows if row.created_ms >= since_ms][:MOST_ROWS])
     mine = [job for job in jobs if job.status == "failed" and agent in ("", job.agent)]
-    return (await placed_errors(visit, mine))[:_OF_A_KIND]
+    return (await named_errors(visit, mine))[:_OF_A_KIND]
 
 
-async def placed_errors(visit: Visit, failed: Sequence[Job]) -> list[Fault]:
+async def named_errors(visit: Visit, failed: Sequence[Job]) -> list[Fault]:
     found = grouped(Failing.of_job(job) for job in failed)
-    return await placed(visit, found, {each.newest.id: each.newest.id for each in found})
+    return await named(visit, found, {one.id: one.id for each in found for one in each.members[:_NAMED]})
 
 
-async def placed(visit: Visit, found: list[Fault], jobs: Mapping[str, str]) -> list[Fault]:
-    """Look up the places that the first ones lack: in their job's error, or in the call whose words that repeats.
+async def named(visit: Visit, found: list[Fault], jobs: Mapping[str, str]) -> list[Fault]:
+    """Say of the first ones what their newest jobs are about, and the place that they lack, if the job has it.
 
     `jobs`: the job of what has failed, by its id; some have none.
     """
-    names = {each.id: name for each in found[:_OF_A_KIND] if not each.place and (name := jobs.get(each.newest.id))}
-    reader = visit.container.ports.reader
-    records, calls = await asyncio.gather(reader.records([*names.values()]), reader.calls([*names.values()]))
-    errors = {job.id: job.error for job in records}
     for each in found:
-        name, newest = names.get(each.id, ""), one_line(each.newest.message, 600)
-        for one in (errors.get(name), *(call.error for call in reversed(calls.get(name, ())))):
-            if one and not each.place and one_line(one.message, 100).rstrip("…") in newest:
-                each.kind, each.place = one.type, place_in(one.traceback)
+        each.jobs = {name: name for one in each.members[:_NAMED] if (name := jobs.get(one.id))}
+    names = [name for each in found[:_OF_A_KIND] for name in each.jobs]
+    for name, snapshot in (await visit.container.ports.reader.jobs(names)).items():
+        each = next(each for each in found if name in each.jobs)
+        each.jobs[name] = job_summary(snapshot)
+        if (
+            (error := snapshot.job.error)
+            and not each.place
+            and one_line(error.message, 100).rstrip("…") in one_line(each.newest.message, 600)
+        ):
+            each.kind, each.place = Failing.of_job(snapshot.job).type, place_in(error.traceback)
     return found
+
+
+async def rows_of(visit: Visit, found: Sequence[Snapshot]) -> list[dict[str, Any]]:
+    """Return jobs as lists show them: with their calls, as far as these are not too many for one read."""
+    names, left = list[str](), _MOST_CALLS
+    for one in found:
+        if 0 < (count := one.job.used.tool_calls) <= left:
+            names, left = [*names, one.job.id], left - count
+    calls, prices = await visit.container.ports.reader.calls(names), visit.container.settings.prices
+    return [job_shown(replace(one, calls=calls.get(one.job.id, ())), prices, visit.now_ms) for one in found]
 
 
 async def _asked(visit: Visit) -> list[dict[str, Any]]:
@@ -112,4 +129,4 @@ async def start(visit: Visit) -> Response:
 
 async def stop(visit: Visit) -> Response:
     await stop_admission(visit.container)
-    return visit.go(HOME, "No job starts from now on; those at work continue.")
+    return visit.go(HOME, "No job starts from now on; those that are processing continue.")

@@ -120,20 +120,20 @@ async def test_a_long_answer_is_folded_and_a_long_session_has_pages(desk: Operat
 async def test_what_runs_in_a_session_is_cancelled(operator: Operator) -> None:
     for _ in range(2):
         await operator.api.submitted(sessionId="s 1")
-    assert "Cancel running and queued jobs" in await operator.see("/console/sessions/s 1?tenant=acme")
-    assert "This session has no jobs" in await operator.see("/console/sessions/s 1?tenant=other")
+    assert "Cancel its jobs that have not ended" in await operator.see("/console/sessions/s 1?tenant=acme")
+    assert "This conversation has no jobs" in await operator.see("/console/sessions/s 1?tenant=other")
     markup = await operator.done("/console/sessions/s 1/cancel", tenant="acme")
     assert "2 jobs are cancelled." in markup
-    assert "Cancel running and queued jobs" not in markup
+    assert "Cancel its jobs that have not ended" not in markup
 
 
 async def test_what_goes_on_in_the_background_is_cancelled_too(desk: Operator) -> None:
     """As by the API: the button is there, so it does what it says."""
     await say(desk, "m1", "call order")
-    assert "Cancel running and queued jobs" in await desk.see(CHAT)
+    assert "Cancel its jobs that have not ended" in await desk.see(CHAT)
     markup = await desk.done("/console/sessions/chat-1/cancel", tenant="acme")
     assert "1 jobs are cancelled." in markup
-    assert "Cancel running and queued jobs" not in markup
+    assert "Cancel its jobs that have not ended" not in markup
 
 
 async def test_a_replaced_message_is_marked_on_an_older_page(desk: Operator) -> None:

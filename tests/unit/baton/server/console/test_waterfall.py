@@ -101,7 +101,7 @@ async def test_a_workflow_has_steps_and_no_turns() -> None:
         assert 'class="d1 r-call r-person"' in main
         rows = list(Rows({job_id: Traced(await stage.snapshot(job_id))}, stage.clock.ms).of(job_id))
         assert [(row.kind, row.depth, row.label, row.about) for row in rows] == [
-            ("job", 0, "weighing", ""),
+            ("job", 0, "weighing", "n 3"),
             ("call", 1, "approval", "Weigh it?"),
         ]
 

@@ -27,7 +27,7 @@ def _fail() -> None:
 async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
     await operator.api.submitted()
     markup = await operator.see("/console")
-    assert ("of at most 3" in markup, "acme" in markup) == (True, True)
+    assert ("at most 3 at once" in markup, "acme" in markup) == (True, True)
     assert "No job starts" in await operator.done("/console/stop")
     await operator.api.submitted()
     assert "Start jobs again" in await operator.see("/console")
@@ -108,11 +108,11 @@ async def test_approvals_and_dead_letters_are_counted_in_the_menu(operator: Oper
     await operator.stage.submit("answers", "job_9")
     operator.stage.records.die(operator.stage.queue.published[-1][0])
     await operator.done("/console/jobs/job_9/cancel")
-    assert 'Dead letters <b class="count bad-count">1</b>' in await operator.see("/console/jobs")
+    assert 'Undelivered <b class="count bad-count">1</b>' in await operator.see("/console/jobs")
 
 
 async def test_the_overview_costs_the_same_however_many_jobs_there_are() -> None:
-    """Of its chart no row is read, of what has failed the records, all at once; the menu is known for half a minute."""
+    """Of its chart no row is read, of what has failed the records, and of each card three jobs, each all at once."""
     failing = Agent(name="fails", plan=[Step("one", tool(name="fail", retries=0)(_fail))])
     costs, markup = list[tuple[int, int]](), ""
     async with operator_of(Stage(settings=with_keys(), registry=Registry([failing]))) as operator:
@@ -126,7 +126,7 @@ async def test_the_overview_costs_the_same_however_many_jobs_there_are() -> None
             markup = await operator.see("/console")
             costs.append((store.sent[before[0] :].count("HGETALL"), store.redis.requests - before[1]))
     assert ("failed: 60</title>" in markup, "All 60" in markup) == (True, True)
-    assert costs == [(11, 15)] * 2
+    assert costs == [(14, 15)] * 2
 
 
 async def test_the_last_day_is_drawn_by_its_hours(operator: Operator) -> None:
@@ -256,7 +256,7 @@ async def test_messages_show_what_happened_last_and_one_its_log_and_body(operato
     assert "no message has the state" in await operator.see("/console/messages?state=LOST", 422)
     operator.stage.records.happen(message_id, "DELIVERED", status=200, answer='{"outcome": "done"}')
     markup = await operator.see(f"/console/messages/{message_id}")
-    assert all(text in markup for text in ("Its step is open", "outcome", "agent.loop.init"))
+    assert all(text in markup for text in ("Its step is still to be done", "outcome", "agent.loop.init"))
     found = await operator.http.get(f"/console/messages?id={message_id}")
     assert found.headers["location"] == f"/console/messages/{message_id}"
     assert "does not know message" in await operator.see("/console/messages/msg_x", 404)
@@ -269,10 +269,10 @@ async def test_an_applied_message_says_so_and_offers_a_replay(operator: Operator
     await operator.stage.deliver(event)
     before = len(operator.stage.outgoing())
     markup = await operator.done("/console/messages/replay", message=message_id)
-    assert "was applied already" in markup
-    assert "Replay what the job expects" in markup
+    assert "1 applied already, so not sent" in markup
+    assert "Send what the job expects" in markup
     assert len(operator.stage.outgoing()) == before
-    assert "2 messages of the job were replayed" in await operator.done("/console/jobs/job_1/replay")
+    assert "2 messages of the job were sent again" in await operator.done("/console/jobs/job_1/replay")
     assert len(operator.stage.outgoing()) == before + 2
 
 
@@ -319,7 +319,7 @@ async def test_what_has_died_since_the_page_was_read_stays(operator: Operator) -
             [newest] = set(re.findall(r'name="newest" value="(\d+)"', markup))
             shown = {"group": group, "newest": newest}
         stage.clock.ms += 1_000
-    assert "1 of 1 are tried again" in await operator.done("/console/dead-letters/retry", **shown)
+    assert "1 of 1 are sent again" in await operator.done("/console/dead-letters/retry", **shown)
     assert len(stage.records.dead) == 2
 
 
@@ -341,9 +341,9 @@ async def test_dead_letters_are_grouped_by_error_and_a_group_is_retried(operator
     opened = await operator.see(f"/console/dead-letters?group={group}")
     assert "applied already" in opened or "its job has ended" in opened
     markup = await operator.done("/console/dead-letters/retry", group=group)
-    assert "2 of 3 are tried again. 1 were applied already" in markup
+    assert "2 of 3 are sent again. 1 were applied already" in markup
     assert len(stage.records.dead) == 2
     markup = await operator.done("/console/dead-letters/delete", group=group)
-    assert "1 dead letters are deleted" in markup
+    assert "1 undelivered messages are deleted" in markup
     assert "another thing" in markup
     assert (await operator.do("/console/dead-letters/retry", group=group)).status_code == 404
