@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 # Larger than any result and any file of the default settings in Base64.
-ANSWER_LIMIT_BYTES = 16_000_000
+HTTP_LIMIT_BYTES = 16_000_000
 # Of the store, the queue and the index: more than a page of the largest jobs.
 OWN_LIMIT_BYTES = 64_000_000
 # What a client may ask for. Not deflate: some send it with the head that is unpacked here, others without.

@@ -17,7 +17,7 @@ from urllib.request import getproxies
 
 import httpx
 
-from baton_events.bounded import ANSWER_LIMIT_BYTES, TooLargeError, bound, too_large_message
+from baton_events.bounded import HTTP_LIMIT_BYTES, TooLargeError, bound, too_large_message
 
 _T = TypeVar("_T")
 _PORTS = {"http": 80, "https": 443}
@@ -143,7 +143,7 @@ class AsyncEnvironmentTransport(httpx.AsyncBaseTransport):
         limits: httpx.Limits | None = None,
         *,
         library: Any = httpx,
-        limit_bytes: int | None = ANSWER_LIMIT_BYTES,
+        limit_bytes: int | None = HTTP_LIMIT_BYTES,
         too_large: Callable[[], Exception] | None = None,
     ) -> None:
         self._library, self._limit_bytes = library, limit_bytes

@@ -12,7 +12,7 @@ from baton.engine.commit.answers import Claim, Undelivered, Verdict
 from baton.engine.commit.draft import Draft
 from baton.engine.commit.patch import compared
 from baton.engine.commit.tree import Tree
-from baton.engine.commit.usage_ledger import Spent
+from baton.engine.commit.usage_ledger import Metered
 from baton.engine.effects import Changes
 from baton.engine.state import Usage
 from baton.engine.work_items import ItemKind, WorkItem
@@ -32,7 +32,7 @@ _KEPT: WeakKeyDictionary[World, dict[str, WorkItem]] = WeakKeyDictionary()
 _COUNTED: WeakKeyDictionary[World, dict[str, Counter[str]]] = WeakKeyDictionary()
 
 
-def _staying(take: Callable[[Meter], Spent], meter: Meter) -> Spent:
+def _staying(take: Callable[[Meter], Metered], meter: Meter) -> Metered:
     taken = take(meter)
     meter.refund(taken)
     return taken

@@ -1,4 +1,4 @@
-"""A job's usage ledger, pure: its sums, those of parallel calls apart, and the usage in each event's part."""
+"""A job's usage ledger: sums, those of parallel calls apart, and usage in an event's part. `Used` has the tokens."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -14,7 +14,7 @@ from baton.engine.commit.codec import dump, load_usage
 from baton.engine.state import NOTHING_USED, Usage
 
 
-class Spent(Struct, frozen=True):
+class Metered(Struct, frozen=True):
     """Usage of queue, store and functions.
 
     `messages`: that the queue took, each counted when it is first delivered, or by the command whose backup message it
@@ -36,12 +36,12 @@ class Spent(Struct, frozen=True):
     shared: int = 0
     written: int = 0
 
-    def __add__(self, other: "Spent") -> "Spent":
+    def __add__(self, other: "Metered") -> "Metered":
         """Return the sum of both."""
-        return Spent(*map(add, astuple(self), astuple(other)))
+        return Metered(*map(add, astuple(self), astuple(other)))
 
 
-NOTHING = Spent()
+NOTHING = Metered()
 
 
 # Prefix of the fields with the usage of calls that end at the same time, until the next turn adds it to the rest.
@@ -115,7 +115,7 @@ def with_used(text: str, used: Usage, was: Usage) -> str:
     return f'{text[:_END]},"used":{_encode(amounts).decode()}{_EVENT_END}'
 
 
-def more(used: Usage, spent: Spent, requests: int = 0, commands: int = 0, size_bytes: int = 0) -> Usage:
+def more(used: Usage, spent: Metered, requests: int = 0, commands: int = 0, size_bytes: int = 0) -> Usage:
     """Return the usage with this spending, and with these besides."""
     return replace(
         used,

@@ -124,7 +124,7 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     from baton.sdk.mcp.http_client import guarded_client, host_of  # noqa: PLC0415
     from baton.sdk.mcp.lines import ENCODING  # noqa: PLC0415
     from baton.sdk.mcp.tasks import TasksExtension  # noqa: PLC0415
-    from baton_events.bounded import ANSWER_LIMIT_BYTES  # noqa: PLC0415
+    from baton_events.bounded import HTTP_LIMIT_BYTES  # noqa: PLC0415
     from baton_events.values.durations import plain_seconds  # noqa: PLC0415
 
     async def nobody_waits(_context: Any, _params: ElicitRequestParams) -> ElicitResult:
@@ -141,7 +141,7 @@ async def _connected(server: McpServer, context: McpContext) -> "AsyncIterator[C
     issuers = (host_of(server.auth.issuer), *server.auth.hosts) if server.auth else ()
     hosts = (host_of(server.url), *issuers)
     http = guarded_client(server.headers_for(context), _auth(server), hosts, plain_seconds(server.timeout_seconds))
-    transport = streamable_http_client(server.url, http_client=http, max_sse_event_size=ANSWER_LIMIT_BYTES)
+    transport = streamable_http_client(server.url, http_client=http, max_sse_event_size=HTTP_LIMIT_BYTES)
     async with http, Client(transport, **declared) as client:
         yield _ours(client)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from baton.sdk.clock import SystemClock
-from baton_events.bounded import ACCEPTED, ANSWER_LIMIT_BYTES, too_large_message
+from baton_events.bounded import ACCEPTED, HTTP_LIMIT_BYTES, too_large_message
 from baton_events.proxies import AsyncEnvironmentTransport
 from baton_events.values.text import storable_json, text_of
 from baton_events.values.waits import requested_wait_seconds
@@ -34,7 +34,7 @@ class AnswerTooLargeError(httpx2.SSEError, httpx2.StreamError):
     """An answer is over the limit: an error that the SDK takes for the end of one request, whatever its form."""
 
     def __init__(self) -> None:
-        httpx2.SSEError.__init__(self, too_large_message(ANSWER_LIMIT_BYTES))
+        httpx2.SSEError.__init__(self, too_large_message(HTTP_LIMIT_BYTES))
 
 
 class StorableLines(httpx2.AsyncByteStream):

@@ -1,6 +1,6 @@
 """The lines that an MCP server on this machine writes, bounded while they arrive: an encoding, as the SDK takes one.
 
-Invariant: a line has at most `ANSWER_LIMIT_BYTES`. Of a longer one only both ends are kept, and it becomes an error for
+Invariant: a line has at most `HTTP_LIMIT_BYTES`. Of a longer one only both ends are kept, and it becomes an error for
 its request, so that no other call is disturbed. Must not: read what a line says but for its id.
 """
 
@@ -8,7 +8,7 @@ import codecs
 import json
 import re
 
-from baton_events.bounded import ANSWER_LIMIT_BYTES, too_large_message
+from baton_events.bounded import HTTP_LIMIT_BYTES, too_large_message
 
 ENCODING = "baton-lines"
 _END_BYTES = 200
@@ -34,7 +34,7 @@ class _Lines(codecs.IncrementalDecoder):
 
     def _add(self, piece: bytes) -> None:
         self._line += piece
-        if self._dropped or len(self._line) > ANSWER_LIMIT_BYTES:
+        if self._dropped or len(self._line) > HTTP_LIMIT_BYTES:
             self._dropped = True
             if len(self._line) > 2 * _END_BYTES:
                 del self._line[_END_BYTES:-_END_BYTES]
@@ -45,7 +45,7 @@ class _Lines(codecs.IncrementalDecoder):
             return f"{line.decode(errors='replace')}\n"
         self._dropped = False
         found = _FIRST.match(line) or _LAST.search(line)
-        error = {"code": -32_603, "message": too_large_message(ANSWER_LIMIT_BYTES)}
+        error = {"code": -32_603, "message": too_large_message(HTTP_LIMIT_BYTES)}
         return json.dumps({"jsonrpc": "2.0", "id": json.loads(found[1]), "error": error}) + "\n" if found else "\n"
 
 

@@ -20,7 +20,7 @@ from baton_events.ids import canonical_json, digest
 _log = logging.getLogger("baton.models")
 
 KEY_VERSION = 1
-ANSWER_LIMIT_BYTES = 256 * 1024
+CACHED_LIMIT_BYTES = 256 * 1024
 # A slow cache must not eat the time of the call that it is to save.
 TIMEOUT_SECONDS = 2.0
 
@@ -92,4 +92,4 @@ def _text_of(answer: ModelAnswer) -> str | None:
         return None  # no JSON, or no answer: it goes back to the model as its fault, and must not come again
     if secrets_in(values):
         return None  # a secret that a tool is given is kept while its call is open, and nowhere else
-    return text if size_bytes <= ANSWER_LIMIT_BYTES else None
+    return text if size_bytes <= CACHED_LIMIT_BYTES else None

@@ -9,7 +9,7 @@ from contextvars import ContextVar, Token
 
 from msgspec.structs import replace
 
-from baton.engine.commit.usage_ledger import NOTHING, Spent
+from baton.engine.commit.usage_ledger import NOTHING, Metered
 from baton.sdk.clock import Clock
 
 
@@ -39,22 +39,22 @@ class Meter:
         """Count a request that was shared with another one."""
         self._shared += 1
 
-    def rest(self) -> Spent:
+    def rest(self) -> Metered:
         """Take the usage that no COMMIT has taken, and the number of shared requests in all."""
         return replace(self.take(), shared=self._shared, written=0)
 
-    def take(self) -> Spent:
+    def take(self) -> Metered:
         """Take all usage since the last call, time included; the caller stores it."""
         now_ms = self._clock.now_ms()
         lasted_ms = max(0, now_ms - self._counted_ms)
         function_ms, mb_ms = self._function_ms + lasted_ms, self._mb_ms + lasted_ms * self._memory_mb
         messages, requests, commands, deliveries, size_bytes = self._counts
         written_bytes, self.written_bytes = self.written_bytes, 0
-        taken = Spent(messages, requests, commands, deliveries, size_bytes, function_ms, mb_ms, written=written_bytes)
+        taken = Metered(messages, requests, commands, deliveries, size_bytes, function_ms, mb_ms, written=written_bytes)
         self._counts, self._function_ms, self._mb_ms, self._counted_ms = [0] * 5, 0, 0, now_ms
         return taken
 
-    def refund(self, spent: Spent) -> None:
+    def refund(self, spent: Metered) -> None:
         """Add usage back that was taken but not stored: the next call of `take` returns it."""
         self.charge(spent.messages, spent.requests, spent.commands, spent.deliveries, spent.size_bytes)
         self._function_ms += spent.function_ms
@@ -114,13 +114,13 @@ def share() -> None:
         meter.share()
 
 
-def take() -> Spent:
+def take() -> Metered:
     """Take this invocation's usage since the last call: the caller stores it, or gives it back."""
     meter = _METER.get()
     return NOTHING if meter is None else meter.take()
 
 
-def give_back(spent: Spent) -> None:
+def give_back(spent: Metered) -> None:
     """Add usage back that was taken but not stored."""
     meter = _METER.get()
     if meter is not None:

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 
 from msgspec.structs import asdict
 
-from baton.engine.commit.usage_ledger import Spent
+from baton.engine.commit.usage_ledger import Metered
 from baton.sdk.clock import Clock
 from baton.store.redis.totals import Counters, count
 from baton.store.transport.meter import Meter, charge, current, metered
@@ -62,5 +62,5 @@ class Metering:
             await count(self._counters, {f"{OVERHEAD}:{name}": much for name, much in overhead.items() if much})
         self._keep(meter.rest())
 
-    def _keep(self, spent: Spent) -> None:
+    def _keep(self, spent: Metered) -> None:
         self._overhead.update(asdict(spent))

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from baton.engine.commit.answers import Committed
 from baton.engine.commit.codec import encode
 from baton.engine.commit.patch import Patch
-from baton.engine.commit.usage_ledger import NOTHING, Spent, event_end, ledger_text, less, more, with_used
+from baton.engine.commit.usage_ledger import NOTHING, Metered, event_end, ledger_text, less, more, with_used
 from baton.engine.state import Usage
 from baton.store.redis.totals import Counts
 from baton.store.transport.meter import Meter, charge
@@ -51,7 +51,7 @@ class Bill:
         self.places: dict[str, str] = {}  # of ledgers that are billed, each with a text of its own until then
         self._name = name
         self._steps: list[_Paying] = []
-        self._taken: list[Spent] = []
+        self._taken: list[Metered] = []
         self._size_bytes = 0
 
     def add(self, job_id: str, meter: Meter | None, was: Usage, now: Usage, parts: Sequence[str]) -> None:
@@ -71,8 +71,8 @@ class Bill:
         if not self._steps:
             return {}
         self._taken = [step.meter.take() if step.meter else NOTHING for step in self._steps]
-        cost = Spent(requests=1, commands=patch.commands + len(beside), size_bytes=_UNKNOWN)
-        owed: dict[str, Spent] = {}
+        cost = Metered(requests=1, commands=patch.commands + len(beside), size_bytes=_UNKNOWN)
+        owed: dict[str, Metered] = {}
         billed: list[_Billed] = []
         for step, bill in zip(self._steps, [*self._taken[:-1], self._taken[-1] + cost], strict=True):
             owed[step.job_id] = owed[step.job_id] + bill if step.job_id in owed else bill

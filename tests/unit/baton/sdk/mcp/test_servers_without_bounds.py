@@ -20,7 +20,7 @@ from baton.sdk.mcp.server_tools import server_tools
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
-from baton_events.bounded import ANSWER_LIMIT_BYTES
+from baton_events.bounded import HTTP_LIMIT_BYTES
 from baton_local.setup.model_faults import never_sent
 
 ACME = McpContext("acme")
@@ -102,7 +102,7 @@ async def fails(served: Raw) -> ToolError:
         with pytest.raises(ToolError) as caught:
             async with asyncio.timeout(60):
                 await tool.run({}, ToolContext.for_test())
-        assert tracemalloc.get_traced_memory()[1] < 5 * ANSWER_LIMIT_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 5 * HTTP_LIMIT_BYTES
     finally:
         tracemalloc.stop()
     return caught.value
@@ -168,7 +168,7 @@ async def test_an_answer_that_is_too_large_ends_its_own_call_only() -> None:
 
     async with raw(tools_call=answer) as served, shared():
         tool = await tool_of(served)
-        with pytest.raises(ToolError, match=f"more than {ANSWER_LIMIT_BYTES} bytes") as caught:
+        with pytest.raises(ToolError, match=f"more than {HTTP_LIMIT_BYTES} bytes") as caught:
             await tool.run({}, ToolContext.for_test())
         assert caught.value.type == "mcp_invalid_result"
         assert await tool.run({}, ToolContext.for_test()) == "ok"

@@ -25,7 +25,7 @@ from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool_error import ToolError
 from baton.worker.admission import limited_calls
 from baton.worker.runtime.job_view import job_view
-from baton_events.bounded import ANSWER_LIMIT_BYTES
+from baton_events.bounded import HTTP_LIMIT_BYTES
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.sdk.mcp.served import PNG, Served, serving, shop
 
@@ -273,10 +273,10 @@ async def test_a_line_of_such_a_program_is_bounded(*, backwards: bool) -> None:
     [tool] = server_tools(server, ACME, await tools_listed(server, ACME, None))
     tracemalloc.start()
     try:
-        with pytest.raises(ToolError, match=f"more than {ANSWER_LIMIT_BYTES} bytes"):
+        with pytest.raises(ToolError, match=f"more than {HTTP_LIMIT_BYTES} bytes"):
             async with asyncio.timeout(20):
                 await tool.run({}, ToolContext.for_test())
-        assert tracemalloc.get_traced_memory()[1] < 3 * ANSWER_LIMIT_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 3 * HTTP_LIMIT_BYTES
     finally:
         tracemalloc.stop()
 

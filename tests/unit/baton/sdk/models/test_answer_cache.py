@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from baton.sdk.models import answer_cache
-from baton.sdk.models.answer_cache import ANSWER_LIMIT_BYTES, AnswerCache
+from baton.sdk.models.answer_cache import CACHED_LIMIT_BYTES, AnswerCache
 from baton.sdk.models.model import (
     Call,
     ModelAnswer,
@@ -134,7 +134,7 @@ async def test_what_is_no_answer_is_a_miss(text: str) -> None:
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        pytest.param({}, ModelAnswer("x" * ANSWER_LIMIT_BYTES), id="large"),
+        pytest.param({}, ModelAnswer("x" * CACHED_LIMIT_BYTES), id="large"),
         pytest.param({}, ModelAnswer(calls=(Call("read", {"n": float("nan")}),)), id="nan"),
         pytest.param({}, ModelAnswer("half a pair \ud800"), id="surrogate"),
         pytest.param({}, ModelAnswer(cast("str", None)), id="no text"),

@@ -15,7 +15,7 @@ import pytest
 import respx
 from msgspec.structs import replace
 
-from baton.engine.commit.usage_ledger import Spent
+from baton.engine.commit.usage_ledger import Metered
 from baton.settings.settings import Settings
 from baton.store.redis.connection import RedisConnection, script
 from baton.store.transport.meter import Meter, metered
@@ -181,7 +181,7 @@ async def test_the_text_is_sent_once_and_again_to_a_store_that_forgot_it(
     store.loaded.clear()
     with metered(meter):
         assert await scripting.run(TEXT, ["a"], [2]) == 2
-    assert meter.take() == Spent(requests=2, commands=1 + 3, size_bytes=2 * len("a2"))
+    assert meter.take() == Metered(requests=2, commands=1 + 3, size_bytes=2 * len("a2"))
     assert await scripting.run(TEXT, ["a"], [3]) == 3
     assert store.names()[2:] == [["EVALSHA"], ["EVAL"], ["EVALSHA"]]
 
@@ -243,7 +243,7 @@ async def test_of_those_who_share_a_request_all_but_one_say_so(store: ScriptStor
 
     await asyncio.gather(ask(first, 1), ask(second, 2))
     assert len(store.requests) == 1
-    paid = Spent(requests=1, commands=4, size_bytes=3)
+    paid = Metered(requests=1, commands=4, size_bytes=3)
     assert (first.rest(), second.rest()) == (paid, replace(paid, shared=1))
 
 

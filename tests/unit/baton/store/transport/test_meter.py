@@ -2,7 +2,7 @@
 
 import pytest
 
-from baton.engine.commit.usage_ledger import NOTHING, Spent
+from baton.engine.commit.usage_ledger import NOTHING, Metered
 from baton.store.transport.meter import Meter, charge, current, give_back, metered, share, take
 from baton.store.transport.redis_rest import answer_bytes, command_bytes
 from tests.fakes.clock import FakeClock
@@ -18,13 +18,13 @@ def test_what_is_charged_is_taken_once_with_the_time_since() -> None:
         charge(messages=1, deliveries=1)
         charge(requests=1, commands=7, size_bytes=900)
         clock.ms += 20
-        assert take() == Spent(1, 1, 7, 1, 900, 20, 20 * 512)
+        assert take() == Metered(1, 1, 7, 1, 900, 20, 20 * 512)
         assert take() == NOTHING
         charge(requests=1)
         clock.ms += 5
         give_back(take())
         clock.ms += 2
-        assert take() == Spent(requests=1, function_ms=7, mb_ms=7 * 512)
+        assert take() == Metered(requests=1, function_ms=7, mb_ms=7 * 512)
         clock.ms -= 100
         assert take() == NOTHING
 
@@ -35,16 +35,16 @@ def test_shared_requests_are_reported_with_the_rest_alone() -> None:
     with metered(meter):
         share()
         charge(requests=2)
-        assert take() == Spent(requests=2)
+        assert take() == Metered(requests=2)
         charge(requests=1)
-    assert meter.rest() == Spent(requests=1, shared=1)
+    assert meter.rest() == Metered(requests=1, shared=1)
 
 
 def test_where_nobody_meters_nothing_is_kept() -> None:
     """A program that only emits events."""
     charge(messages=1)
     share()
-    give_back(Spent(requests=1))
+    give_back(Metered(requests=1))
     assert (take(), current()) == (NOTHING, None)
 
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.engine.commit.answers import ClaimResult, Committed, Verdict
-from baton.engine.commit.usage_ledger import Spent
+from baton.engine.commit.usage_ledger import Metered
 from baton.engine.outbox import event_of
 from baton.engine.work_items import CLOCK_ERROR_MS, ItemKind, WorkItem
 from baton.queue.dispatch import Delivered
@@ -219,11 +219,11 @@ async def test_within_another_invocation_there_is_one_meter() -> None:
     async with measured.metering.invocation():
         async with measured.metering.invocation():
             charge(requests=1)
-        assert take() == Spent(requests=1)
+        assert take() == Metered(requests=1)
 
 
 @pytest.mark.parametrize(("events", "retried", "messages"), [(False, 0, 1), (False, 1, 0), (True, 0, 0)])
 async def test_a_delivery_is_counted_each_time_and_a_message_once(events: bool, retried: int, messages: int) -> None:
     """The message of an event is its handler's to count: a fact has counted its own."""
     async with Measured().metering.delivery(retried, events=events):
-        assert take() == Spent(messages=messages, deliveries=1)
+        assert take() == Metered(messages=messages, deliveries=1)

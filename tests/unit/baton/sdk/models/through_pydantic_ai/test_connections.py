@@ -13,7 +13,7 @@ from baton.sdk.models.catalog import ProviderModel
 from baton.sdk.models.model import ModelError, ModelRequest, UserMessage
 from baton.sdk.models.through_pydantic_ai.background_responses import RESPONSES, Responses
 from baton.sdk.records.transcript import HttpRequest
-from baton_events.bounded import ANSWER_LIMIT_BYTES
+from baton_events.bounded import HTTP_LIMIT_BYTES
 
 MB = b"x" * 1_000_000
 JSON, STREAM = b"content-type: application/json\r\n", b"content-type: text/event-stream\r\n"
@@ -73,17 +73,17 @@ async def test_an_answer_of_a_model_is_bounded_while_it_arrives(
     model: str, headers: bytes, pieces: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with sending(headers, pieces) as server:
-        with pytest.raises(ModelError, match=f"more than {ANSWER_LIMIT_BYTES} bytes") as caught:
+        with pytest.raises(ModelError, match=f"more than {HTTP_LIMIT_BYTES} bytes") as caught:
             await at(server.url, monkeypatch, model).answer(QUESTION)
     assert not caught.value.retryable
-    assert server.sent_bytes < 2 * ANSWER_LIMIT_BYTES
+    assert server.sent_bytes < 2 * HTTP_LIMIT_BYTES
 
 
 async def test_so_is_an_answer_of_background_mode() -> None:
     async with sending(JSON, lambda: repeat(MB, 60)) as server:
         answer = await RESPONSES.polled(HttpRequest(server.url, {}, ""), "response", 1)
     assert (answer.status, b"more than" in answer.body) == (0, True)
-    assert server.sent_bytes < 2 * ANSWER_LIMIT_BYTES
+    assert server.sent_bytes < 2 * HTTP_LIMIT_BYTES
 
 
 @pytest.mark.parametrize("charset", ["punycode", "IDNA", "utf-8"])

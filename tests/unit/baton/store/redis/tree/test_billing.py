@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from baton.engine.commit.usage_ledger import Spent
+from baton.engine.commit.usage_ledger import Metered
 from baton.engine.effects import Changes
 from baton.engine.state import Usage
 from baton.engine.stream_parts import handled
@@ -58,14 +58,14 @@ async def test_each_step_of_a_request_pays_what_its_invocation_spent_and_the_las
     store = await begun()
     before = usage(store)
 
-    async def one(at: int) -> Spent:
+    async def one(at: int) -> Metered:
         with metered(Meter(FakeClock(), memory_mb=1)):
             charge(messages=10**at)
             changes = Changes(parts=(handled(ITEMS[at], NOW_MS, "succeeded"),))
             assert (await store.commit(claim_of(ITEMS[at], f"m{at}"), changes)).applied
             return take()
 
-    assert await asyncio.gather(*map(one, range(3))) == [Spent()] * 3
+    assert await asyncio.gather(*map(one, range(3))) == [Metered()] * 3
     shown = [json.loads(part)["data"]["used"] for part in store.tree(JOB_ID).parts[JOB_ID] if '"used"' in part][-3:]
     assert [used["messages"] for used in shown] == [1, 10, 100]
     assert sum(used.get("redisRequests", 0) for used in shown) == usage(store).redis_requests - before.redis_requests
