@@ -96,9 +96,8 @@ class Loaded:
         async def write(number: int) -> None:
             body = parsed(SubmitBody, json.dumps(submission("answers", number)).encode())
             name = f"load{number:08d}"
-            job = new_job(
-                body, registry, job_id=f"job_{name}", session_id=f"session_{name}", tenant=TENANT, now_ms=clock.now_ms()
-            )
+            ids = {"job_id": f"job_{name}", "session_id": f"session_{name}", "tenant": TENANT}
+            job = new_job(body, container, **ids, now_ms=clock.now_ms())
             await container.commands.submit.create(job, body.task, f"msg_{name}")
 
         try:

@@ -236,7 +236,7 @@ class World:
         submitted = {"jobType": scene.agent, "taskDescription": scene.task, "inputData": scene.input_data}
         body = SubmitBody.model_validate({**submitted, "sessionId": scene.session})
         names = {"job_id": random_job_id(token), "session_id": f"session_{token}", "tenant": TENANT}
-        job = new_job(body, self.registry, **names, now_ms=self.now_ms())
+        job = new_job(body, self._api, **names, now_ms=self.now_ms())
         self.job_id = job.id
         await self._api.commands.submit(job, body.task)
 

@@ -200,7 +200,8 @@ async def played(recorded: RecordedJob, registry: Registry) -> Played:
     task: dict[str, object] = {"text": recorded.task_description, "data": recorded.input_data}
     if recorded.transcript and (files := recorded.transcript[0].get("files")):
         task["files"] = files  # by their names: a recording has no contents
-    job, stage = _job(recorded, registry), player.stage
+    stage = player.stage
+    job = _job(recorded, stage)
     await stage.commands.submit(job, task)
     await player.run()
     if recorded.status == JobStatus.CANCELLED:
@@ -210,7 +211,7 @@ async def played(recorded: RecordedJob, registry: Registry) -> Played:
     return Played(RecordedJob.model_validate(recording(recorded.id, sources, {})["job"]), play)
 
 
-def _job(recorded: RecordedJob, registry: Registry) -> Job:
+def _job(recorded: RecordedJob, container: Container) -> Job:
     body = SubmitBody.model_validate(
         {
             "jobType": recorded.job_type,
@@ -221,14 +222,8 @@ def _job(recorded: RecordedJob, registry: Registry) -> Job:
         }
     )
     try:
-        return new_job(
-            body,
-            registry,
-            job_id=recorded.id,
-            session_id=recorded.session_id,
-            tenant=recorded.tenant,
-            now_ms=recorded.created_at_ms,
-        )
+        ids = {"job_id": recorded.id, "session_id": recorded.session_id, "tenant": recorded.tenant}
+        return new_job(body, container, **ids, now_ms=recorded.created_at_ms)
     except ApiError as error:
         raise ReplayError(f"{error}; name the application that ran the job with --app MODULE:ATTR") from error
 

@@ -9,7 +9,6 @@ import asyncio
 import re
 from typing import Annotated, Any
 
-from msgspec.structs import replace
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
@@ -20,7 +19,7 @@ from baton.queue.ports import QueueSchedule
 from baton.sdk.agents.schedule import CRON_CHARACTERS, NO_CRON
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
-from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job, subject_of
+from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.worker.commands.schedule import at_time, coded_prefix, put_schedule, schedule_bytes
 from baton.worker.container import Container
@@ -131,13 +130,12 @@ async def made_schedule(context: Context, principal: Principal, body: ScheduleBo
     made_id = named_schedule_id("schedule" if key else "alike", principal.tenant, key or alike)
     job = new_job(
         SubmitBody.model_validate(body.model_dump(by_alias=True, exclude={"cron", "time_zone"})),
-        context.container.registry,
+        context.container,
         job_id=made_id,
         session_id="",
         tenant=principal.tenant,
         now_ms=ports.clock.now_ms(),
     )
-    job = replace(job, subject=subject_of(context.container.sealing, principal.tenant, body.subject_id))
     before = await _entered(context.container, job.tenant, made_id, schedule_bytes(body.task))
     try:
         await put_schedule(ports.schedules, context.container.emitter, job, body.task, body.cron, body.time_zone)

@@ -119,7 +119,7 @@ class SubmitJob(BeginsRun):
         task, content = (task, b"") if self.payloads is None else await self.payloads.task_named(job, task)
         if content:  # the row tells of it whatever becomes of this call, its backup message and the job
             await self._slot_client.enlist(job)
-        backup.command = Submission(job=job_values(job), task=task)
+            backup.command = Submission(job=job_values(job), task=task)
         # A store that did not answer may have created the job, and its backup message guarantees it then, so it stays.
         # It also stays where the job "was there" and yet has this call's message as relay: the creation was sent twice.
         try:

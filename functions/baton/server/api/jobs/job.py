@@ -5,7 +5,6 @@ A job that the store does not have never existed (404), or its data was removed 
 
 from typing import Annotated, Any, Literal
 
-from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,7 +20,7 @@ from baton.sdk.agents.runner import run_messages
 from baton.server.api.auth import Keys, Principal
 from baton.server.api.jobs.query import JobQuery
 from baton.server.api.jobs.result import with_results
-from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job, subject_of
+from baton.server.api.jobs.submission import SubmitBody, is_same_request, new_job
 from baton.server.api.problem import ApiError, Code, limited_body, parsed, parsed_query
 from baton.server.api.session_line import Sessions, WhenBusy
 from baton.settings.settings import Settings
@@ -104,9 +103,7 @@ class JobsApi:
             raise ApiError(422, fault, [("callbackUrl", fault)])
         job_id, session_id, now_ms = new_ids(self._container, principal, idempotency_key)
         ids = {"job_id": job_id, "session_id": session_id, "tenant": principal.tenant}
-        subject = subject_of(self._container.sealing, principal.tenant, body.subject_id)
-        job = replace(new_job(body, self._container.registry, **ids, now_ms=now_ms), subject=subject)
-        task = body.task
+        job, task = new_job(body, self._container, **ids, now_ms=now_ms), body.task
         if body.once is not None:
             return await self._once(principal, job, task, body, idempotency_key)
         if body.when_busy == "steer" and (taker := await self._sessions.steer(job, task)) is not None:

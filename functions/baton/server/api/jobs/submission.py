@@ -8,12 +8,13 @@ from pydantic.alias_generators import to_camel
 
 from baton.engine.commit.codec import require_readable
 from baton.engine.state import Job
-from baton.sdk.agents.registry import Registry, UnknownAgentError, check_input
+from baton.sdk.agents.registry import UnknownAgentError, check_input
 from baton.sdk.records.any_json import JsonObject
 from baton.sdk.tools.arguments import InvalidArguments
 from baton.server.api.problem import ApiError
 from baton.server.api.session_line import WhenBusy
 from baton.worker.commands.once import ONCE_LIMIT_CHARS, ONCE_SECONDS, OnceFor
+from baton.worker.container import Container
 from baton.worker.runtime.callbacks import address_fault
 from baton.worker.runtime.new_jobs import job_of
 from baton_events.ids import digest, subject_digest
@@ -119,8 +120,9 @@ def is_same_request(known: Job, made: Job) -> bool:
     return known.request_digest == made.request_digest
 
 
-def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
+def new_job(body: SubmitBody, container: Container, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
     """Make the job of a submission, with its agent's limits. Raises ApiError: 422, no agent has that name."""
+    registry = container.registry
     try:
         job = job_of(
             registry,
@@ -142,5 +144,6 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
         tags=body.tags,
         start_at_ms=body.start_at_ms(now_ms),
         notifies=body.callback_url or "",
+        subject=subject_of(container.sealing, tenant, body.subject_id),
         request_digest=digest(body.model_dump(mode="json", exclude={"when_busy"})),
     )

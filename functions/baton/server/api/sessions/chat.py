@@ -28,7 +28,7 @@ from baton.server.api.jobs.approval_list import view_of
 from baton.server.api.jobs.approvals import ApprovalAnswer, question_of, take_answer
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.open_calls import OpenCalls
-from baton.server.api.jobs.submission import SubjectId, SubmitBody, is_same_request, new_job, subject_of
+from baton.server.api.jobs.submission import SubjectId, SubmitBody, is_same_request, new_job
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed
 from baton.server.api.session_line import Sessions, WhenBusy
 from baton.server.api.sessions.files import ChatFiles, Named
@@ -244,18 +244,16 @@ def _chat_job(
         SubmitBody.model_validate(
             {"jobType": agent.name, "taskDescription": text, "sessionId": body.id, "subjectId": body.subject_id}
         ),
-        container.registry,
+        container,
         job_id=chat_job_id(tenant, body.id, body.last.id, replaces),
         session_id=body.id,
         tenant=tenant,
         now_ms=container.ports.clock.now_ms(),
     )
     chat = {"messageId": body.last.id} | ({"replaces": replaces} if replaces else {})
-    job = structs.replace(job, background=True, subject=subject_of(container.sealing, tenant, body.subject_id))
-    if not files:
-        return ChatJob(job, {"text": text, "chat": chat})
-    job = structs.replace(job, request_digest=digest(job.request_digest, list(files)))
-    return ChatJob(job, {"text": text, "chat": chat, "files": list(files)})
+    task: dict[str, Any] = {"text": text, "chat": chat} | ({"files": list(files)} if files else {})
+    request = digest(job.request_digest, list(files)) if files else job.request_digest
+    return ChatJob(structs.replace(job, background=True, request_digest=request), task)
 
 
 class ChatForm:

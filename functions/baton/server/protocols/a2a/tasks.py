@@ -186,7 +186,7 @@ async def _submit(context: Context, tenant: str, agent: Agent, message: TaskMess
     fields = {"jobType": agent.name, "taskDescription": message.text, "inputData": message.data}
     body, now_ms = SubmitBody.model_validate(fields), context.container.ports.clock.now_ms()
     ids = {"job_id": job_id, "session_id": session_id, "tenant": tenant}
-    job = new_job(body, context.container.registry, **ids, now_ms=now_ms)
+    job = new_job(body, context.container, **ids, now_ms=now_ms)
     job = structs.replace(job, request_digest=digest(job.request_digest, named))
     attached = ChatFiles(context.container).attached(job, files)
     task: dict[str, Any] = {"text": message.text, "chat": {"messageId": message.message_id}, A2A: {}}

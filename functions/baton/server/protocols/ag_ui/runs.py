@@ -232,7 +232,7 @@ async def _begun(context: Context, principal: Principal, agent: Agent, body: Run
     fields = {"jobType": agent.name, "taskDescription": body.text, "sessionId": thread}
     ids = {"job_id": job_id, "session_id": thread, "tenant": tenant}
     now_ms = context.container.ports.clock.now_ms()
-    job = new_job(SubmitBody.model_validate(fields), context.container.registry, **ids, now_ms=now_ms)
+    job = new_job(SubmitBody.model_validate(fields), context.container, **ids, now_ms=now_ms)
     # A front end that repeats the request may have another state by then: the first one counts.
     job = structs.replace(job, request_digest=digest(job.request_digest, body.asked.id, named))
     chat = {"messageId": body.asked.id} | ({"replaces": replaces} if replaces else {})
