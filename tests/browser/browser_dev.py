@@ -6,8 +6,7 @@ from pathlib import Path
 
 from baton_local.cli.interruption import run_until_interrupted
 from baton_local.dev.part import Part
-from baton_local.dev.parts import StackPlan, stack_parts
-from baton_local.dev.stack import StackOptions
+from baton_local.dev.parts import StackOptions, StackPlan, stack_parts
 from tests.e2e.fault_dev import running
 
 

@@ -15,8 +15,8 @@ from typing import Any
 from baton_local.cli.dev import PlainScreen
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.dev.part import Part
-from baton_local.dev.parts import PartsOf, StackPlan, stack_parts
-from baton_local.dev.stack import LocalStack, StackOptions
+from baton_local.dev.parts import PartsOf, StackOptions, StackPlan, stack_parts
+from baton_local.dev.stack import LocalStack
 from baton_local.dev.stack_error import StackError
 
 

@@ -23,9 +23,9 @@ from baton.sdk.distribution import missing_extra
 from baton.server.processes import processes_here
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.dev.data_folder import DEV_FILE_NAME, DevFile
-from baton_local.dev.parts import QueueKind, StoreKind
+from baton_local.dev.parts import QueueKind, StackOptions, StoreKind
 from baton_local.dev.ports import LOOPBACK
-from baton_local.dev.stack import STACK_NAME, LocalStack, StackOptions
+from baton_local.dev.stack import STACK_NAME, LocalStack
 from baton_local.dev.supervisor import LOG_POLL_SECONDS
 
 LIFE_SECONDS = 60.0

@@ -71,67 +71,81 @@ QueueKind = Literal["qstash", "redis"]
 PYTHON = (sys.executable, "-P", "-u")
 
 
-@dataclass(frozen=True)
-class StackPlan:
-    """Everything that the parts of one stack are made from.
+PartsOf = Callable[["StackPlan"], tuple[Part, ...]]
 
-    `processes`: the number of the app's. `listeners`: the sockets on their ports.
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app.
+
+    `ports`: those of other parts than the app.
+    `store`: how the app reaches its Redis; `queue`: which one it has. `registers`: the app, topics and schedules with
+    the queue; what lives for one job needs neither. `reloads`: a change of the app's code starts the app again.
+    `processes`: of the app.
     """
 
     folder: Path
+    app: str | None = None
+    port: int | None = None
+    ports: Mapping[str, int] = field(default_factory=dict[str, int])
+    registers: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parts_of: PartsOf = field(default_factory=lambda: stack_parts)
+    store: StoreKind = "rest"
+    queue: QueueKind = "qstash"
+    reloads: bool = False
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """Everything that the parts of one stack are made from. `listeners`: the sockets on their ports."""
+
+    options: StackOptions
     ports: Mapping[str, int]
     secrets: StackSecrets
     inherited: Mapping[str, str]
-    app: str | None = None
-    store: StoreKind = "rest"
-    queue: QueueKind = "qstash"
-    registers: bool = True
-    reloads: bool = False
-    processes: int = 1
     listeners: Mapping[str, int] = field(default_factory=dict[str, int])
     proof: str = field(default_factory=lambda: secrets.token_hex(PROOF_BYTES))
 
     @property
     def store_url(self) -> str:
         """Where the app reaches its store over RESP; empty: it asks over REST."""
-        return f"unix://{quote(str(_redis_data(self).socket_path))}" if self.store == "resp" else ""
+        return f"unix://{quote(str(_redis_data(self).socket_path))}" if self.options.store == "resp" else ""
 
     def environment(self, **secret_values: str) -> dict[str, str]:
         """Return a part's environment: secrets, which no process list may show, and what proves its identity."""
         return {**self.inherited, **secret_values, "LOCAL_PART_PROOF": self.proof}
 
 
-PartsOf = Callable[[StackPlan], tuple[Part, ...]]
-
-
 def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
     """Return the parts in the order of their start; they stop in the opposite order."""
-    bridge = (_redis_rest(plan),) if plan.store == "rest" else ()
-    apps = [_app(plan, number) for number in range(1, plan.processes + 1)]
-    queue = (_qstash(plan),) if plan.queue == "qstash" else ()
+    bridge = (_redis_rest(plan),) if plan.options.store == "rest" else ()
+    apps = [_app(plan, number) for number in range(1, plan.options.processes + 1)]
+    queue = (_qstash(plan),) if plan.options.queue == "qstash" else ()
     return _redis(plan), *bridge, _vector(plan), *queue, *apps
 
 
 def app_environment(plan: StackPlan) -> dict[str, str]:
-    objects = {"OBJECT_STORE_URL": f"file://{quote(str(plan.folder.absolute()))}/objects"}
+    objects = {"OBJECT_STORE_URL": f"file://{quote(str(plan.options.folder.absolute()))}/objects"}
     has_objects = not missing_extra("objects", "a folder of large payloads")
     defaults = {**LOCAL_DEFAULTS, **(objects if has_objects else {})}
     return {
         **defaults,
         **plan.inherited,
-        **app_settings(plan.ports, plan.secrets, plan.app, plan.store_url, plan.queue),
+        **app_settings(plan.ports, plan.secrets, plan.options.app, plan.store_url, plan.options.queue),
     }
 
 
 def remove_socket_folder(plan: StackPlan) -> None:
     """Take away what a stopped Redis leaves outside the data folder: its socket's folder, when that one is too deep."""
     folder = _redis_data(plan).socket_path.parent
-    if not folder.is_relative_to(plan.folder):
+    if not folder.is_relative_to(plan.options.folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _redis_data(plan: StackPlan) -> DataDir:
-    return DataDir(plan.folder / "redis")
+    return DataDir(plan.options.folder / "redis")
 
 
 def _redis(plan: StackPlan) -> Part:
@@ -154,12 +168,12 @@ def _redis_rest(plan: StackPlan) -> Part:
 
 def _vector(plan: StackPlan) -> Part:
     environment = plan.environment(LOCAL_VECTOR_TOKEN=plan.secrets.vector_token)
-    return _stand_in(plan, "vector", "vector", ("--data", str(plan.folder / "vector")), environment)
+    return _stand_in(plan, "vector", "vector", ("--data", str(plan.options.folder / "vector")), environment)
 
 
 def _qstash(plan: StackPlan) -> Part:
     # As its Redis, which syncs every second: safe from kill -9, not from power cuts.
-    options = ("--data", str(plan.folder / "qstash"), "--no-sync")
+    options = ("--data", str(plan.options.folder / "qstash"), "--no-sync")
     environment = plan.environment(
         LOCAL_QSTASH_TOKEN=plan.secrets.qstash_token,
         LOCAL_QSTASH_CURRENT_SIGNING_KEY=plan.secrets.qstash_current_signing_key,
@@ -192,13 +206,13 @@ def _app(plan: StackPlan, number: int) -> Part:
 
     All take their callers from one socket, so each has a proof of its own. The first one registers what is new.
     """
-    port, is_first = plan.ports["app"], number == 1
+    options, port, is_first = plan.options, plan.ports["app"], number == 1
     name = "app" if is_first else f"app-{number}"
     proof = f"{plan.proof}/{name}/"
     folder = Path.cwd()
-    own = ("--app-dir", str(folder), "--registry", plan.app) if plan.app is not None else ()
+    own = ("--app-dir", str(folder), "--registry", options.app) if options.app is not None else ()
     # A queue that is not in these processes delivers to whichever is free; each of theirs takes what it has room for.
-    own = (*own, "--shares") if plan.processes > 1 and plan.queue == "qstash" else own
+    own = (*own, "--shares") if options.processes > 1 and options.queue == "qstash" else own
     return Part(
         name=name,
         command=(*PYTHON, "-m", "baton_local.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),
@@ -209,6 +223,6 @@ def _app(plan: StackPlan, number: int) -> Part:
         stop_seconds=4.0,
         needs=() if is_first else ("app",),
         joins=not is_first,
-        with_new_code=("--registers",) if plan.registers and is_first else (),
-        code=Code(folder, plan.app.partition(":")[0]) if plan.app is not None and plan.reloads else None,
+        with_new_code=("--registers",) if options.registers and is_first else (),
+        code=Code(folder, options.app.partition(":")[0]) if options.app is not None and options.reloads else None,
     )

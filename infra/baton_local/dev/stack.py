@@ -8,9 +8,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, TypeVar
 
 from baton_events.errors import SettingsError
@@ -24,16 +23,7 @@ from baton_local.dev.data_folder import (
 )
 from baton_local.dev.environment import inherited_environment, reach_loopback_directly
 from baton_local.dev.part_log import Screen
-from baton_local.dev.parts import (
-    PartsOf,
-    QueueKind,
-    StackPlan,
-    StoreKind,
-    app_environment,
-    part_url,
-    remove_socket_folder,
-    stack_parts,
-)
+from baton_local.dev.parts import StackOptions, StackPlan, app_environment, part_url, remove_socket_folder
 from baton_local.dev.ports import ChosenPorts, PortHolds, choose_ports, read_remembered_ports, remember_ports
 from baton_local.dev.secrets_file import load_or_make_secrets
 from baton_local.dev.stack_error import StackError
@@ -42,29 +32,6 @@ from baton_local.dev.supervisor import Supervisor
 STACK_NAME = "baton"
 _ALIKE = 0.88  # of names: one letter or two of a usual name
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class StackOptions:
-    """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app.
-
-    `ports`: those of other parts than the app.
-    `store`: how the app reaches its Redis; `queue`: which one it has. `registers`: the app, topics and schedules with
-    the queue; what lives for one job needs neither. `reloads`: a change of the app's code starts the app again.
-    `processes`: of the app.
-    """
-
-    folder: Path
-    app: str | None = None
-    port: int | None = None
-    ports: Mapping[str, int] = field(default_factory=dict[str, int])
-    registers: bool = True
-    settings: Mapping[str, str] = field(default_factory=dict)
-    parts_of: PartsOf = stack_parts
-    store: StoreKind = "rest"
-    queue: QueueKind = "qstash"
-    reloads: bool = False
-    processes: int = 1
 
 
 class LocalStack:
@@ -130,7 +97,7 @@ class LocalStack:
         assert self._plan is not None
         assert self._supervisor is not None
         plan = self._plan
-        has_qstash = plan.queue == "qstash"
+        has_qstash = plan.options.queue == "qstash"
         return DevFile(
             app_url=part_url(plan.ports, "app"),
             qstash_url=part_url(plan.ports, "qstash") if has_qstash else "",
@@ -160,20 +127,8 @@ class LocalStack:
             self._screen.notice(STACK_NAME, remark)
         remember_ports(folder, chosen.ports)
         inherited = {**inherited_environment(), **self._options.settings}
-        options = self._options
-        return StackPlan(
-            folder,
-            chosen.ports,
-            stack_secrets,
-            inherited,
-            options.app,
-            options.store,
-            options.queue,
-            registers=options.registers,
-            reloads=options.reloads,
-            processes=options.processes,
-            listeners=holds.listeners_of(chosen.ports),
-        )
+        options = replace(self._options, folder=folder)
+        return StackPlan(options, chosen.ports, stack_secrets, inherited, holds.listeners_of(chosen.ports))
 
     def _check(self, environment: Mapping[str, str]) -> None:
         """Check the app's settings before anything starts, and name those that are misspelt.

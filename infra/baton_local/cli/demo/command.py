@@ -16,8 +16,8 @@ from rich.console import Console
 from baton.sdk.distribution import missing_extra
 from baton_local.cli.demo.story import Scenario, Story, Task
 from baton_local.cli.interruption import Interruption, run_until_interrupted
-from baton_local.dev.parts import QueueKind
-from baton_local.dev.stack import LocalStack, StackOptions
+from baton_local.dev.parts import QueueKind, StackOptions
+from baton_local.dev.stack import LocalStack
 from baton_local.dev.stack_error import StackError
 
 SCENARIOS = {

@@ -1,17 +1,19 @@
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio.connection import parse_url
 
 from baton.settings.settings import read_settings
-from baton_local.dev.parts import StackPlan, app_settings, remove_socket_folder, stack_parts
+from baton_local.dev.parts import StackOptions, StackPlan, app_settings, remove_socket_folder, stack_parts
 from baton_local.dev.ports import USUAL_PORTS
 from baton_local.dev.secrets_file import load_or_make_secrets
 from baton_local.redis.valkey import DataDir
 
 
-def plan(folder: Path) -> StackPlan:
-    return StackPlan(folder, USUAL_PORTS, load_or_make_secrets(folder), {"PATH": "/bin", "QSTASH_URL": "elsewhere"})
+def plan(folder: Path, **options: Any) -> StackPlan:
+    inherited = {"PATH": "/bin", "QSTASH_URL": "elsewhere"}
+    return StackPlan(StackOptions(folder, **options), USUAL_PORTS, load_or_make_secrets(folder), inherited)
 
 
 def test_the_app_starts_last_so_that_it_stops_first(tmp_path: Path) -> None:
@@ -28,7 +30,7 @@ def test_the_app_starts_last_so_that_it_stops_first(tmp_path: Path) -> None:
 def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
     """The app is given the server's own socket, whatever its folder is called."""
     folder = tmp_path / "a b?"
-    parts = stack_parts(replace(plan(folder), store="resp"))
+    parts = stack_parts(plan(folder, store="resp"))
     assert [part.name for part in parts] == ["redis", "vector", "qstash", "app"]
     address = parts[-1].environment["REDIS_URL"]
     assert read_settings({"REDIS_URL": address}).resp_url == address
@@ -36,14 +38,14 @@ def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
 
 
 def test_a_queue_of_its_own_process_reaches_one_that_is_free_by_a_new_connection(tmp_path: Path) -> None:
-    several = replace(plan(tmp_path), processes=2, store="resp")
-    both = *stack_parts(several)[-2:], *stack_parts(replace(several, queue="redis"))[-2:]
+    several: dict[str, Any] = {"processes": 2, "store": "resp"}
+    both = *stack_parts(plan(tmp_path, **several))[-2:], *stack_parts(plan(tmp_path, **several, queue="redis"))[-2:]
     assert ["--shares" in each.command for each in both] == [True, True, False, False]
 
 
 def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None:
     *_, app = stack_parts(plan(tmp_path))
-    *_, own = stack_parts(replace(plan(tmp_path), app="mine:registry"))
+    *_, own = stack_parts(plan(tmp_path, app="mine:registry"))
     assert "--app-dir" not in app.command
     assert "BATON_APP" not in app.environment  # the product's own default decides
     assert own.command[-4:] == ("--app-dir", str(Path.cwd()), "--registry", "mine:registry")
@@ -53,14 +55,14 @@ def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None
 def test_the_app_registers_with_the_queue_unless_it_lives_for_one_job(tmp_path: Path) -> None:
     """It has its agents' events and schedules; the command line need not import them, too."""
     *_, app = stack_parts(plan(tmp_path))
-    *_, brief = stack_parts(replace(plan(tmp_path), registers=False))
+    *_, brief = stack_parts(plan(tmp_path, registers=False))
     assert (app.with_new_code, brief.with_new_code) == (("--registers",), ())
 
 
 def test_a_deep_data_folder_leaves_nothing_outside_itself(tmp_path: Path) -> None:
     """A unix socket's path is short, so Redis then listens in the temporary folder."""
     deep = plan(tmp_path / ("deep" * 30))
-    outside = DataDir(deep.folder / "redis").socket_path.parent
+    outside = DataDir(deep.options.folder / "redis").socket_path.parent
     outside.mkdir()
     (outside / "valkey.sock").touch()
     remove_socket_folder(deep)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from baton_local.dev.part import Part, http_is_ready
-from baton_local.dev.parts import PartsOf, StackPlan
-from baton_local.dev.stack import LocalStack, StackOptions
+from baton_local.dev.parts import PartsOf, StackOptions, StackPlan
+from baton_local.dev.stack import LocalStack
 from baton_local.dev.stack_error import StackError
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
