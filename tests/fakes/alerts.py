@@ -7,8 +7,7 @@ class FakeAlerts:
     """`Alerts` in memory."""
 
     def __init__(self) -> None:
-        self.sent: list[Alert] = []
-        self.urls: list[str] = []
+        self.sent, self.urls = list[Alert](), list[str]()
 
     async def send(self, alert: Alert, url: str) -> None:
         if all((n.kind, n.job_id, n.once) != (alert.kind, alert.job_id, alert.once) for n in self.sent):
