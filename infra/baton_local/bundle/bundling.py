@@ -352,7 +352,7 @@ def _runs(program: str) -> bool:
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # a zip file has no times before it
 _MODE, _PROGRAM_MODE = stat.S_IFREG | 0o644, stat.S_IFREG | 0o755
 _UNIX = 3
-_SMALLEST = 9
+_NEARLY_SMALLEST = 7  # 9 takes twice the time for 0.4 % fewer bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +377,7 @@ def pack(folder: Path, path: Path) -> Archive:
             entry.external_attr = (_PROGRAM_MODE if name.endswith(".sh") else _MODE) << 16
             entry.create_system = _UNIX
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, (folder / name).read_bytes(), compresslevel=_SMALLEST)
+            archive.writestr(entry, (folder / name).read_bytes(), compresslevel=_NEARLY_SMALLEST)
     content = path.read_bytes()
     return Archive(path, len(content), unpacked_bytes(folder), sha256(content).hexdigest())
 
