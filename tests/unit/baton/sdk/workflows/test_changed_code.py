@@ -1,6 +1,7 @@
 """Code that was changed while a job waits: it goes on where it asks for the same steps, and says where it does not."""
 
 import re
+from functools import reduce
 from types import ModuleType
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from baton.sdk.models.model import ModelError
 from baton_events.errors import StoreError
-from tests.unit.baton.sdk.workflows.conftest import Load, cases
+from tests.unit.baton.sdk.workflows.conftest import Load
 from tests.unit.baton.sdk.workflows.playing import Job, runner_of
 
 STEPS = """
@@ -24,134 +25,83 @@ async def pay(order: int, cents: int = 0) -> str:
 async def ship(order: int, token: str = "") -> str:
     return f"shipped {order}"
 """
-MAIN = "@workflow\nasync def main(order: int) -> list[str]:\n"
-BEFORE = f"""{MAIN}    done = [await pack(order)]
+BEFORE = """
+@workflow
+async def main(order: int) -> list[str]:
+    done = [await pack(order)]
     done += await asyncio.gather(pay(order), ship(order))
     await sleep(60)
     return done
 """
-# Each: the changed code, or that in `main`; whether a job fits that waits for each of WAITS; what it says if not.
-EDITS = cases(
-    """
-## nothing
-    done = [await pack(order)]
-    done += await asyncio.gather(pay(order), ship(order))
-    await sleep(60)
-    return done
----
-yes yes yes
-## a step is added at the end
-    done = [await pack(order)]
-    done += await asyncio.gather(pay(order), ship(order))
-    await sleep(60)
-    return [*done, await ship(2)]
----
-yes yes yes
-## a step is added in the middle
-    done = [await pack(order)]
-    await pay(order, 5)
-    done += await asyncio.gather(pay(order), ship(order))
-    await sleep(60)
-    return done
----
-yes no no
-stretch 2 asked for pay({"order":1}); now the code asks for pay({"cents":5,"order":1}): File "FILE", line 24, in main
-## a step is added at the beginning
-    await ship(0)
-    done = [await pack(order)]
-    done += await asyncio.gather(pay(order), ship(order))
-    await sleep(60)
-    return done
----
-no no no
-stretch 1 asked for pack({"order":1}); now the code asks for ship({"order":0}): File "FILE", line 23, in main
-## a step is removed
-    done = [await pack(order)]
-    done += await asyncio.gather(pay(order))
-    await sleep(60)
-    return done
----
-yes no no
-stretch 2 asked for ship({"order":1}); now the code asks for no further step:
-## all steps are removed
-    return []
----
-no no no
-stretch 1 asked for pack({"order":1}); now the code ends there
-## steps are reordered
-    done = [await pack(order)]
-    done += await asyncio.gather(ship(order), pay(order))
-    await sleep(60)
-    return done
----
-yes no no
-stretch 2 asked for pay({"order":1}); now the code asks for ship({"order":1}): File "FILE", line 24, in main
-## a step is renamed
-@tool
-async def wrap(order: int) -> str:
-    return f"packed {order}"
-
-@workflow
-async def main(order: int) -> list[str]:
-    done = [await wrap(order)]
-    done += await asyncio.gather(pay(order), ship(order))
-    await sleep(60)
-    return done
----
-no no no
-stretch 1 asked for pack({"order":1}); now the code asks for wrap({"order":1}): File "FILE", line 27, in main
-## an argument is changed
-    done = [await pack(order)]
-    done += await asyncio.gather(pay(order), ship(order))
-    await sleep(61)
-    return done
----
-yes yes no
-stretch 3 asked for sleep({"seconds":60}); now the code asks for sleep({"seconds":61}): File "FILE", line 25, in main
-## a branch waits before its step
-    async def later():
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        return await pay(order)
-    done = [await pack(order)]
-    done += await asyncio.gather(later(), ship(order))
-    await sleep(60)
-    return done
----
-yes no no
-stretch 2 asked for pay({"order":1}); now the code asks for ship({"order":1}): File "FILE", line 28, in main
-## what it computes is changed, and a helper is moved
-async def both(order: int) -> list[str]:
-    return list(await asyncio.gather(pay(order), ship(order)))
-
-@workflow
-async def main(order: int) -> list[str]:
-    print("changed")
-    first = await pack(order)
-    done = [first.upper(), *await both(order)]
-    await asyncio.sleep(0)
-    await sleep(60)
-    return done
----
-yes yes yes
-## a guarded step is added
-    done = [await pack(order)]
-    if workflow.patched("tax"):
-        await pay(order, 5)
-    done += await asyncio.gather(pay(order), ship(order))
-    await sleep(60)
-    return done
----
-yes yes yes
-## a guarded step takes the place of another one
-    done = [await pack(order)]
-    done += await asyncio.gather(pay(order), ship(order))
-    await (asyncio.sleep(1) if workflow.patched("quick") else sleep(60))
-    return done
----
-yes yes yes
-""".strip()
-)
+LATER = "    async def later():\n        await asyncio.sleep(0)\n        return await pay(order)\n    done ="
+WRAP = '@tool\nasync def wrap(order: int) -> str:\n    return f"packed {order}"\n\n@workflow'
+BOTH = "async def both(order: int) -> list[str]:\n    return await asyncio.gather(pay(order), ship(order))\n\n@workflow"
+PAYS = 'stretch 2 asked for pay({"order":1}); now the code asks for '
+# Each: what is replaced by what; whether a job fits that waits for each of WAITS; what it says if not.
+EDITS: dict[str, tuple[dict[str, str], str, str]] = {
+    "nothing": ({}, "yes yes yes", ""),
+    "a step is added at the end": ({"return done": "return [*done, await ship(2)]"}, "yes yes yes", ""),
+    "a step is added in the middle": (
+        {"    done +=": "    await pay(order, 5)\n    done +="},
+        "yes no no",
+        f'{PAYS}pay({{"cents":5,"order":1}}): File "FILE", line 25, in main',
+    ),
+    "a step is added at the beginning": (
+        {"    done =": "    await ship(0)\n    done ="},
+        "no no no",
+        'stretch 1 asked for pack({"order":1}); now the code asks for ship({"order":0}): File "FILE", line 24, in main',
+    ),
+    "a step is removed": (
+        {", ship(order)": ""},
+        "yes no no",
+        'stretch 2 asked for ship({"order":1}); now the code asks for no further step:',
+    ),
+    "all steps are removed": (
+        {"    done =": "    return []\n    done ="},
+        "no no no",
+        'stretch 1 asked for pack({"order":1}); now the code ends there',
+    ),
+    "steps are reordered": (
+        {"pay(order), ship(order)": "ship(order), pay(order)"},
+        "yes no no",
+        f'{PAYS}ship({{"order":1}}): File "FILE", line 25, in main',
+    ),
+    "a step is renamed": (
+        {"@workflow": WRAP, "pack(order)": "wrap(order)"},
+        "no no no",
+        'stretch 1 asked for pack({"order":1}); now the code asks for wrap({"order":1}): File "FILE", line 28, in main',
+    ),
+    "an argument is changed": (
+        {"sleep(60)": "sleep(61)"},
+        "yes yes no",
+        'stretch 3 asked for sleep({"seconds":60}); now the code asks for sleep({"seconds":61}): File "FILE", line 26',
+    ),
+    "a branch waits before its step": (
+        {"    done =": LATER, "gather(pay(order)": "gather(later()"},
+        "yes no no",
+        f'{PAYS}ship({{"order":1}}): File "FILE", line 28, in main',
+    ),
+    "what it computes is changed, and a helper is moved": (
+        {
+            "@workflow": BOTH,
+            "done = [await pack(order)]": 'print("changed")\n    first = await pack(order)',
+            "done += await asyncio.gather(pay(order), ship(order))": "done = [first.upper(), *await both(order)]",
+            "    await sleep(60)": "    await asyncio.sleep(0)\n    await sleep(60)",
+        },
+        "yes yes yes",
+        "",
+    ),
+    "a guarded step is added": (
+        {"    done +=": '    if workflow.patched("tax"):\n        await pay(order, 5)\n    done +='},
+        "yes yes yes",
+        "",
+    ),
+    "a guarded step takes the place of another one": (
+        {"await sleep(60)": 'await (asyncio.sleep(1) if workflow.patched("quick") else sleep(60))'},
+        "yes yes yes",
+        "",
+    ),
+}
 WAITS = ("the first step", "two steps", "a wait")
 
 
@@ -181,10 +131,9 @@ async def _goes_on(job: Job, module: ModuleType) -> Any:
 @pytest.mark.parametrize("at", [1, 2, 3], ids=WAITS)
 @pytest.mark.parametrize("edit", EDITS)
 async def test_a_job_goes_on_or_says_what_was_changed(load: Load, edit: str, at: int) -> None:
-    code, _, expected = EDITS[edit].rpartition("\n---\n")
-    fits, *said = expected.splitlines()
-    changed = load(STEPS + (MAIN + code if code.startswith("    ") else code))
-    job = await _waiting(load(STEPS + BEFORE), at)
+    changes, fits, fault = EDITS[edit]
+    code = reduce(lambda text, change: text.replace(*change), changes.items(), BEFORE)
+    job, changed = await _waiting(load(STEPS + BEFORE), at), load(STEPS + code)
     if fits.split()[at - 1] == "yes":
         assert await _goes_on(job, changed)
         return
@@ -193,7 +142,7 @@ async def test_a_job_goes_on_or_says_what_was_changed(load: Load, edit: str, at:
         await _goes_on(job, changed)
     assert (refused.value.type, refused.value.retryable, len(job.turns)) == ("changed_code", True, before)
     message = re.sub(r"flow\d+\.py", "FILE", refused.value.message)
-    assert message.startswith(said[0]), message
+    assert message.startswith(fault), message
     assert "sets of texts have another order in each process" in message
     assert "workflow.patched(" in message
 
