@@ -48,7 +48,7 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (15_031, 88, 1_018, 151),
+    "server": (15_031, 88, 1_017, 148),
     "worker": (13_711, 90, 957, 149),
     "queue": (3_122, 26, 259, 55),
     "store": (9_456, 49, 789, 112),
@@ -71,7 +71,7 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 36,
-    "test lines": 137_988,
+    "test lines": 137_941,
     "docs words": 76_500,
 }
 
