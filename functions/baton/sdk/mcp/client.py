@@ -9,7 +9,7 @@ needed.
 import asyncio
 import logging
 from base64 import b64decode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -217,23 +217,26 @@ async def _outcome(server: McpServer, result: Any, run: ToolContext, promised: J
         asked = asked_of_people(requests, result.request_state)
         return question(server.name, {ASKED: asked}) or busy(run.memo or {}, asked)
     blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in result.content]
+    data = result.structured_content
     if result.is_error:
-        raise ToolError(_error_text(blocks, result.structured_content), type="mcp_tool_error")
-    if promised is not None:
+        raise ToolError(_words_of(blocks, data) or "the tool failed and said nothing", type="mcp_tool_error")
+    if promised is not None and (data is not None or not blocks):  # older servers have texts alone
         try:
-            promised.check(result.structured_content)
+            promised.check(data)
         except InvalidArguments as error:
             fault = f"MCP server {server.name}: its result is not what its schema promises: {'; '.join(error.faults)}"
-            raise ToolError(fault, type="mcp_invalid_result") from error
-    return await _value(blocks, result.structured_content, run)
+            said = _words_of(blocks, data)[:_WORDS_CHARS]  # what the call has done is done
+            raise ToolError(f"{fault}; it said: {said}" if said else fault, type="mcp_invalid_result") from error
+    return await _value(blocks, data, run)
 
 
 async def _value(blocks: Listing, structured: Any, run: ToolContext) -> Any:
     """Convert content to a result: text as such, resources by their links, pictures and other data as files."""
     shown = [await _shown(block, run) for block in blocks]
-    if structured is not None:  # its texts repeat it
-        files = [one for one, block in zip(shown, blocks, strict=True) if one is not block]
-        return [structured, *files] if files else structured
+    if structured is not None:
+        more = set(_unsaid([one["text"] for one in shown if one["type"] == "text"], structured))
+        others = [one for one in shown if one["type"] != "text" or one["text"] in more]
+        return [structured, *others] if others else structured
     return "\n".join(block["text"] for block in blocks) if all(block["type"] == "text" for block in blocks) else shown
 
 
@@ -256,11 +259,28 @@ def _bytes_of(data: str) -> bytes:
     return b64decode(text.translate(_OF_URLS).rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
 
 
-def _error_text(blocks: Listing, structured: Any) -> str:
-    """Return what is said of an error: its texts, also those of resources, or else its data."""
+def _words_of(blocks: Listing, structured: Any) -> str:
+    """Return what a failure says: its texts, also those of resources, and its data."""
     texts = [block.get("text") or block.get("resource", {}).get("text") or "" for block in blocks]
-    words = "\n".join(text for text in texts if text.strip())
-    return words or (canonical_json(structured) if structured else "the tool failed and said nothing")
+    return "\n".join([*_unsaid(texts, structured), *([canonical_json(structured)] if structured else [])])
+
+
+def _unsaid(texts: Sequence[str], data: Any) -> list[str]:
+    """Return the texts that say more than the data does: all of it, a value in it, or an item of a list there."""
+    values = list(data.values()) if isinstance(data, dict) else [data]
+    items = [item for value in values if isinstance(value, list) for item in value]
+    known = set(map(_form, [data, *values, *items]))
+    return [text for text in texts if text.strip() and known.isdisjoint((_form(text), _form(_read(text))))]
+
+
+def _form(value: Any) -> bytes:
+    return json.encode(value, order="deterministic")
+
+
+def _read(text: str) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.decode(text)
+    return text
 
 
 async def _all_pages(client: "Client", server: McpServer) -> tuple[Listing, int]:

@@ -16,6 +16,7 @@ from tests.unit.baton.sdk.mcp.test_servers_without_bounds import ACME, TOOL, fou
 LONG = "synchronize-all-customer-data-across-multiple-systems-and-regions-of-"
 NAMES = ["a.b", "a_b", "a/b", "a b", "größe", "gröbe", f"{LONG}europe", f"{LONG}asia", "plain", "x" * 64]
 DATA = {"code": "RATE_LIMITED", "retry_after": 30}
+SAID = '{"code":"RATE_LIMITED","retry_after":30}'
 PICTURE = {"type": "image", "data": "aGk=", "mimeType": "image/png"}
 
 
@@ -58,10 +59,11 @@ async def test_each_of_them_is_called_by_the_server_s_name() -> None:
     ("content", "data", "said"),
     [
         ([text("disk full")], None, "disk full"),
-        ([text("disk full")], DATA, "disk full"),
-        *(([*blank, resource("disk full")], DATA, "disk full") for blank in ([], [text("")], [text(" \n")], [PICTURE])),
+        ([text("disk full")], {"result": "disk full"}, '{"result":"disk full"}'),
+        *(([*blank, text("disk full")], DATA, f"disk full\n{SAID}") for blank in ([], [text("")], [PICTURE])),
+        ([text(" \n"), resource("disk full")], DATA, f"disk full\n{SAID}"),
         ([text("a"), resource("b"), PICTURE], None, "a\nb"),
-        *((blank, DATA, '{"code":"RATE_LIMITED","retry_after":30}') for blank in ([], [text("")], [PICTURE])),
+        *((blank, DATA, SAID) for blank in ([], [text("")], [PICTURE], [text(SAID)], [text("RATE_LIMITED")])),
         ([], None, "the tool failed and said nothing"),
         ([text(" ")], {}, "the tool failed and said nothing"),
     ],

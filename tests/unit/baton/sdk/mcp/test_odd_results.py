@@ -1,5 +1,6 @@
 """Results of tools as older and careless servers send them: what stands in them comes, or the model reads why not."""
 
+import json
 from typing import Any
 
 import pytest
@@ -46,6 +47,49 @@ async def result_of(sent: Any) -> Any:
 )  # fmt: skip
 async def test_what_stands_in_an_odd_result_comes(sent: Any, result: Any) -> None:
     assert await result_of(sent) == result
+
+
+MENU = {"dishes": [{"name": "soup", "euros": 3}, "bread"], "open": True, "note": "cash\nonly"}
+
+
+@pytest.mark.parametrize("said", ["a long page", "soup", '{"dishes": 3}', "[1]", "4", "[" * 5_000, '"cash'])
+async def test_what_a_text_says_beside_data_comes(said: str) -> None:
+    """Servers put a page, or a list, into the text, and what is about it into the data."""
+    told = {"type": "text", "text": said}
+    assert await result_of({"content": [told, LINK], "structuredContent": MENU}) == [
+        MENU,
+        told,
+        {**LINK, "name": "a:b"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        json.dumps(MENU, indent=2),
+        *map(json.dumps, (MENU["dishes"], {"euros": 3, "name": "soup"}, *MENU.values())),
+        *("bread", "cash\nonly", "", " \n"),
+    ],
+)
+async def test_a_text_that_repeats_data_goes(said: str) -> None:
+    told = {"type": "text", "text": said}
+    assert await result_of({"content": [told, told], "structuredContent": MENU}) == MENU
+    assert await result_of({"content": [HI], "structuredContent": {"result": "hi"}}) == {"result": "hi"}
+
+
+@pytest.mark.parametrize("data", [{}, {"a": "x"}, None])
+async def test_a_result_unlike_its_schema_is_told_with_its_fault(data: Any) -> None:
+    """The call has been made; one that is texts alone, as of older servers, is taken."""
+    sent = {"content": [HI]} | ({} if data is None else {"structuredContent": data})
+    promises = {"outputSchema": {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}}
+    async with raw(tools_call=lambda request_id: found(request_id, sent)) as served:
+        [tool] = server_tools(McpServer(served.url), ACME, [TOOL | promises])
+        if data is None:
+            assert await tool.run({}, ToolContext.for_test()) == "hi"
+            return
+        with pytest.raises(ToolError, match=r"its schema promises: .*a.*; it said: hi") as caught:
+            await tool.run({}, ToolContext.for_test())
+    assert (caught.value.type, caught.value.retryable) == ("mcp_invalid_result", False)
 
 
 async def test_a_picture_without_a_type_has_that_of_its_data() -> None:
