@@ -10,6 +10,7 @@ import builtins
 import gc
 import inspect
 import io
+import logging
 import re
 import sys
 import threading
@@ -306,11 +307,6 @@ class CodeRun:
         else:
             self._given_up.append(number)
 
-    def print(self, text: str) -> None:
-        """Note what the code prints, unless it is made again."""
-        if self.of_job.is_new:
-            self.printed.append(text)
-
     def take_notes(self) -> tuple[str, tuple[str, ...]]:
         """Return what the code has printed, and what else is to be logged, since the last stretch."""
         printed, notes = "".join(self.printed), tuple(self.loop.notes) if self.of_job.is_new else ()
@@ -355,8 +351,8 @@ def _unbegun_in(value: Any) -> Iterator[Any]:
 
 @cache
 def _print_to_runs() -> None:
-    """Let `print` in a run note its text, from the first run on."""
-    usual = builtins.print
+    """Let `print` in a run note its text, and a run that is made again log nothing, from the first run on."""
+    usual, handled = builtins.print, logging.Logger.handle
 
     @wraps(usual)
     def print_(*values: Any, file: Any = None, **options: Any) -> None:
@@ -366,6 +362,13 @@ def _print_to_runs() -> None:
             return
         text = io.StringIO()
         usual(*values, file=text, **options)
-        run.print(text.getvalue())
+        run.printed += [text.getvalue()] if run.of_job.is_new else []
+
+    @wraps(handled)
+    def handle(self: logging.Logger, record: logging.LogRecord) -> None:
+        run = RUNNING.get()
+        if not isinstance(run, CodeRun) or run.of_job.is_new:
+            handled(self, record)
 
     builtins.print = print_
+    logging.Logger.handle = handle  # type: ignore[method-assign]

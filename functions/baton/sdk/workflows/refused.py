@@ -2,12 +2,14 @@
 
 So are loops over sets that ask for steps: a set of texts has another order in each process, so the steps would differ.
 They are seen in one function, by its source; sets that come from elsewhere are met when the run is made again. Sets of
-tasks are well, since tasks have an order. Invariant: one table says which calls; a name counts by what it is, and code
-that names one is taken to call it. All faults are found at once, each with file, line and the way out. Must not: run
-code, refuse anything else of Python, or look into a step.
+tasks are well, since tasks have an order. What all runs of a process share, as a lock of a module, is refused, too.
+Invariant: one table says which calls; a name counts by what it is, and code that names one is taken to call it. All
+faults are found at once, each with file, line and the way out. Must not: run code, refuse anything else of Python, or
+look into a step.
 """
 
 import ast
+import asyncio
 import builtins
 import linecache
 import sys
@@ -15,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 from inspect import iscoroutinefunction
+from itertools import count
+from random import Random  # noqa: TID251 - its class, which no code calls here
 from types import BuiltinMethodType, FunctionType
 from typing import Any, TypeAlias
 
@@ -263,21 +267,27 @@ _OUTSIDE = "acts outside of the steps, once more whenever the run is made again"
 _TOOL = "move it into a @tool"
 _NOW, _SECONDS = "write workflow.now()", "write workflow.now().timestamp()"
 _CLOCKS = "monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time thread_time_ns"
+_HTTP = "delete get head options patch post put request"
+_LOCKS = (asyncio.Lock, asyncio.Event, asyncio.Condition, asyncio.Semaphore, asyncio.Barrier, asyncio.Queue)
+_STATEFUL = (*_LOCKS, asyncio.Future, Random, count)
+_SHARED = "has another state when this one is made again; make it in the workflow's own code"
 # Names of a module, what a call of them does, and the way out.
 _TABLE = (
     ("datetime", "datetime.now datetime.utcnow", _AGAIN, _NOW),
     ("datetime", "date.today", _AGAIN, "write workflow.now(), or workflow.now().date()"),
     ("time", f"time time_ns {_CLOCKS}", _AGAIN, _SECONDS),
-    (
-        "time",
-        "sleep",
-        "stops all branches, and waits again whenever the run is made again",
-        "write await asyncio.sleep(…)",
-    ),
+    ("time", "sleep", "stops all branches, and waits each time", "write await asyncio.sleep(…)"),
     ("random", "SystemRandom", _AGAIN, "write workflow.random()"),
     ("uuid", "uuid1 uuid4 uuid6 uuid7 uuid8", _AGAIN, "write workflow.uuid4()"),
     ("secrets", "choice randbelow randbits token_bytes token_hex token_urlsafe", _AGAIN, _TOOL),
-    ("os", "urandom getrandom", _AGAIN, _TOOL),
+    ("os", "getpid getrandom listdir scandir urandom walk", _AGAIN, _TOOL),
+    ("glob", "glob iglob", _AGAIN, _TOOL),
+    ("os", "makedirs mkdir popen remove rename replace system unlink", _OUTSIDE, _TOOL),
+    ("subprocess", "Popen call check_call check_output getoutput getstatusoutput run", _OUTSIDE, _TOOL),
+    ("socket", "create_connection socket", _OUTSIDE, _TOOL),
+    ("urllib.request", "urlopen urlretrieve", _OUTSIDE, _TOOL),
+    ("requests", f"{_HTTP} Session session", _OUTSIDE, _TOOL),
+    ("httpx", f"{_HTTP} stream AsyncClient Client", _OUTSIDE, _TOOL),
     ("builtins", "open", _OUTSIDE, _TOOL),
     ("builtins", "input", _OUTSIDE, "write await approval(…), or wait_for_event(…)"),
 )
@@ -311,7 +321,9 @@ def _call_faults(loads: list[Load], table: _ById, bare: _ById) -> Iterator[tuple
         if type(value) is BuiltinMethodType and isinstance(value.__self__, type):  # `now = datetime.now`
             value = attribute_of(value.__self__, value.__name__)
         fault = table.get(id(value)) or (bare.get(id(value)) if each.is_called_bare else None)
-        if fault:
+        if issubclass(type(value), _STATEFUL):
+            yield each.line, f"one {type(value).__name__} for all runs of a process {_SHARED}"
+        elif fault:
             name, is_moment = fault[0], issubclass(type(each.owner), type) and issubclass(each.owner, date)
             shown = f"{each.owner.__name__}.{name.rpartition('.')[2]}" if is_moment else name
             yield each.line, f"{shown}() {fault[1]}"

@@ -6,7 +6,7 @@ from baton.sdk.workflows.refused import faults_of
 from tests.unit.baton.sdk.workflows.conftest import Load
 
 HEAD = """
-import datetime, os, random, secrets, uuid
+import asyncio, datetime, httpx, itertools, os, random, secrets, subprocess, urllib.request, uuid
 import datetime as clock, random as dice, time as t
 from dataclasses import dataclass, field
 from datetime import date, datetime as dt, timedelta, timezone

@@ -39,6 +39,11 @@ CALLS: dict[str, tuple[str, str]] = {
     "os.urandom(8)": ("os.urandom()", "move it into a @tool"),
     "open(x).read()": ("open()", "move it into a @tool"),
     "input()": ("input()", "write await approval(…), or wait_for_event(…)"),
+    "os.system(x)": ("os.system()", "move it into a @tool"),
+    "subprocess.Popen([x])": ("subprocess.Popen()", "move it into a @tool"),
+    "httpx.post(x)": ("httpx.post()", "move it into a @tool"),
+    "httpx.Client().get(x)": ("httpx.Client()", "move it into a @tool"),
+    "urllib.request.urlopen(x)": ("urllib.request.urlopen()", "move it into a @tool"),
     # By other ways to the same.
     "[dt.now() for _ in x]": ("datetime.now()", NOW),
     "(lambda: dt.now())()": ("datetime.now()", NOW),
@@ -49,6 +54,7 @@ CALLS: dict[str, tuple[str, str]] = {
 }
 ALLOWED = (
     "print(x)",
+    "(asyncio.Lock(), random.Random(7), itertools.count())",
     "Random(7).choice(x)",
     "random.Random(x).random()",
     "dice.Random(x=7).shuffle(x)",
@@ -215,6 +221,41 @@ async def flow(open):
 @pytest.mark.parametrize("place", BESIDE)
 def test_refuses_nothing_that_the_code_does_not_come_to(load: Load, place: str) -> None:
     assert faults(load, BESIDE[place]) == []
+
+
+# What a module keeps, and the code that reaches it.
+SHARED = cases("""\
+## a lock: Lock
+ONE = asyncio.Lock()
+async def flow(x):
+    async with ONE: await ship(x)
+## a semaphore of a class: BoundedSemaphore
+class Bank:
+    most = asyncio.BoundedSemaphore(5)
+async def flow(x):
+    async with Bank.most: await ship(x)
+## a queue of an object, in another function: PriorityQueue
+class Shop: pass
+SHOP = Shop()
+SHOP.todo = asyncio.PriorityQueue()
+async def take(): return await SHOP.todo.get()
+async def flow(x): return await take()
+## numbers: Random
+DICE = random.Random(7)
+async def flow(x): return DICE.choice(x)
+## numbers of the system: SystemRandom
+DICE = random.SystemRandom()
+async def flow(x): return DICE.random()
+## a count: count
+NUMBERS = itertools.count()
+async def flow(x): return next(NUMBERS)
+""")
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_refuses_what_all_runs_of_a_process_share(load: Load, case: str) -> None:
+    [fault] = faults(load, SHARED[case])
+    assert fault.startswith(f"one {case.rpartition(': ')[2]} for all runs of a process has another state")
 
 
 def test_says_all_at_once_with_file_and_line(load: Load) -> None:

@@ -121,6 +121,25 @@ def test_outside_of_a_job_there_is_nothing_of_it(name: str) -> None:
         getattr(workflow, name)(*(["a"] if name == "patched" else []))
 
 
+async def test_a_run_that_is_made_again_logs_nothing(load: Load, caplog: pytest.LogCaptureFixture) -> None:
+    module = load("""
+import logging
+log = logging.getLogger("my.shop")
+
+@workflow
+async def main() -> None:
+    log.warning("one")
+    await add(1, 2)
+    logging.getLogger("my").error("two")
+    await add(3, 4)
+    log.warning("three")
+""")
+    await Job().plays(runner_of(module.main), lambda *_: {"ok": 1})
+    logging.getLogger("my").warning("outside")
+    found = [record.getMessage() for record in caplog.records if record.name.startswith("my")]
+    assert found == ["one", "two", "three", "outside"]
+
+
 async def test_what_is_printed_is_logged_once(
     load: Load, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
