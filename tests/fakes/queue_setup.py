@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from baton.queue.account import Topic
-from baton.queue.redis.account import RedisSetup
+from baton.queue.redis.in_store import RedisSetup
 from baton.queue.redis.publisher import topic_in
 from baton.queue.redis.shards import SIGNING_KEYS, TOPICS, Shards
 from baton.queue.redis.signing import KeysInStore

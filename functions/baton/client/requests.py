@@ -154,7 +154,7 @@ class Requests:
         while True:
             response, events = await self.response(_continued(call, position), stream=True), Events()
             try:
-                if not _is_stream(response):
+                if not str(response.headers.get("content-type")).startswith("text/event-stream"):
                     await self.exchange.read(response)
                     if not response.content:  # nothing runs in this session
                         return
@@ -261,7 +261,3 @@ def part_of(position: str, data: str) -> Part:
 
 def _continued(call: Call, position: str) -> Call:
     return replace(call, headers={**call.headers, "Last-Event-ID": position}) if position else call
-
-
-def _is_stream(response: httpx.Response) -> bool:
-    return str(response.headers.get("content-type")).startswith("text/event-stream")

@@ -19,7 +19,7 @@ class Meter:
     def __init__(self, clock: Clock, memory_mb: int) -> None:
         self._clock, self._memory_mb = clock, memory_mb
         self._counts = [0] * 5
-        self._shared = self.written_bytes = 0
+        self.shared = self.written_bytes = 0
         self._function_ms = self._mb_ms = 0
         self._counted_ms = clock.now_ms()
 
@@ -31,17 +31,9 @@ class Meter:
         counts[3] += deliveries
         counts[4] += size_bytes
 
-    def write(self, size_bytes: int) -> None:
-        """Add bytes that were stored of a job."""
-        self.written_bytes += size_bytes
-
-    def share(self) -> None:
-        """Count a request that was shared with another one."""
-        self._shared += 1
-
     def rest(self) -> Metered:
         """Take the usage that no COMMIT has taken, and the number of shared requests in all."""
-        return replace(self.take(), shared=self._shared, written=0)
+        return replace(self.take(), shared=self.shared, written=0)
 
     def take(self) -> Metered:
         """Take all usage since the last call, time included; the caller stores it."""
@@ -98,7 +90,7 @@ def write(size_bytes: int) -> None:
     """Add bytes stored of this invocation's job: its next COMMIT keeps them in the usage ledger."""
     meter = _METER.get()
     if meter is not None:
-        meter.write(size_bytes)
+        meter.written_bytes += size_bytes
 
 
 def written() -> int:
@@ -111,7 +103,7 @@ def share() -> None:
     """Count a request of this invocation that was shared with any other one."""
     meter = _METER.get()
     if meter is not None:
-        meter.share()
+        meter.shared += 1
 
 
 def take() -> Metered:

@@ -58,10 +58,6 @@ def send_score(deployment: Deployment, job_id: str, name: str, value: float, com
     deployment.request("POST", f"/api/agent-jobs/{in_path(job_id)}/scores", body)
 
 
-def score_name(text: str) -> str:
-    return _NOT_IN_NAMES.sub("-", text)[:_NAME_CHARS] or "-"
-
-
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @naming_deployment
@@ -82,7 +78,8 @@ def gate(
     api = cache(lambda: deployment(url, key, data))
     found = list(scores(spec, api, cache(lambda: registry_named(app))))
     for score in found if record else ():
-        send_score(api(), score.job_id, score_name(score.scorer), score.value, score.why[:_COMMENT_CHARS])
+        name = _NOT_IN_NAMES.sub("-", score.scorer)[:_NAME_CHARS] or "-"
+        send_score(api(), score.job_id, name, score.value, score.why[:_COMMENT_CHARS])
     _print(found)
     if junit is not None:
         junit_of(str(file), found).write(junit, encoding="utf-8", xml_declaration=True)

@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 
 from baton_local.qstash.core import dispatch, lifecycle
 from baton_local.qstash.core.answer import Answer
@@ -29,15 +29,11 @@ def run_schedule(step: Transition, tenant: Tenant, schedule_id: str, due_ms: int
         schedule.destination, schedule.headers, schedule.body, schedule.caller_ip, schedule.queue, schedule_id
     )
     try:
-        states = dict.fromkeys(_message_ids(publish(step, tenant, command).body), "IN_PROGRESS")
-        error = None
+        made, error = publish(step, tenant, command).body, None
+        states = {each["messageId"]: "IN_PROGRESS" for each in (made if isinstance(made, list) else [made])}
     except ApiError as refusal:  # such as a group that is gone; shown on the schedule, tried again at the next tick
         states, error = {}, refusal.message
     plan(step, tenant, replace(schedule, last_at_ms=step.now_ms, last_states=states, error=error))
-
-
-def _message_ids(body: Any) -> list[str]:
-    return [item["messageId"] for item in (body if isinstance(body, list) else [body])]
 
 
 _MAX_TIMERS_PER_TICK = 2_000

@@ -192,7 +192,7 @@ def target_of(url: str) -> Target:
     parts = urlsplit(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise ValueError(f"URL {url[:200]!r} has no http:// or https:// and a host")
-    host = _ascii(parts.hostname)
+    host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
     rest = url[url.index("//") + 2 + len(parts.netloc) :].partition("#")[0]
     return Target(
         Place(host, parts.port or _DEFAULT_PORTS[parts.scheme], parts.scheme == "https"),
@@ -200,10 +200,6 @@ def target_of(url: str) -> Target:
         f"{f'[{host}]' if ':' in host else host}{'' if parts.port is None else f':{parts.port}'}",
         _authorization(parts),
     )
-
-
-def _ascii(host: str) -> str:
-    return host if host.isascii() else host.encode("idna").decode()
 
 
 def _authorization(parts: SplitResult) -> str | None:
