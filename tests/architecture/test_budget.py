@@ -48,14 +48,14 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (15_031, 88, 1_017, 148),
+    "server": (14_990, 88, 1_017, 148),
     "worker": (13_711, 90, 957, 149),
     "queue": (3_114, 26, 259, 55),
     "store": (9_448, 49, 789, 112),
     "engine": (8_693, 45, 540, 112),
     "sdk": (21_748, 133, 1_566, 275),
     "client": (5_027, 26, 384, 130),
-    "local": (17_615, 110, 1_261, 210),
+    "local": (17_652, 110, 1_261, 210),
 }
 BOUNDS = {
     "lines": 97_280,
@@ -70,8 +70,8 @@ BOUNDS = {
     "Protocols": 44,
     "API routes": 73,
     "console pages": 42,
-    "commands": 36,
-    "test lines": 137_933,
+    "commands": 37,
+    "test lines": 138_090,
     "docs words": 76_500,
 }
 

@@ -164,7 +164,7 @@ class Declared(QueueSettings, frozen=True):
     ] = "inline"
     work_timeout_seconds: Annotated[
         int,
-        "limit of one model call or tool run, and of a workflow's code between two waits",
+        "limit of one model call, of a tool's `timeout_seconds`, and of a workflow's code between two waits",
         Setting(whole(1, 840), "s", where=WEBHOOKS),
     ] = 120
     changed_code_seconds: Annotated[

@@ -68,7 +68,7 @@ async def _logged_in(stack: DevFile) -> str:
 DEFAULT_FOLDER = Path(".baton/dev")
 NAME_WIDTH = 10
 MOST_PROCESSES = 4  # more than one queue and one store of a laptop feed
-_PORT = click.IntRange(1, 65_535)
+_PORT = click.IntRange(0, 65_535)
 TRY_QUESTION = "How did sailors tell one lighthouse from another?"
 
 
@@ -82,12 +82,10 @@ TRY_QUESTION = "How did sailors tell one lighthouse from another?"
     help="Where jobs, messages, secrets and logs are kept.",
 )
 @click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), metavar="N", help="The app's port; 0: any free ports.  [default: 8090]"
-)
-@click.option("--queue-port", type=_PORT, metavar="N", help="The queue's port.  [default: 8080]")
-@click.option("--redis-port", type=_PORT, metavar="N", help="The port of Redis's REST API.  [default: 8079]")
-@click.option("--vector-port", type=_PORT, metavar="N", help="The vector index's port.  [default: 8078]")
+@click.option("--port", type=_PORT, metavar="N", help="The app's port; 0: any free ports.  [default: 8090]")
+@click.option("--queue-port", type=_PORT, metavar="N", help="The queue's port; 0: any.  [default: 8080]")
+@click.option("--redis-port", type=_PORT, metavar="N", help="The port of Redis's REST API; 0: any.  [default: 8079]")
+@click.option("--vector-port", type=_PORT, metavar="N", help="The vector index's port; 0: any.  [default: 8078]")
 @click.option(
     "--store",
     type=click.Choice(["rest", "resp"]),
@@ -143,7 +141,7 @@ def dev(  # noqa: PLR0913 - one for each option
     if store == "resp" and (missing := missing_extra("redis", "resp")):
         raise click.BadParameter(missing, param_hint="--store" if queue == "qstash" else "--queue")
     others = {"qstash": queue_port, "redis_rest": redis_port, "vector": vector_port}
-    ports = {part: number for part, number in others.items() if number}
+    ports = {part: number for part, number in others.items() if number is not None}
     options = StackOptions(folder=data, app=app, port=port, ports=ports, store=store, reloads=reloads)
     options = replace(options, queue=queue)
     options = replace(options, processes=processes or min(processes_here(), MOST_PROCESSES))

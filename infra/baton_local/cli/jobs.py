@@ -1,5 +1,7 @@
 """`baton jobs`: submit, list, show, cancel, retry, erase, over the API of a deployment or of the local stack.
 
+`baton schedules`: the jobs that recur.
+
 A change is made to jobs one by one, or to all that a filter selects, page by page with progress. Invariants: without a
 filter and without ids nothing is changed. `--json` prints JSON and nothing else on the standard output; progress goes
 to the standard error.
@@ -27,6 +29,7 @@ from baton.engine.transitions import JobStatus
 from baton.store.transport.bodies import utf8_json
 from baton_local.cli.deployment import Deployment, with_deployment
 from baton_local.cli.job_events import JobLines, compact, plain
+from baton_local.dev.stack_error import StackError
 
 _AGAIN_SECONDS = 1.0  # what was cancelled has ended by then, as a rule
 STATUSES = tuple(status.value for status in JobStatus)
@@ -262,6 +265,37 @@ def erase(deployment: Deployment, subject_id: str, *, tenant: str | None, yes: b
     print(", ".join(f"{count} {name}" for name, count in erased.items()))
 
 
+_SCHEDULES = "/api/agent-schedules"
+_CHANGES = {"run": {"runNow": True}, "pause": {"paused": True}, "resume": {"paused": False}}
+
+
+@click.command()
+@with_deployment
+@click.argument("verb", type=click.Choice(("list", *_CHANGES)), default="list", metavar="[list|run|pause|resume]")
+@click.argument("wanted", metavar="[ID|NAME]...", nargs=-1)
+@as_json
+def schedules(deployment: Deployment, verb: str, wanted: tuple[str, ...], *, shows_json: bool) -> None:
+    """List schedules; by an id, or a name in the code, run a job now, pause or resume."""
+    found = deployment.get(_SCHEDULES)["schedules"]
+    if verb != "list":
+        if not wanted:
+            raise click.UsageError(f"name what to {verb}, by id or by name: `baton schedules` lists all")
+        chosen = [one for one in found if {one["id"], one["name"]} & {*wanted}]
+        if unknown := {*wanted}.difference(*((one["id"], one["name"]) for one in chosen)):
+            raise StackError(f"there is no schedule {min(unknown)!r}: `baton schedules` lists all")
+        found = [deployment.request("PATCH", f"{_SCHEDULES}/{in_path(one['id'])}", _CHANGES[verb]) for one in chosen]
+    if shows_json:
+        print_json({"schedules": found})
+        return
+    for one in found:  # two lines each, so that ids stay whole in every terminal and pipe
+        state = "paused" if one["paused"] else f"next {one['nextRunAt'] or 'unknown'}"
+        print(f"{one['id']}  {one['name'] or ''}".rstrip() + f"  started {one['lastJobs'][0]}" * (verb == "run"))
+        task = f"{one['jobType']}: {one['cron']} {one['timeZone']}, {state}  {one['taskDescription']}"
+        print(f"    {plain(task)}".rstrip())
+    if not found:
+        print("there are no schedules")
+
+
 def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> NoReturn:
     console, lines, began_ms, now_ms = Console(), JobLines(), 0, 0
     for part in deployment.parts(job_id):
@@ -276,7 +310,9 @@ def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> NoReturn
     job = deployment.get(f"/api/agent-jobs/{in_path(job_id)}")
     if not shows_json:
         _print_answer(console, job)
-        print(f"{job['id']}  {job['status']}" + (f": {job['error']['message']}" if job["error"] else ""))
+        error = job["error"] or {"type": "", "message": ""}
+        kind = f"{error['type']}: " if error["type"][:1].isupper() else ""  # the class of what was raised
+        print(f"{job['id']}  {job['status']}" + (f": {kind}{error['message']}" if error["type"] else ""))
     sys.exit(0 if job["status"] == "completed" else 1)
 
 
@@ -313,7 +349,7 @@ def _print_jobs(console: Console, jobs: list[dict[str, Any]]) -> None:
     table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1)
     for job in jobs:
         created = job["createdAt"][5:16].replace("T", " ")  # without its year, it fits 80 columns
-        what = f"{job['jobType']}: {job['summary']}" if job["summary"] else job["jobType"]
+        what = job["summary"] if job["summary"].startswith(job["jobType"]) else f"{job['jobType']}: {job['summary']}"
         table.add_row(job["id"], _status_of(job), created, plain(what))
     console.print(table)
 

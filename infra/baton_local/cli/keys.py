@@ -294,7 +294,8 @@ def create(*, tenant: str, role: Role, label: str, data: Path | None) -> None:
         print(f"Added to {data / SECRETS_FILE_NAME}: the next `baton dev --data {data}` accepts the key.")
     else:
         print("No store is set, so the key is accepted nowhere yet. Add this entry to the setting API_KEYS (a comma")
-        print("list; it holds the key's digest only), or set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN:")
+        print("list; it holds the key's digest only), set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or name")
+        print("the folder of a `baton dev` with --data DIR:")
         print(f"  {entry}")
     print("The key itself is stored nowhere. Keep it now:")
     print(key)

@@ -36,6 +36,7 @@ SUBCOMMANDS = {
     "qstash": ("servers", "Run the local QStash server alone."),
     "redis": ("servers", "Run the local Redis with its REST bridge alone."),
     "replay": ("stored.replay", "Replay a message, or an ended job offline."),
+    "schedules": ("jobs", "List schedules; run, pause or resume one."),
     "score": ("stored.gate", "Keep what you think of a job with it."),
     "serve": ("serve", "Serve a deployment whose queue is in the store."),
     "setup": ("setup", "Create or update topics and schedules in the queue's account."),

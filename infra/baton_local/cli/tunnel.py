@@ -96,11 +96,11 @@ def command_of(port: int, search_path: str | None = None) -> tuple[str, ...]:
 def _tunnels(found: Any) -> dict[str, str]:
     """Return those that a queue can use: https, but for an address of this machine."""
     addresses: Mapping[str, str] = {each["public_url"]: str(each["config"]["addr"]) for each in found}
-    return {public.rstrip("/"): local for public, local in addresses.items() if _usable(public)}
-
-
-def _usable(public: str) -> bool:
-    return public.startswith("https://") or (public.startswith("http://") and is_loopback(public))
+    return {
+        public.rstrip("/"): local
+        for public, local in addresses.items()
+        if public.startswith("https://") or (public.startswith("http://") and is_loopback(public))
+    }
 
 
 def _leads_to(local: str, port: int) -> bool:

@@ -46,7 +46,7 @@ def choose_ports(
 ) -> ChosenPorts:
     """Choose a port for each part.
 
-    `wanted_app_port` is `--port`: None = the usual ones, 0 = any free ones. `wanted`: those of other parts.
+    `wanted_app_port` is `--port`: None = the usual ones, 0 = any free ones. `wanted`: of other parts, 0 alike.
     """
     ports: dict[str, int] = {}
     remarks: list[str] = []
@@ -55,15 +55,16 @@ def choose_ports(
         if part == "app" and (wanted_app_port or part in remembered):
             ports[part] = _fixed_app_port(remembered.get(part), wanted_app_port or None, is_free, remarks)
             continue
-        if port := (wanted or {}).get(part):
-            if not is_free(port):
-                raise _taken(port)
-            ports[part] = port
+        if asked := (wanted or {}).get(part):
+            if not is_free(asked):
+                raise _taken(asked)
+            ports[part] = asked
             continue
-        candidates = [remembered.get(part), None if wanted_app_port == 0 else usual]
+        is_any = 0 in (wanted_app_port, asked)
+        candidates = [remembered.get(part), None if is_any else usual]
         free = next((port for port in candidates if port is not None and port not in used and is_free(port)), None)
         ports[part] = free or any_free(used)
-        if not free and wanted_app_port != 0:
+        if not free and not is_any:
             remarks.append(f"port {usual} is taken, so {part} uses {ports[part]}")
     return ChosenPorts(ports, tuple(remarks))
 

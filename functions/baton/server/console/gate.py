@@ -220,15 +220,12 @@ class Gate:
                 response = refused(visit, error)
             if changes and visit is not None:
                 self._counts.renew()
-                await self._keep(visit, response.status_code)
+                fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
+                path, body = request.url.path, json.dumps(fields).encode()
+                await self._audit.record(visit.principal, f"POST {path}", path, response.status_code, body)
             return without_body(response) if request.method == "HEAD" else response
 
         return answer
-
-    async def _keep(self, visit: Visit, status: int) -> None:
-        fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
-        path = visit.request.url.path
-        await self._audit.record(visit.principal, f"POST {path}", path, status, json.dumps(fields).encode())
 
 
 def set_cookie(request: Request, response: Response, name: str, text: str, seconds: int = SESSION_SECONDS) -> None:

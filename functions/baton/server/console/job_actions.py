@@ -69,7 +69,8 @@ async def fork_form(visit: Visit) -> Response:
     if not visit.form:
         given |= await _own(visit, job_id) | {"turn": visit.query("turn") or "1"}
         given["once"] = visit.container.ports.randomness.token()
-    faults = {_field_of(name): text for name, text in visit.faults.items()}
+    # One field has the edits of all calls.
+    faults = {name.removeprefix("edits.").partition(".")[0]: text for name, text in visit.faults.items()}
     return visit.page("fork.html", job={"id": job_id}, given=given, faults=faults)
 
 
@@ -93,12 +94,6 @@ async def _own(visit: Visit, job_id: str) -> dict[str, str]:
 async def diff(visit: Visit) -> Response:
     ids = visit.request.path_params["job_id"], visit.request.path_params["other_id"]
     return visit.page("diff.html", diff=await diff_of(visit.context, visit.principal, *ids))
-
-
-def _field_of(name: str) -> str:
-    """Return the form's field for a fault: one field has the edits of all calls."""
-    first, *rest = name.split(".")
-    return rest[0] if first == "edits" and rest else name
 
 
 def _number(text: str) -> Any:

@@ -187,21 +187,24 @@ async def _rows(visit: Visit, groups: list[list[Snapshot]], now_ms: int) -> list
     queries = [Query(jobs[0].job.tenant, jobs[0].job.session_id) for jobs in groups]
     scans = await asyncio.gather(*(visit.container.ports.listing.scan(one, "", _COUNTED_ROWS) for one in queries))
     oldest = await visit.container.ports.reader.jobs([scan.found[-1].job_id for scan in scans if scan.found])
-    pairs = [(jobs, scan) for jobs, scan in zip(groups, scans, strict=True) if _is_here(jobs, scan)]
-    return [_row(visit, jobs, scan, oldest, now_ms) for jobs, scan in pairs]
+    return [
+        _row(visit, jobs, scan, oldest, now_ms)
+        for jobs, scan in zip(groups, scans, strict=True)
+        if not scan.found or scan.found[0].created_ms <= jobs[0].job.created_at_ms  # else it is on a page before
+    ]
 
 
 def _row(visit: Visit, jobs: list[Snapshot], scan: Scanned, oldest: dict[str, Snapshot], now_ms: int) -> Row:
     exchanges = [one for one in jobs if not one.job.is_operation] or jobs
     first = oldest.get(scan.found[-1].job_id, exchanges[-1]) if scan.found else exchanges[-1]
     live = [job_row(one, now_ms)["status"] for one in jobs if not one.job.ended]
-    count = max(len(scan.found), len(jobs))
+    count, error = max(len(scan.found), len(jobs)), exchanges[0].job.error
     return {
         "id": exchanges[0].job.session_id,
         "tenant": exchanges[0].job.tenant,
         "agent": exchanges[0].job.agent,
         "first": question_of(first.task),
-        "last": _last_text(exchanges[0]),
+        "last": answer_of(exchanges[0]) or (error.words if error else question_of(exchanges[0].task)),
         "status": live[-1] if live else exchanges[0].job.status,
         "used_ms": jobs[0].job.created_at_ms,
         "jobs": count,
@@ -247,13 +250,3 @@ async def _page(visit: Visit, given: dict[str, str], limit: int) -> JobPage:
     cursor = {"cursor": visit.query("cursor")} if visit.query("cursor") else {}
     query = read_page_query(QueryParams({**given, **cursor, "limit": str(limit)}))
     return await page_of_jobs(visit.container, visit.principal, query)
-
-
-def _last_text(snapshot: Snapshot) -> str:
-    error = snapshot.job.error
-    return answer_of(snapshot) or (error.words if error else question_of(snapshot.task))
-
-
-def _is_here(jobs: list[Snapshot], scan: Scanned) -> bool:
-    """Return whether no job of the session is newer than those on this page."""
-    return not scan.found or scan.found[0].created_ms <= jobs[0].job.created_at_ms

@@ -209,7 +209,8 @@ class Rows:
         for call in traced.snapshot.calls:
             if call.tool not in APPROVALS:
                 calls[call.turn].append(call)
-        turns = sorted(traced.trace.turns.keys() | calls.keys() | _open_turns(traced.snapshot))
+        kinds, items = {*FOLLOW_UPS, ItemKind.SLOT_REQUEST}, () if traced.snapshot.job.ended else traced.snapshot.items
+        turns = sorted({*traced.trace.turns, *calls, *(item.turn for item in items if item.kind not in kinds)})
         shown = self._shown(turns, calls, depth)
         older = [turn for turn in turns if turn < shown.start]
         yield from _folded(traced.snapshot.job, older, calls, depth + 1)
@@ -255,7 +256,10 @@ class Rows:
         if job.model.is_programmed:  # its code, or its plan, goes on between two steps, which is nobody's turn
             depth -= 1
         else:
-            is_open, text = bool(bars) and not _over(steps), traced.trace.text.get(turn, "")
+            is_open, text = (
+                bool(bars) and (not steps or gap_after(steps[-1]) != "queue"),
+                traced.trace.text.get(turn, ""),
+            )
             about = f"…{one_line(text[-_TEXT_CHARS:])}" if is_open and len(text) > _TEXT_CHARS else one_line(text)
             yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, is_open, about, "", job.counted_from_ms)
         yield from self._marks(traced, turn, href, depth + 1)
@@ -345,15 +349,6 @@ class _Ends:
 
 # When the work before a turn's calls was over, and what each of them is about, by its id.
 _Known = tuple[_Ends, dict[str, str]]
-
-
-def _open_turns(snapshot: Snapshot) -> set[int]:
-    kinds = {*FOLLOW_UPS, ItemKind.SLOT_REQUEST}
-    return set() if snapshot.job.ended else {item.turn for item in snapshot.items if item.kind not in kinds}
-
-
-def _over(steps: Sequence[Step]) -> bool:
-    return bool(steps) and gap_after(steps[-1]) == "queue"
 
 
 def _folded(job: Job, turns: Sequence[int], calls: Mapping[int, Sequence[CallRecord]], depth: int) -> Iterator[Row]:

@@ -80,6 +80,8 @@ def test_other_parts_have_the_ports_that_are_asked_for() -> None:
     assert chosen.ports == {**USUAL, "vector": 9001}
     with pytest.raises(StackError, match="port 7000 is taken"):
         choose_ports({}, None, all_but(7000), lowest_from_30000, {"qstash": 7000})
+    any_one = choose_ports({}, None, all_but(), lowest_from_30000, {"qstash": 0})
+    assert (any_one.ports, any_one.remarks) == ({**USUAL, "qstash": 30_000}, ())
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"app": "x", "qstash": 0, "redis_rest": 70000}'])

@@ -138,7 +138,8 @@ class ApprovalList:
             chunk = left[start : start + _AT_ONCE]
             known = await self._reader.jobs([name for _, name in chunk])
             for position, name in chunk:
-                if name in known and _waits_for_approval(known[name]):
+                items = known[name].items if name in known else ()
+                if any(item.approval_of_call or item.tool == LIMIT_APPROVAL for item in items):
                     yield position, await self._family(name, below=False)
 
     async def _all(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
@@ -158,10 +159,6 @@ class ApprovalList:
         children = [call.child for call in snapshot.calls if call.child and below]
         families = await asyncio.gather(*(self._family(child, below=True) for child in children))
         return [snapshot, *(one for family in families for one in family)]
-
-
-def _waits_for_approval(snapshot: Snapshot) -> bool:
-    return any(item.approval_of_call or item.tool == LIMIT_APPROVAL for item in snapshot.items)
 
 
 def _place(view: dict[str, Any]) -> tuple[str, int, int]:

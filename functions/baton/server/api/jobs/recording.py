@@ -108,15 +108,13 @@ def _job(job_id: str, sources: Mapping[str, JobSource]) -> dict[str, Any]:
         "result": job.result,
         "error": {"type": job.error.type, "message": job.error.message} if job.error else None,
         "usage": camel(job.used),
-        "transcript": [_entry(entry) for entry in source.transcript],
+        # The task's data is stored as it came; all else is redacted before it is stored.
+        "transcript": [
+            {**each, "data": redacted(each["data"])} if "data" in each else each for each in source.transcript
+        ],
         "modelCalls": [_attempt(part["data"]) for part in parts if _is(part, EventType.LOOP_INIT)],
         "toolCalls": [_call(call, source, parts, sources) for call in source.snapshot.calls],
     }
-
-
-def _entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """Redact the task's data, which is stored as it came; all else is redacted before it is stored."""
-    return {**entry, "data": redacted(entry["data"])} if "data" in entry else entry
 
 
 def _call(

@@ -75,11 +75,11 @@ def measures(left: _Side, right: _Side) -> list[Measure]:
         _row("completed", shares("completed"), _per_cent, better=1),
         _row("failed", shares("failed"), _per_cent, better=-1),
         _row("stopped by a limit", shares("stopped"), _per_cent, better=-1),
-        _row("duration, half of them at most", values("p50Ms"), _time, better=-1),
-        _row("duration, 95 % of them at most", values("p95Ms"), _time, better=-1),
+        _row("duration, half of them at most", values("p50Ms"), lambda ms: lasted(round(ms)), better=-1),
+        _row("duration, 95 % of them at most", values("p95Ms"), lambda ms: lasted(round(ms)), better=-1),
         _row("turns", values("turns"), _rounded),
         _row("failed tool calls", shares("toolFailures", "toolCalls"), _per_cent, better=-1),
-        _row("tokens", values("tokens"), _whole, better=-1),
+        _row("tokens", values("tokens"), lambda value: number(round(value)), better=-1),
         _row("cost", values("costUsd"), usd, better=-1),
     ]
     for name in sorted({*left["scores"], *right["scores"]}):
@@ -103,13 +103,5 @@ def _per_cent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _time(ms: float) -> str:
-    return lasted(round(ms))
-
-
 def _rounded(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _whole(value: float) -> str:
-    return number(round(value))

@@ -60,16 +60,12 @@ def stacked(
                 top -= height
                 text = f"{period}, {name}: {shown(values[period, name])}"
                 bars.append(
-                    Bar(kind, _round(at * width), _round(width * (1 - _GAP)), _round(top), _round(height), text)
+                    Bar(kind, round(at * width, 2), round(width * (1 - _GAP), 2), round(top, 2), round(height, 2), text)
                 )
-    total = shown(sum(sums.values()))
+    total, places = shown(sum(sums.values())), sorted({0, len(periods) // 2, len(periods) - 1}) if periods else []
+    ticks = tuple((round(at * width, 2), periods[at]) for at in places)
     summary = f"{title}: {total} in all, at most {shown(most if any(sums.values()) else 0)} in one"
-    return Chart(title, shown(most) if any(sums.values()) else "", tuple(bars), _ticks(periods, width), summary)
-
-
-def _ticks(periods: Sequence[str], width: float) -> tuple[tuple[float, str], ...]:
-    places = sorted({0, len(periods) // 2, len(periods) - 1}) if periods else []
-    return tuple((_round(at * width), periods[at]) for at in places)
+    return Chart(title, shown(most) if any(sums.values()) else "", tuple(bars), ticks, summary)
 
 
 def day_chart(came: Mapping[str, Mapping[int, int]], now_ms: int) -> Chart:
@@ -80,7 +76,3 @@ def day_chart(came: Mapping[str, Mapping[int, int]], now_ms: int) -> Chart:
         for at_ms, count in counts.items():
             values[clock(at_ms)[:2] + ":00", name] += count
     return stacked("Jobs by the hour in which they came, UTC", hours, list(came), values, lambda value: f"{value:,.0f}")
-
-
-def _round(value: float) -> float:
-    return round(value, 2)
