@@ -61,12 +61,16 @@ def _rank(item: pytest.Item) -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Keep the garbage collector out of what is imported and collected: it stays, and is a lot to look through."""
+    """Keep the garbage collector out of what is imported and collected: it stays, and is a lot to look through.
+
+    It then looks once for each 20,000 objects that tests make: once for each 700 took 8 % of their time.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         gc.enable()
 
 
