@@ -9,6 +9,7 @@ import logging
 import signal
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,19 @@ def _names_long(path: Path) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The longest comes first, then schedules and whole stacks: the quick ones fill what time the workers have left."""
+    """The longest comes first, then schedules; then whole stacks, which wait, and others, which compute, by turns."""
     hidden = {item.path for item in items if item.get_closest_marker("long") and not _names_long(item.path)}
     if hidden:
         raise pytest.UsageError(f"write {_MARK} in these files, or in their folder's conftest: {sorted(hidden)}")
     items.sort(key=_rank)
+    by_rank = {rank: list(ranked) for rank, ranked in groupby(items, key=_rank)}
+    by_turns = zip_longest(*(_files(by_rank.pop(rank, [])) for rank in (1, 2)), fillvalue=())
+    items[:] = [*chain(*by_rank.values()), *chain(*chain(*by_turns))]
     leave_out(config, items)
+
+
+def _files(items: list[pytest.Item]) -> list[list[pytest.Item]]:
+    return [list(of_file) for _, of_file in groupby(items, key=lambda item: item.path)]
 
 
 def _rank(item: pytest.Item) -> int:
