@@ -71,15 +71,19 @@ class Input:
         self.schema = ArgumentSchema(name, self._signature, {})
 
     def check(self, data: dict[str, Any]) -> None:
-        """Check a job's data. Raises InvalidArguments: it does not fit; each fault names the field."""
-        read = self._read(data)
+        """Check a job's data. Raises InvalidArguments: it does not fit; each fault names the field.
+
+        The job reads it once more whenever its run is made again, so a default that is another one then does not fit.
+        """
         try:
-            for value in read.values():
-                to_jsonable_python(value, fallback=repr)
+            both = [to_jsonable_python(self._read(data), fallback=lambda each: type(each).__name__) for _ in range(2)]
+            once, again = [each.get(self._body, each) for each in both]
+            found: Any = [((name,), _ANOTHER) for name in once if once[name] != again[name]] if once != again else []
         except ValidationError as error:  # what is in an `Iterable` is checked as it is read
             found = [(one["loc"], one["msg"]) for one in error.errors()]
+        if found:
             faults = [f"{'.'.join(map(str, place)) or self.names[0]}: {text}" for place, text in found]
-            raise InvalidInput(self._name, faults, [place for place, _ in found]) from error
+            raise InvalidInput(self._name, faults, [place for place, _ in found])
 
     def values(self, job: JobInfo) -> dict[str, Any]:
         """Return the function's arguments, of their annotated types. Raises InvalidArguments: as above."""
@@ -131,6 +135,7 @@ def _hints_of(function: FunctionType) -> dict[str, Any]:
 
 _P = ParamSpec("_P", default=...)
 _R_co = TypeVar("_R_co", default=Any, covariant=True)
+_ANOTHER = "its default is another one each time that the code runs; give it, or make it in the workflow's code"
 _NO_NAME = "its name must be 1 to 64 letters, digits, '_' or '-'"
 _LIMITS = Limits(turns=20_000, tool_calls=10_000, wall_seconds=366 * 86_400, on_limit="fail")
 

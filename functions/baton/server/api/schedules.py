@@ -115,7 +115,7 @@ async def create_schedule(context: Context, request: Request) -> Response:
     """Answer `POST /api/agent-schedules` with 201 and the schedule."""
     principal = await context.keys.authenticate(request)
     body = parsed(ScheduleBody, await limited_body(request))
-    made = await made_schedule(context, principal, body, request.headers.get("idempotency-key", ""))
+    made = await made_schedule(context, principal, body, request.headers.get("idempotency-key", "").strip())
     return JSONResponse(made, 201)
 
 

@@ -284,7 +284,7 @@ def idempotency_key_of(request: Request) -> str:
 
     Raises ApiError: 422, it is too long.
     """
-    key = request.headers.get("idempotency-key", "")
+    key = request.headers.get("idempotency-key", "").strip()
     if len(key) > _KEY_LIMIT_CHARS:
         raise ApiError(422, f"Idempotency-Key has {len(key)} characters; at most {_KEY_LIMIT_CHARS}")
     return key

@@ -92,3 +92,47 @@ def test_what_is_read_once_is_checked_before_there_is_a_job(load: Load, given: A
     with pytest.raises(InvalidArguments) as refused:
         check_input(Registry(workflows=[module.main]), "main", {"n": 1, "value": given})
     assert fault in str(refused.value)
+
+
+DEFAULTS = """
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from pydantic import BaseModel, Field
+
+class Named(BaseModel):
+    id: uuid.UUID = Field(default_factory=uuid.uuid4, alias="ID")
+    tags: list[str] = Field(default_factory=list)
+
+@dataclass
+class Timed:
+    at: datetime = field(default_factory=datetime.now)
+    things: list[object] = field(default_factory=list)
+
+class Within(BaseModel):
+    names: list[Named] = []
+    one: Named | None = None
+
+@workflow
+async def main({takes}) -> None: ...
+"""
+NAMED = {"ID": "00000000-0000-4000-8000-000000000001"}
+
+
+@pytest.mark.parametrize(
+    ("takes", "left_out", "given"),
+    [
+        ("of: Named", ("ID", {}), NAMED),
+        ("of: Timed", ("at", {"things": [1]}), {"at": "2026-01-02"}),
+        ("of: Within", ("one", {"names": [NAMED], "one": {}}), {"names": [NAMED]}),
+        ("n: int, of: list[Within]", ("of", {"n": 1, "of": [{"names": [{}]}]}), {"n": 1, "of": [{}, {"one": NAMED}]}),
+    ],
+)
+def test_a_default_that_is_another_one_each_time_is_to_be_given(
+    load: Load, takes: str, left_out: tuple[str, Any], given: Any
+) -> None:
+    registry = Registry(workflows=[load(DEFAULTS.replace("{takes}", takes)).main])
+    check_input(registry, "main", given)
+    with pytest.raises(InvalidArguments, match="its default is another one each time that the code runs") as refused:
+        check_input(registry, "main", left_out[1])
+    assert refused.value.places == ((left_out[0],),)

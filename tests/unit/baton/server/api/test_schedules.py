@@ -52,7 +52,8 @@ async def test_the_same_request_again_makes_no_second_schedule(api: Api) -> None
     others = [await made(api, cron="0 8 * * *"), await made(api, taskDescription="more"), await made(api, OTHER)]
     assert len({first["id"], *(each["id"] for each in others)}) == 4
     key = {"Idempotency-Key": "daily"}
-    named, changed = await made(api, headers=key), await made(api, headers=key, cron="0 7 * * *")
+    padded = {"Idempotency-Key": "daily "}
+    named, changed = await made(api, headers=key), await made(api, headers=padded, cron="0 7 * * *")
     assert (named["id"], changed["cron"]) == (changed["id"], "0 7 * * *")
 
 
