@@ -11,6 +11,7 @@ import logging
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import json
@@ -51,6 +52,7 @@ _MOST_REPORTS, _REPORT_SECONDS = 200, 5.0
 _OF_URLS = str.maketrans("-_", "+/")
 _FORBIDDEN = (401, 403)  # which no repetition changes
 _T = TypeVar("_T")
+_form = partial(json.encode, order="deterministic")
 Listing = list[dict[str, Any]]
 
 
@@ -143,7 +145,9 @@ async def _once_more(server: McpServer, context: McpContext, send: Callable[["Cl
         async with connection(server, context) as client:
             return await send(client)
     except Exception as error:
-        if not any(map(_is_session_over, members_of(error))):
+        from baton.sdk.mcp.http_client import SESSION_OVER  # noqa: PLC0415
+
+        if SESSION_OVER not in [getattr(getattr(one, "error", None), "code", None) for one in members_of(error)]:
             raise
     async with connection(server, context) as client:
         return await send(client)
@@ -273,10 +277,6 @@ def _unsaid(texts: Sequence[str], data: Any) -> list[str]:
     return [text for text in texts if text.strip() and known.isdisjoint((_form(text), _form(_read(text))))]
 
 
-def _form(value: Any) -> bytes:
-    return json.encode(value, order="deterministic")
-
-
 def _read(text: str) -> Any:
     with suppress(ValueError, RecursionError):
         return json.decode(text)
@@ -346,12 +346,6 @@ def _status_of(cause: BaseException) -> int:
     data = getattr(getattr(cause, "error", None), "data", None)
     status = data.get(STATUS) if isinstance(data, dict) else None
     return status if isinstance(status, int) else 0
-
-
-def _is_session_over(cause: BaseException) -> bool:
-    from baton.sdk.mcp.http_client import SESSION_OVER  # noqa: PLC0415
-
-    return getattr(getattr(cause, "error", None), "code", None) == SESSION_OVER
 
 
 def _wait_seconds(cause: BaseException) -> float | None:

@@ -7,6 +7,7 @@ name, with the remedy. Must not: change the agent.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from functools import partial
 from typing import Any, Unpack
 
@@ -121,7 +122,7 @@ class OpenAIRunner(LibraryRunner):
         piece.late = frozenset(late)
         if asked and state.agent not in state.used:
             state.used = [*state.used, state.agent]
-        context = sdk.RunContextWrapper(await awaited(self._context(recorded.job)), usage=_copied(state.usage))
+        context = sdk.RunContextWrapper(await awaited(self._context(recorded.job)), usage=deepcopy(state.usage))
         used.append(partial(_spent, piece, context, state))
         await self._run(recorded, piece, context)
         return state.hold(recorded, self._judged(piece, context))
@@ -137,7 +138,7 @@ class OpenAIRunner(LibraryRunner):
             return CallReturned({"handoff": call.tool})
         item["arguments"] = json_of(call.arguments, item["arguments"])
         piece = Piece(state, _OUTPUT.validate_python([item]), {}, call)
-        context = sdk.RunContextWrapper(await awaited(self._context(recorded.job)), usage=_copied(state.usage))
+        context = sdk.RunContextWrapper(await awaited(self._context(recorded.job)), usage=deepcopy(state.usage))
         try:
             result = await self._run(recorded, piece, context)
         except sdk.UserError as error:
@@ -262,12 +263,6 @@ def _value_of(output: Any) -> Any:
     if isinstance(output, OutputText):
         return output.value
     return to_jsonable_python(output, fallback=str)
-
-
-def _copied(usage: sdk.Usage) -> sdk.Usage:
-    made = sdk.Usage()
-    made.add(usage)
-    return made
 
 
 def _less(now: sdk.Usage, before: sdk.Usage) -> sdk.Usage:
