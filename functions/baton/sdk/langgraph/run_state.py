@@ -26,7 +26,7 @@ from pydantic_core import to_jsonable_python
 
 from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.libraries.held_states import LibraryState, MessageForm, Results, stored_calls
-from baton.sdk.models.model import NEWER_STATE, File, ModelError
+from baton.sdk.models.model import NEWER_STATE, NOTHING_SPENT, File, ModelError, Spent
 
 MESSAGES, SENDS, INTERRUPTED, RESUMED = "messages", "__pregel_tasks", "__interrupt__", "__resume__"
 Typed = list[str]
@@ -113,6 +113,7 @@ class RunState(LibraryState):
         later: the user's messages that come behind such an answer.
         instructions: the system message of the last request, as text.
         asked: what that request had in place of `messages`, by middleware; empty: them, up to its answer.
+        nested: what models within the last calls have used.
     """
 
     kind, library, version = "langgraph-run", "LangGraph", 1
@@ -124,6 +125,7 @@ class RunState(LibraryState):
     later: list[str] = field(default_factory=list[str])
     instructions: str = ""
     asked: list[BaseMessage] = field(default_factory=list[BaseMessage])
+    nested: Spent = NOTHING_SPENT
 
     def take(self, kept: Mapping[str, Any], turn: int, *, head: bool = False) -> None:  # noqa: ARG002 - tools read all
         self.messages[kept["from"] :] = _read(self.files.whole(kept["messages"]))

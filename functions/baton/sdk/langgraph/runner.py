@@ -163,23 +163,25 @@ class LangGraphRunner(LibraryRunner):
         answers = [*(call.context.memo or {}).get("answers", ())]
         if answered := _answer_of(call):
             answers.append(answered)
-        writes = await self._writes_of(recorded, saver, call.position, call.tool, call.arguments, answers)
+        writes, used = await self._writes_of(recorded, saver, call.position, call.tool, call.arguments, answers)
         asked = next((value for channel, value in writes if channel == INTERRUPTED), None)
         if asked is not None:
             return self._question(call, asked[0].value, answers)
         kept = [[channel, typed(value, f"the result of {call.tool}")] for channel, value in writes]
-        return CallReturned(_shown(writes), {"writes": kept})
+        spent = [used.requests, used.input_tokens, used.output_tokens]
+        return CallReturned(_shown(writes), {"writes": kept} | ({"usage": spent} if any(spent) else {}))
 
     async def _writes_of(
         self, recorded: Recorded, saver: RecordSaver, position: int, tool: str, arguments: Any, answers: Sequence[Any]
-    ) -> list[tuple[str, Any]]:
-        """Run one task of the checkpoint; return what it writes."""
+    ) -> tuple[list[tuple[str, Any]], _Counted]:
+        """Run one task of the checkpoint; return what it writes, and what models within it have used."""
+        counted = _Counted()
         graph = self._graph.copy({"checkpointer": saver})
         sends = list(saver.checkpoint["channel_values"][SENDS])
         sends[position] = _send(sends[position], tool, arguments)
         values = {**saver.checkpoint["channel_values"], SENDS: sends}
         saver.checkpoint = {**saver.checkpoint, "channel_values": values}
-        settings = await self._settings(recorded, saver, _Counted())
+        settings = await self._settings(recorded, saver, counted)
         tasks = (await graph.aget_state(settings["config"])).tasks
         saver.writes = list[Write]((task.id, _NO_WRITES, None) for at, task in enumerate(tasks) if at != position)
         if answers:
@@ -187,7 +189,7 @@ class LangGraphRunner(LibraryRunner):
         saver.made.clear()
         HANDED.set(interrupt)
         await graph.ainvoke(None, **{**settings, "interrupt_before": None}, interrupt_after="*")
-        return saver.made.get(tasks[position].id, [])
+        return saver.made.get(tasks[position].id, []), counted
 
     async def _answer(self, recorded: Recorded, state: RunState, saver: RecordSaver, graph: Any) -> Any:
         """Give the checkpoint what its calls have written, or what people have decided; return a run's further input.
@@ -197,6 +199,8 @@ class LangGraphRunner(LibraryRunner):
         has_calls = state.asks or saver.checkpoint["channel_values"].get(SENDS)
         results = stored_calls(recorded.turns[-1], recorded.results) if has_calls else []
         texts, state.later = [*state.later, *state.sent], []
+        used = [Spent(*kept["usage"]) for _, stored in results if "usage" in (kept := stored.get("kept") or {})]
+        state.nested = sum(used, Spent())
         errors = [error_of_result(stored) for _, stored in results]
         if state.asks:
             task, question = state.asks
@@ -217,7 +221,7 @@ class LangGraphRunner(LibraryRunner):
                 written = [(channel, untyped(value)) for channel, value in kept["writes"]]
             else:
                 refused = state.saver(f"turn-{recorded.turns[-1]['turn']}-call-{at}")
-                written = await self._writes_of(recorded, refused, at, _NO_TOOL, {}, ())
+                written, _ = await self._writes_of(recorded, refused, at, _NO_TOOL, {}, ())
                 _retold([value for _, value in written], call["tool"], stored, error)
             writes += [(tasks[at].id, channel, value) for channel, value in written]
         if sent:
@@ -279,6 +283,7 @@ class LangGraphRunner(LibraryRunner):
             cached_input_tokens=counted.cached_tokens,
             provider=state.kept(saver, asks, counted.sent),
             origin=origin,
+            spent_before=state.nested,
         )
         return RunnerAnswer(answer, output, correction, asked=counted.begun > 0)
 

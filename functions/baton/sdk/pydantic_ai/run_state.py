@@ -171,6 +171,7 @@ class RunState(LibraryState):
     Attributes:
         messages: the job's messages.
         ids: pydantic-ai's ids of the calls that the last turn made, by their position.
+        nested: what agents within these calls have used.
         steps: the number of model requests made.
         polls: how often the provider has suspended the messages' last answer.
         requested_turn: the turn that made the last request.
@@ -189,6 +190,7 @@ class RunState(LibraryState):
     messages: list[ai.ModelMessage] = field(default_factory=list[ai.ModelMessage])
     ids: tuple[str, ...] = ()
     usage: ai.RunUsage = field(default_factory=ai.RunUsage)
+    nested: ai.RunUsage = field(default_factory=ai.RunUsage)
     output_retries: int = 0
     steps: int = 0
     polls: int = 0
@@ -286,6 +288,7 @@ class RunState(LibraryState):
         """Take the results of the last turn's calls: each next turn keeps those of the turns before."""
         parts: list[ai.ModelRequestPart] = []
         late: list[ai.ModelRequestPart] = []
+        self.nested = ai.RunUsage()
         for tool_call_id, (call, stored) in zip(self.ids, stored_calls(entry, results), strict=False):
             kept = stored.get("kept") or {}
             try:
@@ -295,8 +298,9 @@ class RunState(LibraryState):
             else:
                 (late if "late" in kept else parts).extend(made)
             self.held = with_call(self.held, kept.get("changed", {}))
-            self.usage.incr(usage_from(kept.get("usage") or {}))
+            self.nested.incr(usage_from(kept.get("usage") or {}))
             self.pending += self._whole_pending(kept)
+        self.usage.incr(self.nested)
         self.answered = sorted([*parts, *late], key=lambda part: isinstance(part, ai.UserPromptPart))
 
     def _whole_pending(self, kept: Mapping[str, Any]) -> list[Any]:

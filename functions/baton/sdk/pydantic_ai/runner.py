@@ -70,7 +70,6 @@ from baton_events.ids import canonical_json
 # The flag that a model's profile must have for a file; no flag exists for video.
 _NEEDED = {"image": "supports_image_input", "audio": "supports_audio_file_input", "video": ""}
 
-
 # The call that represents a wait for the provider, which gets longer each time.
 WAITS, _LONGEST_SECONDS = "wait_for_model", 300.0
 _OF_MODEL = (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup)
@@ -379,8 +378,11 @@ async def _as_recorded(failed: Exception | None, failure: RunFailedError | None)
 def _used(run: Run, state: RunState) -> tuple[Spent, dict[str, Any] | None]:
     one = run.usage - state.usage
     any_spent = one.input_tokens or one.output_tokens
-    spent = Spent(max(one.requests, 1), one.input_tokens, one.output_tokens, float(one.cost or 0))
-    return spent if any_spent else Spent(), kept_of_end(state, run)
+    return _spent(one, 1) if any_spent else Spent(), kept_of_end(state, run)
+
+
+def _spent(usage: ai.RunUsage, least: int) -> Spent:
+    return Spent(max(usage.requests, least), usage.input_tokens, usage.output_tokens, float(usage.cost or 0))
 
 
 def _gone_on_from(state: RunState) -> tuple[list[ai.ModelMessage], ai.DeferredToolResults | None]:
@@ -463,12 +465,19 @@ def _judged(
         messages.append(node.request)
         misfits = run.ctx.state.output_retries_used > state.output_retries
         correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
-    answer = ModelAnswer(text, calls, provider=kept_of_turn(state, messages, ids, run, held))
-    if asked := run.usage.requests > state.usage.requests:
-        used = run.usage - state.usage
-        spent = (used.input_tokens, used.output_tokens, float(used.cost or 0), False, used.cache_read_tokens)
-        origin = origin_of(response, streamed=False)
-        answer = ModelAnswer(text, calls, *spent, provider=answer.provider, origin=origin)
+    asked = run.usage.requests > state.usage.requests
+    used = run.usage - state.usage if asked else ai.RunUsage()
+    answer = ModelAnswer(
+        text,
+        calls,
+        used.input_tokens,
+        used.output_tokens,
+        float(used.cost or 0),
+        cached_input_tokens=used.cache_read_tokens,
+        provider=kept_of_turn(state, messages, ids, run, held),
+        origin=origin_of(response, streamed=False) if asked else None,
+        spent_before=_spent(state.nested, 0),
+    )
     return RunnerAnswer(answer, output, correction, alone, asked)
 
 
