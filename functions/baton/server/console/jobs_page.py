@@ -12,7 +12,6 @@ from typing import Any
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.server.api.jobs.bulk_change import BulkBody, changed_in_bulk
 from baton.server.api.jobs.listing import JobPage, page_of_jobs
@@ -24,8 +23,8 @@ from baton.server.console.gate import Visit
 from baton.server.console.shown import exact
 from baton.store.records.jobs import Snapshot
 
-# Rounds of a hundred jobs each: more at once would outlast a request. The newest of them are shown by what has failed.
-_ROUNDS, _KINDS_OF = 10, "100"
+# Rounds of a hundred jobs each: more at once would outlast a request. Of the newest some are shown, or their errors.
+_ROUNDS, _KINDS_OF, _SHOWN = 10, "100", 10
 
 
 FILTERS = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")
@@ -70,12 +69,13 @@ async def _bulk_form(visit: Visit) -> Response:
     action = visit.query("action")
     given = {name: text for name, text in given_in(visit.request.query_params).items() if text}
     matched, _, more = await _all(visit, action, given, dry_run=True)
-    until, failed = exact(visit.now_ms + 1), list[Job]()
-    if action == "retry" and matched:
+    until, page = exact(visit.now_ms + 1), JobPage(())
+    if matched:
         page = await page_of_jobs(visit.container, visit.principal, read_page_query(query_of(given, limit=_KINDS_OF)))
-        failed = [one.job for one in page.jobs if one.job.status == "failed"]
-    errors = await named_errors(visit, failed)
-    return visit.page("bulk.html", action=action, given=given, matched=matched, more=more, until=until, errors=errors)
+    failed = [one.job for one in page.jobs if one.job.status == "failed" and action == "retry"]
+    live = [one for one in page.jobs if not one.job.ended and action == "cancel"][:_SHOWN]
+    shown = {"errors": await named_errors(visit, failed), "jobs": await rows_of(visit, live), "until": until}
+    return visit.page("bulk.html", 0, action=action, given=given, matched=matched, more=more, **shown)
 
 
 async def change_all(visit: Visit) -> Response:

@@ -56,9 +56,10 @@ async def test_a_filter_takes_text_tags_and_plain_dates(operator: Operator) -> N
 async def test_a_change_of_many_concerns_those_that_were_counted(operator: Operator) -> None:
     """A job that is submitted between the two forms stays."""
     for agent in ("answers", "adds"):
-        await operator.api.submitted(jobType=agent)
+        await operator.api.submitted(jobType=agent, taskDescription=f"task of {agent}")
     markup = await operator.see("/console/jobs?action=cancel&jobType=answers")
-    assert all(text in markup for text in ("Cancel 1 job", "the agent <b>answers</b>"))
+    assert all(text in markup for text in ("Cancel 1 job", "the agent <b>answers</b>", "task of answers"))
+    assert "task of adds" not in markup
     await operator.see("/console/jobs?action=explode", 422)
     [until] = re.findall(r'name="createdBefore" value="([^"]+)"', markup)
     operator.stage.clock.ms += 1
