@@ -9,7 +9,6 @@ import logging
 import signal
 from collections.abc import Iterator
 from functools import cache
-from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +47,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     hidden = {item.path for item in items if item.get_closest_marker("long") and not _names_long(item.path)}
     if hidden:
         raise pytest.UsageError(f"write {_MARK} in these files, or in their folder's conftest: {sorted(hidden)}")
-    items.sort(key=_rank)
-    by_rank = {rank: list(ranked) for rank, ranked in groupby(items, key=_rank)}
-    by_turns = zip_longest(*(_files(by_rank.pop(rank, [])) for rank in (1, 2)), fillvalue=())
-    items[:] = [*chain(*by_rank.values()), *chain(*chain(*by_turns))]
+    files = {rank: dict[Path, int]() for rank in (-1, 0, 1, 2)}
+
+    def turn(item: pytest.Item) -> tuple[int, int, int]:
+        rank = _rank(item)
+        return min(rank, 1), files[rank].setdefault(item.path, len(files[rank])), rank
+
+    items.sort(key=turn)
     leave_out(config, items)
-
-
-def _files(items: list[pytest.Item]) -> list[list[pytest.Item]]:
-    return [list(of_file) for _, of_file in groupby(items, key=lambda item: item.path)]
 
 
 def _rank(item: pytest.Item) -> int:
