@@ -78,7 +78,7 @@ async def crashed(agent: Agent[Any, Any], schedules: int, fresh: Callable[[], No
     fresh()
 
 
-@pytest.mark.parametrize("schedules", [30, pytest.param(400, marks=pytest.mark.long)])
+@pytest.mark.parametrize("schedules", [30, pytest.param(120, marks=pytest.mark.long)])
 async def test_each_effect_of_a_hook_is_made_once_by_its_key_wherever_processes_die(schedules: int) -> None:
     """At most two processes ask for one effect; the second one is told that it may be there."""
     ledger = Ledger()
