@@ -178,7 +178,7 @@ def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]
 def common_of(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """Return what every page shows of a job alike.
 
-    `took_ms`: of its last run, so far; None: it has not begun. `since_retry`: that is not its first run.
+    `took_ms`: of its last run, so far; None: it has not begun. `since_retry`: when that began, in ms; 0: is the first.
     `failed_calls`: ids of that run's, as far as calls are known. `error`: with the class, and the user's place.
     """
     job = snapshot.job
@@ -188,7 +188,7 @@ def common_of(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         for call in snapshot.calls
         if call.status == "failed" and call.turn >= job.first_turn and call.tool not in APPROVALS
     ]
-    common: dict[str, Any] = {"tenant": job.tenant, "took_ms": took_ms, "since_retry": job.run > 1}
+    common: dict[str, Any] = {"tenant": job.tenant, "took_ms": took_ms, "since_retry": job.counted_from_ms}
     if (error := job.error) is not None:
         words, place = _without_place(error.words, error.traceback), place_in(error.traceback)
         common["error"] = {"type": error.type, "message": words, "place": place}
