@@ -155,7 +155,8 @@ class Piece:
             return items
         first = min(items.index(one) for one in late)
         rest = [one for one in items[first:] if one not in late]
-        outputs = [one for one in rest if one.get("type") == "function_call_output"]
+        passed = self.state.handoffs
+        outputs = [one for one in rest if "output" in one and one["call_id"] not in passed]
         return [*items[:first], *outputs, *late, *(one for one in rest if one not in outputs)]
 
     def _begins(self) -> bool:

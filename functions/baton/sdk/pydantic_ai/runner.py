@@ -422,12 +422,9 @@ def _goes_on(node: Any, ids: Sequence[str]) -> bool:
     """Return whether a run may stay open: it makes one call next, or corrects its answer."""
     if not ids:
         return isinstance(node, ai.ModelRequestNode)
-    response = node.model_response if isinstance(node, ai.CallToolsNode) else None
-    return (
-        response is not None
-        and [part.tool_call_id for part in response.tool_calls] == ids[:1]
-        and not _is_cut(response)
-    )
+    if not isinstance(node, ai.CallToolsNode) or _is_cut(node.model_response):
+        return False
+    return [part.tool_call_id for part in node.model_response.tool_calls] == ids[:1]
 
 
 def _is_suspended(node: Any) -> bool:
@@ -467,17 +464,10 @@ def _judged(
         correction = "the answer does not fit: the model is told why" if misfits else "more was enqueued for the model"
     asked = run.usage.requests > state.usage.requests
     used = run.usage - state.usage if asked else ai.RunUsage()
-    answer = ModelAnswer(
-        text,
-        calls,
-        used.input_tokens,
-        used.output_tokens,
-        float(used.cost or 0),
-        cached_input_tokens=used.cache_read_tokens,
-        provider=kept_of_turn(state, messages, ids, run, held),
-        origin=origin_of(response, streamed=False) if asked else None,
-        spent_before=_spent(state.nested, 0),
-    )
+    spent = (used.input_tokens, used.output_tokens, float(used.cost or 0), False, used.cache_read_tokens)
+    origin = origin_of(response, streamed=False) if asked else None
+    kept, nested = kept_of_turn(state, messages, ids, run, held), _spent(state.nested, 0)
+    answer = ModelAnswer(text, calls, *spent, provider=kept, origin=origin, spent_before=nested)
     return RunnerAnswer(answer, output, correction, alone, asked)
 
 

@@ -351,6 +351,12 @@ def human_in_the_loop() -> Case:
     return Case(sdk.Agent("a", model=model, tools=[pay, temperature], hooks=_Noting(noted)), noted)
 
 
+def approval_beside_a_handoff() -> Case:
+    model = Scripted("a", [("pay", {"euros": 1}), ("weather", {"city": "Ulm"}), ("transfer_to_b", {})])
+    other = sdk.Agent("b", model=Scripted("b", "done"))
+    return Case(sdk.Agent("a", model=model, tools=[pay, weather], handoffs=[other]))
+
+
 def refused() -> Case:
     model = Scripted("a", [("pay", {"euros": 3}), ("weather", {"city": "Ulm"})], "not paid")
     return Case(sdk.Agent("a", model=model, tools=[pay, weather]), refuses=True)
