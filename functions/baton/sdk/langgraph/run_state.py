@@ -96,6 +96,13 @@ class RecordSaver(BaseCheckpointSaver[int]):
         return {"configurable": {"thread_id": thread, "checkpoint_ns": "", "checkpoint_id": self.checkpoint["id"]}}
 
 
+def learn_types_of(graph: Any) -> None:
+    """Let values of the types that a graph's schemas name be read back, also where LangGraph is strict about them."""
+    saver = RecordSaver(None, None, (), "")
+    saver.serde = _SERDE
+    vars(_SERDE).update(vars(graph.builder.compile(checkpointer=saver).checkpointer.serde))
+
+
 def _messages_in(checkpoint: Any) -> Sequence[BaseMessage]:
     return checkpoint["channel_values"].get(MESSAGES, ()) if checkpoint else ()
 

@@ -28,6 +28,7 @@ from baton.sdk.langgraph.run_state import (
     RecordSaver,
     RunState,
     Write,
+    learn_types_of,
     typed,
     untyped,
 )
@@ -96,6 +97,7 @@ class LangGraphRunner(LibraryRunner):
             name: LastValue(one.typ, name) for name, one in graph.channels.items() if type(one) is UntrackedValue
         }
         self._graph, self._context, self._state = graph.copy({"channels": {**graph.channels, **kept}}), context, state
+        learn_types_of(graph)
         self._stops = [node for node in (MODEL, TOOLS) if node in graph.nodes]
 
     @property
@@ -234,11 +236,8 @@ class LangGraphRunner(LibraryRunner):
         steps = 0 if saver.metadata is None else saver.metadata["step"] + 1
         if steps >= limit:
             raise RunFailedError(GraphRecursionError.__name__, f"Recursion limit of {limit} reached")
-        config = {
-            "configurable": {"thread_id": recorded.job.session_id},
-            "callbacks": [counted],
-            "recursion_limit": limit - steps,
-        }
+        thread = {"thread_id": recorded.job.session_id}
+        config = {"configurable": thread, "callbacks": [counted], "recursion_limit": limit - steps}
         context = await awaited(self._context(recorded.job)) if self._context else None
         return {"config": config, "context": context, "interrupt_before": self._stops, "durability": "sync"}
 
@@ -328,11 +327,9 @@ def _answer_of(call: RunnerCall) -> dict[str, Any] | None:
     if "answer" in memo:
         edited = memo["answer"] if memo["answer"] != call.arguments else None
         return {"approved": True, "arguments": edited, "reason": ""}
-    return (
-        {"approved": False, "arguments": None, "reason": memo.get("reason") or memo["refused"]}
-        if "refused" in memo
-        else None
-    )
+    if "refused" not in memo:
+        return None
+    return {"approved": False, "arguments": None, "reason": memo.get("reason") or memo["refused"]}
 
 
 def _asked_calls(node: str, question: Any) -> tuple[Call, ...]:

@@ -225,6 +225,28 @@ def state_of_tools() -> Case:
     return _case(turns, [count_up], state_schema=Counting, state={"count": 1})
 
 
+class Language(BaseModel):
+    code: str
+
+
+class Speaking(AgentState):
+    """A state with a value of a type of its own."""
+
+    language: Language
+
+
+@tool
+def speak(runtime: ToolRuntime, to: str = "") -> Command[Any]:
+    """Say in which language, and go on in another one."""
+    said = ToolMessage(runtime.state["language"].code, tool_call_id=runtime.tool_call_id)
+    return Command(update={"messages": [said], **({"language": Language(code=to)} if to else {})})
+
+
+def typed_state() -> Case:
+    turns: list[Turn] = [[("speak", {"to": "fr"})], [("speak", {})], "ok"]
+    return _case(turns, [speak], state_schema=Speaking, state={"language": Language(code="de")})
+
+
 @tool
 def pay(euros: int) -> str:
     """Pay."""

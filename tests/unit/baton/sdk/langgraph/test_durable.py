@@ -1,6 +1,9 @@
 """What `durable()` refuses, and what a job has beyond a run: chats, steering, edited arguments, newer records."""
 
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +67,16 @@ async def test_a_tool_that_asks_goes_on_with_edited_arguments() -> None:
     run = await Simulation(Registry([durable(agent)])).run("a", "go", decide=lambda _: Approve(arguments={"euros": 2}))
     assert run.result["output"] == "ok"
     assert noted == [{"approved": True, "arguments": {"euros": 2}, "reason": ""}]
+
+
+@pytest.mark.long
+def test_what_the_schemas_name_is_read_back_where_langgraph_is_strict() -> None:
+    """LangGraph reads the variable when it is imported; else it gives a dict in place of the value."""
+    examples = [f"{Path(__file__).parent}/test_examples.py", "-k", "typed_state or structured_output"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n0", *examples]
+    strict = {"LANGGRAPH_STRICT_MSGPACK": "true"}
+    ran = subprocess.run(command, env=strict, capture_output=True, text=True, check=False, timeout=60)
+    assert "2 passed" in ran.stdout, ran.stdout
 
 
 class Ending(Scripted):
