@@ -229,8 +229,8 @@ async def _outcome(server: McpServer, result: Any, run: ToolContext, promised: J
             promised.check(data)
         except InvalidArguments as error:
             fault = f"MCP server {server.name}: its result is not what its schema promises: {'; '.join(error.faults)}"
-            said = _words_of(blocks, data)[:_WORDS_CHARS]  # what the call has done is done
-            raise ToolError(f"{fault}; it said: {said}" if said else fault, type="mcp_invalid_result") from error
+            words = _words_of(blocks, data)[:_WORDS_CHARS]  # what the call has done is done
+            raise ToolError(f"{fault}; it said: {words}" if words else fault, type="mcp_invalid_result") from error
     return await _value(blocks, data, run)
 
 
