@@ -54,12 +54,8 @@ def fork_body(form: Form, own: Mapping[str, str]) -> ForkBody:
     edits = {name: "" if text == own.get(name, "").strip() else text for name, text in edits.items()}
     edits |= {name: read_object(field(form, name), name) for name in ("toolResults", "arguments")}
     given = {name: one for name, one in edits.items() if one}
-    body = {
-        "turn": whole_number(field(form, "turn")),
-        "toolsRun": field(form, "toolsRun") or "recorded",
-        "edits": given,
-    }
-    return parsed(ForkBody, json.dumps(body).encode())
+    body = {"turn": whole_number(field(form, "turn")), "toolsRun": field(form, "toolsRun") or "recorded"}
+    return parsed(ForkBody, json.dumps(body | {"edits": given}).encode())
 
 
 async def fork_form(visit: Visit) -> Response:

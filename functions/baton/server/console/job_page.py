@@ -10,13 +10,13 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from baton.sdk.records.redaction import REDACTED
-from baton.sdk.records.transcript import STRETCH
+from baton.sdk.records.transcript import STRETCH, Failure
 from baton.server.api.jobs.result import answer_of
 from baton.server.api.problem import ApiError
 from baton.server.console.event_page import sent_of
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.server.console.shown import common_of, json_text, pending_of, program
+from baton.server.console.shown import common_of, json_text, pending_of, program, trace_of
 from baton.server.console.waterfall import Axis, Rows, Traced
 from baton.settings.service_prices import Prices
 from baton.store.records.app_events import SENT_BY
@@ -100,6 +100,7 @@ async def show_job(visit: Visit) -> Response:
     """Show the whole page; its form has a score that was refused."""
     shown = await shown_job(visit)
     everything, snapshot = bool(visit.query("all")), shown.traced.snapshot
+    error = snapshot.job.error or Failure("", "")
     below = await jobs_below(visit.container.ports.reader, snapshot)
     record = await visit.container.ports.app_events.find(snapshot.job.id, noted=True)
     # The job that this one was forked from, whose answer stands beside its own.
@@ -109,7 +110,7 @@ async def show_job(visit: Visit) -> Response:
         "job.html",
         given={name: field(visit.form, name) for name in ("name", "value", "comment")},
         job=shown.job,
-        traceback=snapshot.job.error.traceback if snapshot.job.error else "",
+        traces=list(filter(None, dict.fromkeys((trace_of(snapshot.job, snapshot.calls), error.traceback)))),
         printed=await _printed(visit, snapshot) if shown.job["is_code"] else "",
         sent=sent_of(record) if snapshot.job.handles[1] else [],
         by=record.notes.get(SENT_BY) if record else None,
@@ -167,9 +168,8 @@ async def show_result(visit: Visit) -> Response:
 async def shown_job(visit: Visit) -> Shown:
     """Read the job and its parts so far. Raises ApiError: 404, there is no such job."""
     job_id = visit.request.path_params["job_id"]
-    stored = await visit.container.ports.reader.parts(
-        job_id, 0
-    )  # before the job, so that its usage ledger covers all parts
+    # Before the job, so that its usage ledger covers all parts.
+    stored = await visit.container.ports.reader.parts(job_id, 0)
     snapshot = await visit.context.jobs.snapshot(visit.principal, job_id, delivery=True)
     traced = Traced(snapshot)
     traced.trace.take(stored.parts)

@@ -115,9 +115,8 @@ async def show(visit: Visit) -> Response:
     given, cursor = given_in(visit.request.query_params), visit.query("cursor")
     lines, page, faults, status = list[_Line](), JobPage(()), dict[str, str](), 200
     try:
-        page = await page_of_jobs(
-            visit.container, visit.principal, read_page_query(query_of(given, limit=ROWS, cursor=cursor))
-        )
+        query = read_page_query(query_of(given, limit=ROWS, cursor=cursor))
+        page = await page_of_jobs(visit.container, visit.principal, query)
     except ApiError as error:
         if not error.faults:
             raise

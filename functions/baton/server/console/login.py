@@ -48,10 +48,9 @@ class Login:
         else:
             until_ms = self._ports.clock.now_ms() + SESSION_SECONDS * 1000
             session = Session(self._ports.randomness.token(), digest_of(field(form, "key")), until_ms)
-            content = asdict(session)
             shown = RedirectResponse(after, _SEE_OTHER, HEADERS)
             await self._audit.record(principal, f"POST {LOGIN}", LOGIN, _SEE_OTHER)
-            set_cookie(request, shown, COOKIE, self._signer.signed("session", content))
+            set_cookie(request, shown, COOKIE, self._signer.signed("session", asdict(session)))
         return shown
 
     async def leave(self, visit: Visit) -> Response:

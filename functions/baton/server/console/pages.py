@@ -44,7 +44,7 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {name: getattr(shown, name) for name in shown.__all__}
+    made.filters |= {name: getattr(shown, name) for name in shown.FILTERS.split()}
     made.globals["static"] = static_path
     made.globals["ui"] = made.get_template("_macros.html").module
     return made

@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from os.path import commonprefix
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from baton.engine.all_jobs.ends import run_ms
-from baton.engine.state import Job
+from baton.engine.state import CallRecord, Job
 from baton.engine.waits import APPROVALS
 from baton.sdk.records.limits import RUN_CODE
 from baton.sdk.records.redaction import redacted
@@ -26,26 +28,11 @@ from baton.worker.runtime.usage_view import job_cost
 from baton_events.ids import key_digest
 from baton_events.timestamps import milliseconds, rfc3339
 
-__all__ = [
-    "ago",
-    "clock",
-    "exact",
-    "foldable",
-    "json_text",
-    "last_day_ms",
-    "lasted",
-    "ms",
-    "number",
-    "one_line",
-    "pretty",
-    "pretty_json",
-    "price",
-    "program",
-    "short",
-    "timed",
-    "usd",
-    "with_scripts",
-]
+# The names of those that templates have as filters.
+FILTERS = (
+    "ago clock exact foldable json_text last_day_ms lasted ms number one_line pretty "
+    "pretty_json price program short timed usd with_scripts"
+)
 
 SHOWN_CHARS = 2_000
 _DEEPEST, _MOST_PARTS = 40, 5_000
@@ -190,7 +177,7 @@ def common_of(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     ]
     common: dict[str, Any] = {"tenant": job.tenant, "took_ms": took_ms, "since_retry": job.counted_from_ms}
     if (error := job.error) is not None:
-        words, place = _without_place(error.words, error.traceback), place_in(error.traceback)
+        words, place = _without_place(error.words, error.traceback), place_in(trace_of(job, snapshot.calls))
         common["error"] = {"type": error.type, "message": words, "place": place}
     return common | {"failed_calls": failed}
 
@@ -203,7 +190,17 @@ def _without_place(text: str, traceback: str) -> str:
 _STEP = re.compile(r"step '[^']*' failed: (?:(\w+): )?")
 _FRAME = re.compile(r'File "([^"]+)", line ([0-9]+)')
 _CHANGING = re.compile(r"\S*[0-9]\S*")
-_NOT_OURS = ("site-packages", "/lib/python", "<frozen")
+_LIBRARIES = ("site-packages", "/lib/python", "<frozen")
+_BATON, _LEAST_CHARS = f"{Path(__file__).parents[2]}/", 4
+
+
+def trace_of(job: Job, calls: Iterable[CallRecord]) -> str:
+    """Return the traceback of a job's error: the failed call's own, where a workflow passes the error of one on."""
+    error = job.error or Failure("", "")
+    words = _without_place(error.message, error.traceback)
+    failed = [(call.finished_at_ms or 0, call.error) for call in calls if call.error and call.error.traceback]
+    own = [(at, one.traceback) for at, one in failed if one.type == error.type and words.endswith(one.message)]
+    return max(own)[1] if own else error.traceback
 
 
 class Failing(NamedTuple):
@@ -217,11 +214,11 @@ class Failing(NamedTuple):
     traceback: str = ""
 
     @classmethod
-    def of_job(cls, job: Job) -> "Failing":
+    def of_job(cls, job: Job, calls: Iterable[CallRecord] = ()) -> "Failing":
         error, at_ms = job.error or Failure("unknown", ""), job.finished_at_ms or job.created_at_ms
         step = _STEP.match(error.message) if error.traceback else None
-        words = _without_place(error.message, error.traceback)
-        return cls(job.agent, (step[1] or "ToolError") if step else error.type, words, at_ms, job.id, error.traceback)
+        words, kind = _without_place(error.message, error.traceback), (step[1] or "ToolError") if step else error.type
+        return cls(job.agent, kind, words, at_ms, job.id, trace_of(job, calls))
 
 
 @dataclass
@@ -235,7 +232,6 @@ class Fault:
     members: list[Failing]
     kind: str
     place: str
-    words: str
     jobs: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -243,28 +239,38 @@ class Fault:
         return self.members[0]
 
     @property
+    def words(self) -> str:
+        """Those that find all of them in a search."""
+        pieces = re.split(r'[…"]', commonprefix([_alike(one) for one in self.members]))  # noqa: RUF071 - of texts
+        words = max((words.strip() for words in pieces), key=len)[:150]
+        return words if len(words) >= _LEAST_CHARS else self.kind
+
+    @property
     def first_ms(self) -> int:
         return self.members[-1].at_ms
 
 
-def grouped(failing: Iterable[Failing]) -> list[Fault]:
-    """Group by what has failed, the kind of the error and its words; words with a digit in them make no difference.
+def _alike(failing: Failing) -> str:
+    return _CHANGING.sub("…", one_line(failing.message, 600))
 
-    The largest come first. `words` of a group: those that find it in a search.
+
+def grouped(failing: Iterable[Failing]) -> list[Fault]:
+    """Group by what has failed, the kind of the error and its place, or else its words without those with a digit.
+
+    The largest come first.
     """
     groups = dict[str, Fault]()
     for one in sorted(failing, key=lambda one: -one.at_ms):
-        alike = _CHANGING.sub("…", one_line(one.message, 600))
-        name = key_digest(one.of, one.type, alike)
-        words = max((words.strip() for words in re.split(r'[…"]', alike)), key=len)[:150]
-        groups.setdefault(name, Fault(name, [], one.type, place_in(one.traceback), words)).members.append(one)
+        place = place_in(one.traceback)
+        name = key_digest(one.of, one.type, place or _alike(one))
+        groups.setdefault(name, Fault(name, [], one.type, place)).members.append(one)
     return sorted(groups.values(), key=lambda group: -len(group.members))
 
 
 def place_in(traceback: str) -> str:
     """Return the last place in the user's own code, as people read it; empty: none is known."""
-    frames = _FRAME.findall(traceback)
-    own = [frame for frame in frames if not any(part in frame[0] for part in _NOT_OURS)] or frames
+    frames = [frame for frame in _FRAME.findall(traceback) if not frame[0].startswith(_BATON)]
+    own = [frame for frame in frames if not any(part in frame[0] for part in _LIBRARIES)] or frames
     return f"{'/'.join(own[-1][0].split('/')[-2:])}, line {own[-1][1]}" if own else ""
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from baton.engine.all_jobs.days import day_of
 from baton.engine.all_jobs.ends import with_used
 from baton.engine.all_jobs.job_list import Query
-from baton.engine.state import Job
+from baton.engine.state import CallRecord, Job
 from baton.server.api.admin.control import start_admission, stop_admission, worker_view
 from baton.server.api.admin.usage import UsageQuery, periods_of, usage_and_cost
 from baton.server.api.jobs.listing import page_of_jobs
@@ -33,13 +33,11 @@ _ENDED = ("completed", "failed")
 
 async def show(visit: Visit) -> Response:
     control, today = visit.container.ports.admission_control, day_of(visit.now_ms)
-    from_ms = last_day_ms(visit.now_ms)
+    queries = [Query(statuses=frozenset({status}), after_ms=last_day_ms(visit.now_ms)) for status in _ENDED]
     state, live, ended, days, newest, failed = await asyncio.gather(
         control.state(),
         control.live(),
-        visit.container.ports.listing.counts(
-            [Query(statuses=frozenset({status}), after_ms=from_ms) for status in _ENDED]
-        ),
+        visit.container.ports.listing.counts(queries),
         _sums(visit, today),
         page_of_jobs(visit.container, visit.principal, PageQuery.model_validate({"limit": _NEWEST})),
         failed_lately(visit),
@@ -57,7 +55,7 @@ async def show(visit: Visit) -> Response:
         days=days,
         newest=await rows_of(visit, newest.jobs),
         failed=failed,
-        failed_lately=sum(ended[1].values()),
+        failed_ends=sum(ended[1].values()),  # counts those that were retried, too
         chart_of_day=day_chart(dict(zip(_ENDED, ended, strict=True)), visit.now_ms),
     )
 
@@ -78,11 +76,12 @@ async def failed_lately(visit: Visit, agent: str = "") -> list[Fault]:
     rows = (await ports.listing.scan(query, "", _ROWS if agent else MOST_ROWS)).found
     jobs = await ports.reader.records([row.job_id for row in rows if row.created_ms >= since_ms][:MOST_ROWS])
     mine = [job for job in jobs if job.status == "failed" and agent in ("", job.agent)]
-    return (await named_errors(visit, mine))[:_OF_A_KIND]
+    return await named_errors(visit, mine)
 
 
 async def named_errors(visit: Visit, failed: Sequence[Job]) -> list[Fault]:
-    found = grouped(Failing.of_job(job) for job in failed)
+    calls = await _calls_of(visit, [job for job in failed if job.model.runs_code])
+    found = grouped(Failing.of_job(job, calls.get(job.id, ())) for job in failed)
     return await named(visit, found, {one.id: one.id for each in found for one in each.members[:_NAMED]})
 
 
@@ -107,13 +106,18 @@ async def named(visit: Visit, found: list[Fault], jobs: Mapping[str, str]) -> li
 
 
 async def rows_of(visit: Visit, found: Sequence[Snapshot]) -> list[dict[str, Any]]:
-    """Return jobs as lists show them: with their calls, as far as these are not too many for one read."""
-    names, left = list[str](), _MOST_CALLS
-    for one in found:
-        if 0 < (count := one.job.used.tool_calls) <= left:
-            names, left = [*names, one.job.id], left - count
-    calls, prices = await visit.container.ports.reader.calls(names), visit.container.settings.prices
+    """Return jobs as lists show them, with their calls."""
+    calls, prices = await _calls_of(visit, [one.job for one in found]), visit.container.settings.prices
     return [job_shown(replace(one, calls=calls.get(one.job.id, ())), prices, visit.now_ms) for one in found]
+
+
+async def _calls_of(visit: Visit, jobs: Sequence[Job]) -> dict[str, tuple[CallRecord, ...]]:
+    """Read the calls of jobs, as far as these are not too many for one read."""
+    names, left = list[str](), _MOST_CALLS
+    for job in jobs:
+        if 0 < (count := job.used.tool_calls) <= left:
+            names, left = [*names, job.id], left - count
+    return await visit.container.ports.reader.calls(names)
 
 
 async def _asked(visit: Visit) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Approvals: the pages that list decisions which jobs wait for, and that decide."""
 
 from dataclasses import replace
+from functools import partial
 
 from starlette.responses import Response
 
@@ -37,21 +38,15 @@ async def one(visit: Visit) -> Response:
 async def approve(visit: Visit) -> Response:
     """Approve, with other arguments where they were edited and confirmed."""
     about = await _find(visit)
-    draft = await approved(
-        visit.container,
-        about,
-        visit.form,
-        lambda name, body: approve_checkpoint(visit.container, visit.principal, name, body),
-    )
+    decide = partial(approve_checkpoint, visit.container, visit.principal)
+    draft = await approved(visit.container, about, visit.form, decide)
     done = "Answered." if about.fills_in else "Approved."
     return await _one(visit, about, draft) if draft else visit.go(_path(about), done)
 
 
 async def reject(visit: Visit) -> Response:
     about = await _find(visit)
-    draft = await rejected(
-        about, visit.form, lambda name, body: reject_checkpoint(visit.container, visit.principal, name, body)
-    )
+    draft = await rejected(about, visit.form, partial(reject_checkpoint, visit.container, visit.principal))
     done = "Declined." if about.fills_in else "Rejected."
     return await _one(visit, about, draft) if draft else visit.go(_path(about), done)
 

@@ -43,19 +43,23 @@ httpx.ConnectError"""
 
 
 def test_failed_jobs_are_grouped_by_what_has_failed() -> None:
-    """Numbers, ids and addresses make no difference; agents and kinds do."""
+    """Numbers, ids and addresses make no difference; agents and kinds do. At the same place no words do."""
 
-    def failed(number: int, message: str, *, agent: str = "a", kind: str = "boom") -> Job:
-        error = Failure(kind, message, traceback=TRACE)
+    def failed(number: int, message: str, *, agent: str = "a", kind: str = "boom", trace: str = "") -> Job:
+        error = Failure(kind, message, traceback=trace)
         return Job(f"job_{number}", "s", "t", agent, 0, status=JobStatus.FAILED, error=error, finished_at_ms=number)
 
     jobs = [failed(9 - n, f"could not connect to 10.0.0.{n}:6379 within 5 s") for n in range(5)]
     jobs += [failed(3, "could not read"), failed(2, "could not read", agent="b"), failed(1, "could not read", kind="c")]
     first, *others = shown.grouped(map(shown.Failing.of_job, jobs))
     assert (first.first_ms, [one.id for one in first.members][:2]) == (5, ["job_9", "job_8"])
-    assert (first.place, first.words) == ("my_company/agents.py, line 12", "could not connect to")
+    assert (first.place, first.words) == ("", "could not connect to")
     assert [(one.newest.of, one.newest.type) for one in others] == [("a", "boom"), ("b", "boom"), ("a", "c")]
     assert [len(one.members) for one in (first, *others)] == [5, 1, 1, 1]
+    keys = [failed(at, f"'{item}'", kind="KeyError", trace=TRACE) for at, item in enumerate(("chair", "desk"))]
+    [one] = shown.grouped(map(shown.Failing.of_job, keys))
+    assert (one.newest.message, one.place, one.words) == ("'desk'", "my_company/agents.py, line 12", "KeyError")
+    assert not shown.place_in(f'File "{shown.__file__}", line 9, in grouped')
 
 
 def test_durations_have_two_counters_and_money_keeps_what_is_small() -> None:

@@ -1,7 +1,9 @@
 """What every page says of a job alike: its name, why and where it has failed, its failed calls, how long it took."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from tests.unit.baton.server.console.operator import Operator, operator_of
 
 PRICES = {"lamp": 20}
 HERE = "console/test_what_pages_say_of_a_job.py, line"
+PAYS = 'raise ToolError(f"no money for {euros}", type="card_declined")'
 
 
 @tool(retries=0)
@@ -35,6 +38,18 @@ async def order(item: str) -> int:
 
 
 @workflow
+async def orders(item: str) -> tuple[int, int]:
+    """Order items side by side."""
+    return await asyncio.gather(price("lamp"), price(item))
+
+
+@workflow
+async def passed() -> int:
+    """Pass on what a step raises."""
+    return await pay(7)
+
+
+@workflow
 async def late(days: int) -> int:
     """Fail by itself."""
     return PRICES[str(days)]
@@ -46,15 +61,18 @@ async def bare() -> int:
     return PRICES["sofa"]
 
 
-# Of each agent's job: its task and input, its name in lists, and what pages say of its failure.
+# Of each agent's job: its task and input, its name in lists, what pages say of its failure, and the line of that.
 JOBS = {
-    "planned": ("Ask for a sofa", {}, "Ask for a sofa", "step 'price' failed: KeyError: 'sofa'"),
-    "paying": ("Buy", {}, "Buy", "step 'pay' failed: card_declined: no money for 7"),
-    "order": ("", {"item": "sofa"}, "sofa", "KeyError: 'sofa'"),
-    "late": ("", {"days": 3}, "late: days 3", "KeyError: '3'"),
-    "bare": ("", {}, "bare", "KeyError: 'sofa'"),
+    "planned": ("Ask for a sofa", {}, "Ask for a sofa", "step 'price' failed: KeyError: 'sofa'", "return PRICES[item]"),
+    "paying": ("Buy", {}, "Buy", "step 'pay' failed: card_declined: no money for 7", PAYS),
+    "passed": ("", {}, "passed", "card_declined: no money for 7", PAYS),
+    "order": ("", {"item": "sofa"}, "sofa", "KeyError: 'sofa'", "return PRICES[item]"),
+    "orders": ("", {"item": "sofa"}, "sofa", "KeyError: 'sofa'", "return PRICES[item]"),
+    "late": ("", {"days": 3}, "late: days 3", "KeyError: '3'", "return PRICES[str(days)]"),
+    "bare": ("", {}, "bare", "KeyError: 'sofa'", 'return PRICES["sofa"]'),
 }
-KINDS = {"planned": "KeyError", "paying": "card_declined"}
+LINES = Path(__file__).read_text(encoding="utf-8").splitlines()
+KINDS = {"paying": "card_declined", "passed": "card_declined"}
 
 
 @pytest.fixture
@@ -64,7 +82,7 @@ async def desk() -> AsyncIterator[Operator]:
         Agent(name="planned", plan=[Step("price", price, {"item": "sofa"})]),
         Agent(name="paying", plan=[Step("pay", pay, {"euros": 7})]),
     ]
-    stage = Stage(settings=with_keys(), registry=Registry(agents, workflows=[order, late, bare]))
+    stage = Stage(settings=with_keys(), registry=Registry(agents, workflows=[order, orders, passed, late, bare]))
     async with operator_of(stage) as operator:
         for name, (task, data, *_) in JOBS.items():
             await operator.api.submitted(jobType=name, taskDescription=task, inputData=data)
@@ -80,7 +98,8 @@ def text_of(markup: str) -> str:
 @pytest.mark.parametrize("name", JOBS)
 async def test_a_failure_is_told_with_its_class_and_place(desk: Operator, name: str) -> None:
     """In the head of its page, in lists, and on the page that retries what its card shows; a card names its jobs."""
-    *_, title, words = JOBS[name]
+    *_, title, words, code = JOBS[name]
+    here = f"{HERE} {LINES.index(f'    {code}') + 1}"
     listed = await desk.see(f"/console/jobs?status=failed&jobType={name}")
     [job_id] = re.findall(r'<tr id="row-(job_\w+)"', listed)
     row = listed[listed.index(f'id="row-{job_id}"') :]
@@ -88,11 +107,12 @@ async def test_a_failure_is_told_with_its_class_and_place(desk: Operator, name: 
     overview = await desk.see("/console")
     newest = overview[overview.index("Newest jobs") :]
     for text in (row, head, newest):
-        assert f"{words} at {HERE}" in text_of(f"<main{text}")
+        assert "card_declined: card_declined" not in text
+        assert f"{words} at {here}" in text_of(f"<main{text}")
     [retry] = re.findall(r'href="([^"]*action=retry[^"]*)">Retry all …', listed)
     for card in (listed, await desk.see(retry.replace("&amp;", "&"))):
         told = text_of(card)
-        assert f"{KINDS.get(name, 'KeyError')} in {name} at {HERE}" in told
+        assert f"{KINDS.get(name, 'KeyError')} in {name} at {here}" in told
         assert f'<a href="/console/jobs/{job_id}">{title}</a>' in card
         assert job_id not in told.partition("Status Task")[0]
 
