@@ -35,8 +35,9 @@ class Step:
 
 
 def named(page: Page, name: str) -> Locator:
-    """Find a link or button of exactly this name, else one that begins with it; the first on the page."""
+    """Find a link or button of exactly this name, also one that asks; else one that begins with it; the first."""
     either = page.get_by_role("link", name=name, exact=True).or_(page.get_by_role("button", name=name, exact=True))
+    either = either.or_(page.get_by_text(f"{name} …", exact=True))
     expect(either.or_(page.get_by_role("link", name=name)).first).to_be_visible()
     return either.first if either.count() else page.get_by_role("link", name=name).first
 

@@ -264,7 +264,9 @@ def status_and_wait(
     status, waits_for = _status_and_wait(
         job, items, slot_state, now_ms, STOPPED if stopped else IN_BOUND.format(of_tenant) if of_tenant else A_SLOT
     )
-    waits_for = re.sub(_TURN, "", waits_for).replace("the model", "its code") if job.model.runs_code else waits_for
+    if job.model.runs_code:
+        waits_for = re.sub(_TURN, "", waits_for).replace("the outcome of tool sleep,", "its sleep,")
+        waits_for = waits_for.replace("fits the model", "fits its steps so far").replace("the model", "its code")
     if job.cancelling is None:
         return status, waits_for
     by = f" by {job.cancelling.sender}" if job.cancelling.sender else ""
@@ -294,8 +296,9 @@ def _wait(first: WorkItem, run: int) -> str:
     if first.offloaded and first.kind is ItemKind.LOOP:
         what = "until" if "id" not in first.memo else "which its provider works on; it is looked at again at"
         return f"the model's answer in turn {first.turn}, {what} {rfc3339(first.not_before_ms)}"
-    if UNFIT in first.memo:
-        return f"code that fits {_name(first)}, again at {rfc3339(first.not_before_ms)}: {first.memo[UNFIT]['why']}"
+    if unfit := first.memo.get(UNFIT):
+        since, again = rfc3339(unfit["since"]), rfc3339(first.not_before_ms)
+        return f"code that fits {_name(first)}, since {since}, tried again at {again}: {unfit['why']}"
     if first.limited_by:  # it comes within a minute of the end of the period, which people are shown
         until_ms = first.not_before_ms - first.not_before_ms % 60_000
         return f"the {first.limited_by} for turn {first.turn}, until {rfc3339(until_ms)}"

@@ -239,7 +239,7 @@ def _compare(recorded: RecordedStretch, stretch: Stretch, run: CodeRun) -> None:
     was = recorded.calls[at] if at < len(before) else None
     asked = f"asked for {_shown(was['tool'], was['arguments'])}" if was else "asked for no further step"
     step = stretch.asked[at] if at < len(now) else None
-    raise ChangedCodeError(f"stretch {recorded.at} {asked}; now the code {_now(step, run)}. {_HINT}")
+    raise ChangedCodeError(f"it had {asked}; now its code {_now(step, run)}. {_HINT}")
 
 
 def _now(step: Step | None, run: CodeRun) -> str:

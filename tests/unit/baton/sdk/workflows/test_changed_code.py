@@ -36,7 +36,7 @@ async def main(order: int) -> list[str]:
 LATER = "    async def later():\n        await asyncio.sleep(0)\n        return await pay(order)\n    done ="
 WRAP = '@tool\nasync def wrap(order: int) -> str:\n    return f"packed {order}"\n\n@workflow'
 BOTH = "async def both(order: int) -> list[str]:\n    return await asyncio.gather(pay(order), ship(order))\n\n@workflow"
-PAYS = 'stretch 2 asked for pay({"order":1}); now the code asks for '
+PAYS = 'it had asked for pay({"order":1}); now its code asks for '
 # Each: what is replaced by what; whether a job fits that waits for each of WAITS; what it says if not.
 EDITS: dict[str, tuple[dict[str, str], str, str]] = {
     "nothing": ({}, "yes yes yes", ""),
@@ -49,17 +49,17 @@ EDITS: dict[str, tuple[dict[str, str], str, str]] = {
     "a step is added at the beginning": (
         {"    done =": "    await ship(0)\n    done ="},
         "no no no",
-        'stretch 1 asked for pack({"order":1}); now the code asks for ship({"order":0}): File "FILE", line 24, in main',
+        'it had asked for pack({"order":1}); now its code asks for ship({"order":0}): File "FILE", line 24, in main',
     ),
     "a step is removed": (
         {", ship(order)": ""},
         "yes no no",
-        'stretch 2 asked for ship({"order":1}); now the code asks for no further step:',
+        'it had asked for ship({"order":1}); now its code asks for no further step:',
     ),
     "all steps are removed": (
         {"    done =": "    return []\n    done ="},
         "no no no",
-        'stretch 1 asked for pack({"order":1}); now the code ends there',
+        'it had asked for pack({"order":1}); now its code ends there',
     ),
     "steps are reordered": (
         {"pay(order), ship(order)": "ship(order), pay(order)"},
@@ -69,12 +69,12 @@ EDITS: dict[str, tuple[dict[str, str], str, str]] = {
     "a step is renamed": (
         {"@workflow": WRAP, "pack(order)": "wrap(order)"},
         "no no no",
-        'stretch 1 asked for pack({"order":1}); now the code asks for wrap({"order":1}): File "FILE", line 28, in main',
+        'it had asked for pack({"order":1}); now its code asks for wrap({"order":1}): File "FILE", line 28, in main',
     ),
     "an argument is changed": (
         {"sleep(60)": "sleep(61)"},
         "yes yes no",
-        'stretch 3 asked for sleep({"seconds":60}); now the code asks for sleep({"seconds":61}): File "FILE", line 26',
+        'it had asked for sleep({"seconds":60}); now its code asks for sleep({"seconds":61}): File "FILE", line 26',
     ),
     "a branch waits before its step": (
         {"    done =": LATER, "gather(pay(order)": "gather(later()"},

@@ -151,3 +151,17 @@ async def test_a_duration_is_one_number_which_counts_from_the_last_retry_on(desk
     assert not re.search("in the queue [0-9]+ min", rows)
     turn = await desk.see(f"/console/jobs/{job_id}/turns/1")
     assert f"2 attempts {took}</span>" in turn
+
+
+@workflow
+async def nap() -> None:
+    """Sleep."""
+    await asyncio.sleep(3_700)
+
+
+async def test_a_workflow_that_sleeps_says_until_when() -> None:
+    async with operator_of(Stage(settings=with_keys(), registry=Registry(workflows=[nap]))) as desk:
+        path = f"/console/jobs/{(await desk.api.submitted(jobType='nap'))['id']}"
+        await desk.stage.run(within_seconds=1)
+        for page in ("/console/jobs", path):
+            assert re.search(r">sleeps until [0-9:]{5} UTC \(<time[^>]+>in 1 h</time>\)<", await desk.see(page)), page

@@ -28,6 +28,7 @@ async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
     await operator.api.submitted()
     markup = await operator.see("/console")
     assert ("at most 3 at once" in markup, "acme" in markup) == (True, True)
+    assert re.search(r'<details class="sure">[^\n]+ action="/console/stop"', markup), "it asks before it stops"
     assert "No job starts" in await operator.done("/console/stop")
     await operator.api.submitted()
     assert "Start jobs again" in await operator.see("/console")
