@@ -68,7 +68,7 @@ _KINDS = tuple(
     )
 )
 _DEPLOYING = (0, *(_ONLY[name][0] for name in ("waits", "plans", "streams", "approvals", "returns")))
-_CODED = (0, plan.WAITING_SEEDS, plan.APPROVING_SEEDS)
+_CODED = (0, plan.WAITING_SEEDS, plan.APPROVING_SEEDS, plan.RETURNING_SEEDS)
 _CUTTING = (*_FAMILIES, plan.RETURNING_SEEDS, plan.DEPLOYING_SEEDS)
 _LIMITED = (*_FAMILIES, plan.RETURNING_SEEDS, plan.CUTTING_SEEDS)
 # What may go wrong together, in plain worlds and in those whose jobs wait.

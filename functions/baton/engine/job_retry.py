@@ -23,18 +23,22 @@ from baton_events.ids import canonical_json, is_child, job_of_call, root_of, sta
 # Records among a job's calls that are no tool calls.
 _QUESTIONS = (LIMIT_APPROVAL, TOOL_APPROVAL)
 _OPEN = frozenset({CallStatus.QUEUED, CallStatus.RETRYING, CallStatus.WAITING})
+# Of a job of code: it has ended before its code could go on with what had failed.
+_UNANSWERED = ("budget_exceeded", "cancelled", "changed_code", "limit_exceeded", "unknown_agent")
 
 
 class EndedJob(Struct, frozen=True):
     """A job with what a retry needs besides.
 
     `calls`: all of them. `entries`: the length of its transcript; `kept`: how many of the first entries every run has.
+    `untaken`: of a job that runs code, the calls whose outcomes no recorded turn has taken.
     """
 
     job: Job
     calls: tuple[CallRecord, ...] = ()
     entries: int = 1
     kept: int = 1
+    untaken: frozenset[str] = frozenset()
 
 
 def why_not(ended: EndedJob, step_result: Retried) -> str:
@@ -128,10 +132,15 @@ def _last_requested_turn(ended: EndedJob) -> int:
 
 
 def _to_run(ended: EndedJob) -> list[CallRecord]:
-    """Return the calls of the last turn that are not over, and those whose failure ended the job."""
+    """Return the calls of the last turn that are not over, and those whose failure ended the job, or its code."""
     if ended.job.model.runs_code:
         mine = [call for call in ended.calls if call.turn >= ended.job.first_turn and call.tool not in _QUESTIONS]
-        return [call for call in sorted(mine, key=lambda call: call.position) if call.status in _OPEN]
+        failed = ended.untaken if ended.job.error and ended.job.error.type not in _UNANSWERED else ()
+        return [
+            call
+            for call in sorted(mine, key=lambda call: call.position)
+            if call.status in _OPEN or (call.status is CallStatus.FAILED and call.id in failed)
+        ]
     if ended.job.scripts and (running := ended.job.scripts[0]).script.calls:
         return [call for call in ended.calls if call.script == running.call.id and call.status in _OPEN]
     if ended.job.turn != _last_requested_turn(ended):

@@ -372,7 +372,7 @@ def append(draft: Draft, claim: Claim, sequence: int, parts: Sequence[str], text
 def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: int, head: Sequence[str]) -> Recalled:
     """Return a job for a decision on its retry or removal. `entries`, `head`: its transcript's length and beginning."""
     job_id = loaded.job.id
-    ended = EndedJob(loaded.job, tuple(calls), entries, 2 if remembered(head) else 1)
+    ended = EndedJob(loaded.job, tuple(calls), entries, 2 if remembered(head) else 1, frozenset(tree.news(job_id)))
     unsent = tuple(
         UnsentRequest(item, tree.jobs[item.job_id], tree.usage.get(item.job_id, NOTHING_USED))
         for item in _slot_requests(tree.items)
