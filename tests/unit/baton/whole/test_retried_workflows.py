@@ -43,7 +43,7 @@ async def in_turn() -> int:
 @workflow
 async def in_other_words() -> int:
     try:
-        return await in_a_row.function()
+        return int(await in_a_row.function())
     except KeyError as error:
         raise RuntimeError("no price") from error
 
