@@ -405,7 +405,7 @@ def _print_steps(console: Console, job: dict[str, Any]) -> None:
     older = len(job["steps"]) - _SHOWN_STEPS
     for step in job["steps"][max(0, older) :]:
         table.add_row(plain(f"{step['turn']}: {step['tool'] or 'turn'}"), *_used(step))
-    table.add_row("beside steps", *_used(job["besideSteps"]), style="dim")
+    table.add_row("outside steps", *_used(job["besideSteps"]), style="dim")
     left_out = f", {older} older ones are left out (--json has them)" if older > 0 else ""
     console.print(Text.assemble(("\nUsed by step", "bold"), (left_out, "dim")))
     console.print(table)

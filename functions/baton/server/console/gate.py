@@ -129,9 +129,8 @@ class Visit:
 
     def page(self, template: str, status: int = 0, **values: object) -> Response:
         token = self.signer.form_token(self.session)
-        shown = page(
-            template, status or self.status, **{"visit": self, "token": token, "faults": self.faults, **values}
-        )
+        values = {"visit": self, "token": token, "faults": self.faults, **values}
+        shown = page(template, status or self.status, **values)
         if self.notice:
             shown.delete_cookie(NOTICE_COOKIE, path="/console")
         return shown

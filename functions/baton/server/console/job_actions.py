@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from baton.sdk.records.redaction import redacted
 from baton.server.api.admin.subjects import erased
 from baton.server.api.jobs.diff import diff_of
 from baton.server.api.jobs.fork import ForkBody, forked
@@ -19,6 +20,7 @@ from baton.server.api.jobs.submission import SubmitBody
 from baton.server.api.problem import ApiError, parsed
 from baton.server.console.form import Form, field, read_object, whole_number
 from baton.server.console.gate import SUBJECT, Visit
+from baton.server.console.shown import pretty
 from baton_events.ids import subject_digest
 
 _FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "once")
@@ -65,9 +67,9 @@ async def fork_form(visit: Visit) -> Response:
     if not visit.form:
         given |= await _own(visit, job_id) | {"turn": visit.query("turn") or "1"}
         given["once"] = visit.container.ports.randomness.token()
-    # One field has the edits of all calls.
-    faults = {name.removeprefix("edits.").partition(".")[0]: text for name, text in visit.faults.items()}
-    return visit.page("fork.html", job={"id": job_id}, given=given, faults=faults)
+    job = (await visit.context.jobs.snapshot(visit.principal, job_id, partly=True)).job
+    shown = {"id": job_id, "runs_code": job.model.runs_code}
+    return visit.page("fork.html", job=shown, given=given, faults=_by_field(visit, "edits."))
 
 
 async def fork(visit: Visit) -> Response:
@@ -78,13 +80,17 @@ async def fork(visit: Visit) -> Response:
     return visit.go(f"/console/jobs/{made['id']}", "This job is the fork.")
 
 
+def _by_field(visit: Visit, prefix: str) -> dict[str, str]:
+    """Return a form's faults by its fields, of which one has all parts of a value."""
+    return {name.removeprefix(prefix).partition(".")[0]: text for name, text in visit.faults.items()}
+
+
 async def _own(visit: Visit, job_id: str) -> dict[str, str]:
-    """Return the job's task, and the instructions of its agent as it is now."""
+    """Return the job's task and input, and the instructions of its agent as it is now."""
     snapshot = await visit.context.jobs.snapshot(visit.principal, job_id)
-    now = next(
-        (agent.instructions for agent in visit.container.registry.agents if agent.name == snapshot.job.agent), ""
-    )
-    return {"taskDescription": snapshot.task.get("text", ""), "instructions": now}
+    agents = [agent for agent in visit.container.registry.agents if agent.name == snapshot.job.agent]
+    task = {"taskDescription": snapshot.task.get("text", ""), "instructions": agents[0].instructions if agents else ""}
+    return task | {"inputData": pretty(redacted(data)) if (data := snapshot.task.get("data")) else ""}
 
 
 async def diff(visit: Visit) -> Response:
@@ -104,7 +110,7 @@ def _number(text: str) -> Any:
 async def start_form(visit: Visit) -> Response:
     """Show the form that starts a job, or with `cron` in the query makes a schedule; the query may fill it in.
 
-    `like`: a job whose task it has, whole, since an address is short. One field has all tags.
+    `like`: a job whose task and input it has, whole, since an address is short. One field has all of a list or object.
     """
     query = visit.request.query_params
     given = {name: field(visit.form, name) if visit.form else visit.query(name) for name in (*_FIELDS, *_TIMES)}
@@ -113,12 +119,12 @@ async def start_form(visit: Visit) -> Response:
     if not visit.form:
         given["once"] = visit.container.ports.randomness.token()
     if like := visit.query("like"):
-        given["taskDescription"] = (await _own(visit, like))["taskDescription"]
+        given |= {name: text for name, text in (await _own(visit, like)).items() if name in _FIELDS}
     return visit.page(
         "start.html",
         given=given,
         recurs="cron" in (visit.form or query),
-        faults={"tags" if name.startswith("tags.") else name: text for name, text in visit.faults.items()},
+        faults=_by_field(visit, ""),
         agents=[agent.name for agent in visit.container.registry.agents],
         priorities="9876543210",
     )

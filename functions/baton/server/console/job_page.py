@@ -33,7 +33,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
     """Return the job as pages show it.
 
     `ended`: nothing more will come; `asks`: the pending approvals; `event`: name and id of the one that it handles;
-    `of_person`: it was submitted with a `subjectId`; `is_code`: it has no turns and no model.
+    `of_person`: it has a `subjectId`; `is_code`: it has no turns and no model; `runs_code`: it is a workflow.
     """
     return job_view(snapshot, now_ms, prices, _EVERY_RESULT, for_operator=True) | {
         **common_of(snapshot, snapshot.job.finished_at_ms or 0),  # what grows with the time alone is no change
@@ -41,6 +41,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
         "ended": snapshot.job.ended,
         "of_person": bool(snapshot.job.subject),
         "is_code": snapshot.job.model.is_programmed,
+        "runs_code": snapshot.job.model.runs_code,
         "failing": snapshot.failing,
         "asks": pending_of(snapshot, now_ms),
     }

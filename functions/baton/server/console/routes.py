@@ -86,7 +86,7 @@ def _of_approvals(gate: Gate) -> list[Route]:
     forms = {
         "approve": approvals_page.approve,
         "reject": approvals_page.reject,
-        "link": form(approvals_page.link, approvals_page.link_again),
+        "link": form(approvals_page.link, approvals_page.one),
     }
     return [
         gate.get(APPROVALS, approvals_page.show),

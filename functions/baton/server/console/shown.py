@@ -70,7 +70,7 @@ def ms(text: str) -> int:
     return milliseconds(datetime.fromisoformat(text))
 
 
-_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z)")
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}Z)")
 
 
 def timed(text: str) -> list[tuple[str, int]]:

@@ -126,7 +126,7 @@ def test_a_job_is_shown_with_its_calls_its_answer_and_what_each_step_has_used(ap
     route = api.get(f"{JOBS}/job_1").respond(json={**JOB, "steps": steps, "besideSteps": row})
     shown = baton("jobs", "show", "job_1").output
     assert dict(route.calls[0].request.url.params) == {"steps": "true"}
-    for text in ("50: search", "11: turn", "beside steps", "10 older ones are left out"):
+    for text in ("50: search", "11: turn", "outside steps", "10 older ones are left out"):
         assert text in shown
     assert "10: turn" not in shown
     assert shown.count(" 77 ") == 41

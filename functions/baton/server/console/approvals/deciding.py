@@ -38,7 +38,7 @@ class Draft:
     """The content of an approval's forms.
 
     `raw`: the arguments as JSON. edits: their changes. `faults`: by field; a fault of no field of the page has an
-    empty name.
+    empty name. `status`: of the answer; 0: nothing was wrong.
     """
 
     mode: Mode
@@ -48,7 +48,7 @@ class Draft:
     reason: str = ""
     edits: Sequence[Change] = ()
     faults: dict[str, str] = field(default_factory=dict[str, str])
-    status: int = 200
+    status: int = 0
 
 
 def draft_of(about: About) -> Draft:

@@ -108,7 +108,7 @@ class LinkPage:
     def _page(self, request: Request, link: Link, about: About, draft: Draft, status: int = 200) -> Response:
         return page(
             "link.html",
-            draft.status if status == 200 else status,  # noqa: PLR2004 - nothing was wrong before
+            draft.status or status,
             about=about,
             approval=about.approval,
             draft=draft,

@@ -1,6 +1,5 @@
 """Approvals: the pages that list decisions which jobs wait for, and that decide."""
 
-from dataclasses import replace
 from functools import partial
 
 from starlette.responses import Response
@@ -30,7 +29,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def one(visit: Visit) -> Response:
-    """Show one approval, with the forms while it is pending."""
+    """Show one approval, with the forms while it is pending; that of a link may have been refused."""
     about = await _find(visit)
     return await _one(visit, about, draft_of(about))
 
@@ -59,12 +58,6 @@ async def link(visit: Visit) -> Response:
     body = parsed_query(LinkBody, given, "form")
     url, _ = await made_link(visit.container, visit.principal, about.approval["id"], body)
     return await _one(visit, about, draft_of(about), url)
-
-
-async def link_again(visit: Visit) -> Response:
-    """Show a link's form, which was refused."""
-    about = await _find(visit)
-    return await _one(visit, about, replace(draft_of(about), status=visit.status))
 
 
 async def _one(visit: Visit, about: About, draft: Draft, url: str = "") -> Response:

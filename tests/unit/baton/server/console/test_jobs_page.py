@@ -72,10 +72,11 @@ async def test_a_change_of_many_concerns_those_that_were_counted(operator: Opera
 async def test_a_job_like_another_has_its_whole_task(operator: Operator) -> None:
     """And no word of the page's own, such as how much of it was left out."""
     task = "word " * 1_000 + "& the end"
-    job = await operator.api.submitted(taskDescription=task)
+    job = await operator.api.submitted(taskDescription=task, inputData={"shop": "north"})
     [link] = re.findall(r'href="([^"]+)">Start one like it', await operator.see(f"/console/jobs/{job['id']}"))
     markup = await operator.see(link.replace("&amp;", "&"))
     assert f">\n{task.replace('&', '&amp;')}</textarea>" in markup
+    assert "{\n  &#34;shop&#34;: &#34;north&#34;\n}</textarea>" in markup
 
 
 @tool

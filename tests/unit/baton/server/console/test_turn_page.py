@@ -123,7 +123,7 @@ async def test_a_failed_call_shows_its_traceback_to_operators_alone() -> None:
         markup = await operator.see(f"/console/jobs/job_1/calls/{failed.id}")
         assert "test_turn_page.py" in markup
         assert "tool_run.py" not in markup
-        assert f"{failed.id}</span>: the same at each attempt" in markup
+        assert f'<dt>idempotency key</dt><dd class="id">{failed.id}</dd>' in markup
         assert markup.count('data-name="attempt"') == 2
         assert SECRET not in markup
         for path in ("", "/stream", "/recording"):

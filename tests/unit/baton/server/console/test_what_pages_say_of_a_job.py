@@ -165,3 +165,19 @@ async def test_a_workflow_that_sleeps_says_until_when() -> None:
         await desk.stage.run(within_seconds=1)
         for page in ("/console/jobs", path):
             assert re.search(r">sleeps until [0-9:]{5} UTC \(<time[^>]+>in 1 h</time>\)<", await desk.see(page)), page
+
+
+async def test_what_a_workflow_refuses_is_said_at_its_input(desk: Operator) -> None:
+    refused = await desk.do("/console/jobs/new", jobType="order", inputData='{"item": 7}')
+    assert (refused.status_code, 'id="fault-inputData">' in refused.text) == (422, True)
+
+
+async def test_the_tile_of_failed_jobs_counts_none_that_was_retried(
+    desk: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRICES, "sofa", 90)
+    [job_id] = re.findall(r'<tr id="row-(job_\w+)"', await desk.see("/console/jobs?jobType=planned"))
+    assert f"<b>{len(JOBS)}</b> failed" in await desk.see("/console")
+    await desk.done(f"/console/jobs/{job_id}/retry", **{"from": "failure"})
+    await desk.stage.run(within_seconds=60)
+    assert f"<b>{len(JOBS) - 1}</b> failed" in await desk.see("/console")

@@ -83,8 +83,8 @@ async def test_what_failed_shortly_before_midnight_is_still_there_after_it() -> 
         await operator.stage.run()
         operator.stage.clock.ms += 180_000
         await operator.log_in()
-        [link] = re.findall(r'href="([^"]+)">Failed in the last day', markup := await operator.see("/console"))
-        [tab] = re.findall(r'href="([^"]+)">Failed in the last day', await operator.see("/console/jobs"))
+        [link] = re.findall(r'href="([^"]+)">Failed, created in the last day', markup := await operator.see("/console"))
+        [tab] = re.findall(r'href="([^"]+)">Failed, created in the last day', await operator.see("/console/jobs"))
         pages = [await operator.see(one.replace("&amp;", "&")) for one in (link, tab, "/console/agents/fails/versions")]
     for page in (markup, *pages):
         assert 'ValueError</span> in fails <span class="dim">at console/test_worker.py, line 24<' in page
@@ -238,11 +238,11 @@ async def test_the_steps_of_a_job_are_shown_on_request(operator: Operator) -> No
     path = f"/console/jobs/{job['id']}"
     assert f'href="{path}?steps=1#steps"' in await operator.see(path)
     markup = (await operator.see(f"{path}?steps=1")).partition('id="steps"')[2]
-    texts = ("<span>turn 1</span>", "<span>turn 2</span>", "of turn 1", "beside steps")
+    texts = ("<span>turn 1</span>", "<span>turn 2</span>", "of turn 1", "outside steps")
     assert [markup.count(text) for text in texts] == [1, 1, 2, 1]
     (call, _) = (await operator.api.read(job["id"]))["toolCalls"]
     page = await operator.see(f"{path}/calls/{call['id']}")
-    assert page.count("of turn 1") == 1
+    assert (page.count("this call"), page.count("of turn 1")) == (1, 0)
 
 
 async def test_messages_show_what_happened_last_and_one_its_log_and_body(operator: Operator) -> None:

@@ -48,7 +48,7 @@ async def test_two_versions_are_compared_over_their_runs(monkeypatch: pytest.Mon
         await api.request("POST", f"/api/agent-jobs/{first['id']}/scores", json={"name": "right", "value": 0.5})
         await api.request("POST", f"/api/agent-jobs/{first['id']}/fork", json={"turn": 2})
         await stage.run(within_seconds=100)
-        assert "Only one version has run" in await operator.see("/console/agents/looks/versions")
+        assert "All jobs that have ended are of one version" in await operator.see("/console/agents/looks/versions")
         vars(stage.container)["_registry"] = registry("v2")
         vars(stage.container).pop("registry", None)
         monkeypatch.setattr(f"{__name__}.places", ["there"])
