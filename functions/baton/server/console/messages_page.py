@@ -5,6 +5,7 @@ A whole group of dead letters is retried or deleted at once.
 
 import asyncio
 import json
+from dataclasses import replace
 from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.responses import Response
@@ -45,6 +46,7 @@ def why_dead(letter: DeadLetter) -> str:
 
 
 HOME = "/console/dead-letters"
+_GONE = "Nothing was done: these messages were sent again or deleted meanwhile. Those below came later."
 _PAGES, _SHOWN, _MS_DIGITS = 10, 50, len("1795165405120")
 _RETRIED = SENDABLE | {MessageState.FOREIGN}
 
@@ -53,6 +55,7 @@ async def show_dead(visit: Visit) -> Response:
     """Show all groups, and the rows of an opened one."""
     replaying = replaying_of(visit.container)
     letters, more = await _letters(visit)
+    visit = replace(visit, counts={**visit.counts, "dead-letters": f"{len(letters)}{'+' * more}"})
     found = grouped(failing(letter, replaying.shown(letter.message)) for letter in letters.values())
     jobs = {each.newest.id: _job_of(replaying.shown(letters[each.newest.id].message)) for each in found}
     groups = await named(visit, found, jobs)
@@ -66,7 +69,8 @@ async def show_dead(visit: Visit) -> Response:
 
 async def retry_dead(visit: Visit) -> Response:
     """Send each message of a group as a new one; skip those that were applied already."""
-    group = await _group(visit)
+    if not (group := await _group(visit)):
+        return visit.go(HOME, _GONE)
     checked = await replaying_of(visit.container).check([letter.message for letter in group])
     wanted = [letter.id for letter, stands in zip(group, checked, strict=True) if stands.state in _RETRIED]
     done = await visit.container.ports.queue_records.retry(wanted)
@@ -74,13 +78,13 @@ async def retry_dead(visit: Visit) -> Response:
     notice = f"{done} of {len(group)} are sent again."
     if left:
         notice += f" {left} were applied already, or their jobs are gone: they stay here until you delete them."
-    return visit.go(HOME, notice)
+    return visit.go(HOME, f"{notice} Those that fail again come back here.")
 
 
 async def delete_dead(visit: Visit) -> Response:
     group = await _group(visit)
     done = await visit.container.ports.queue_records.delete([letter.id for letter in group])
-    return visit.go(HOME, f"{done} undelivered messages are deleted.")
+    return visit.go(HOME, f"{done} undelivered messages are deleted." if group else _GONE)
 
 
 async def _group(visit: Visit) -> list[DeadLetter]:
@@ -93,7 +97,7 @@ async def _group(visit: Visit) -> list[DeadLetter]:
     for group in grouped(seen):
         if group.id == wanted:
             return [letters[one.id] for one in group.members]
-    raise ApiError(404, "this group is empty by now: go back to the undelivered messages, and load the page again")
+    return []
 
 
 async def _letters(visit: Visit) -> tuple[dict[str, DeadLetter], bool]:

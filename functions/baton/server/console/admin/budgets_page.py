@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from baton.engine.waits import amount_text
 from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, budget_view, budgets_of, changed
 from baton.server.api.problem import parsed_query
 from baton.server.console.form import field
@@ -23,8 +24,11 @@ async def set_limit(visit: Visit) -> Response:
     key = parsed_query(BudgetsQuery, {"key": given.get("key", "")}).key or ""
     row = await changed(visit.container, key, parsed_query(BudgetBody, _body_of(given), "form"))
     shown = budget_view(row)
-    how = f"{shown['spent']} spent of {shown['limit']} {row.unit}"
-    return visit.go(f"{HOME}/budgets", f"The budget {key} per {row.per} is set: {how}.")
+    spent, limit = (amount_text(row.unit, shown[name]) for name in ("spent", "limit"))
+    notice = f"The budget {key} per {row.per} is set: {spent} spent of {limit}."
+    if row.declared is None:
+        notice += f" No call of this period has such a budget: it stops nothing until code has Budget({key!r}, …)."
+    return visit.go(f"{HOME}/budgets", notice)
 
 
 async def show(visit: Visit) -> Response:
@@ -35,7 +39,10 @@ async def show(visit: Visit) -> Response:
     waiting = await asyncio.gather(*(_waiting(visit, row) for row in rows))
     shown = [{**budget_view(row), **_bar(row), "jobs": jobs} for row, jobs in zip(rows, waiting, strict=True)]
     given = {name: field(visit.form, name) for name in _FIELDS} | ({} if visit.form else {"key": key})
-    return visit.page("budgets.html", rows=shown, key=key, cursor=after, given=given)
+    known = {row.key for row in rows if row.declared is not None}
+    for each in (visit.container.registry, *visit.container.registry.agents):
+        known |= {budget.key for budget in each.budgets if isinstance(budget.key, str)}
+    return visit.page("budgets.html", rows=shown, key=key, cursor=after, given=given, known=sorted(known))
 
 
 async def _waiting(visit: Visit, row: "BudgetRow") -> list[str]:

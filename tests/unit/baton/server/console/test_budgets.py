@@ -8,7 +8,7 @@ PAGE = "/console/budgets"
 
 async def test_a_page_without_budgets_says_how_to_declare_one(operator: Operator) -> None:
     assert "budgets=[Budget(…)]" in await operator.see(PAGE)
-    assert "No call has a budget of the key" in await operator.see(f"{PAGE}?key=nobody")
+    assert "No call has a budget of the name" in await operator.see(f"{PAGE}?key=nobody")
 
 
 async def test_a_budget_is_shown_with_its_bar_and_who_waits(operator: Operator) -> None:
@@ -18,7 +18,7 @@ async def test_a_budget_is_shown_with_its_bar_and_who_waits(operator: Operator) 
     markup = await operator.see(PAGE)
     assert "&lt;b&gt;user&lt;/b&gt;" in markup
     assert '<rect class="c1" x="0.0%" width="60.0%"' in markup
-    assert "0 % spent, 60 % reserved" in markup
+    assert "0 % spent, 60 % held" in markup
     assert 'href="/console/jobs/job_b"' in markup
     assert ">$5.00<" in markup
 
@@ -29,7 +29,10 @@ async def test_a_limit_is_set_by_the_form(operator: Operator) -> None:
         await reserved(operator.stage, name, 3_000_000)
     given = {"key": "user/7", "per": "day", "unit": "usd", "limit": "9.5", "period": "present"}
     markup = await operator.done(f"{PAGE}/set", **given)
-    assert "The budget user/7 per day is set: 0.0 spent of 9.5 usd." in markup
+    assert "The budget user/7 per day is set: 0.00 USD spent of 9.50 USD.<" in markup
     assert "declared $5.00" in markup
     [row], _ = await budgets_of(operator.stage).rows("user/7")
     assert (row.limit, row.waiting) == (9_500_000, 1)  # until it has asked
+    assert '<option value="user/7">' in markup
+    assert "it stops nothing until" in await operator.done(f"{PAGE}/set", **given | {"key": "user/8"})
+    assert '<option value="user/8">' not in await operator.see(PAGE)

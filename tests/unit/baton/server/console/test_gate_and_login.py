@@ -127,7 +127,10 @@ async def test_what_an_operator_does_with_a_form_is_kept(operator: Operator) -> 
     login, entry, refused = await operator.stage.audit_log.entries()
     assert (login.action, login.key_id, login.detail) == ("POST /console/login", entry.key_id, {})
     assert (entry.tenant, entry.target, entry.status) == ("operators", f"/console/jobs/{job_id}/cancel", 303)
-    assert (len(entry.key_id), entry.detail) == (12, {"body": {"password": "[redacted]"}})
+    assert (len(entry.key_id), entry.detail) == (
+        12,
+        {"body": {"password": "[redacted]", "answer": ["The job is cancelled."]}},
+    )
     assert refused.status == 404
 
 

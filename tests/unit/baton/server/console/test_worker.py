@@ -169,8 +169,11 @@ async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None
     await operator.api.request("POST", "/api/admin/agent-worker", ADMIN)
     await operator.api.request("PATCH", "/api/agent-jobs/job_1", ADMIN, json={"action": "retry"})
     await operator.api.request("DELETE", "/api/admin/budgets/k", ADMIN)
+    await operator.done("/console/jobs/bulk", action="retry", q="<text>", jobType="")
+    await operator.api.request("POST", "/api/agent-jobs/bulk", ADMIN, json={"action": ["x"], "filter": {"q": "a"}})
     markup = await operator.see("/console/audit")
     assert all(text in markup for text in (">let jobs start again<", ">retried</a>", ">DELETE /api/admin/budgets/"))
+    assert ("retried many jobs" in markup, ">text &lt;text&gt;<" in markup) == (True, True)
     assert "csrf" not in markup.split("<main")[1]
     await operator.see("/console/audit?cursor=x", 422)
 
@@ -347,4 +350,5 @@ async def test_dead_letters_are_grouped_by_error_and_a_group_is_retried(operator
     markup = await operator.done("/console/dead-letters/delete", group=group)
     assert "1 undelivered messages are deleted" in markup
     assert "another thing" in markup
-    assert (await operator.do("/console/dead-letters/retry", group=group)).status_code == 404
+    assert "Nothing was done: these messages" in await operator.done("/console/dead-letters/retry", group=group)
+    assert "2 of 3 are sent again. 1 were applied already" in await operator.see("/console/audit")
