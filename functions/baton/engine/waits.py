@@ -35,21 +35,8 @@ USER = "user"
 EXPIRED = canonical_json({"error": {"type": "expired", "message": "nobody decided in time"}})
 
 _FIELDS = (
-    *(
-        "id",
-        "jobId",
-        "callId",
-        "type",
-        "status",
-        "title",
-        "summary",
-        "data",
-        "tool",
-        "arguments",
-        "digest",
-        "createdAt",
-    ),
-    *("expiresAt", "mayDecide", "decidedAt", "decidedBy", "reason", "editedArguments"),
+    *("id", "jobId", "callId", "type", "status", "title", "summary", "data", "tool", "arguments"),
+    *("digest", "createdAt", "expiresAt", "mayDecide", "decidedAt", "decidedBy", "reason", "editedArguments"),
 )
 
 

@@ -43,6 +43,15 @@ def whole_number(text: str) -> Any:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else text
 
 
+def number_in(text: str) -> Any:
+    """Parse a field with a number or a bool; return any other text as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
 def read_object(text: str, name: str) -> dict[str, Any]:
     """Parse a JSON object; an empty text is an empty object. Raises ApiError: 422, with the place of the fault."""
     if not text:

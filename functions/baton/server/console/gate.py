@@ -97,7 +97,8 @@ class Visit:
     """One request of a logged-in operator.
 
     `notice`: the message that the previous page left for this one. `counts`: those in the menu, by the page's path.
-    `asked`: the job of each pending approval, new ones first. `faults`: of a form that was refused, by its fields. `said`: what came of it.
+    `asked`: the job of each pending approval, new ones first. `faults`: of a form that was refused, by its fields.
+    `said`: what came of it.
     """
 
     context: Context

@@ -18,7 +18,7 @@ from baton.server.api.jobs.job import ChangeBody
 from baton.server.api.jobs.scores import ScoreBody, scored
 from baton.server.api.jobs.submission import SubmitBody
 from baton.server.api.problem import ApiError, parsed
-from baton.server.console.form import Form, field, read_object, whole_number
+from baton.server.console.form import Form, field, number_in, read_object, whole_number
 from baton.server.console.gate import SUBJECT, Visit
 from baton.server.console.shown import pretty
 from baton_events.ids import subject_digest
@@ -98,15 +98,6 @@ async def diff(visit: Visit) -> Response:
     return visit.page("diff.html", diff=await diff_of(visit.context, visit.principal, *ids))
 
 
-def _number(text: str) -> Any:
-    """Parse a field with a number or a bool; return any other text as it is."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, bool | int | float) else text
-
-
 async def start_form(visit: Visit) -> Response:
     """Show the form that starts a job, or with `cron` in the query makes a schedule; the query may fill it in.
 
@@ -155,7 +146,7 @@ async def retry(visit: Visit) -> Response:
 async def score(visit: Visit) -> Response:
     job_id = visit.request.path_params["job_id"]
     given = {name: field(visit.form, name) for name in ("name", "comment")}
-    body = parsed(ScoreBody, json.dumps({**given, "value": _number(field(visit.form, "value"))}).encode())
+    body = parsed(ScoreBody, json.dumps({**given, "value": number_in(field(visit.form, "value"))}).encode())
     await scored(visit.context, visit.principal, job_id, body)
     return visit.go(f"/console/jobs/{job_id}", f"The job has a score {body.name}.")
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from baton.engine.waits import amount_text
 from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, budget_view, budgets_of, changed
 from baton.server.api.problem import parsed_query
-from baton.server.console.form import field
+from baton.server.console.form import field, number_in
 from baton.server.console.gate import HOME, Visit
 from baton_events.schema import parse_event
 
@@ -21,8 +21,9 @@ _FIELDS = ("key", "per", "unit", "limit", "period")
 
 async def set_limit(visit: Visit) -> Response:
     given = {name: text for name in _FIELDS if (text := field(visit.form, name))}
-    key = parsed_query(BudgetsQuery, {"key": given.get("key", "")}).key or ""
-    row = await changed(visit.container, key, parsed_query(BudgetBody, _body_of(given), "form"))
+    key = parsed_query(BudgetsQuery, {"key": given.pop("key", "")}).key or ""
+    body = {name: number_in(text) if name == "limit" else text for name, text in given.items()}
+    row = await changed(visit.container, key, parsed_query(BudgetBody, body, "form"))
     shown = budget_view(row)
     spent, limit = (amount_text(row.unit, shown[name]) for name in ("spent", "limit"))
     notice = f"The budget {key} per {row.per} is set: {spent} spent of {limit}."
@@ -39,9 +40,9 @@ async def show(visit: Visit) -> Response:
     waiting = await asyncio.gather(*(_waiting(visit, row) for row in rows))
     shown = [{**budget_view(row), **_bar(row), "jobs": jobs} for row, jobs in zip(rows, waiting, strict=True)]
     given = {name: field(visit.form, name) for name in _FIELDS} | ({} if visit.form else {"key": key})
-    known = {row.key for row in rows if row.declared is not None}
-    for each in (visit.container.registry, *visit.container.registry.agents):
-        known |= {budget.key for budget in each.budgets if isinstance(budget.key, str)}
+    registry = visit.container.registry
+    coded = [one.key for each in (registry.budgets, *(agent.budgets for agent in registry.agents)) for one in each]
+    known = {row.key for row in rows if row.declared is not None} | {key for key in coded if isinstance(key, str)}
     return visit.page("budgets.html", rows=shown, key=key, cursor=after, given=given, known=sorted(known))
 
 
@@ -50,15 +51,6 @@ async def _waiting(visit: Visit, row: "BudgetRow") -> list[str]:
         return []
     events = await budgets_of(visit.container).waiting(row.key, row.per, row.unit, _WAITING)
     return [parse_event(event.encode()).job_id for event in events]
-
-
-def _body_of(given: dict[str, str]) -> dict[str, Any]:
-    """Return the body of the request that a form stands for; a limit that is no number is refused with its text."""
-    body: dict[str, Any] = {name: text for name, text in given.items() if name != "key"}
-    try:
-        return {**body, "limit": float(given["limit"])}
-    except (KeyError, ValueError):
-        return body
 
 
 def _bar(row: "BudgetRow") -> dict[str, Any]:

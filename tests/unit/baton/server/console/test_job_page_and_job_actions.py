@@ -126,7 +126,7 @@ WRONG = (
     *((FORK, "turn", "9", "from 1 to 2"), (FORK, "model", "nope", "unknown model")),
     *((FORK, "toolResults", "{", "not JSON"), (FORK, "arguments", '{"call": {}}', "no turn before turn 1")),
     *((SCORE, "value", "much", "a score is true, false"), (SCORE, "name", "a b", "match pattern")),
-    *((LIMIT, "limit", "many", "got 'many'"), (LIMIT, "limit", "-3", "got -3.0"), (LIMIT, "limit", "", "required")),
+    *((LIMIT, "limit", "many", "got 'many'"), (LIMIT, "limit", "-3", "got -3"), (LIMIT, "limit", "", "required")),
 )
 
 
