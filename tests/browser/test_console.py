@@ -72,13 +72,13 @@ def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: Brow
     failed = f"/console/messages?job={job_id}&state=FAILED"
     page.goto(failed)
     for _ in range(50):
-        if page.get_by_role("link", name="next turn").count():
+        if page.get_by_role("link", name="next step").count():
             break
         page.wait_for_timeout(200)
         page.reload()
     stack.strike()
     page.goto("/console/dead-letters")
-    page.get_by_role("link", name="next turn").first.click()
+    page.get_by_role("link", name="next step").first.click()
     page.locator("#letters tr", has_text=job_id).get_by_role("link").first.click()
     expect(page.locator("main")).to_contain_text("Its step is still to be done")
     assert page.evaluate(PAGE_FAULTS) == []

@@ -254,7 +254,7 @@ async def test_messages_show_what_happened_last_and_one_its_log_and_body(operato
     operator.stage.records.happen(message_id, "ERROR", status=500, error="<b>broke</b>")
     markup = await operator.see("/console/messages")
     assert markup.count(f'value="{message_id}"') == 1
-    assert all(text in markup for text in ("&lt;b&gt;broke", 'title="ERROR">failed once<', ">next turn<"))
+    assert all(text in markup for text in ("&lt;b&gt;broke", 'title="ERROR">failed once<', ">next step<"))
     assert "job_1" in await operator.see("/console/messages?job=job_1&state=CREATED")
     assert "nothing like it" in await operator.see("/console/messages?job=job_2")
     assert "no message has the state" in await operator.see("/console/messages?state=LOST", 422)
