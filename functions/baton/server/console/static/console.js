@@ -108,13 +108,20 @@ document.querySelectorAll(".zoom").forEach((frame) => frame.addEventListener("cl
   if (wanted !== link) return; // another one was clicked meanwhile
   if (!response?.ok || response.redirected) return location.assign(link.href);
   const made = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("main");
-  const [title, whole] = [document.createElement("h2"), document.createElement("a")];
+  const [title, whole, close] = ["h2", "a", "button"].map((name) => document.createElement(name));
   title.append(...made.querySelector("h1").childNodes);
   made.querySelector("h1").replaceWith(title);
   whole.href = link.href;
   whole.textContent = "Open as a page";
   const box = document.getElementById("piece");
-  box.replaceChildren(whole, ...made.childNodes);
+  close.className = "quiet";
+  close.textContent = "Close";
+  close.addEventListener("click", () => {
+    box.replaceChildren();
+    link.removeAttribute("aria-current");
+    link.focus(); // leads back to its row
+  });
+  box.replaceChildren(whole, " ", close, ...made.childNodes);
   box.querySelectorAll("[data-json]").forEach(readable);
   formatted(box);
   frame.querySelectorAll("[aria-current]").forEach((one) => one.removeAttribute("aria-current"));
