@@ -28,7 +28,9 @@ async def set_limit(visit: Visit) -> Response:
     spent, limit = (amount_text(row.unit, shown[name]) for name in ("spent", "limit"))
     notice = f"The budget {key} per {row.per} is set: {spent} spent of {limit}."
     if row.declared is None:
-        notice += f" No call of this period has such a budget: it stops nothing until code has Budget({key!r}, …)."
+        notice += (
+            f" No call in this period has this budget: the limit stops nothing unless the code has Budget({key!r}, …)."
+        )
     return visit.go(f"{HOME}/budgets", notice)
 
 

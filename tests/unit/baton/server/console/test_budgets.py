@@ -34,5 +34,5 @@ async def test_a_limit_is_set_by_the_form(operator: Operator) -> None:
     [row], _ = await budgets_of(operator.stage).rows("user/7")
     assert (row.limit, row.waiting) == (9_500_000, 1)  # until it has asked
     assert '<option value="user/7">' in markup
-    assert "it stops nothing until" in await operator.done(f"{PAGE}/set", **given | {"key": "user/8"})
+    assert "stops nothing unless" in await operator.done(f"{PAGE}/set", **given | {"key": "user/8"})
     assert '<option value="user/8">' not in await operator.see(PAGE)
