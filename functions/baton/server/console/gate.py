@@ -98,7 +98,7 @@ class Visit:
 
     `notice`: the message that the previous page left for this one. `counts`: those in the menu, by the page's path.
     `asked`: the job of each pending approval, new ones first. `faults`: of a form that was refused, by its fields.
-    `said`: what came of it.
+    `came`: what came of it.
     """
 
     context: Context
@@ -113,7 +113,7 @@ class Visit:
     asked: Sequence[str] = ()
     faults: Mapping[str, str] = field(default_factory=dict[str, str])
     status: int = 200
-    said: list[str] = field(default_factory=list[str])
+    came: list[str] = field(default_factory=list[str])
 
     @property
     def container(self) -> Container:
@@ -141,7 +141,7 @@ class Visit:
         """Redirect to another page, which shows the notice."""
         response = RedirectResponse(path, _SEE_OTHER, HEADERS)
         if notice:
-            self.said.append(notice)
+            self.came.append(notice)
             text = self.signer.signed("said", {"text": notice, "session": self.session.id})
             set_cookie(self.request, response, NOTICE_COOKIE, text, _NOTICE_SECONDS)
         return response
@@ -225,7 +225,7 @@ class Gate:
                 fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
                 path, body = (
                     request.url.path,
-                    json.dumps(fields | ({"answer": visit.said} if visit.said else {})).encode(),
+                    json.dumps(fields | ({"answer": visit.came} if visit.came else {})).encode(),
                 )
                 await self._audit.record(visit.principal, f"POST {path}", path, response.status_code, body)
             return without_body(response) if request.method == "HEAD" else response
