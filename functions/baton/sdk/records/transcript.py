@@ -49,8 +49,8 @@ class Failure(Struct, frozen=True, omit_defaults=True):
     @property
     def words(self) -> str:
         """What people read: the message, behind what foreign code has raised, or calls its failure."""
-        is_told = self.type in ("ToolError", *FAILURE_TYPES) or self.message.startswith(f"{self.type}: ")
-        return self.message if is_told else f"{self.type}: {self.message}"
+        has_type = self.type in ("ToolError", *FAILURE_TYPES) or self.message.startswith(f"{self.type}: ")
+        return self.message if has_type else f"{self.type}: {self.message}"
 
 
 class ModelPolicy(Struct, frozen=True, omit_defaults=True):
