@@ -43,33 +43,18 @@ BARE_LIBRARIES = (
 )
 # Pydantic looks for plugins in whatever is installed: here that is much more than in a bundle.
 NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
-NOT_FOR_WEBHOOKS = (
-    "baton.store.transport.http1",
-    "baton.observability.open_telemetry",
-    "baton.queue.qstash.setup",
-    "baton.store.transport.redis_node",
-    "baton.store.transport.redis_resp",
-    "baton.sdk.agents.samples",
-    "baton.server.api",
-    "baton.server.console",
-    "baton.sdk.models.demo",
-    "baton.sdk.models.through_pydantic_ai",
-    "baton.pydantic_ai",
-    "baton.langgraph",
-    "baton.openai_agents",
-    "baton.sdk.langgraph",
-    "baton.sdk.libraries",
-    "baton.sdk.openai_agents",
-    "baton.server.site",
-    "baton.sdk.tools.builtin",
-    "baton.server.web.",
+NOT_FOR_WEBHOOKS = tuple(
+    f"baton.{name}"
+    for name in (
+        *("store.transport.http1", "store.transport.redis_node", "store.transport.redis_resp", "queue.qstash.setup"),
+        *("observability.open_telemetry", "server.api", "server.console", "server.site", "server.web."),
+        *("sdk.agents.samples", "sdk.models.demo", "sdk.models.through_pydantic_ai", "sdk.tools.builtin"),
+        *("pydantic_ai", "langgraph", "openai_agents", "sdk.langgraph", "sdk.libraries", "sdk.openai_agents"),
+    )
 )
 FOR_TURNS_ALONE = (
-    "baton.worker.executors.model_turn",
-    "baton.worker.executors.plan_turns",
-    "baton.worker.conversation.conversation",
-    "baton.worker.executors.remembering",
-    "baton.sdk.models.answer_cache",
+    *("baton.worker.executors.model_turn", "baton.worker.executors.plan_turns", "baton.sdk.models.answer_cache"),
+    *("baton.worker.conversation.conversation", "baton.worker.executors.remembering"),
 )
 
 # What a webhook function that runs no model loads, beside the standard library: each line was weighed.

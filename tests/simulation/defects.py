@@ -12,29 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from baton.testing.virtual_loop import VirtualLoop
-from tests.simulation import (
-    planted_approvals,
-    planted_calls,
-    planted_flow,
-    planted_hosts,
-    planted_jobs,
-    planted_messages,
-    planted_objects,
-    planted_odd,
-    planted_programs,
-    planted_sealed,
-    planted_slots,
-    planted_store,
-    planted_streams,
-    planted_tenants,
-    planted_usual,
-    planted_waits,
-)
 from tests.simulation.directed import directed
 from tests.simulation.plan import (
     BACKGROUND_SEEDS,
@@ -108,23 +91,9 @@ def looked_through(defect: Defect, seed: int, most: int) -> Iterator[_Story]:
     return chain(by_hand.items(), ((str(seed), make_plan(seed)) for seed in seeds))
 
 
-DEFECTS: tuple[Defect, ...] = (
-    *planted_store.DEFECTS,
-    *planted_flow.DEFECTS,
-    *planted_slots.DEFECTS,
-    *planted_waits.DEFECTS,
-    *planted_calls.DEFECTS,
-    *planted_jobs.DEFECTS,
-    *planted_streams.DEFECTS,
-    *planted_tenants.DEFECTS,
-    *planted_approvals.DEFECTS,
-    *planted_messages.DEFECTS,
-    *planted_hosts.DEFECTS,
-    *planted_odd.DEFECTS,
-    *planted_programs.DEFECTS,
-    *planted_sealed.DEFECTS,
-    *planted_objects.DEFECTS,
-    *planted_usual.DEFECTS,
+PLANTED = sorted(path.stem for path in Path(__file__).parent.glob("planted_*.py"))
+DEFECTS: tuple[Defect, ...] = tuple(
+    chain.from_iterable(import_module(f"tests.simulation.{name}").DEFECTS for name in PLANTED)
 )
 # Since claims last twelve seconds, sweeps come two at once and code has no rounds, a thousand schedules do not meet
 # these any more.
