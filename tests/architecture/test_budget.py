@@ -48,19 +48,19 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (14_990, 88, 1_017, 148),
+    "server": (14_999, 88, 1_008, 148),
     "worker": (13_711, 90, 957, 149),
-    "queue": (3_114, 26, 259, 55),
-    "store": (9_448, 49, 789, 112),
-    "engine": (8_693, 45, 540, 112),
-    "sdk": (21_748, 133, 1_566, 275),
-    "client": (5_027, 26, 384, 130),
-    "local": (17_652, 110, 1_261, 210),
+    "queue": (3_114, 25, 259, 55),
+    "store": (9_448, 49, 787, 112),
+    "engine": (8_692, 45, 540, 112),
+    "sdk": (21_793, 133, 1_568, 275),
+    "client": (5_027, 26, 383, 130),
+    "local": (17_652, 110, 1_258, 210),
 }
 BOUNDS = {
-    "lines": 97_280,
+    "lines": 97_329,
     "modules": 581,
-    "functions": 7_028,
+    "functions": 7_021,
     "classes": 1_240,
     "public names": 84,
     "Agent fields": 26,
@@ -71,7 +71,7 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 37,
-    "test lines": 138_221,
+    "test lines": 138_369,
     "docs words": 76_500,
 }
 
