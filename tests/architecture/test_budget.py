@@ -49,7 +49,7 @@ KINDS = ("lines", "modules", "functions", "classes")
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
     "server": (14_999, 88, 1_008, 148),
-    "worker": (13_711, 90, 957, 149),
+    "worker": (13_712, 90, 957, 149),
     "queue": (3_114, 25, 259, 55),
     "store": (9_448, 49, 787, 112),
     "engine": (8_692, 45, 540, 112),
@@ -58,7 +58,7 @@ LAYER_BOUNDS = {
     "local": (17_652, 110, 1_258, 210),
 }
 BOUNDS = {
-    "lines": 97_329,
+    "lines": 97_330,
     "modules": 581,
     "functions": 7_021,
     "classes": 1_240,

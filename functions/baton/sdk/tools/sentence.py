@@ -25,7 +25,7 @@ def sentence(agent: str, tool: str, arguments: Mapping[str, Any]) -> str:
 def called(what: str, arguments: Mapping[str, Any]) -> str:
     """Name something with its arguments: `refund: order id 1234`."""
     listed = _listed(arguments.items())
-    return line_of(f"{what}: {listed}") if listed else what
+    return f"{what}: {listed}" if listed else what
 
 
 def approval_sentence(agent: str, view: Mapping[str, Any]) -> str:

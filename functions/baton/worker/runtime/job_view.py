@@ -180,7 +180,8 @@ def job_summary(snapshot: Snapshot) -> str:
     (name, event_id), text, data = snapshot.job.handles, snapshot.task.get("text", ""), snapshot.task.get("data")
     data = redacted(data)
     if not name:
-        return task_summary(text, data, is_code=snapshot.job.model.runs_code) or called(snapshot.job.agent, data or {})
+        summary = task_summary(text, data, is_code=snapshot.job.model.runs_code)
+        return summary or line_of(called(snapshot.job.agent, data or {}))
     if data and data.get("id") == event_id:  # a function's: the whole event
         is_batch = event_id.startswith(BATCH_PREFIX)
         data = data["key"] or (f"{len(data['data'])} events" if is_batch else data["data"])

@@ -168,7 +168,7 @@ PROBES: list[tuple[str, dict[str, str], Any, Any]] = [
     ("POST /console/messages/replay", {}, {"id": "{waiting}"}, (303, 409)),
     ("GET /console/messages/{message_id}", {"message_id": "{message}"}, None, 200),
     ("GET /console/dead-letters", {}, None, 200),
-    ("POST /console/dead-letters/{action}", {"action": "retry"}, {"id": "1-1"}, 404),
+    ("POST /console/dead-letters/{action}", {"action": "retry"}, {"id": "1-1"}, 303),
     ("GET /console/schedules", {}, None, 200),
     (
         "POST /console/schedules/{schedule_id}/{action}",
