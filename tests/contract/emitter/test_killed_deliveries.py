@@ -23,7 +23,7 @@ from tests.contract.qstash.destination import Destination, Received, Reply
 from tests.contract.store.redis_process import RedisProcess
 
 KILLS, PUMPS, LONGEST_LIFE_SECONDS = 20, 2, 1.5
-LEASES_SECONDS, CLOCK_MS, WORK_SECONDS = 60, 50, 0.2
+LEASES_SECONDS, CLOCK_MS, WORK_SECONDS = 240, 50, 0.2
 FLAKY_FAILURES, DELAY_MS = 2, 1_000
 FAST = RetryWaits(50, 1)
 PATHS = ("/plain", "/flaky", "/later", "/failing", "/twice")
