@@ -48,7 +48,7 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (14_999, 88, 1_008, 148),
+    "server": (14_998, 88, 1_008, 148),
     "worker": (13_712, 90, 957, 149),
     "queue": (3_114, 25, 259, 55),
     "store": (9_448, 49, 787, 112),
@@ -58,7 +58,7 @@ LAYER_BOUNDS = {
     "local": (17_652, 110, 1_258, 210),
 }
 BOUNDS = {
-    "lines": 97_330,
+    "lines": 97_329,
     "modules": 581,
     "functions": 7_021,
     "classes": 1_240,

@@ -19,6 +19,7 @@ from baton.queue.ports import QueueSchedule
 from baton.sdk.agents.schedule import CRON_CHARACTERS, NO_CRON
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
+from baton.server.api.jobs.job import idempotency_key_of
 from baton.server.api.jobs.submission import JobBody, SubmitBody, new_job
 from baton.server.api.problem import ApiError, limited_body, parsed
 from baton.worker.commands.schedule import at_time, coded_prefix, put_schedule, schedule_bytes
@@ -115,7 +116,7 @@ async def create_schedule(context: Context, request: Request) -> Response:
     """Answer `POST /api/agent-schedules` with 201 and the schedule."""
     principal = await context.keys.authenticate(request)
     body = parsed(ScheduleBody, await limited_body(request))
-    made = await made_schedule(context, principal, body, request.headers.get("idempotency-key", "").strip())
+    made = await made_schedule(context, principal, body, idempotency_key_of(request))
     return JSONResponse(made, 201)
 
 

@@ -223,10 +223,8 @@ class Gate:
             if changes and visit is not None:
                 self._counts.renew()
                 fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
-                path, body = (
-                    request.url.path,
-                    json.dumps(fields | ({"answer": visit.came} if visit.came else {})).encode(),
-                )
+                body = json.dumps(fields | ({"answer": visit.came} if visit.came else {})).encode()
+                path = request.url.path
                 await self._audit.record(visit.principal, f"POST {path}", path, response.status_code, body)
             return without_body(response) if request.method == "HEAD" else response
 
