@@ -48,20 +48,20 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (14_998, 88, 1_008, 148),
-    "worker": (13_712, 90, 957, 149),
+    "server": (14_997, 88, 1_008, 148),
+    "worker": (13_708, 90, 957, 149),
     "queue": (3_114, 25, 259, 55),
     "store": (9_448, 49, 787, 112),
-    "engine": (8_692, 45, 540, 112),
+    "engine": (8_671, 45, 540, 110),
     "sdk": (21_793, 133, 1_568, 275),
     "client": (5_027, 26, 383, 130),
     "local": (17_652, 110, 1_258, 210),
 }
 BOUNDS = {
-    "lines": 97_329,
+    "lines": 97_303,
     "modules": 581,
     "functions": 7_021,
-    "classes": 1_240,
+    "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,
     "@tool options": 13,
@@ -71,8 +71,8 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 37,
-    "test lines": 138_368,
-    "docs words": 76_500,
+    "test lines": 138_359,
+    "docs words": 76_499,
 }
 
 # A bound may be above its sum by this share, or by a few.

@@ -14,7 +14,6 @@ from baton.engine.commit.patch import Patch as WrittenPatch
 from baton.engine.effects import Decision
 from baton.engine.job_retry import EndedJob
 from baton.engine.state import CallRecord
-from baton.engine.step_results import Cancelled, Retried
 from baton.engine.transitions import CallStatus
 from baton.server.api.session_line import Sessions
 from baton.store.redis.admission import Admission
@@ -24,9 +23,10 @@ from baton.worker.commands import retry as retry_command
 from baton.worker.commands.backup import Backup
 from baton.worker.commands.submit import SubmitJob
 from baton.worker.runtime import app_events, batches
+from baton_events.schema import Retrial
 from tests.simulation import plan
 from tests.simulation.invocation import CURRENT
-from tests.simulation.planting import around, constant, defects, idle, replaced
+from tests.simulation.planting import around, constant, defects, given, idle, replaced
 
 _Named = Callable[[str, str], str]
 
@@ -39,8 +39,8 @@ def _tick_of_each_delivery(named: _Named, schedule_id: str, message_id: str) -> 
     return named(schedule_id, f"{message_id} {CURRENT.get().number}")
 
 
-def _whichever_run(retry: Callable[..., Any], ended: EndedJob, step_result: Retried, now_ms: int) -> Any:
-    return retry(ended, replace(step_result, run=ended.job.run), now_ms)
+def _whichever_run(retry: Callable[..., Any], ended: EndedJob, command: Retrial, now_ms: int) -> Any:
+    return retry(ended, replace(command, run=ended.job.run), now_ms)
 
 
 def _all_of_the_turn(ended: EndedJob) -> list[CallRecord]:
@@ -150,9 +150,7 @@ DEFECTS = (
             )
         },
         a_cancellation_is_of_the_run_that_was_seen={
-            "a cancellation cancels a later run": replaced(
-                cancel, "Cancelled", lambda by, _run, *ways: Cancelled(by, 1_000, *ways)
-            )
+            "a cancellation cancels a later run": given(cancel, "cancel", 1, run=1_000)
         },
     ),
     *defects(

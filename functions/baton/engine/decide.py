@@ -18,14 +18,12 @@ from baton.engine.lifecycle import end_failed, submitted
 from baton.engine.state import Job, State
 from baton.engine.step_results import (
     Admitted,
-    Cancelled,
     FollowedUp,
     ModelAnswered,
     ModelFailed,
     ModelWaits,
     NotFollowedUp,
     OverBudget,
-    Retried,
     ScriptEnded,
     ScriptWaits,
     Started,
@@ -43,6 +41,7 @@ from baton.engine.step_results import (
 from baton.engine.waits import UNFIT
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, following, loop_item
 from baton.sdk.records.transcript import Failure
+from baton_events.schema import Cancellation, Retrial
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_MS = 2.0, 300_000
 _WHY_CHARS = 500
@@ -80,14 +79,14 @@ def submit(step_result: Submitted, now_ms: int) -> Decision:
     return (background_calls.begun if step_result.job.is_operation else submitted)(step_result, now_ms)
 
 
-def cancel(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
+def cancel(job: Job, command: Cancellation, now_ms: int) -> Decision:
     """Decide on a cancellation: no changes where the job has ended already."""
-    return lifecycle.after_end(lifecycle.cancelled(job, step_result, now_ms), now_ms)
+    return lifecycle.after_end(lifecycle.cancelled(job, command, now_ms), now_ms)
 
 
-def retry(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
+def retry(ended: EndedJob, command: Retrial, now_ms: int) -> Decision:
     """Decide on the retry of an ended job: no changes where it is not possible, or the job runs again already."""
-    return retrying.retried(ended, step_result, now_ms)
+    return retrying.retried(ended, command, now_ms)
 
 
 def decide(

@@ -13,12 +13,12 @@ from baton.engine import stream_parts
 from baton.engine.approvals import attempt_of_question
 from baton.engine.effects import Changes, Decision
 from baton.engine.state import CallRecord, Job, call_item
-from baton.engine.step_results import Retried
 from baton.engine.transitions import CallStatus, JobStatus, Step, next_call_status, next_job_status
 from baton.engine.waits import LIMIT_APPROVAL, TOOL_APPROVAL
 from baton.engine.work_items import WorkItem, loop_item
 from baton.sdk.records.redaction import REDACTED
 from baton_events.ids import canonical_json, is_child, job_of_call, root_of, started_by, with_arguments
+from baton_events.schema import Retrial
 
 # Records among a job's calls that are no tool calls.
 _QUESTIONS = (LIMIT_APPROVAL, TOOL_APPROVAL)
@@ -41,7 +41,7 @@ class EndedJob(Struct, frozen=True):
     untaken: frozenset[str] = frozenset()
 
 
-def why_not(ended: EndedJob, step_result: Retried) -> str:
+def why_not(ended: EndedJob, *, from_start: bool) -> str:
     """Return why this job cannot be retried like that, and the way out; empty: it can be."""
     job = ended.job
     if is_child(job.id) or job.is_operation:
@@ -49,7 +49,7 @@ def why_not(ended: EndedJob, step_result: Retried) -> str:
         return f"job {job.id!r} runs for another one: retry job {starter!r}, which starts it again"
     if not job.ended:
         return f"job {job.id!r} has not ended: cancel it first, or let it end"
-    if step_result.from_start:
+    if from_start:
         return ""
     if job.cancelling is not None or job.status is JobStatus.COMPLETED:
         why = "has cleaned up after a cancel" if job.cancelling else "is completed: nothing in it failed"
@@ -60,16 +60,16 @@ def why_not(ended: EndedJob, step_result: Retried) -> str:
     return ""
 
 
-def retried(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
+def retried(ended: EndedJob, command: Retrial, now_ms: int) -> Decision:
     """Run the job again; no changes where it may not, or this run was retried before."""
-    if ended.job.run != step_result.run or why_not(ended, step_result):
+    if ended.job.run != command.run or why_not(ended, from_start=command.from_start):
         return Decision()
     job = _anew(ended.job, now_ms)
     parts = (
         stream_parts.start(job.id),
-        stream_parts.job_retried(job.run, from_start=step_result.from_start, by=step_result.by),
+        stream_parts.job_retried(job.run, from_start=command.from_start, by=command.by),
     )
-    if step_result.from_start:
+    if command.from_start:
         return Decision(_from_start(ended, job, parts, now_ms))
     return Decision(_from_failure(ended, job, parts, now_ms))
 

@@ -13,7 +13,7 @@ from baton.engine.all_jobs.slots import SlotState, wanted
 from baton.engine.attempts import THROTTLED_BUDGET, backoff_ms, process_died
 from baton.engine.effects import Alert, Changes, Decision, Notify, Release, Remember, Report
 from baton.engine.state import Cancelling, Job, State, error_record
-from baton.engine.step_results import Cancelled, NotFollowedUp, Submitted, Undeliverable
+from baton.engine.step_results import NotFollowedUp, Submitted, Undeliverable
 from baton.engine.transcript import task_entry
 from baton.engine.transitions import JobStatus, Step, next_job_status
 from baton.engine.work_items import (
@@ -30,6 +30,7 @@ from baton.engine.work_items import (
 from baton.sdk.records.limits import first_reserve
 from baton.sdk.records.transcript import Failure
 from baton_events.ids import canonical_json
+from baton_events.schema import Cancellation
 
 
 def submitted(step_result: Submitted, now_ms: int) -> Decision:
@@ -156,25 +157,25 @@ ROLLED_BACK = "rolled_back"
 _CLEAN_UP_MS = 3_600_000
 
 
-def cancelled(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
+def cancelled(job: Job, command: Cancellation, now_ms: int) -> Decision:
     """Cancel the job at once; a step that still runs finds its work item gone, and its result is dropped.
 
     Code that has begun is told first, and cleans up; a second cancel, or one by force, ends it at once.
     """
-    if job.ended or job.run > step_result.run:
+    if job.ended or job.run > command.run:
         return Decision()
-    words = _cancelled_by(step_result.by)
+    words = _cancelled_by(command.by)
     cleans_up = job.model.runs_code and job.stretch and not job.is_operation
-    if cleans_up and not step_result.force and not step_result.rolls_back:
+    if cleans_up and not command.force and not command.rolls_back:
         if job.cancelling is not None:  # the same one came again
             return Decision()
-        cancelling = Cancelling(step_result.by, now_ms + _CLEAN_UP_MS)
+        cancelling = Cancelling(command.by, now_ms + _CLEAN_UP_MS)
         return Decision(Changes(job=replace(job, cancelling=cancelling), parts=(stream_parts.cancelling(words),)))
     done = replace(
         job,
         status=next_job_status(job.status, Step.CANCEL),
         finished_at_ms=now_ms,
-        error=Failure(ROLLED_BACK if step_result.rolls_back else "cancelled", words),
+        error=Failure(ROLLED_BACK if command.rolls_back else "cancelled", words),
     )
     parts = (stream_parts.abort(words), *stream_parts.finish(done.status))
     if job.is_operation:

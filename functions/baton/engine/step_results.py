@@ -1,4 +1,4 @@
-"""The inputs of decide: commands about a job (Submitted, Cancelled, Retried); step results of one of its items."""
+"""The inputs of decide besides commands: a new job (Submitted), and step results of a work item."""
 
 from typing import Any
 
@@ -19,27 +19,6 @@ class Submitted(Struct, frozen=True):
     job: Job
     task: dict[str, Any]
     slot: bool = False
-
-
-class Cancelled(Struct, frozen=True):
-    """A command to cancel a run of the job.
-
-    `run`: the one that the sender saw; `by`: the sender, for people. `rolls_back`: whether the session forgets the job,
-    too. `force`: at once, also where its code would clean up.
-    """
-
-    by: str = ""
-    run: int = 1
-    force: bool = False
-    rolls_back: bool = False
-
-
-class Retried(Struct, frozen=True):
-    """A command to run an ended job again. `run`: the run that the sender saw ended; `by`: the sender, for people."""
-
-    run: int
-    from_start: bool = False
-    by: str = ""
 
 
 class Admitted(Struct, frozen=True):

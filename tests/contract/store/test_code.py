@@ -9,11 +9,11 @@ from baton.engine.commit.answers import Recorded, Verdict
 from baton.engine.decide import cancel
 from baton.engine.effects import Changes
 from baton.engine.state import CallRecord, Job, State
-from baton.engine.step_results import Cancelled
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, tool_key, turn_group
 from baton.sdk.records.transcript import ModelPolicy
 from baton_events.ids import step_id
+from baton_events.schema import Cancellation
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
@@ -176,7 +176,7 @@ async def test_a_cancel_while_a_turn_is_at_work_is_told_by_the_next_one(side: Si
     await end(side, first, "m2")
     state = await state_of(side.store, claim_of(NEXT, "m2"))
     loaded = await loaded_of(side)
-    changes = cancel(loaded.job, Cancelled("anna"), NOW_MS).changes
+    changes = cancel(loaded.job, Cancellation(by="anna"), NOW_MS).changes
     assert changes is not None
     recorded, items = await side.store.record(loaded, "w1", changes, NOW_MS)
     assert (recorded, [item.kind for item in items]) == (Recorded.COMMITTED, [])
@@ -190,13 +190,13 @@ async def test_a_cancel_while_a_turn_is_at_work_is_told_by_the_next_one(side: Si
 async def test_a_cancel_of_waiting_code_begins_a_turn_and_a_forced_one_ends_it(side: Side) -> None:
     await begun(side, step(1))
     loaded = await loaded_of(side)
-    changes = cancel(loaded.job, Cancelled("anna"), NOW_MS).changes
+    changes = cancel(loaded.job, Cancellation(by="anna"), NOW_MS).changes
     assert changes is not None
     _, items = await side.store.record(loaded, "w1", changes, NOW_MS)
     assert [item.key for item in items] == [NEXT.key]
     loaded = await loaded_of(side)
-    assert cancel(loaded.job, Cancelled("anna"), NOW_MS).changes is None  # its message came again
-    forced = cancel(loaded.job, Cancelled("anna", force=True), NOW_MS).changes
+    assert cancel(loaded.job, Cancellation(by="anna"), NOW_MS).changes is None  # its message came again
+    forced = cancel(loaded.job, Cancellation(by="anna", force=True), NOW_MS).changes
     assert forced is not None
     assert forced.ends
     await side.store.record(loaded, "w2", forced, NOW_MS)

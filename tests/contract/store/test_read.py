@@ -11,13 +11,13 @@ from baton.engine import stream_parts
 from baton.engine.commit.answers import Claim, Recorded
 from baton.engine.effects import Changes, TextStream
 from baton.engine.lifecycle import cancelled
-from baton.engine.step_results import Cancelled
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item, tool_key
 from baton.sdk.records.transcript import Failure
 from baton.store.records.jobs import StoredParts
 from baton_events.errors import StoreError
 from baton_events.ids import canonical_json
+from baton_events.schema import Cancellation
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
@@ -277,7 +277,7 @@ async def test_a_cancellation_closes_the_text_before_the_end(side: Side) -> None
     """So does any other end."""
     await talking(side)
     loaded = await loaded_of(side)
-    changes = cancelled(loaded.job, Cancelled(), NOW_MS).changes
+    changes = cancelled(loaded.job, Cancellation(), NOW_MS).changes
     assert changes is not None
     recorded, _ = await side.store.record(loaded, "m9", changes, NOW_MS)
     assert recorded is Recorded.COMMITTED

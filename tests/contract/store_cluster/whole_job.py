@@ -16,20 +16,12 @@ from baton.engine.decide import cancel, decide, submit
 from baton.engine.effects import CallModel, RequestSlot, RunTool
 from baton.engine.lifecycle import first_slot_state
 from baton.engine.state import Job, State
-from baton.engine.step_results import (
-    Admitted,
-    Cancelled,
-    ModelAnswered,
-    Started,
-    StepResult,
-    Submitted,
-    ToolFailed,
-    ToolReturned,
-)
+from baton.engine.step_results import Admitted, ModelAnswered, Started, StepResult, Submitted, ToolFailed, ToolReturned
 from baton.engine.work_items import ItemKind, WorkItem
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.worker.recovery.sweep import over
 from baton_events.ids import root_of
+from baton_events.schema import Cancellation
 from tests.contract.store.side import Side
 
 NOW_MS = 1_800_000_000_000
@@ -78,7 +70,7 @@ class WholeJob:
         await self._submit()
         loaded = await self._side.store.load(self._job.id)
         assert loaded is not None
-        changes = cancel(loaded.job, Cancelled("somebody"), self._tick()).changes
+        changes = cancel(loaded.job, Cancellation(by="somebody"), self._tick()).changes
         assert changes is not None
         recorded, pending = await self._side.store.record(loaded, "cancellation", changes, self._now_ms)
         assert recorded is Recorded.COMMITTED

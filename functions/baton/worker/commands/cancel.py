@@ -11,7 +11,6 @@ from baton.engine.commit.answers import Recorded
 from baton.engine.decide import cancel
 from baton.engine.effects import Changes
 from baton.engine.state import Job
-from baton.engine.step_results import Cancelled
 from baton.engine.work_items import WorkItem
 from baton.observability.tracing import job_ended
 from baton.sdk.clock import Clock
@@ -61,8 +60,7 @@ class CancelJob:
             if loaded is None:
                 break
             now_ms = self._clock.now_ms()
-            cancelled = Cancelled(command.by, command.run, command.force, command.rolls_back)
-            changes = cancel(loaded.job, cancelled, now_ms).changes
+            changes = cancel(loaded.job, command, now_ms).changes
             recorded, items = await self._store.record(loaded, relay_id, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED:
                 job = changes.job if changes and changes.job else loaded.job

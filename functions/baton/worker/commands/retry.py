@@ -11,7 +11,6 @@ from baton.engine.decide import retry
 from baton.engine.effects import Changes
 from baton.engine.job_retry import why_not
 from baton.engine.state import Job
-from baton.engine.step_results import Retried
 from baton.engine.work_items import WorkItem
 from baton.worker.commands.after_failover import BeginsRun
 from baton.worker.commands.command_result import ATTEMPTS, CommandResult, changing, is_early, missing
@@ -37,13 +36,12 @@ class RetryJob(BeginsRun):
         Raises UnknownJobError: there is no such job (yet). JobGoneError: its data is gone. StoreError: the result is
         not known.
         """
-        step_result = Retried(command.run, command.from_start, command.by)
         for _ in range(ATTEMPTS):
             recalled = await self._archive.recall(job_id)
             if recalled is None:
                 raise await missing(self._archive, job_id)
             now_ms, job = self._clock.now_ms(), recalled.loaded.job
-            changes = retry(recalled.ended, step_result, now_ms).changes
+            changes = retry(recalled.ended, command, now_ms).changes
             for request in recalled.slot_requests if changes else ():
                 if request.job.id == job_id:  # else its end would not be counted: a retry has another request at once
                     await self._slot_client.release(request, relay_id)
@@ -56,7 +54,7 @@ class RetryJob(BeginsRun):
                 await self._slot_client.quota.retried(recalled, changes.job)
                 return CommandResult(changes.job, changed=True, items=items)
             if recorded is Recorded.COMMITTED:
-                refused = "" if job.run > command.run else why_not(recalled.ended, step_result)
+                refused = "" if job.run > command.run else why_not(recalled.ended, from_start=command.from_start)
                 return CommandResult(job, changed=False, items=items, refused=refused, early=is_early(job, command))
         raise changing(job_id)
 

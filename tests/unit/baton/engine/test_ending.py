@@ -8,7 +8,6 @@ from baton.engine.effects import Alert, Changes, Decision, Remember
 from baton.engine.lifecycle import FOLLOW_UP_ATTEMPTS, FOLLOW_UP_UNDELIVERED_BUDGET, UNDELIVERED_BUDGET
 from baton.engine.state import State
 from baton.engine.step_results import (
-    Cancelled,
     FollowedUp,
     ModelAnswered,
     ModelFailed,
@@ -20,6 +19,7 @@ from baton.engine.step_results import (
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, remember_item, slot_request_item
 from baton.sdk.records.transcript import Failure, Wanted
+from baton_events.schema import Cancellation
 from tests.unit.baton.engine.sample_state import (
     FAILURE,
     FOR_GOOD,
@@ -46,20 +46,20 @@ def undelivered(times: int, *, malformed: bool = False) -> Decision:
 @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING])
 def test_a_live_job_is_cancelled_at_once(status: JobStatus) -> None:
     """Whatever runs: its work item is gone when it comes back."""
-    changes = changes_of(cancel(replace(JOB, status=status), Cancelled("client of acme"), NOW_MS))
+    changes = changes_of(cancel(replace(JOB, status=status), Cancellation(by="client of acme"), NOW_MS))
     assert changes.ends
     assert (job_of(changes).status, job_of(changes).finished_at_ms) == (JobStatus.CANCELLED, NOW_MS)
     assert job_of(changes).error == Failure("cancelled", "cancelled by client of acme")
     assert types_of(changes.parts) == ["abort", "finish"]
     assert decoded(changes.parts)[0]["reason"] == "cancelled by client of acme"
-    assert error_of(cancel(JOB, Cancelled(), NOW_MS)) == Failure("cancelled", "cancelled")
+    assert error_of(cancel(JOB, Cancellation(), NOW_MS)) == Failure("cancelled", "cancelled")
 
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
 def test_an_ended_job_stays_as_it_is(status: JobStatus) -> None:
     """Where only its slot request is left, the sweep tells it again."""
     ended = replace(JOB, status=status)
-    assert cancel(ended, Cancelled(), NOW_MS) == Decision()
+    assert cancel(ended, Cancellation(), NOW_MS) == Decision()
     state = State(ended, replace(claimed(slot_request_item("job_1", "gone", 9, NOW_MS)), undelivered=99))
     assert decide(state, Undeliverable("no", malformed=True), NOW_MS) == Decision()
 
@@ -117,7 +117,7 @@ def test_a_job_without_an_answer_is_not_remembered() -> None:
     """Nor one whose agent has no memory, nor a cancelled one, nor one that goes on."""
     assert ending(ModelFailed(FOR_GOOD)).items == ()
     assert ending(ModelAnswered("done"), remembers=False).items == ()
-    assert changes_of(cancel(REMEMBERS, Cancelled(), NOW_MS)).items == ()
+    assert changes_of(cancel(REMEMBERS, Cancellation(), NOW_MS)).items == ()
     goes_on = changes_of(decide(turn_state(REMEMBERS), ModelAnswered("", (Wanted("a", {}),)), NOW_MS))
     assert [item.kind for item in goes_on.items] == [ItemKind.CALL]
 

@@ -6,17 +6,18 @@ from baton.engine.decide import cancel, decide, retry
 from baton.engine.effects import Changes, Decision
 from baton.engine.job_retry import EndedJob, why_not
 from baton.engine.state import CallRecord
-from baton.engine.step_results import Cancelled, Retried, Undeliverable
+from baton.engine.step_results import Undeliverable
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import Failure
 from baton_events.ids import call_id
+from baton_events.schema import Cancellation, Retrial
 from tests.unit.baton.engine.sample_state import JOB, NOW_MS, call_state, changes_of, job_of
 
 FAILED = replace(JOB, status=JobStatus.FAILED, attempts=3, finished_at_ms=NOW_MS, error=Failure("boom", "it broke"))
-AGAIN = Retried(run=1, by="client of acme")
+AGAIN = Retrial(run=1, by="client of acme")
 
 
 def a_call(position: int, status: CallStatus, turn: int = 2, **changes: object) -> CallRecord:
@@ -25,8 +26,8 @@ def a_call(position: int, status: CallStatus, turn: int = 2, **changes: object) 
     return replace(record, status=status, attempts=1, **changes)
 
 
-def retried(ended: EndedJob, step_result: Retried = AGAIN) -> Changes:
-    changes = changes_of(retry(ended, step_result, NOW_MS))
+def retried(ended: EndedJob, command: Retrial = AGAIN) -> Changes:
+    changes = changes_of(retry(ended, command, NOW_MS))
     assert changes.begins_again
     return changes
 
@@ -69,8 +70,8 @@ def test_a_retry_or_a_cancellation_of_another_run_changes_nothing() -> None:
     for run in (0, 2):
         assert retry(EndedJob(FAILED), replace(AGAIN, run=run), NOW_MS) == Decision()
     later = replace(JOB, run=2)
-    assert cancel(later, Cancelled("client"), NOW_MS) == Decision()
-    assert cancel(later, Cancelled("client", run=2), NOW_MS).changes is not None
+    assert cancel(later, Cancellation(by="client"), NOW_MS) == Decision()
+    assert cancel(later, Cancellation(by="client", run=2), NOW_MS).changes is not None
 
 
 def test_from_the_start_what_was_open_is_cancelled_and_what_was_recorded_is_not_given() -> None:
@@ -84,9 +85,9 @@ def test_a_call_whose_arguments_held_a_secret_cannot_be_made_again() -> None:
     arguments = {"apiKey": "something secret"}
     call = CallRecord(call_id(JOB.id, 2, 0, "pay", arguments), 2, 0, "pay", redacted(arguments), CallStatus.WAITING)
     ended = EndedJob(FAILED, (call,))
-    assert "Retry from the start" in why_not(ended, AGAIN)
+    assert "Retry from the start" in why_not(ended, from_start=False)
     assert retry(ended, AGAIN, NOW_MS) == Decision()
-    assert why_not(ended, replace(AGAIN, from_start=True)) == ""
+    assert why_not(ended, from_start=True) == ""
 
 
 def test_an_attempt_that_could_not_be_delivered_counts() -> None:

@@ -13,7 +13,6 @@ from baton.engine.commit.answers import Created
 from baton.engine.effects import PAYLOADS_UNREADABLE
 from baton.engine.job_retry import EndedJob, why_not
 from baton.engine.state import Job
-from baton.engine.step_results import Retried
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item
 from baton.sdk.agents.runner import run_messages
@@ -218,7 +217,7 @@ class JobsApi:
 
     async def _retry(self, job: Job, by: str, *, from_start: bool) -> None:
         # The retry itself checks whether the job's calls can run again; the rest needs no backup message.
-        refused = why_not(EndedJob(job), Retried(job.run, from_start))
+        refused = why_not(EndedJob(job), from_start=from_start)
         if not refused:
             refused = (await self._container.commands.retry(job, by, from_start=from_start)).refused
         if refused:
