@@ -3,9 +3,9 @@
 from baton import Registry
 from baton.worker.entry import LazyApp
 from tests.e2e.dying_store import build_dying
-from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED, sequential_tool
+from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED
 
 # But for the one whose tools keep in memory what they are asked for.
-CASES = {make.__name__: make() for make in DOCUMENTED if make is not sequential_tool}
+CASES = {name: make() for name, make in DOCUMENTED.items() if name != "sequential_tool"}
 registry = Registry(agents=[case.durable(name) for name, case in CASES.items()])
 app = LazyApp(build_dying)

@@ -1,7 +1,7 @@
 """Agents of `create_agent` after LangChain's own pages, each made anew for a run, and what they note."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
 from langchain.agents import AgentState, create_agent
@@ -20,8 +20,6 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel, PrivateAttr
-
-from tests.unit.baton.sdk.pydantic_ai.documented_agents import cases_in
 
 Turn = Sequence[tuple[str, dict[str, Any]]] | str | Exception
 
@@ -84,26 +82,39 @@ def price(of: str) -> dict[str, Any]:
     return {"of": of, "euros": 3}
 
 
-def _case(turns: Sequence[Any], tools: Sequence[Any] = (weather,), **settings: Any) -> Case:
-    model = Scripted(turns=list(turns))
-    given = {
-        name: settings.pop(name) for name in ("noted", "context", "state", "decisions", "refuses") if name in settings
-    }
-    return Case(create_agent(model, list(tools), name="job", **settings), model, **given)
+@tool
+def fails(n: int) -> str:
+    """Fail."""
+    raise ValueError(f"no {n}")
 
 
-def hello_world() -> Case:
-    return _case(["hello"], [])
+@tool
+def count_up(by: int, runtime: ToolRuntime, call_id: Annotated[str, InjectedToolCallId]) -> Command[Any]:
+    """Count."""
+    now = runtime.state["count"] + by
+    return Command(update={"count": now, "messages": [ToolMessage(f"now {now}", tool_call_id=call_id)]})
 
 
-def one_tool() -> Case:
-    return _case([[("weather", {"city": "Ulm"})], "sunny"], system_prompt="Be brief.")
+@tool(return_direct=True, response_format="content_and_artifact")
+def scan(page: int) -> tuple[str, bytes]:
+    """Scan."""
+    return f"page {page}", b"\xff"
 
 
-def parallel_tools() -> Case:
-    return _case(
-        [[("weather", {"city": "Ulm"}), ("price", {"of": "tea"})], [("price", {"of": "ice"})], "ok"], [weather, price]
-    )
+@tool
+def speak(runtime: ToolRuntime, to: str = "") -> Command[Any]:
+    """Say in which language, and go on in another one."""
+    said = ToolMessage(runtime.state["language"].code, tool_call_id=runtime.tool_call_id)
+    return Command(update={"messages": [said], **({"language": Language(code=to)} if to else {})})
+
+
+@tool
+def pay(euros: int) -> str:
+    """Pay."""
+    answer = interrupt({"question": f"Pay {euros}?"})
+    if not answer["approved"]:
+        return f"refused: {answer['reason']}"
+    return f"paid {euros}"
 
 
 class City(BaseModel):
@@ -113,38 +124,26 @@ class City(BaseModel):
     people: int
 
 
-def structured_output() -> Case:
-    turns = [[("weather", {"city": "Ulm"})], [("City", {"name": "Ulm", "people": 2})]]
-    return _case(turns, response_format=ToolStrategy(City))
+class Counting(AgentState):
+    """A state with a count."""
+
+    count: int
 
 
-def corrected_output() -> Case:
-    turns = [[("City", {"name": "Ulm", "people": "many"})], [("City", {"name": "Ulm", "people": 2})]]
-    return _case(turns, response_format=ToolStrategy(City))
+class Language(BaseModel):
+    code: str
 
 
-def unknown_tool() -> Case:
-    return _case([[("nothing", {}), ("weather", {"city": "Ulm"})], "ok"])
+class Speaking(AgentState):
+    """A state with a value of a type of its own."""
 
-
-def invalid_arguments() -> Case:
-    return _case([[("weather", {"town": "Ulm"})], "ok"])
-
-
-@tool
-def fails(n: int) -> str:
-    """Fail."""
-    raise ValueError(f"no {n}")
-
-
-def raising_tool() -> Case:
-    return _case([[("fails", {"n": 1})], "ok"], [fails])
+    language: Language
 
 
 class _Noting(AgentMiddleware[Any, Any]):
-    def __init__(self, noted: list[Any]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.noted = noted
+        self.noted = list[Any]()
 
     def before_agent(self, state: Any, runtime: Any) -> None:
         self.noted.append(("before agent", len(state["messages"])))
@@ -167,117 +166,69 @@ class _Noting(AgentMiddleware[Any, Any]):
         return await handler(request)
 
 
-def middleware_hooks() -> Case:
-    noted: list[Any] = []
-    return _case([[("weather", {"city": "Ulm"})], "ok"], middleware=[_Noting(noted)], noted=noted)
+@dynamic_prompt
+def _styled(request: Any) -> str:
+    return f"talk like {request.runtime.context['style']}"
 
 
-def model_call_limit() -> Case:
-    turns = [[("weather", {"city": str(n)})] for n in range(5)]
-    return _case(turns, middleware=[ModelCallLimitMiddleware(run_limit=3, exit_behavior="end")])
+def _of(*turns: Turn, tools: Sequence[Any] = (weather,), **given: Any) -> Case:
+    """An agent with these answers and tools. `given`: what its case has, and what `create_agent` takes."""
+    model, own = Scripted(turns=list(turns)), {each.name for each in fields(Case)} & given.keys()
+    settings = {name: value for name, value in given.items() if name not in own}
+    return Case(create_agent(model, list(tools), name="job", **settings), model, **{name: given[name] for name in own})
 
 
-def tool_call_limit() -> Case:
-    turns = [*[[("weather", {"city": str(n)})] for n in range(3)], "ok"]
-    return _case(turns, middleware=[ToolCallLimitMiddleware(run_limit=2, exit_behavior="continue")])
+def _noting(*turns: Turn) -> Case:
+    hooks = _Noting()
+    return _of(*turns, middleware=[hooks], noted=hooks.noted)
 
 
-def retried_tool() -> Case:
-    return _case(
-        [[("fails", {"n": 1})], "ok"], [fails], middleware=[ToolRetryMiddleware(max_retries=1, initial_delay=0.0)]
-    )
+ULM, TEA, TOWN = ("weather", {"city": "Ulm"}), ("price", {"of": "tea"}), ("City", {"name": "Ulm", "people": 2})
+CITIES: list[Turn] = [[("weather", {"city": str(n)})] for n in range(5)]
+FAILS, PAYS = [("fails", {"n": 1})], [("pay", {"euros": 3})]
+YES, NO = ({"approved": yes, "arguments": None, "reason": "" if yes else "too dear"} for yes in (True, False))
+APPROVE, REJECT = ({"type": "approve"}, {"type": "reject", "message": "too dear"})
 
 
-def prompt_of_context() -> Case:
-    @dynamic_prompt
-    def prompt(request: Any) -> str:
-        return f"talk like {request.runtime.context['style']}"
-
-    turns: list[Turn] = [[("weather", {"city": "Ulm"})], "ahoy"]
-    return _case(turns, middleware=[prompt], context_schema=dict, context={"style": "a pirate"})
-
-
-class Counting(AgentState):
-    """A state with a count."""
-
-    count: int
-
-
-@tool
-def count_up(by: int, runtime: ToolRuntime, call_id: Annotated[str, InjectedToolCallId]) -> Command[Any]:
-    """Count."""
-    now = runtime.state["count"] + by
-    return Command(update={"count": now, "messages": [ToolMessage(f"now {now}", tool_call_id=call_id)]})
-
-
-@tool(return_direct=True, response_format="content_and_artifact")
-def scan(page: int) -> tuple[str, bytes]:
-    """Scan."""
-    return f"page {page}", b"\xff"
-
-
-def direct_tool() -> Case:
-    return _case([[("scan", {"page": 1})]], [scan])
-
-
-def state_of_tools() -> Case:
-    turns: list[Turn] = [[("count_up", {"by": 2})], [("count_up", {"by": 3})], "ok"]
-    return _case(turns, [count_up], state_schema=Counting, state={"count": 1})
-
-
-class Language(BaseModel):
-    code: str
-
-
-class Speaking(AgentState):
-    """A state with a value of a type of its own."""
-
-    language: Language
-
-
-@tool
-def speak(runtime: ToolRuntime, to: str = "") -> Command[Any]:
-    """Say in which language, and go on in another one."""
-    said = ToolMessage(runtime.state["language"].code, tool_call_id=runtime.tool_call_id)
-    return Command(update={"messages": [said], **({"language": Language(code=to)} if to else {})})
-
-
-def typed_state() -> Case:
-    turns: list[Turn] = [[("speak", {"to": "fr"})], [("speak", {})], "ok"]
-    return _case(turns, [speak], state_schema=Speaking, state={"language": Language(code="de")})
-
-
-@tool
-def pay(euros: int) -> str:
-    """Pay."""
-    answer = interrupt({"question": f"Pay {euros}?"})
-    if not answer["approved"]:
-        return f"refused: {answer['reason']}"
-    return f"paid {euros}"
-
-
-_YES = {"approved": True, "arguments": None, "reason": ""}
-
-
-def interrupting_tool() -> Case:
-    return _case([[("pay", {"euros": 3})], "ok"], [pay], decisions=[_YES])
-
-
-def refused_tool() -> Case:
-    no = {"approved": False, "arguments": None, "reason": "too dear"}
-    return _case([[("pay", {"euros": 3})], "not paid"], [pay], decisions=[no], refuses=True)
-
-
-def reviewed_tool() -> Case:
+def _reviewed(*turns: Turn, decision: Any, **given: Any) -> Case:
     review = HumanInTheLoopMiddleware(interrupt_on={"price": True})
-    turns: list[Turn] = [[("price", {"of": "tea"}), ("weather", {"city": "Ulm"})], "ok"]
-    return _case(turns, [price, weather], middleware=[review], decisions=[{"decisions": [{"type": "approve"}]}])
+    return _of(*turns, tools=[price, weather], middleware=[review], decisions=[{"decisions": [decision]}], **given)
 
 
-def rejected_review() -> Case:
-    review = HumanInTheLoopMiddleware(interrupt_on={"price": True})
-    reject = {"decisions": [{"type": "reject", "message": "too dear"}]}
-    return _case([[("price", {"of": "tea"})], "ok"], [price], middleware=[review], decisions=[reject], refuses=True)
-
-
-EXAMPLES = cases_in(globals())
+EXAMPLES: Mapping[str, Callable[[], Case]] = {
+    "hello_world": lambda: _of("hello", tools=[]),
+    "one_tool": lambda: _of([ULM], "sunny", system_prompt="Be brief."),
+    "parallel_tools": lambda: _of([ULM, TEA], [("price", {"of": "ice"})], "ok", tools=[weather, price]),
+    "structured_output": lambda: _of([ULM], [TOWN], response_format=ToolStrategy(City)),
+    "corrected_output": lambda: _of(
+        [("City", {"name": "Ulm", "people": "many"})], [TOWN], response_format=ToolStrategy(City)
+    ),
+    "unknown_tool": lambda: _of([("nothing", {}), ULM], "ok"),
+    "invalid_arguments": lambda: _of([("weather", {"town": "Ulm"})], "ok"),
+    "raising_tool": lambda: _of(FAILS, "ok", tools=[fails]),
+    "middleware_hooks": lambda: _noting([ULM], "ok"),
+    "model_call_limit": lambda: _of(*CITIES, middleware=[ModelCallLimitMiddleware(run_limit=3, exit_behavior="end")]),
+    "tool_call_limit": lambda: _of(
+        *CITIES[:3], "ok", middleware=[ToolCallLimitMiddleware(run_limit=2, exit_behavior="continue")]
+    ),
+    "retried_tool": lambda: _of(
+        FAILS, "ok", tools=[fails], middleware=[ToolRetryMiddleware(max_retries=1, initial_delay=0.0)]
+    ),
+    "prompt_of_context": lambda: _of(
+        [ULM], "ahoy", middleware=[_styled], context_schema=dict, context={"style": "a pirate"}
+    ),
+    "direct_tool": lambda: _of([("scan", {"page": 1})], tools=[scan]),
+    "state_of_tools": lambda: _of(
+        *([("count_up", {"by": n})] for n in (2, 3)), "ok", tools=[count_up], state_schema=Counting, state={"count": 1}
+    ),
+    "typed_state": lambda: _of(
+        *([("speak", {"to": "fr"})], [("speak", {})], "ok"),
+        tools=[speak],
+        state_schema=Speaking,
+        state={"language": Language(code="de")},
+    ),
+    "interrupting_tool": lambda: _of(PAYS, "ok", tools=[pay], decisions=[YES]),
+    "refused_tool": lambda: _of(PAYS, "not paid", tools=[pay], decisions=[NO], refuses=True),
+    "reviewed_tool": lambda: _reviewed([TEA, ULM], "ok", decision=APPROVE),
+    "rejected_review": lambda: _reviewed([TEA], "ok", decision=REJECT, refuses=True),
+}

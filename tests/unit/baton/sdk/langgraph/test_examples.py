@@ -1,6 +1,5 @@
 """Agents of `create_agent`, as jobs and by `ainvoke`: the same output or error, messages, usage, requests and hooks."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,15 +38,15 @@ def _plain(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**one, "data": {**one["data"], "id": None}} for one in messages]
 
 
-@pytest.mark.parametrize("make", EXAMPLES, ids=lambda make: make.__name__)
-async def test_a_job_is_what_langgraph_makes_of_it(make: Callable[[], Case]) -> None:
-    case = make()
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_a_job_is_what_langgraph_makes_of_it(name: str) -> None:
+    case = EXAMPLES[name]()
     error = expected = None
     try:
         expected = await own_run(case)
     except Exception as raised:  # noqa: BLE001 - any that a run raises
         error = raised
-    again = make()
+    again = EXAMPLES[name]()
     run = await Simulation(Registry([as_job(again)])).run("job", "do it", decide=_decide(case))
     if error is not None:
         assert run.error == {"type": type(error).__name__, "message": str(error)}

@@ -1,6 +1,6 @@
 """A process dies at any point of an agent of a library: the job's result, messages and effects are as if it had not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,37 +13,30 @@ from tests.unit.baton.sdk.langgraph import test_examples as langgraph_runs
 from tests.unit.baton.sdk.libraries.kinds import KINDS, Script
 from tests.unit.baton.sdk.openai_agents import example_agents as of_openai
 from tests.unit.baton.sdk.openai_agents import test_examples as openai_runs
-from tests.unit.baton.sdk.pydantic_ai import documented_features
+from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED
 
 # What libraries leave of a run whose process dies in the middle of it.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine '(RunResultStreaming|AsyncCallbackManager)"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-Job = Callable[[Any], Agent]
-JOBS: Sequence[tuple[Job, Sequence[Callable[[], Any]]]] = (
-    (lambda case: case.durable(), documented_features.DOCUMENTED),
-    (openai_runs.as_job, of_openai.EXAMPLES),
-    (langgraph_runs.as_job, of_langgraph.EXAMPLES),
-)
-QUICK = {documented_features.sequential_tool, of_openai.routing, of_langgraph.parallel_tools}
+# Of each library, how a case becomes a job, and its cases.
+JOBS: Mapping[str, tuple[Callable[[Any], Agent], Mapping[str, Callable[[], Any]]]] = {
+    "pydantic_ai": (lambda case: case.durable(), DOCUMENTED),
+    "openai_agents": (openai_runs.as_job, of_openai.EXAMPLES),
+    "langgraph": (langgraph_runs.as_job, of_langgraph.EXAMPLES),
+}
+QUICK = {"pydantic_ai sequential_tool", "openai_agents routing", "langgraph parallel_tools"}
+NAMES = [f"{library} {name}" for library, (_, examples) in JOBS.items() for name in examples]
 
 
 @pytest.mark.parametrize(
-    ("as_job", "make"),
-    [
-        pytest.param(
-            as_job,
-            make,
-            marks=() if make in QUICK else pytest.mark.long,
-            id=f"{make.__module__.split('.')[-2]} {make.__name__}",
-        )
-        for as_job, examples in JOBS
-        for make in examples
-    ],
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in NAMES]
 )
-async def test_each_crash_point_leads_to_what_a_run_leads_to(as_job: Job, make: Callable[[], Any]) -> None:
-    case = make()
+async def test_each_crash_point_leads_to_what_a_run_leads_to(name: str) -> None:
+    library, _, example = name.partition(" ")
+    as_job, examples = JOBS[library]
+    case = examples[example]()
     agent = as_job(case)
     decision = Reject("too dear") if getattr(case, "refuses", False) else Approve()
     simulation = Simulation(Registry([agent]), fresh=getattr(case, "fresh", None))

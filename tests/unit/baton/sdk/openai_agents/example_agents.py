@@ -1,8 +1,9 @@
 """Agents after the SDK's own examples, each made anew for a run: what it does, and what it notes of its hooks."""
 
+import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import agents as sdk
@@ -11,8 +12,6 @@ from agents.models.interface import Model
 from agents.usage import Usage
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 from pydantic import BaseModel
-
-from tests.unit.baton.sdk.pydantic_ai.documented_agents import cases_in
 
 Asked = tuple[str, Any]
 Turn = Sequence[Asked] | str | Exception
@@ -69,7 +68,7 @@ class Case:
     agent: sdk.Agent[Any]
     noted: list[Any] = field(default_factory=list)
     context: Any = None
-    hooks: Any = None
+    run_hooks: Any = None
     max_turns: int | None = None
     refuses: bool = False
 
@@ -77,6 +76,10 @@ class Case:
 class City(BaseModel):
     name: str
     people: int
+
+
+class Reason(BaseModel):
+    reason: str
 
 
 @sdk.function_tool
@@ -90,28 +93,55 @@ def city_of(name: str) -> City:
     return City(name=name, people=3)
 
 
-def hello_world() -> Case:
-    return Case(sdk.Agent("hello", instructions="Only in haikus.", model=Scripted("hello", "a haiku")))
+@sdk.function_tool
+def count() -> int:
+    return 2**90
 
 
-def one_tool() -> Case:
-    model = Scripted("a", [("weather", {"city": "Ulm"})], "it is sunny")
-    return Case(sdk.Agent("a", instructions="Help.", model=model, tools=[weather]))
+@sdk.function_tool(needs_approval=True)
+def pay(euros: int) -> str:
+    return f"paid {euros}"
 
 
-def parallel_tools() -> Case:
-    model = Scripted(
-        "a", [("weather", {"city": "Ulm"}), ("city_of", {"name": "Ulm"})], [("weather", {"city": "Bonn"})], "ok"
-    )
-    return Case(sdk.Agent("a", model=model, tools=[weather, city_of]))
+async def _is_oakland(_context: Any, arguments: dict[str, Any], _: str) -> bool:
+    return bool(arguments["city"] == "Oakland")
 
 
-def dynamic_system_prompt() -> Case:
-    def instructions(context: Any, agent: Any) -> str:
-        return f"{agent.name} talks like {context.context['style']}"
+@sdk.function_tool(needs_approval=_is_oakland)
+def temperature(city: str) -> str:
+    """Tell the temperature."""
+    return f"20 in {city}"
 
-    model = Scripted("a", [("weather", {"city": "Ulm"})], "ahoy")
-    return Case(sdk.Agent("a", instructions=instructions, model=model, tools=[weather]), context={"style": "a pirate"})
+
+@sdk.function_tool
+def fails(n: int) -> str:
+    raise ValueError(f"no {n}")
+
+
+@sdk.function_tool(failure_error_function=None)
+def raises(n: int) -> str:
+    raise ValueError(f"no {n}")
+
+
+@sdk.function_tool(strict_mode=False)
+def note(data: dict[str, Any] | None = None) -> str:
+    return f"noted {data}"
+
+
+@sdk.function_tool(timeout=0.05)
+async def slow() -> str:
+    await asyncio.sleep(5)
+    return "late"
+
+
+@sdk.function_tool
+def draw() -> sdk.ToolOutputImage:
+    return sdk.ToolOutputImage(image_url="https://example.com/a.png", detail="low")
+
+
+@sdk.function_tool(is_enabled=lambda context, _: bool(context.context["admin"]))
+def secret() -> str:
+    return "42"
 
 
 class _Noting(sdk.AgentHooks[Any]):
@@ -160,104 +190,88 @@ class _RunNoting(sdk.RunHooks[Any]):
         self.noted.append(("run asks", len(input_items)))
 
 
-def lifecycle_hooks() -> Case:
+def _agent(name: str, *turns: Turn, **settings: Any) -> sdk.Agent[Any]:
+    return sdk.Agent(name, model=Scripted(name, *turns), **settings)
+
+
+def _of(*turns: Turn, tools: Sequence[Any] = (weather,), **given: Any) -> Case:
+    """An agent with these answers and tools. `given`: what its case has, and what the agent is made with."""
+    own = {each.name for each in fields(Case)} & given.keys()
+    settings = {name: value for name, value in given.items() if name not in own}
+    return Case(_agent("a", *turns, tools=list(tools), **settings), **{name: given[name] for name in own})
+
+
+ULM, BONN, CITY_OF = ("weather", {"city": "Ulm"}), ("weather", {"city": "Bonn"}), ("city_of", {"name": "Ulm"})
+TO_B: Asked = ("transfer_to_b", {})
+CITIES: list[Turn] = [[("weather", {"city": str(n)})] for n in range(9)]
+
+
+def _styled(context: Any, agent: Any) -> str:
+    return f"{agent.name} talks like {context.context['style']}"
+
+
+def _lifecycle_hooks() -> Case:
     noted: list[Any] = []
-    second = sdk.Agent(
-        "b", model=Scripted("b", [("city_of", {"name": "Ulm"})], "done"), tools=[city_of], hooks=_Noting(noted)
-    )
-    model = Scripted("a", [("weather", {"city": "Ulm"})], [("transfer_to_b", {})])
-    first = sdk.Agent("a", model=model, tools=[weather], handoffs=[second], hooks=_Noting(noted))
-    return Case(first, noted, hooks=_RunNoting(noted))
+    second = _agent("b", [CITY_OF], "done", tools=[city_of], hooks=_Noting(noted))
+    return _of([ULM], [TO_B], handoffs=[second], hooks=_Noting(noted), noted=noted, run_hooks=_RunNoting(noted))
 
 
-def agents_as_tools() -> Case:
-    inner = sdk.Agent(
-        "spanish",
-        instructions="To Spanish.",
-        model=Scripted("spanish", [("weather", {"city": "x"})], "hola"),
-        tools=[weather],
-    )
-    model = Scripted("a", [("translate", {"input": "hello"})], "it is hola")
-    return Case(sdk.Agent("a", model=model, tools=[inner.as_tool("translate", "Translate it.")]))
+def _hooked(*turns: Turn, **settings: Any) -> Case:
+    noted: list[Any] = []
+    other = _agent("b", "done", hooks=_Noting(noted))
+    return _of(*turns, handoffs=[other], hooks=_Noting(noted), noted=noted, **settings)
 
 
-def output_type() -> Case:
-    text = json.dumps({"name": "Ulm", "people": 2})
-    return Case(
-        sdk.Agent("a", model=Scripted("a", [("weather", {"city": "Ulm"})], text), tools=[weather], output_type=City)
-    )
+def _agents_as_tools() -> Case:
+    inner = _agent("spanish", [("weather", {"city": "x"})], "hola", instructions="To Spanish.", tools=[weather])
+    return _of([("translate", {"input": "hello"})], "it is hola", tools=[inner.as_tool("translate", "Translate it.")])
 
 
-def bad_output() -> Case:
-    return Case(sdk.Agent("a", model=Scripted("a", "no JSON"), output_type=City))
+async def _all_results(_: Any, results: Any) -> sdk.ToolsToFinalOutputResult:
+    return sdk.ToolsToFinalOutputResult(is_final_output=True, final_output=[one.output for one in results])
 
 
-def stop_on_first_tool() -> Case:
-    model = Scripted("a", [("city_of", {"name": "Ulm"})])
-    return Case(sdk.Agent("a", model=model, tools=[city_of], tool_use_behavior="stop_on_first_tool"))
+def _schema(kind: Any) -> sdk.AgentOutputSchema:
+    return sdk.AgentOutputSchema(kind, strict_json_schema=False)
 
 
-def own_tool_use() -> Case:
-    async def decide(_: Any, results: Any) -> sdk.ToolsToFinalOutputResult:
-        return sdk.ToolsToFinalOutputResult(is_final_output=True, final_output=[one.output for one in results])
-
-    @sdk.function_tool
-    def count() -> int:
-        return 2**90
-
-    model = Scripted("a", [("weather", {"city": "Ulm"}), ("count", {})])
-    return Case(sdk.Agent("a", model=model, tools=[weather, count], tool_use_behavior=decide))
+def _tripped(is_tripped: bool) -> sdk.GuardrailFunctionOutput:
+    return sdk.GuardrailFunctionOutput(output_info=None, tripwire_triggered=is_tripped)
 
 
-def no_output() -> Case:
-    kind: Any = City | None
-    schema = sdk.AgentOutputSchema(kind, strict_json_schema=False)
-    return Case(sdk.Agent("a", model=Scripted("a", '{"response": null}'), output_type=schema))
-
-
-def input_guardrail(*, blocking: bool = False) -> Case:
+def _input_guardrail(*, blocking: bool) -> Case:
     noted: list[Any] = []
 
     async def check(_context: Any, _agent: Any, given: Any) -> sdk.GuardrailFunctionOutput:
         noted.append("checked")
-        return sdk.GuardrailFunctionOutput(output_info=None, tripwire_triggered="do it" in str(given))
+        return _tripped("do it" in str(given))
 
     guardrail = sdk.InputGuardrail(check, name="homework", run_in_parallel=not blocking)
-    return Case(sdk.Agent("a", model=Scripted("a", "42"), input_guardrails=[guardrail]), noted)
+    return _of("42", tools=[], input_guardrails=[guardrail], noted=noted)
 
 
-def blocking_guardrail() -> Case:
-    return input_guardrail(blocking=True)
-
-
-def passing_guardrails() -> Case:
+def _passing_guardrails() -> Case:
     noted: list[Any] = []
 
     @sdk.input_guardrail
     async def before(_context: Any, _agent: Any, _: Any) -> sdk.GuardrailFunctionOutput:
         noted.append("before")
-        return sdk.GuardrailFunctionOutput(output_info=None, tripwire_triggered=False)
+        return _tripped(False)
 
     @sdk.output_guardrail
     async def after(_context: Any, _agent: Any, output: Any) -> sdk.GuardrailFunctionOutput:
         noted.append(("after", output))
-        return sdk.GuardrailFunctionOutput(output_info=None, tripwire_triggered=False)
+        return _tripped(False)
 
-    model = Scripted("a", [("weather", {"city": "Ulm"})], "42")
-    return Case(
-        sdk.Agent("a", model=model, tools=[weather], input_guardrails=[before], output_guardrails=[after]), noted
-    )
+    return _of([ULM], "42", input_guardrails=[before], output_guardrails=[after], noted=noted)
 
 
-def output_guardrail() -> Case:
-    @sdk.output_guardrail
-    async def check(_context: Any, _agent: Any, output: Any) -> sdk.GuardrailFunctionOutput:
-        return sdk.GuardrailFunctionOutput(output_info=None, tripwire_triggered="phone" in output)
-
-    return Case(sdk.Agent("a", model=Scripted("a", "phone 123"), output_guardrails=[check]))
+@sdk.output_guardrail
+async def _no_phone(_context: Any, _agent: Any, output: Any) -> sdk.GuardrailFunctionOutput:
+    return _tripped("phone" in output)
 
 
-def tool_guardrails() -> Case:
+def _tool_guardrails() -> Case:
     noted: list[Any] = []
 
     @sdk.tool_input_guardrail
@@ -277,158 +291,79 @@ def tool_guardrails() -> Case:
         noted.append(("visit", city))
         return f"visited {city}"
 
-    model = Scripted("a", [("visit", {"city": "Bonn"}), ("visit", {"city": "Ulm"})], "ok")
-    return Case(sdk.Agent("a", model=model, tools=[visit]), noted)
+    return _of([("visit", {"city": "Bonn"}), ("visit", {"city": "Ulm"})], "ok", tools=[visit], noted=noted)
 
 
-def routing() -> Case:
-    model = Scripted("french", [("weather", {"city": "Paris"})], "bonjour")
-    french = sdk.Agent("french", instructions="French.", model=model, tools=[weather])
-    spanish = sdk.Agent("spanish", instructions="Spanish.", model=Scripted("spanish", "hola"))
-    model = Scripted("triage", [("transfer_to_french", {})])
-    return Case(sdk.Agent("triage", instructions="Triage.", model=model, handoffs=[spanish, french]))
+def _routing() -> Case:
+    french = _agent("french", [("weather", {"city": "Paris"})], "bonjour", instructions="French.", tools=[weather])
+    spanish = _agent("spanish", "hola", instructions="Spanish.")
+    triage = _agent("triage", [("transfer_to_french", {})], instructions="Triage.", handoffs=[spanish, french])
+    return Case(triage)
 
 
-def handoff_beside_a_call() -> Case:
-    noted: list[Any] = []
-    other = sdk.Agent("b", model=Scripted("b", "done"), hooks=_Noting(noted))
-    model = Scripted("a", [("weather", {"city": "Ulm"}), ("transfer_to_b", {})])
-    return Case(sdk.Agent("a", model=model, tools=[weather], handoffs=[other], hooks=_Noting(noted)), noted)
-
-
-class Reason(BaseModel):
-    reason: str
-
-
-def handoff_with_input() -> Case:
+def _handoff_with_input() -> Case:
     noted: list[Any] = []
 
     async def on_handoff(_: Any, given: Reason) -> None:
         noted.append(given.reason)
 
-    other = sdk.Agent("b", model=Scripted("b", "done"))
+    other = _agent("b", "done")
     handoff = sdk.handoff(other, on_handoff=on_handoff, input_type=Reason, tool_name_override="escalate")
-    model = Scripted("a", [("weather", {"city": "Ulm"})], [("escalate", {"reason": "angry"})])
-    return Case(sdk.Agent("a", model=model, tools=[weather], handoffs=[handoff]), noted)
+    return _of([ULM], [("escalate", {"reason": "angry"})], handoffs=[handoff], noted=noted)
 
 
-def message_filter() -> Case:
-    model = Scripted("b", [("weather", {"city": "Bonn"})], "done")
-    other = sdk.Agent("b", model=model, tools=[weather])
-    handoff = sdk.handoff(other, input_filter=handoff_filters.remove_all_tools)
-    model = Scripted("a", [("weather", {"city": "Ulm"})], [("transfer_to_b", {})])
-    return Case(sdk.Agent("a", model=model, tools=[weather], handoffs=[handoff]))
+def _message_filter() -> Case:
+    other = _agent("b", [BONN], "done", tools=[weather])
+    return _of([ULM], [TO_B], handoffs=[sdk.handoff(other, input_filter=handoff_filters.remove_all_tools)])
 
 
-def there_and_back() -> Case:
-    settings = sdk.ModelSettings(tool_choice="required")
-    model = Scripted("a", [("weather", {"city": "Ulm"})], [("transfer_to_b", {})], "the end")
-    first = sdk.Agent("a", model=model, tools=[weather], model_settings=settings)
-    other = sdk.Agent("b", model=Scripted("b", [("transfer_to_a", {})]), handoffs=[first])
-    first.handoffs.append(other)
-    return Case(first)
+def _there_and_back() -> Case:
+    case = _of([ULM], [TO_B], "the end", model_settings=sdk.ModelSettings(tool_choice="required"))
+    case.agent.handoffs.append(_agent("b", [("transfer_to_a", {})], handoffs=[case.agent]))
+    return case
 
 
-@sdk.function_tool(needs_approval=True)
-def pay(euros: int) -> str:
-    return f"paid {euros}"
-
-
-def human_in_the_loop() -> Case:
-    noted: list[Any] = []
-
-    async def asks(_context: Any, arguments: dict[str, Any], _: str) -> bool:
-        return bool(arguments["city"] == "Oakland")
-
-    @sdk.function_tool(needs_approval=asks)
-    def temperature(city: str) -> str:
-        """Tell the temperature."""
-        return f"20 in {city}"
-
-    model = Scripted(
-        "a", [("pay", {"euros": 3}), ("temperature", {"city": "Ulm"})], [("temperature", {"city": "Oakland"})], "ok"
-    )
-    return Case(sdk.Agent("a", model=model, tools=[pay, temperature], hooks=_Noting(noted)), noted)
-
-
-def approval_beside_a_handoff() -> Case:
-    model = Scripted("a", [("pay", {"euros": 1}), ("weather", {"city": "Ulm"}), ("transfer_to_b", {})])
-    other = sdk.Agent("b", model=Scripted("b", "done"))
-    return Case(sdk.Agent("a", model=model, tools=[pay, weather], handoffs=[other]))
-
-
-def refused() -> Case:
-    model = Scripted("a", [("pay", {"euros": 3}), ("weather", {"city": "Ulm"})], "not paid")
-    return Case(sdk.Agent("a", model=model, tools=[pay, weather]), refuses=True)
-
-
-@sdk.function_tool
-def fails(n: int) -> str:
-    raise ValueError(f"no {n}")
-
-
-def failing_tool() -> Case:
-    return Case(
-        sdk.Agent(
-            "a", model=Scripted("a", [("fails", {"n": 1}), ("weather", {"city": "Ulm"})], "ok"), tools=[fails, weather]
-        )
-    )
-
-
-def raising_tool() -> Case:
-    @sdk.function_tool(failure_error_function=None)
-    def raises(n: int) -> str:
-        raise ValueError(f"no {n}")
-
-    return Case(sdk.Agent("a", model=Scripted("a", [("raises", {"n": 1})], "ok"), tools=[raises]))
-
-
-def invalid_arguments() -> Case:
-    @sdk.function_tool(strict_mode=False)
-    def note(data: dict[str, Any] | None = None) -> str:
-        return f"noted {data}"
-
-    asked = [("weather", "{no JSON"), ("weather", {"town": "Ulm"}), ("note", "null"), ("note", '{"data": {"x": NaN}}')]
-    return Case(sdk.Agent("a", model=Scripted("a", asked, "ok"), tools=[weather, note]))
-
-
-def slow_tool() -> Case:
-    import asyncio  # noqa: PLC0415 - of this case
-
-    @sdk.function_tool(timeout=0.05)
-    async def slow() -> str:
-        await asyncio.sleep(5)
-        return "late"
-
-    return Case(sdk.Agent("a", model=Scripted("a", [("slow", {})], "ok"), tools=[slow]))
-
-
-def max_turns() -> Case:
-    turns = [[("weather", {"city": str(n)})] for n in range(4)]
-    return Case(sdk.Agent("a", model=Scripted("a", *turns, "ok"), tools=[weather]), max_turns=3)
-
-
-def just_enough_turns() -> Case:
-    turns = [[("weather", {"city": str(n)})] for n in range(9)]
-    return Case(sdk.Agent("a", model=Scripted("a", *turns, "ok"), tools=[weather]))
-
-
-def picture() -> Case:
-    @sdk.function_tool
-    def draw() -> sdk.ToolOutputImage:
-        return sdk.ToolOutputImage(image_url="https://example.com/a.png", detail="low")
-
-    return Case(sdk.Agent("a", model=Scripted("a", [("draw", {})], "ok"), tools=[draw]))
-
-
-def enabled_by_context() -> Case:
-    @sdk.function_tool(is_enabled=lambda context, _: bool(context.context["admin"]))
-    def secret() -> str:
-        return "42"
-
-    return Case(
-        sdk.Agent("a", model=Scripted("a", [("secret", {})], "ok"), tools=[secret, weather]), context={"admin": True}
-    )
-
-
-EXAMPLES = cases_in(globals())
+EXAMPLES: Mapping[str, Callable[[], Case]] = {
+    "hello_world": lambda: _of("a haiku", instructions="Only in haikus.", tools=[]),
+    "one_tool": lambda: _of([ULM], "it is sunny", instructions="Help."),
+    "parallel_tools": lambda: _of([ULM, CITY_OF], [BONN], "ok", tools=[weather, city_of]),
+    "dynamic_system_prompt": lambda: _of([ULM], "ahoy", instructions=_styled, context={"style": "a pirate"}),
+    "lifecycle_hooks": _lifecycle_hooks,
+    "agents_as_tools": _agents_as_tools,
+    "output_type": lambda: _of([ULM], json.dumps({"name": "Ulm", "people": 2}), output_type=City),
+    "bad_output": lambda: _of("no JSON", output_type=City, tools=[]),
+    "stop_on_first_tool": lambda: _of([CITY_OF], tools=[city_of], tool_use_behavior="stop_on_first_tool"),
+    "own_tool_use": lambda: _of([ULM, ("count", {})], tools=[weather, count], tool_use_behavior=_all_results),
+    "no_output": lambda: _of('{"response": null}', output_type=_schema(City | None), tools=[]),
+    "input_guardrail": lambda: _input_guardrail(blocking=False),
+    "blocking_guardrail": lambda: _input_guardrail(blocking=True),
+    "passing_guardrails": _passing_guardrails,
+    "output_guardrail": lambda: _of("phone 123", output_guardrails=[_no_phone], tools=[]),
+    "tool_guardrails": _tool_guardrails,
+    "routing": _routing,
+    "handoff_beside_a_call": lambda: _hooked([ULM, TO_B]),
+    "handoff_with_input": _handoff_with_input,
+    "message_filter": _message_filter,
+    "there_and_back": _there_and_back,
+    "human_in_the_loop": lambda: _hooked(
+        [("pay", {"euros": 3}), ("temperature", {"city": "Ulm"})],
+        *([("temperature", {"city": "Oakland"})], "ok"),
+        tools=[pay, temperature],
+    ),
+    "approval_beside_a_handoff": lambda: _of(
+        [("pay", {"euros": 1}), ULM, TO_B], tools=[pay, weather], handoffs=[_agent("b", "done")]
+    ),
+    "refused": lambda: _of([("pay", {"euros": 3}), ULM], "not paid", tools=[pay, weather], refuses=True),
+    "failing_tool": lambda: _of([("fails", {"n": 1}), ULM], "ok", tools=[fails, weather]),
+    "raising_tool": lambda: _of([("raises", {"n": 1})], "ok", tools=[raises]),
+    "invalid_arguments": lambda: _of(
+        [("weather", "{no JSON"), ("weather", {"town": "Ulm"}), ("note", "null"), ("note", '{"data": {"x": NaN}}')],
+        "ok",
+        tools=[weather, note],
+    ),
+    "slow_tool": lambda: _of([("slow", {})], "ok", tools=[slow]),
+    "max_turns": lambda: _of(*CITIES[:4], "ok", max_turns=3),
+    "just_enough_turns": lambda: _of(*CITIES, "ok"),
+    "picture": lambda: _of([("draw", {})], "ok", tools=[draw]),
+    "enabled_by_context": lambda: _of([("secret", {})], "ok", tools=[secret, weather], context={"admin": True}),
+}

@@ -1,6 +1,5 @@
 """Agents of the SDK, as jobs and by `Runner.run`: the same output or error, items, usage, requests, and hooks."""
 
-from collections.abc import Callable
 from typing import Any
 
 import agents as sdk
@@ -10,14 +9,14 @@ from pydantic_core import to_jsonable_python
 from baton import Registry
 from baton.openai_agents import durable
 from baton.testing import Approve, Reject, Simulation
-from tests.unit.baton.sdk.openai_agents.example_agents import EXAMPLES, Case, Scripted, input_guardrail
+from tests.unit.baton.sdk.openai_agents.example_agents import EXAMPLES, Case, Scripted
 
 CONFIG = sdk.RunConfig(tracing_disabled=True)
 _REASON = "too dear"
 
 
 async def own_run(case: Case) -> Any:
-    settings: dict[str, Any] = {"hooks": case.hooks, "run_config": CONFIG}
+    settings: dict[str, Any] = {"hooks": case.run_hooks, "run_config": CONFIG}
     if case.max_turns:
         settings["max_turns"] = case.max_turns
     result = await sdk.Runner.run(case.agent, "do it", context=case.context, **settings)
@@ -37,7 +36,7 @@ def as_job(case: Case) -> Any:
         case.agent,
         name="job",
         context=lambda _: case.context,
-        hooks=case.hooks,
+        hooks=case.run_hooks,
         max_turns=case.max_turns,
         run_config=CONFIG,
     )
@@ -58,17 +57,17 @@ def _decide(case: Case) -> Any:
     return lambda _: Reject(_REASON) if case.refuses else Approve()
 
 
-@pytest.mark.parametrize("make", EXAMPLES, ids=lambda make: make.__name__)
-async def test_a_job_is_what_the_sdk_makes_of_it(make: Callable[[], Case]) -> None:
-    case = make()
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_a_job_is_what_the_sdk_makes_of_it(name: str) -> None:
+    case = EXAMPLES[name]()
     error = expected = None
     try:
         expected = await own_run(case)
     except Exception as raised:  # noqa: BLE001 - any that the SDK raises
         error = raised
-    again = make()
+    again = EXAMPLES[name]()
     run = await Simulation(Registry([as_job(again)])).run("job", "do it", decide=_decide(case))
-    if make is not input_guardrail:  # it runs beside the request, which it may outrun
+    if name != "input_guardrail":  # it runs beside the request, which it may outrun
         assert _requests(again) == _requests(case)
     assert sorted(map(str, again.noted)) == sorted(map(str, case.noted))
     if error is not None:

@@ -1,11 +1,10 @@
 """Agents with capabilities and hooks, whose effects are counted: each makes fresh objects, as a process does."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
-from inspect import isfunction
 from typing import Any, Self
 
 import anyio
@@ -161,73 +160,6 @@ def with_tools(agent: Agent[Any, Any]) -> Agent[Any, Any]:
     return agent
 
 
-def counting(happened: Happened) -> Agent[Any, Any]:
-    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Counts(noted(happened))]))
-
-
-def counting_by_a_function(happened: Happened) -> Agent[Any, Any]:
-    async def made(ctx: RunContext[Any]) -> AbstractCapability[Any]:
-        return Counts(noted(happened))
-
-    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[made]))
-
-
-def counting_in_a_wrapper(happened: Happened) -> Agent[Any, Any]:
-    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Around(Counts(noted(happened)))]))
-
-
-def session(_: Happened) -> Agent[Any, Any]:
-    return Agent(
-        scripted([call("p_look", "1", n=1)], [call("p_look", "2", n=2)], "done"),
-        name="a",
-        toolsets=[Session().prefixed("p")],
-    )
-
-
-def one_id(_: Happened) -> Agent[Any, Any]:
-    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[SameId()]))
-
-
-def wrapped(_: Happened) -> Agent[Any, Any]:
-    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Wrapping()]))
-
-
-def recovered(happened: Happened) -> Agent[Any, Any]:
-    agent = Agent(scripted([call("breaks", "1")], "done"), name="a", capabilities=[Recovering(noted(happened))])
-
-    @agent.tool_plain
-    def breaks() -> str:
-        """Break."""
-        raise ValueError("broken")
-
-    return agent
-
-
-def recovered_in_a_turn(happened: Happened) -> Agent[Any, Any]:
-    """Its output never fits."""
-    return Agent(scripted("no", "no", "no"), name="a", output_type=Note, capabilities=[Recovering(noted(happened))])
-
-
-def early(happened: Happened) -> Agent[Any, Any]:
-    """Hooks of calls, where the end strategy begins calls early."""
-    agent = Agent(scripted(*TURNS), name="a", capabilities=[Counts(noted(happened))], end_strategy="early")
-    return with_tools(agent)
-
-
-def retried(happened: Happened) -> Agent[Any, Any]:
-    turns = ([call("odd", "1", n=2)], [call("odd", "2", n=3)], "done")
-    agent = Agent(scripted(*turns), name="a", capabilities=[Counts(noted(happened))])
-
-    @agent.tool_plain
-    def odd(n: int) -> str:
-        """Take an odd number."""
-        if n % 2 == 0:
-            raise ModelRetry("even")
-        return f"{n}"
-
-    return agent
-
-
 @dataclass
 class Reminding(AbstractCapability[Any]):
     """Adds a request of its own after the one that it goes with."""
@@ -239,15 +171,56 @@ class Reminding(AbstractCapability[Any]):
         return request_context
 
 
-def reminded(_: Happened) -> Agent[Any, Any]:
-    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[Reminding()]))
+def breaks() -> str:
+    """Break."""
+    raise ValueError("broken")
 
 
-CAPABLE: list[Callable[[Happened], Agent[Any, Any]]] = [
-    one
-    for one in [*globals().values()]
-    if isfunction(one) and [*one.__annotations__.values()] == [Happened, Agent[Any, Any]]
-]
+def odd(n: int) -> str:
+    """Take an odd number."""
+    if n % 2 == 0:
+        raise ModelRetry("even")
+    return f"{n}"
+
+
+def looking(capability: Any, **settings: Any) -> Agent[Any, Any]:
+    return with_tools(Agent(scripted(*TURNS), name="a", capabilities=[capability], **settings))
+
+
+def _made(happened: Happened) -> Any:
+    async def made(ctx: RunContext[Any]) -> AbstractCapability[Any]:
+        return Counts(noted(happened))
+
+    return made
+
+
+def _agent(*turns: Turn, **settings: Any) -> Agent[Any, Any]:
+    return Agent(scripted(*turns), name="a", **settings)
+
+
+CAPABLE: Mapping[str, Callable[[Happened], Agent[Any, Any]]] = {
+    "counting": lambda happened: looking(Counts(noted(happened))),
+    "counting_by_a_function": lambda happened: looking(_made(happened)),
+    "counting_in_a_wrapper": lambda happened: looking(Around(Counts(noted(happened)))),
+    "session": lambda _: _agent(
+        *([call("p_look", str(n), n=n)] for n in (1, 2)), "done", toolsets=[Session().prefixed("p")]
+    ),
+    "one_id": lambda _: looking(SameId()),
+    "wrapped": lambda _: looking(Wrapping()),
+    "recovered": lambda happened: _agent(
+        [call("breaks", "1")], "done", capabilities=[Recovering(noted(happened))], tools=[breaks]
+    ),
+    # Its output never fits.
+    "recovered_in_a_turn": lambda happened: _agent(
+        "no", "no", "no", output_type=Note, capabilities=[Recovering(noted(happened))]
+    ),
+    # Hooks of calls, where the end strategy begins calls early.
+    "early": lambda happened: looking(Counts(noted(happened)), end_strategy="early"),
+    "retried": lambda happened: _agent(
+        *([call("odd", str(n), n=n)] for n in (2, 3)), "done", capabilities=[Counts(noted(happened))], tools=[odd]
+    ),
+    "reminded": lambda _: looking(Reminding()),
+}
 
 
 @dataclass

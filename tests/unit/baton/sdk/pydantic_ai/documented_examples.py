@@ -1,8 +1,7 @@
 """The agents of pydantic-ai's examples, and what its pages show of tools, toolsets, inputs, histories and models."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 from pydantic import BaseModel, Field
@@ -10,7 +9,6 @@ from pydantic_ai import (
     Agent,
     DeferredToolRequests,
     DeferredToolResults,
-    DocumentUrl,
     ExternalToolset,
     ModelRetry,
     RunContext,
@@ -26,39 +24,8 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import FunctionToolset
 from pydantic_ai.usage import UsageLimits
 
-from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case, City, add, cases_in, named_tool
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import FINAL, SUM, Case, Cases, City, add, of, plain
 from tests.unit.baton.sdk.pydantic_ai.played import Turn, call, scripted
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-def dice_game() -> Case:
-    agent = Agent(
-        scripted([call("roll_dice"), call("player_name")], "Ann wins"),
-        deps_type=str,
-        instructions="You are a dice game.",
-    )
-    named_tool(agent, "roll_dice", lambda: "4")
-
-    @agent.tool
-    def player_name(ctx: RunContext[str]) -> str:
-        """Get the player's name."""
-        return ctx.deps
-
-    return Case(agent, deps="Ann")
-
-
-def roulette_wheel() -> Case:
-    agent = Agent(
-        scripted([call("wheel", square=18)], [call("final_result", response=True)]), deps_type=int, output_type=bool
-    )
-
-    @agent.tool
-    async def wheel(ctx: RunContext[int], square: int) -> Literal["winner", "loser"]:
-        """Check if the square is a winner."""
-        return "winner" if square == ctx.deps else "loser"
-
-    return Case(agent, deps=18)
 
 
 @dataclass
@@ -76,44 +43,45 @@ class Support(BaseModel):
     risk: int = Field(ge=0, le=10)
 
 
-def bank_support() -> Case:
-    turns = (
+async def _customer(ctx: RunContext[Bank]) -> str:
+    return f"The customer's number is {ctx.deps.customer_id}."
+
+
+async def customer_balance(ctx: RunContext[Bank], include_pending: bool) -> str:
+    return f"${await ctx.deps.balance(pending=include_pending):.2f}"
+
+
+def _bank_support() -> Case:
+    support: dict[str, Any] = {"advice": "Block it.", "block_card": True}
+    return of(
         [call("customer_balance", include_pending=True)],
-        [call("final_result", "1", advice="Block it.", block_card=True, risk=11)],
-        [call("final_result", "2", advice="Block it.", block_card=True, risk=8)],
+        *([call(FINAL, str(risk), **support, risk=risk)] for risk in (11, 8)),
+        deps=Bank(1, {1: 122.45}),
+        deps_type=Bank,
+        output_type=Support,
+        instructions=["You are a support agent.", _customer],
+        tools=[customer_balance],
     )
-    agent = Agent(scripted(*turns), deps_type=Bank, output_type=Support, instructions="You are a support agent.")
-
-    @agent.instructions
-    async def customer(ctx: RunContext[Bank]) -> str:
-        return f"The customer's number is {ctx.deps.customer_id}."
-
-    @agent.tool
-    async def customer_balance(ctx: RunContext[Bank], include_pending: bool) -> str:
-        return f"${await ctx.deps.balance(pending=include_pending):.2f}"
-
-    return Case(agent, deps=Bank(1, {1: 122.45}))
 
 
-def weather_agent() -> Case:
+async def lat_lng(ctx: RunContext[httpx.AsyncClient], place: str) -> dict[str, Any]:
+    """Get the latitude and longitude of a place."""
+    return dict((await ctx.deps.get("https://example.com/latlng", params={"place": place})).json())
+
+
+async def weather(ctx: RunContext[httpx.AsyncClient], lat: float) -> dict[str, Any]:
+    return dict((await ctx.deps.get("https://example.com/weather", params={"lat": lat})).json())
+
+
+def _weather_agent() -> Case:
     """Tools that share a client of the run's dependencies."""
 
     def served(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"path": request.url.path, "query": dict(request.url.params)})
 
-    turns = [call("lat_lng", place="London"), call("lat_lng", place="Ur")], [call("weather", lat=51.5)], "rain"
-    agent = Agent(scripted(*turns), deps_type=httpx.AsyncClient, retries=2)
-
-    @agent.tool
-    async def lat_lng(ctx: RunContext[httpx.AsyncClient], place: str) -> dict[str, Any]:
-        """Get the latitude and longitude of a place."""
-        return dict((await ctx.deps.get("https://example.com/latlng", params={"place": place})).json())
-
-    @agent.tool
-    async def weather(ctx: RunContext[httpx.AsyncClient], lat: float) -> dict[str, Any]:
-        return dict((await ctx.deps.get("https://example.com/weather", params={"lat": lat})).json())
-
-    return Case(agent, deps=httpx.AsyncClient(transport=httpx.MockTransport(served)))
+    turns = [call("lat_lng", place="London"), call("lat_lng", place="Ur")], [call("weather", lat=51.5)]
+    client = httpx.AsyncClient(transport=httpx.MockTransport(served))
+    return of(*turns, "rain", deps=client, deps_type=httpx.AsyncClient, retries=2, tools=[lat_lng, weather])
 
 
 class Flight(BaseModel):
@@ -125,38 +93,36 @@ class NoFlight(BaseModel):
     """When no flight is found."""
 
 
-def flight_booking() -> Case:
-    """An agent that delegates within a tool, under shared limits, and whose output is checked."""
-    turns = [call("final_result", response=[{"number": "BA1", "price": 500}, {"number": "BA2", "price": 100}])]
-    extraction = Agent(scripted(turns), output_type=list[Flight], instructions="Extract all flights.")
-    kinds: Any = [Flight, NoFlight]
-    search = Agent(
-        scripted(
-            [call("extract_flights")],
-            [call("final_result_Flight", "1", number="BA1", price=500)],
-            [call("final_result_Flight", "2", number="BA2", price=100)],
-        ),
-        output_type=kinds,
-        deps_type=str,
-        retries=4,
-    )
+async def _cheap(ctx: RunContext[str], output: Any) -> Any:
+    if isinstance(output, Flight) and output.price > 100:
+        raise ModelRetry("too dear")
+    return output
 
-    @search.tool
+
+def _flight_booking() -> Case:
+    """An agent that delegates within a tool, under shared limits, and whose output is checked."""
+    flights: list[dict[str, Any]] = [{"number": "BA1", "price": 500}, {"number": "BA2", "price": 100}]
+    turns = [call(FINAL, response=flights)]
+    extraction = Agent(scripted(turns), output_type=list[Flight], instructions="Extract all flights.")
+
     async def extract_flights(ctx: RunContext[str]) -> list[Flight]:
         """Get all flights."""
         return (await extraction.run(ctx.deps, usage=ctx.usage)).output
 
-    @search.output_validator
-    async def cheap(ctx: RunContext[str], output: Any) -> Any:
-        if isinstance(output, Flight) and output.price > 100:
-            raise ModelRetry("too dear")
-        return output
+    return of(
+        [call("extract_flights")],
+        *([call("final_result_Flight", str(at), **flight)] for at, flight in enumerate(flights)),
+        output_type=[Flight, NoFlight],
+        deps="a page",
+        deps_type=str,
+        retries=4,
+        tools=[extract_flights],
+        validator=_cheap,
+        limits=UsageLimits(request_limit=15, tool_calls_limit=3, output_tokens_limit=1_000),
+    )
 
-    limits = UsageLimits(request_limit=15, tool_calls_limit=3, output_tokens_limit=1_000)
-    return Case(search, deps="a page", limits=limits)
 
-
-def from_a_file() -> Case:
+def _from_a_file() -> Case:
     """An agent by its specification."""
     spec = {
         "instructions": "Help.",
@@ -165,11 +131,11 @@ def from_a_file() -> Case:
         "capabilities": [{"Thinking": "high"}, "ReinjectSystemPrompt"],
         "metadata": {"team": "a"},
     }
-    agent: Any = Agent.from_spec(spec, model=scripted([call("add", a=1)], [call("add", a=1, b=2)], "3"), tools=[add])
+    agent: Any = Agent.from_spec(spec, model=scripted([call("add", a=1)], [SUM], "3"), tools=[add])
     return Case(agent)
 
 
-def prepared_tools() -> Case:
+def _prepared_tools() -> Case:
     """Tools by what the run depends on, with a description of the moment, and forced in the first step."""
 
     async def described(ctx: RunContext[str], tool: ToolDefinition) -> ToolDefinition | None:
@@ -183,98 +149,68 @@ def prepared_tools() -> Case:
         tools = [(one.name, one.description) for one in info.function_tools]
         return ModelResponse([call("greet", name="Ann") if forced else TextPart(f"{tools} {info.model_settings}")])
 
-    agent = Agent(FunctionModel(answer), deps_type=str, model_settings=settings)
-    named_tool(agent, "greet", lambda name: f"hello {name}", prepare=described)
-    return Case(agent, deps="human")
+    greet = plain("greet", lambda name: f"hello {name}", prepare=described)
+    return of(model=FunctionModel(answer), deps="human", deps_type=str, model_settings=settings, tools=[greet])
 
 
-class User(BaseModel):
-    name: str
-    joined: datetime
+def book(reservation: City) -> str:
+    return f"booked for {reservation.people}"
 
 
-def results_of_many_kinds() -> Case:
-    agent = Agent(scripted([call("now"), call("user"), call("document"), call("numbers")], "done"))
-    named_tool(agent, "now", lambda: NOON)
-    named_tool(agent, "user", lambda: User(name="Ann", joined=NOON))
-    named_tool(agent, "document", lambda: DocumentUrl("https://example.com/a.pdf"))
-    named_tool(agent, "numbers", lambda: {1: (2.5, None), "nested": {"deep": [True]}})
-    return Case(agent)
+def total(**numbers: int) -> int:
+    return sum(numbers.values())
 
 
-def forms_of_tools() -> Case:
+def noted(ctx: RunContext[Any], text: str, times: int = 2) -> str:  # noqa: D417 - no argument of the model's
+    """Note a text.
+
+    Args:
+        text: what is noted
+        times: how often
+    """
+    return f"{ctx.tool_name} {ctx.tool_call_id} {ctx.last_attempt} {text * times}"
+
+
+def _forms_of_tools() -> Case:
     """One argument as the whole schema, any arguments, and descriptions from a docstring."""
-
-    def book(reservation: City) -> str:
-        return f"booked for {reservation.people}"
-
-    def total(**numbers: int) -> int:
-        return sum(numbers.values())
-
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": {"type": "integer"}}
-    agent = Agent(
-        scripted([call("book", name="Ur", people=2), call("total", a=1, b=2), call("noted", text="x")], "done"),
-        tools=[Tool(book, strict=True, metadata={"kind": "desk"}), Tool.from_schema(total, "total", "Sum.", schema)],
+    described: dict[str, Any] = {"docstring_format": "google", "require_parameter_descriptions": True}
+    return of(
+        *([call("book", name="Ur", people=2), call("total", a=1, b=2), call("noted", text="x")], "done"),
+        tools=[
+            Tool[Any](book, strict=True, metadata={"kind": "desk"}),
+            Tool[Any].from_schema(total, "total", "Sum.", schema),
+            Tool[Any](noted, **described),
+        ],
         capabilities=[SetToolMetadata(tools=["book"], urgent=True)],
     )
 
-    @agent.tool(docstring_format="google", require_parameter_descriptions=True)
-    def noted(ctx: RunContext[Any], text: str, times: int = 2) -> str:  # noqa: D417 - no argument of the model's
-        """Note a text.
 
-        Args:
-            text: what is noted
-            times: how often
-        """
-        return f"{ctx.tool_name} {ctx.tool_call_id} {ctx.last_attempt} {text * times}"
-
-    return Case(agent)
-
-
-def found_by_search() -> Case:
-    """Tools that the model must find before it can call them."""
-
-    def mortgage(principal: int) -> int:
-        """Calculate a monthly mortgage payment."""
-        return principal // 100
-
-    def exchange(currency: str) -> float:
-        """Look up an exchange rate."""
-        return 1.5 if currency else 0
-
-    turns = [call("search_tools", queries=["mortgage"])], [call("mortgage", principal=900)], "9"
-    deferred = [Tool(mortgage, defer_loading=True), Tool(exchange, defer_loading=True)]
-    return Case(Agent(scripted(*turns), tools=[add, *deferred]))
-
-
-def toolsets_with_instructions() -> Case:
+def _toolsets_with_instructions() -> Case:
     """Instructions of toolsets, beside the agent's own; tools of a toolset that changes with the step."""
     maths = FunctionToolset[str]([add], max_retries=3, instructions="Add with care.", metadata={"of": "maths"})
-
-    @maths.instructions
-    def for_whom(ctx: RunContext[str]) -> str:
-        return f"You help {ctx.deps} in step {ctx.run_step}."
-
-    agent = Agent(
-        scripted([call("add", a=1)], [call("add", a=1, b=2), call("of_step", n=1)], "3"),
+    maths.instructions(lambda ctx: f"You help {ctx.deps} in step {ctx.run_step}.")
+    case = of(
+        *([call("add", a=1)], [SUM, call("of_step", n=1)], "3"),
         toolsets=[maths.include_return_schemas().with_metadata(shown=True)],
+        deps="Ann",
         deps_type=str,
         instructions="Be kind.",
     )
 
-    @agent.toolset
+    @case.agent.toolset
     def of_step(ctx: RunContext[str]) -> FunctionToolset[str]:
-        toolset = FunctionToolset[str](instructions=f"Made in step {ctx.run_step}.")
-        named_tool(toolset, "of_step", lambda n: f"{n} in step {ctx.run_step}")
-        return toolset
+        tool = plain("of_step", lambda n: f"{n} in step {ctx.run_step}")
+        return FunctionToolset[str]([tool], instructions=f"Made in step {ctx.run_step}.")
 
-    return Case(agent, deps="Ann")
+    return case
 
 
-def decided(case: Case) -> HandleDeferredToolCalls[Any]:
-    """Approve small sums, edit those of ten, deny larger ones, and answer external calls."""
+def _approvals_of_a_toolset() -> Case:
+    """Calls that need an approval by their arguments, which are checked before anybody is asked; an external tool."""
 
     async def decide(_: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults:
+        """Approve small sums, edit those of ten, deny larger ones, and answer external calls."""
         results = DeferredToolResults(calls={one.tool_call_id: f"{one.tool_name}: red" for one in requests.calls})
         for one in requests.approvals:
             case.note(f"asked {one.tool_call_id}")
@@ -282,13 +218,6 @@ def decided(case: Case) -> HandleDeferredToolCalls[Any]:
             approved = ToolApproved(override_args={"a": 1, "b": 1}) if a == 10 else ToolDenied("too much")
             results.approvals[one.tool_call_id] = True if a < 10 else approved
         return results
-
-    return HandleDeferredToolCalls(decide)
-
-
-def approvals_of_a_toolset() -> Case:
-    """Calls that need an approval by their arguments, which are checked before anybody is asked; an external tool."""
-    case = Case(Agent("test"))
 
     def checked(ctx: RunContext[Any], a: int, b: int) -> None:
         if a > 1_000:
@@ -302,15 +231,12 @@ def approvals_of_a_toolset() -> Case:
         [call("add", "edited", a=10, b=0), call("add", "large", a=20, b=0), call("colour", "c", of="wall")],
         "done",
     )
-    case.agent = Agent(
-        scripted(*turns),
-        toolsets=[toolset.approval_required(lambda ctx, tool, args: args["a"] > 2), external],
-        capabilities=[decided(case)],
-    )
+    needing = toolset.approval_required(lambda ctx, tool, args: args["a"] > 2)
+    case = of(*turns, toolsets=[needing, external], capabilities=[HandleDeferredToolCalls(decide)])
     return case
 
 
-def several_processors() -> Case:
+def _several_processors() -> Case:
     """Processors of the history, one after another: one knows the usage, one asks another model for a summary."""
     summarize = Agent(scripted("a summary"))
 
@@ -329,7 +255,13 @@ def several_processors() -> Case:
         return ModelResponse([call("add", f"c{n}", a=n, b=1) if n < 4 else TextPart(f"{len(messages)} messages")])
 
     processors = [ProcessHistory(only_text), ProcessHistory(summed_up)]
-    return Case(Agent(FunctionModel(answer), tools=[add], system_prompt="Add.", capabilities=processors))
+    return of(model=FunctionModel(answer), tools=[add], system_prompt="Add.", capabilities=processors)
 
 
-EXAMPLES = cases_in(globals())
+EXAMPLES: Cases = {
+    make.__name__.removeprefix("_"): make
+    for make in (
+        *(_bank_support, _weather_agent, _flight_booking, _from_a_file, _prepared_tools, _forms_of_tools),
+        *(_toolsets_with_instructions, _approvals_of_a_toolset, _several_processors),
+    )
+}

@@ -22,14 +22,16 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, WrapperToolset
 
-from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case, City, add, cases_in, named_tool
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import FINAL, SUM, Case, Cases, City, add, of, plain
 from tests.unit.baton.sdk.pydantic_ai.played import Turn, call, scripted
 
-ADDS: tuple[Turn, ...] = ([call("add", a=1, b=2), call("add", a=3, b=4)], "3 7")
+ADDS: tuple[Turn, ...] = ([SUM, call("add", a=3, b=4)], "3 7")
 
 
-def with_hooks(hooks: Any, *turns: Turn, **settings: Any) -> Agent[Any, Any]:
-    return Agent(scripted(*(turns or ADDS)), tools=[add], capabilities=[hooks], **settings)
+def hooked(*turns: Turn, tools: Any = (add,), **settings: Any) -> tuple[Case, Hooks[Any]]:
+    """A case with hooks, which are still to be told what to do."""
+    hooks = Hooks[Any]()
+    return of(*(turns or ADDS), tools=tools, capabilities=[hooks], **settings), hooks
 
 
 def streamed(*turns: Turn) -> FunctionModel:
@@ -47,7 +49,7 @@ def streamed(*turns: Turn) -> FunctionModel:
     return FunctionModel(scripted(*turns).function, stream_function=answer)  # type: ignore[arg-type]
 
 
-def hooks_of_runs_and_requests() -> Case:
+def _hooks_of_runs_and_requests() -> Case:
     """Given to the constructor; one is not asynchronous."""
     case = Case(Agent("test"))
 
@@ -72,13 +74,13 @@ def hooks_of_runs_and_requests() -> Case:
     hooks: Any = Hooks(
         before_run=before_run, after_run=after_run, run=run, before_model_request=before, model_request=around
     )
-    case.agent = with_hooks(hooks)
+    case.agent = Agent(scripted(*ADDS), tools=[add], capabilities=[hooks])
     return case
 
 
-def hooks_of_calls() -> Case:
+def _hooks_of_calls() -> Case:
     """Of validation, execution and the output, which change what they get."""
-    case, hooks = Case(Agent("test")), Hooks[Any]()
+    case, hooks = hooked()
 
     @hooks.on.after_tool_execute
     def after(ctx: RunContext[Any], *, call: ToolCallPart, result: Any, **_: Any) -> Any:
@@ -100,45 +102,40 @@ def hooks_of_calls() -> Case:
         case.note("output")
         return f"{output}!"
 
-    case.agent = with_hooks(hooks)
     return case
 
 
-def hooks_of_outputs() -> Case:
+def _hooks_of_outputs() -> Case:
     """Around the validation and the processing of a structure, and where it does not fit."""
-    case, hooks = Case(Agent("test")), Hooks[Any]()
+    turns = [call(FINAL, "1", name="Ur")], [SUM, call(FINAL, "2", name="U", people=1)]
+    case, hooks = hooked(*turns, output_type=City)
 
-    @hooks.on.before_output_validate
-    async def before(ctx: RunContext[Any], *, output: Any, **_: Any) -> Any:
-        case.note("before validation")
-        return output
+    def noting(what: str) -> Any:
+        async def hook(ctx: RunContext[Any], *, output: Any, **_: Any) -> Any:
+            case.note(what)
+            return output
+
+        return hook
+
+    hooks.on.before_output_validate(noting("before validation"))
+    hooks.on.after_output_validate(noting("fits"))
 
     @hooks.on.output_validate_error
     async def misfit(ctx: RunContext[Any], *, error: Any, **_: Any) -> Any:
         case.note("misfit")
         raise error
 
-    @hooks.on.after_output_validate
-    async def fits(ctx: RunContext[Any], *, output: Any, **_: Any) -> Any:
-        case.note("fits")
-        return output
-
     @hooks.on.output_process
     async def around(ctx: RunContext[Any], *, output: Any, handler: Any, **_: Any) -> Any:
         case.note("processed")
         return await handler(output)
 
-    turns = (
-        [call("final_result", "1", name="Ur")],
-        [call("add", a=1, b=2), call("final_result", "2", name="U", people=1)],
-    )
-    case.agent = with_hooks(hooks, *turns, output_type=City)
     return case
 
 
-def hooks_of_nodes() -> Case:
+def _hooks_of_nodes() -> Case:
     """They see each step of the run's graph."""
-    case, hooks = Case(Agent("test")), Hooks[Any]()
+    case, hooks = hooked()
 
     @hooks.on.before_node_run
     async def before(ctx: RunContext[Any], *, node: Any) -> Any:
@@ -150,12 +147,13 @@ def hooks_of_nodes() -> Case:
         case.note(f"then {type(result).__name__}")
         return result
 
-    case.agent = with_hooks(hooks)
     return case
 
 
-def hooks_for_some_tools() -> Case:
-    case, hooks = Case(Agent("test")), Hooks[Any]()
+def _hooks_for_some_tools() -> Case:
+    mail = plain("send_email", lambda to: f"sent to {to}")
+    turns: tuple[Turn, ...] = ([call("send_email", to="Ann"), SUM], [call("add", "2", a=1, b=2)], "sent")
+    case, hooks = hooked(*turns, tools=[add, mail])
 
     @hooks.on.before_tool_execute(tools=["send_email"])
     async def audit(ctx: RunContext[Any], *, call: Any, args: Any, **_: Any) -> Any:
@@ -166,16 +164,12 @@ def hooks_for_some_tools() -> Case:
     async def prepare(ctx: RunContext[Any], tool_defs: list[ToolDefinition]) -> list[ToolDefinition]:
         return [one for one in tool_defs if ctx.run_step < 2 or one.name != "add"]
 
-    case.agent = with_hooks(
-        hooks, [call("send_email", to="Ann"), call("add", a=1, b=2)], [call("add", "2", a=1, b=2)], "sent"
-    )
-    named_tool(case.agent, "send_email", lambda to: f"sent to {to}")
     return case
 
 
-def rejected_answer() -> Case:
+def _rejected_answer() -> Case:
     """A hook that asks the model for another answer."""
-    hooks = Hooks[Any]()
+    case, hooks = hooked([SUM], "damn", "dear", retries=2)
 
     @hooks.on.after_model_request
     async def polite(ctx: RunContext[Any], *, response: ModelResponse, **_: Any) -> ModelResponse:
@@ -183,12 +177,21 @@ def rejected_answer() -> Case:
             raise ModelRetry("be polite")
         return response
 
-    return Case(with_hooks(hooks, [call("add", a=1, b=2)], "damn", "dear", retries=2))
+    return case
 
 
-def errors_of_tools() -> Case:
+def read(key: str) -> str:
+    if key == "secret":
+        raise PermissionError(key)
+    if key == "slow":
+        raise TimeoutError(key)
+    return {"a": "b"}[key]
+
+
+def _errors_of_tools() -> Case:
     """Hooks that make results of errors: one that the model may correct, one that is final, a value."""
-    case, hooks = Case(Agent("test")), Hooks[Any]()
+    wrong = [call("read", key=key) for key in ("?", "secret", "slow")]
+    case, hooks = hooked(wrong, [call("read", key="a")], "done", tools=[add, read])
 
     @hooks.on.tool_execute_error
     async def converted(ctx: RunContext[Any], *, call: ToolCallPart, error: Exception, **_: Any) -> Any:
@@ -199,36 +202,24 @@ def errors_of_tools() -> Case:
             raise ToolFailed("not allowed") from error
         return "a default"
 
-    turns = [call("read", key="?"), call("read", key="secret"), call("read", key="slow")], [call("read", key="a")]
-    case.agent = with_hooks(hooks, *turns, "done")
-
-    @case.agent.tool_plain
-    def read(key: str) -> str:
-        if key == "secret":
-            raise PermissionError(key)
-        if key == "slow":
-            raise TimeoutError(key)
-        return {"a": "b"}[key]
-
     return case
 
 
-def errors_of_requests() -> Case:
+def _errors_of_requests() -> Case:
     """A hook that answers where the model fails."""
-    case, hooks = Case(Agent("test")), Hooks[Any]()
+    case, hooks = hooked([SUM], ValueError("broken"))
 
     @hooks.on.model_request_error
     async def answered(ctx: RunContext[Any], *, error: Exception, **_: Any) -> ModelResponse:
         case.note(type(error).__name__)
         return ModelResponse([TextPart("the service is away")])
 
-    case.agent = with_hooks(hooks, [call("add", a=1, b=2)], ValueError("broken"))
     return case
 
 
-def skipping() -> Case:
+def _skipping() -> Case:
     """Hooks in place of a request, of a validation, and of a call."""
-    hooks = Hooks[Any]()
+    case, hooks = hooked(*ADDS[:1], [], "done")
 
     @hooks.on.before_model_request
     async def known(ctx: RunContext[Any], request_context: Any) -> Any:
@@ -248,31 +239,29 @@ def skipping() -> Case:
             raise SkipToolExecution("seven")
         return args
 
-    return Case(with_hooks(hooks, *ADDS[:1], [], "done"))
+    return case
 
 
-def listening_hooks() -> Case:
+def _listening_hooks() -> Case:
     """A hook that sees the events of the run, in its calls, too; the run streams for it."""
-    case, hooks = Case(Agent("test")), Hooks[Any]()
+    case, hooks = hooked(model=streamed(*ADDS))
 
     @hooks.on.event
     async def count(ctx: RunContext[Any], event: AgentStreamEvent) -> AgentStreamEvent:
         case.note(event.event_kind)
         return event
 
-    case.agent = Agent(streamed(*ADDS), tools=[add], capabilities=[hooks])
     return case
 
 
-def listening_handler() -> Case:
+def _listening_handler() -> Case:
     """A handler of the whole stream of events."""
-    case = Case(Agent("test"))
 
     async def log(ctx: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
         async for event in events:
             case.note(event.event_kind)
 
-    case.agent = Agent(streamed(*ADDS), tools=[add], capabilities=[ProcessEventStream(log)])
+    case = of(model=streamed(*ADDS), tools=[add], capabilities=[ProcessEventStream(log)])
     return case
 
 
@@ -327,30 +316,21 @@ class Redacting(AbstractCapability[Any]):
         return replace(response, parts=parts)
 
 
-def capabilities_of_ones_own() -> Case:
+def _capabilities_of_ones_own() -> Case:
     case = Case(Agent("test"), deps="Ann")
     case.agent = Agent(scripted(*ADDS), capabilities=[Redacting(), Traced(wrapped=Calculator(case), case=case)])
     return case
 
 
-def chosen_by_the_run() -> Case:
+def _chosen_by_the_run() -> Case:
     """A capability that a function makes of the run's dependencies, for some users alone."""
-    case = Case(Agent("test"), deps="admin")
 
     async def for_admins(ctx: RunContext[str]) -> AbstractCapability[str] | None:
         await asyncio.sleep(0)
         return Calculator(case) if ctx.deps == "admin" else None
 
-    case.agent = Agent(scripted(*ADDS), deps_type=str, capabilities=[for_admins])
+    case = of(*ADDS, deps="admin", deps_type=str, capabilities=[for_admins])
     return case
-
-
-def refunds() -> Capability[Any]:
-    capability = Capability[Any](
-        id="refunds", description="Use for refunds.", instructions="Confirm the order.", defer_loading=True
-    )
-    named_tool(capability, "refund_status", lambda order_id: f"{order_id}: refunded")
-    return capability
 
 
 @dataclass
@@ -363,10 +343,14 @@ class Required(AbstractCapability[Any]):
         return args
 
 
-def loaded_on_demand() -> Case:
+def _loaded_on_demand() -> Case:
     """A capability with a tool that the model loads, hooks that begin then, and a guard that asks for it."""
-    case = Case(Agent("test"))
-    hooks = Hooks[Any](id="log", description="Use to log.", defer_loading=True)
+    later: dict[str, Any] = {"defer_loading": True}
+    hooks = Hooks[Any](id="log", description="Use to log.", **later)
+    status = plain("refund_status", lambda order_id: f"{order_id}: refunded")
+    refunds = Capability[Any](
+        id="refunds", description="Use for refunds.", instructions="Confirm the order.", tools=[status], **later
+    )
 
     @hooks.on.before_model_request
     async def log(ctx: RunContext[Any], request_context: Any) -> Any:
@@ -374,14 +358,21 @@ def loaded_on_demand() -> Case:
         return request_context
 
     turns: tuple[Turn, ...] = (
-        [call("add", a=1, b=2)],
+        [SUM],
         [call("load_capability", "1", id="refunds")],
         [call("refund_status", order_id="7"), call("load_capability", "2", id="log")],
         [call("add", "again", a=1, b=2)],
         "refunded",
     )
-    case.agent = Agent(scripted(*turns), tools=[add], capabilities=[refunds(), Required(), hooks])
+    case = of(*turns, tools=[add], capabilities=[refunds, Required(), hooks])
     return case
 
 
-HOOKED = cases_in(globals())
+HOOKED: Cases = {
+    make.__name__.removeprefix("_"): make
+    for make in (
+        *(_hooks_of_runs_and_requests, _hooks_of_calls, _hooks_of_outputs, _hooks_of_nodes, _hooks_for_some_tools),
+        *(_rejected_answer, _errors_of_tools, _errors_of_requests, _skipping, _listening_hooks, _listening_handler),
+        *(_capabilities_of_ones_own, _chosen_by_the_run, _loaded_on_demand),
+    )
+}

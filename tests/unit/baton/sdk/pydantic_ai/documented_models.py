@@ -1,6 +1,5 @@
 """Agents with models that fall back, suspend their answers, are chosen late, or are shown files of all kinds."""
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +13,14 @@ from pydantic_ai.capabilities import (
     WebSearch,
 )
 from pydantic_ai.exceptions import ModelHTTPError
-from pydantic_ai.messages import ModelMessage, ModelResponse, NativeToolCallPart, NativeToolReturnPart, TextPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponse,
+    ModelResponsePart,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    TextPart,
+)
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -22,19 +28,15 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case, City, add, cases_in
+from tests.unit.baton.sdk.pydantic_ai.documented_agents import SUM, Case, Cases, City, add, of
 from tests.unit.baton.sdk.pydantic_ai.played import call, scripted
 
 PICTURE = BinaryContent(b"\x89PNG" + bytes(500_000), media_type="image/png")
 DETAIL = BinaryContent(b"\x89PNG" + bytes(70_000), media_type="image/png")
 
 
-def large_files() -> Case:
-    return looks_at_files(4)
-
-
 def looks_at_files(looks: int) -> Case:
-    """So many calls, each of which returns a file; no case by itself, since it is told how many."""
+    """So many calls, each of which returns a file."""
     turns: list[list[Any]] = [[call("look", str(n), at=n)] for n in range(1, looks + 1)]
     turns[3].append(call("look", "beside", at=0))
     turns += [[TextPart("seen")], [TextPart("seen again")]]
@@ -43,30 +45,16 @@ def looks_at_files(looks: int) -> Case:
         made = sum(isinstance(message, ModelResponse) for message in messages)
         return ModelResponse(turns[made], usage=RequestUsage(input_tokens=1))  # else files count as tokens
 
-    agent = Agent(FunctionModel(answer))
-
-    @agent.tool
     def look(ctx: RunContext[Any], at: int) -> Any:
         if at == 0:
             ctx.enqueue("Look:", DETAIL, priority="when_idle")
         return ["a detail", DETAIL] if at % 2 else ToolReturn("a detail", content=["Here:", DETAIL])
 
-    return Case(agent, prompt=["What is this?", PICTURE])
+    return of(model=FunctionModel(answer), tools=[look], prompt=["What is this?", PICTURE])
 
 
 def failing(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
     raise ModelHTTPError(500, "first")
-
-
-def fallback_model() -> Case:
-    return Case(Agent(FallbackModel(FunctionModel(failing), scripted([call("add", a=1, b=2)], "3")), tools=[add]))
-
-
-def model_settings() -> Case:
-    def answer(_: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        return ModelResponse([TextPart(str(info.model_settings))])
-
-    return Case(Agent(FunctionModel(answer), model_settings={"temperature": 0.2, "max_tokens": 7}))
 
 
 class Unstreamed(Model):
@@ -121,75 +109,71 @@ class Background(Unstreamed):
         }
         if polls < 2:
             return ModelResponse([], state="suspended", provider_details={"polls": polls + 1}, **job)
-        return ModelResponse([TextPart("3") if made else call("add", a=1, b=2)], **job)
+        return ModelResponse([TextPart("3") if made else SUM], **job)
 
 
 def suspended_answers() -> Case:
-    return Case(Agent(Background(), tools=[add]))
+    return of(model=Background(), tools=[add])
 
 
-def model_for_tests() -> Case:
-    """A model that calls every tool, then answers in the output's type."""
-    return Case(Agent(Unstreamed(), tools=[add], output_type=City))
+def search(query: str) -> str:
+    return f"found {query}"
 
 
-def inputs_of_all_kinds() -> Case:
-    files: Sequence[Any] = [
-        "What are these?",
-        AudioUrl("https://example.com/a.mp3"),
-        VideoUrl("https://example.com/a.mp4"),
-        DocumentUrl("https://example.com/a.pdf", identifier="the-contract"),
-        CachePoint(),
-        BinaryContent(b"a,b\n1,2", media_type="text/csv", identifier="table"),
-    ]
-    return Case(Agent(scripted([call("add", a=1, b=2)], "files"), tools=[add]), prompt=files)
+async def paint(prompt: str) -> str:
+    return f"painted {prompt}"
 
 
-def local_search() -> Case:
-    """Tools of a provider, here made by functions, since this model has none of its own."""
-
-    def search(query: str) -> str:
-        return f"found {query}"
-
-    async def paint(prompt: str) -> str:
-        return f"painted {prompt}"
-
-    turns = [call("search", query="Ur"), call("paint", prompt="Ur")], "done"
-    capabilities = [WebSearch(local=search), ImageGeneration(local=paint)]
-    return Case(Agent(scripted(*turns), capabilities=capabilities))
-
-
-def tools_of_a_provider() -> Case:
+def _tools_of_a_provider() -> Case:
     """Calls that the provider makes itself, and answers in the same message, beside one for us."""
-    searched = [
+    searched: list[ModelResponsePart] = [
         NativeToolCallPart("web_search", {"query": "Ur"}, tool_call_id="s1", provider_name="test"),
         NativeToolReturnPart("web_search", {"hits": [1]}, tool_call_id="s1", provider_name="test"),
     ]
-    first: Any = [TextPart("Let me see."), *searched, call("add", a=1, b=2)]
-    last: Any = [*searched, TextPart("It is "), TextPart("3.")]
-    return Case(Agent(scripted(first, last), tools=[add]))
+    return of([TextPart("Let me see."), *searched, SUM], [*searched, TextPart("It is "), TextPart("3.")], tools=[add])
 
 
-def selected_models() -> Case:
+def _selected_models() -> Case:
     """An agent without a model, whose capability chooses one for each step."""
-    small, large = scripted([call("add", a=1, b=2)], "unused"), scripted([], "from the large one")
-
-    def select(ctx: Any) -> Model:
-        return large if len(ctx.messages) > 1 else small
-
-    agent = Agent(tools=[add], capabilities=[SelectModel(select)])
-    return Case(agent)
+    small, large = scripted([SUM], "unused"), scripted([], "from the large one")
+    return Case(Agent(tools=[add], capabilities=[SelectModel(lambda ctx: large if len(ctx.messages) > 1 else small)]))
 
 
-def models_by_name() -> Case:
+def _models_by_name() -> Case:
     """A model's name that a capability knows, for each user of its own; threads of one's own; a prompt put back."""
 
     def resolve(ctx: Any, model_id: str) -> Model | None:
-        return scripted([call("add", a=1, b=2)], f"{model_id} of {ctx.deps}") if model_id.startswith("user:") else None
+        return scripted([SUM], f"{model_id} of {ctx.deps}") if model_id.startswith("user:") else None
 
     capabilities: Any = [ResolveModelId(resolve), UseThreadExecutor(ThreadPoolExecutor(2)), ReinjectSystemPrompt()]
-    agent = Agent("user:large", tools=[add], deps_type=str, capabilities=capabilities, system_prompt="Be kind.")
-    return Case(agent, deps="Ann")
+    settings = {"deps_type": str, "capabilities": capabilities, "system_prompt": "Be kind."}
+    return of(model="user:large", tools=[add], deps="Ann", **settings)
 
 
-MODELS = cases_in(globals())
+MODELS: Cases = {
+    "large_files": lambda: looks_at_files(4),
+    "fallback_model": lambda: of(model=FallbackModel(FunctionModel(failing), scripted([SUM], "3")), tools=[add]),
+    "suspended_answers": suspended_answers,
+    # A model that calls every tool, then answers in the output's type.
+    "model_for_tests": lambda: of(model=Unstreamed(), tools=[add], output_type=City),
+    "inputs_of_all_kinds": lambda: of(
+        *([SUM], "files"),
+        tools=[add],
+        prompt=[
+            "What are these?",
+            AudioUrl("https://example.com/a.mp3"),
+            VideoUrl("https://example.com/a.mp4"),
+            DocumentUrl("https://example.com/a.pdf", identifier="the-contract"),
+            CachePoint(),
+            BinaryContent(b"a,b\n1,2", media_type="text/csv", identifier="table"),
+        ],
+    ),
+    # Tools of a provider, here made by functions, since this model has none of its own.
+    "local_search": lambda: of(
+        *([call("search", query="Ur"), call("paint", prompt="Ur")], "done"),
+        capabilities=[WebSearch(local=search), ImageGeneration(local=paint)],
+    ),
+    "tools_of_a_provider": _tools_of_a_provider,
+    "selected_models": _selected_models,
+    "models_by_name": _models_by_name,
+}

@@ -6,7 +6,14 @@ from dataclasses import replace as dataclass_replace
 from typing import Any
 
 from msgspec.structs import replace
-from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelResponse,
+    ModelResponsePart,
+    TextPart,
+    ToolCallPart,
+)
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.usage import RunUsage
@@ -23,7 +30,7 @@ from baton.store.records.jobs import Snapshot
 from tests.fakes.stored import FakeStore
 from tests.unit.baton.kit.stage import SETTINGS, Stage
 
-Turn = Sequence[ToolCallPart | TextPart] | Exception | str
+Turn = Sequence[ModelResponsePart] | Exception | str
 INLINE = dataclass_replace(SETTINGS, continuation="inline")
 
 

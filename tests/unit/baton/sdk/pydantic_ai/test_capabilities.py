@@ -1,12 +1,10 @@
 """Capabilities, hooks and toolsets with state of a run: as in `agent.run`, also where the process dies."""
 
 import re
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent
+from pydantic_ai import Agent, Tool
 from pydantic_ai.capabilities import ProcessHistory
 from pydantic_ai.messages import (
     ModelMessage,
@@ -34,20 +32,20 @@ from tests.unit.baton.sdk.pydantic_ai.capable_agents import (
     Scoped,
     Sends,
     Watching,
-    counting,
+    breaks,
     noted,
     with_tools,
 )
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import City
 from tests.unit.baton.sdk.pydantic_ai.played import call, comparable, scripted
 
-Make = Callable[[Happened], Agent[Any, Any]]
+LOOKS = ([call("look", n=1), call("look", n=2)], [call("look", n=3)], [call("look", n=4)], "done")
 
 
-@pytest.mark.parametrize("make", CAPABLE, ids=lambda make: make.__name__)
-async def test_a_job_gives_what_a_run_gives_and_hooks_happen_once(make: Make) -> None:
+@pytest.mark.parametrize("name", CAPABLE)
+async def test_a_job_gives_what_a_run_gives_and_hooks_happen_once(name: str) -> None:
     """The output with what hooks make of it, the messages, and each hook as often."""
-    direct, played = Happened(), Happened()
+    make, direct, played = CAPABLE[name], Happened(), Happened()
     expected = await make(direct).run("do it")
     run = await Simulation(Registry([durable(make(played))])).run("a", "do it")
     assert run.result.get("output") == to_jsonable_python(expected.output)
@@ -58,8 +56,9 @@ async def test_a_job_gives_what_a_run_gives_and_hooks_happen_once(make: Make) ->
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("make", CAPABLE, ids=lambda make: make.__name__)
-async def test_each_crash_point_leads_to_the_same(make: Make) -> None:
+@pytest.mark.parametrize("name", CAPABLE)
+async def test_each_crash_point_leads_to_the_same(name: str) -> None:
+    make = CAPABLE[name]
     expected = await make(Happened()).run("do it")
     simulation = Simulation(Registry([durable(make(Happened()))]))
     report = await simulation.crash_everywhere("a", "do it")
@@ -68,7 +67,7 @@ async def test_each_crash_point_leads_to_the_same(make: Make) -> None:
 
 
 async def test_two_jobs_of_one_agent_share_no_state() -> None:
-    simulation = Simulation(Registry([durable(counting(Happened()))]))
+    simulation = Simulation(Registry([durable(CAPABLE["counting"](Happened()))]))
     first, second = [await simulation.run("a", "do it") for _ in range(2)]
     assert first.result == second.result
 
@@ -99,61 +98,33 @@ async def test_what_cannot_be_carried_fails_the_first_turn_by_name(capability: A
 
 async def test_an_approval_rings_no_alarm() -> None:
     """A call that waits for a person is no error of the run."""
-    happened: Counter[str] = Counter()
-    agent = Agent(scripted([call("pay")], "done"), name="a", capabilities=[Watching(noted(happened))])
-
-    @agent.tool_plain(requires_approval=True)
-    def pay() -> str:
-        """Pay."""
-        return "paid"
-
+    happened, pay = Happened(), Tool[Any](lambda: "paid", name="pay", requires_approval=True)
+    watching = [Watching(noted(happened))]
+    agent = Agent(scripted([call("pay")], "done"), name="a", capabilities=watching, tools=[pay])
     run = await Simulation(Registry([durable(agent)])).run("a", "do it", decide=lambda _: Approve())
-    assert run.result["output"] == "done"
-    assert happened == {}
+    assert (run.result["output"], happened) == ("done", {})
 
 
 async def test_a_failed_call_is_told_to_the_run_once() -> None:
     """Its alarm rings in the turn after it, by the name of the error; then a hook may recover the run."""
-    happened: Counter[str] = Counter()
+    happened = Happened()
 
-    def broken(capability: Any) -> Agent[Any, Any]:
-        agent = Agent(scripted([call("breaks")], "done"), name="a", capabilities=[capability])
+    def broken(capability: Any) -> Registry:
+        agent = Agent(scripted([call("breaks")], "done"), name="a", capabilities=[capability], tools=[breaks])
+        return Registry([durable(agent)])
 
-        @agent.tool_plain
-        def breaks() -> str:
-            """Break."""
-            raise ValueError("broken")
-
-        return agent
-
-    run = await Simulation(Registry([durable(broken(Watching(noted(happened))))])).run("a", "do it")
+    run = await Simulation(broken(Watching(noted(happened)))).run("a", "do it")
     assert run.error is not None
     assert (run.error["type"], run.error["message"]) == ("ValueError", "broken")
     assert happened == {"alarm: ValueError": 1}
-    run = await Simulation(Registry([durable(broken(Recovering(noted(happened))))])).run("a", "do it")
+    run = await Simulation(broken(Recovering(noted(happened)))).run("a", "do it")
     assert run.result["output"] == "recovered"
     assert happened["on_run_error: ValueError broken"] == 1
 
 
-async def test_a_shortened_history_stays_as_it_is() -> None:
-    """Also where it begins with a result whose call it does not have any more."""
-    seen: dict[str, list[int]] = {"direct": [], "job": []}
-
-    def shortening(lengths: list[int]) -> Agent[Any, Any]:
-        def recent(messages: list[ModelMessage]) -> list[ModelMessage]:
-            lengths.append(len(messages))
-            return messages[-3:] if len(messages) > 4 else messages
-
-        def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
-            made = [part for one in messages if isinstance(one, ModelResponse) for part in one.tool_calls]
-            n = made[-1].args_as_dict()["n"] + 1 if made else 1
-            return ModelResponse([call("look", f"c{n}", n=n) if n < 4 else TextPart("done")])
-
-        return with_tools(Agent(FunctionModel(answer), name="a", capabilities=[ProcessHistory(recent)]))
-
-    await shortening(seen["direct"]).run("do it")
-    await Simulation(Registry([durable(shortening(seen["job"]))])).run("a", "do it")
-    assert seen["job"] == seen["direct"] == [1, 3, 5, 5]
+def _last_three(messages: list[ModelMessage]) -> list[ModelMessage]:
+    """Also where they begin with a result whose call is not there any more."""
+    return messages[-3:] if len(messages) > 4 else messages
 
 
 def _cut_between_pairs(messages: list[ModelMessage]) -> list[ModelMessage]:
@@ -166,22 +137,34 @@ def _cut_between_pairs(messages: list[ModelMessage]) -> list[ModelMessage]:
     return messages
 
 
-async def test_a_history_is_shortened_where_it_is_in_a_direct_run() -> None:
-    """The ids of a function's calls may repeat: then a pair is further apart, and less is left out."""
-    turns = ([call("look", n=1), call("look", n=2)], [call("look", n=3)], [call("look", n=4)], "done")
+def _counted(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+    made = [part for one in messages if isinstance(one, ModelResponse) for part in one.tool_calls]
+    n = made[-1].args_as_dict()["n"] + 1 if made else 1
+    return ModelResponse([call("look", f"c{n}", n=n) if n < 4 else TextPart("done")])
+
+
+@pytest.mark.parametrize(
+    ("shortened", "model", "told"),
+    [
+        (_last_three, FunctionModel(_counted), [1, 3, 5, 5]),
+        # The ids of a function's calls may repeat: then a pair is further apart, and less is left out.
+        (_cut_between_pairs, scripted(*LOOKS), None),
+    ],
+)
+async def test_a_history_is_shortened_where_it_is_in_a_direct_run(shortened: Any, model: Any, told: Any) -> None:
     seen: dict[str, list[int]] = {"direct": [], "job": []}
 
     def shortening(lengths: list[int]) -> Agent[Any, Any]:
         def recent(messages: list[ModelMessage]) -> list[ModelMessage]:
             lengths.append(len(messages))
-            return _cut_between_pairs(messages)
+            return list(shortened(messages))
 
-        return with_tools(Agent(scripted(*turns), name="a", capabilities=[ProcessHistory(recent)]))
+        return with_tools(Agent(model, name="a", capabilities=[ProcessHistory(recent)]))
 
     await shortening(seen["direct"]).run("do it")
     run = await Simulation(Registry([durable(shortening(seen["job"]))])).run("a", "do it")
     assert (run.status, seen["job"]) == ("completed", seen["direct"])
-    assert len(seen["direct"]) > len(turns), "ids did repeat"
+    assert seen["direct"] == told if told else len(seen["direct"]) > len(LOOKS), "ids did repeat"
 
 
 async def test_an_output_beside_other_calls_counts_one_call_of_a_model() -> None:

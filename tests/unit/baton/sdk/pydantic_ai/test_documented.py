@@ -1,7 +1,7 @@
 """What pydantic-ai documents, as a job: the same output, messages, usage and effects; the model is told the same."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -65,9 +65,9 @@ def told_to(case: Case) -> list[Any]:
 
 
 @pytest.mark.parametrize("inline", [False, pytest.param(True, marks=pytest.mark.long)], ids=["queue", "inline"])
-@pytest.mark.parametrize("make", DOCUMENTED, ids=lambda make: make.__name__)
-async def test_a_job_is_as_a_run(make: Callable[[], Case], inline: bool) -> None:
-    direct, case = make(), make()
+@pytest.mark.parametrize("name", DOCUMENTED)
+async def test_a_job_is_as_a_run(name: str, inline: bool) -> None:
+    direct, case = DOCUMENTED[name](), DOCUMENTED[name]()
     told, told_in_job = told_to(direct), told_to(case)
     expected = await direct.run()
     stage = PlayedStage(registry=Registry([case.durable()]), settings=INLINE if inline else SETTINGS)

@@ -1,28 +1,21 @@
 """Each fork of a job leads to what `agent.run` leads to: output, messages and usage, feature by feature."""
 
-from collections.abc import Callable
-
 import pytest
 
 from baton import Registry
 from tests.unit.baton.kit.forking import fork
-from tests.unit.baton.sdk.pydantic_ai import documented_agents as agents
-from tests.unit.baton.sdk.pydantic_ai import documented_features as features
-from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case
 from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, check_same
 
-_QUICK = {agents.text, agents.retry_beside_others, features.file_returned, features.sequential_tool}
+_QUICK = {"text", "retry_beside_others", "file_returned", "sequential_tool"}
 
 
 @pytest.mark.parametrize(
-    "make",
-    [pytest.param(make, marks=() if make in _QUICK else pytest.mark.long) for make in DOCUMENTED],
-    ids=lambda make: make.__name__,
+    "name", [pytest.param(name, marks=() if name in _QUICK else pytest.mark.long) for name in DOCUMENTED]
 )
-async def test_a_fork_is_as_its_job(make: Callable[[], Case]) -> None:
+async def test_a_fork_is_as_its_job(name: str) -> None:
     """Output, messages and usage; what is taken over asks nobody."""
-    expected, case = await make().run(), make()
+    expected, case = await DOCUMENTED[name]().run(), DOCUMENTED[name]()
     stage = PlayedStage(registry=Registry([case.durable()]))
     await stage.submit("agent")
     await stage.run()

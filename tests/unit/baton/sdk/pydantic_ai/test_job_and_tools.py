@@ -17,7 +17,7 @@ from baton.sdk.pydantic_ai.stopping import leaf_toolsets
 from baton.testing import Simulation
 from tests.fakes.stored import FakeStore
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import add
-from tests.unit.baton.sdk.pydantic_ai.documented_toolsets import CountingServer, mcp_of
+from tests.unit.baton.sdk.pydantic_ai.documented_features import CountingServer, mcp_of
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, played, scripted, state_of
 
 

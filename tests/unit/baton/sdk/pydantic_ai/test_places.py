@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_ai import Agent, ModelRetry, RunContext
+from pydantic_ai import Agent, ModelRetry, RunContext, Tool
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCalls, FunctionModel
@@ -22,7 +22,6 @@ from baton.sdk.tools.contained import has_place, traceback_of
 from tests.unit.baton.sdk.pydantic_ai.played import played
 
 Made = Callable[[], Any]
-PLACES: dict[str, Made] = {}
 
 
 def fails(*_: Any, **__: Any) -> Any:
@@ -43,161 +42,60 @@ def listed() -> str:
     return "a"
 
 
-def place(name: str) -> Callable[[Made], Made]:
-    def note(make: Made) -> Made:
-        PLACES[name] = make
-        return make
-
-    return note
+def finish(text: str) -> str:
+    return str(fails(text))
 
 
-def agent(**more: Any) -> Agent[Any, Any]:
-    return Agent(more.pop("model", TestModel()), name="odd", **more)
+async def prepare(_ctx: RunContext[Any], tool: Any) -> Any:
+    return fails(tool)
 
 
-def with_tool(function: Callable[..., Any], **more: Any) -> Any:
-    made = agent()
-    made.tool_plain(function, **more)
-    return durable(made)
+def agent(*tools: Any, **more: Any) -> Agent[Any, Any]:
+    return Agent(more.pop("model", TestModel()), name="odd", tools=tools, **more)
 
 
-@place("tool")
-def _tool() -> Any:
+def boom() -> str:
+    return str(fails())
+
+
+async def boom_later() -> str:
+    await asyncio.sleep(0)
+    return str(fails())
+
+
+def boom_as(other: BaseException, **more: Any) -> Any:
+    """A tool that raises another error from the one of its own."""
+
     def boom() -> str:
+        try:
+            return str(fails())
+        except KeyError as error:
+            raise other from error
+
+    return durable(agent(Tool(boom, **more)))
+
+
+def boom_in_a_group() -> str:
+    try:
         return str(fails())
-
-    return with_tool(boom)
-
-
-@place("tool that waits")
-def _async_tool() -> Any:
-    async def boom() -> str:
-        await asyncio.sleep(0)
-        return str(fails())
-
-    return with_tool(boom)
+    except KeyError as error:
+        raise ExceptionGroup("two", [error, ValueError("other")]) from None
 
 
-@place("tool that gives up")
-def _retries() -> Any:
-    def boom() -> str:
-        try:
-            return str(fails())
-        except KeyError as error:
-            raise ModelRetry("again") from error
+class Out(BaseModel):
+    a: int
 
-    return with_tool(boom, retries=0)
+    def model_post_init(self, _: Any) -> None:
+        fails()
 
 
-@place("tool that exits")
-def _exit() -> Any:
-    def boom() -> str:
-        try:
-            return str(fails())
-        except KeyError as error:
-            raise SystemExit(3) from error
-
-    return with_tool(boom)
+def answer(_messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
+    return ModelResponse([TextPart(str(fails()))])
 
 
-@place("tool whose error has a cause")
-def _cause() -> Any:
-    def boom() -> str:
-        try:
-            return str(fails())
-        except KeyError as error:
-            raise ToolError("no") from error
-
-    return with_tool(boom)
-
-
-@place("tool with a group of errors")
-def _group() -> Any:
-    def boom() -> str:
-        try:
-            return str(fails())
-        except KeyError as error:
-            raise ExceptionGroup("two", [error, ValueError("other")]) from None
-
-    return with_tool(boom)
-
-
-@place("tool's list")
-def _prepare() -> Any:
-    made = agent()
-
-    async def prepare(_ctx: RunContext[Any], tool: Any) -> Any:
-        return fails(tool)
-
-    made.tool_plain(prepare=prepare)(listed)
-    return durable(made)
-
-
-@place("prompt")
-def _prompt() -> Any:
-    return durable(agent(), prompt=fails)
-
-
-@place("deps")
-def _deps() -> Any:
-    return durable(agent(), deps=fails)
-
-
-@place("instructions")
-def _instructions() -> Any:
-    made = agent()
-    made.instructions(says)
-    return durable(made)
-
-
-@place("system prompt")
-def _system() -> Any:
-    made = agent()
-    made.system_prompt(says)
-    return durable(made)
-
-
-@place("output validator")
-def _validator() -> Any:
-    made = agent()
-    made.output_validator(says)
-    return durable(made)
-
-
-@place("output function")
-def _output() -> Any:
-    def finish(text: str) -> str:
-        return str(fails(text))
-
-    return durable(agent(output_type=finish))
-
-
-@place("validator of a field")
-def _field() -> Any:
-    class Out(BaseModel):
-        a: int
-
-        def model_post_init(self, _: Any) -> None:
-            fails()
-
-    return durable(agent(output_type=Out))
-
-
-@place("model")
-def _model() -> Any:
-    def answer(_messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
-        return ModelResponse([TextPart(str(fails()))])
-
-    return durable(agent(model=FunctionModel(answer)))
-
-
-@place("stream of a model")
-def _stream() -> Any:
-    async def stream(_messages: list[ModelMessage], _info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
-        yield "a"
-        yield str(fails())
-
-    return durable(agent(model=FunctionModel(stream_function=stream)))
+async def stream(_messages: list[ModelMessage], _info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
+    yield "a"
+    yield str(fails())
 
 
 class Toolset(FunctionToolset[Any]):
@@ -214,32 +112,16 @@ class Toolset(FunctionToolset[Any]):
         return fails() if self._where == "call" else await super().call_tool(name, tool_args, ctx, tool)
 
 
-@place("toolset's list")
-def _toolset() -> Any:
-    return durable(agent(toolsets=[Toolset("list")]))
-
-
-@place("toolset's call")
-def _toolset_call() -> Any:
-    return durable(agent(toolsets=[Toolset("call")]))
-
-
-@place("function that makes a toolset")
-def _dynamic() -> Any:
+def told(method: str, function: Any) -> Any:
+    """An agent that is told of a function after it is made."""
     made = agent()
-    made.toolset(lists)
+    getattr(made, method)(function)
     return durable(made)
 
 
 HOOKS = (
-    "before_run",
-    "after_run",
-    "before_node_run",
-    "before_model_request",
-    "after_model_request",
-    "before_tool_validate",
-    "before_tool_execute",
-    "after_tool_execute",
+    *("before_run", "after_run", "before_node_run", "before_model_request", "after_model_request"),
+    *("before_tool_validate", "before_tool_execute", "after_tool_execute"),
 )
 
 
@@ -247,17 +129,32 @@ def hooked(name: str) -> Made:
     async def hook(_self: Any, *args: Any, **named: Any) -> Any:
         return fails(*args, **named)
 
-    kind = type("Hooked", (AbstractCapability,), {name: hook})
-    return lambda: with_hook(kind())
+    kind: Any = type("Hooked", (AbstractCapability,), {name: hook})
+    return lambda: durable(agent(listed, capabilities=[kind()]))
 
 
-def with_hook(capability: AbstractCapability[Any]) -> Any:
-    made = agent(capabilities=[capability])
-    made.tool_plain(listed)
-    return durable(made)
-
-
-PLACES |= {f"hook {name}": hooked(name) for name in HOOKS}
+PLACES: dict[str, Made] = {
+    "tool": lambda: durable(agent(boom)),
+    "tool that waits": lambda: durable(agent(boom_later)),
+    "tool that gives up": lambda: boom_as(ModelRetry("again"), max_retries=0),
+    "tool that exits": lambda: boom_as(SystemExit(3)),
+    "tool whose error has a cause": lambda: boom_as(ToolError("no")),
+    "tool with a group of errors": lambda: durable(agent(boom_in_a_group)),
+    "tool's list": lambda: durable(agent(Tool(listed, prepare=prepare))),
+    "prompt": lambda: durable(agent(), prompt=fails),
+    "deps": lambda: durable(agent(), deps=fails),
+    "instructions": lambda: told("instructions", says),
+    "system prompt": lambda: told("system_prompt", says),
+    "output validator": lambda: told("output_validator", says),
+    "output function": lambda: durable(agent(output_type=finish)),
+    "validator of a field": lambda: durable(agent(output_type=Out)),
+    "model": lambda: durable(agent(model=FunctionModel(answer))),
+    "stream of a model": lambda: durable(agent(model=FunctionModel(stream_function=stream))),
+    "toolset's list": lambda: durable(agent(toolsets=[Toolset("list")])),
+    "toolset's call": lambda: durable(agent(toolsets=[Toolset("call")])),
+    "function that makes a toolset": lambda: told("toolset", lists),
+    **{f"hook {name}": hooked(name) for name in HOOKS},
+}
 LINE = fails.__code__.co_firstlineno + 2
 SHOWN = re.compile(rf'test_places\.py", line {LINE}, in fails')
 
