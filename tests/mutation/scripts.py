@@ -25,8 +25,8 @@ from baton.store.redis.in_process.server import lua
 from tests.contract.store.planted import Defect, planted_connection
 from tests.contract.store.side import side_over
 
-_RULE = ("test_slot_rule", "test_admission", "test_admission_control", "test_sweeps", "test_call_limits")
-_BUDGETS = ("test_budgets", "test_budget_limits")
+_RULE = ("test_slot_rule", "test_admission", "test_sweeps", "test_call_limits")
+_BUDGETS = ("test_budgets",)
 TESTS = {
     "members": _RULE,
     "semaphore": _RULE,

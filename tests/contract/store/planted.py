@@ -141,25 +141,25 @@ def planted_connection(defect: Defect) -> tuple[InProcess, PlantedRedis]:
     return InProcess(redis), redis
 
 
-_RULE, _CONTROL, _ADMISSION = "test_slot_rule", "test_admission_control", "test_admission"
+_RULE, _ADMISSION = "test_slot_rule", "test_admission"
 SEMAPHORE = (
     Defect(
         "a tenant over its bound gets a free slot at once",
         "may_hold(r.flow) and values.lines == 0",
         "may_hold() and values.lines == 0",
-        "test_tenant_bound::test_more_of_a_tenant_wait_and_hold_nobody_else_up",
+        "test_admission::test_more_of_a_tenant_wait_and_hold_nobody_else_up",
     ),
     Defect(
         "a tenant over its bound gets the slot of another one",
         "    elseif may_hold(r.flow) then",
         "    elseif true then",
-        "test_tenant_bound::test_no_slot_stays_free_that_the_bound_lets_somebody_have",
+        "test_admission::test_no_slot_stays_free_that_the_bound_lets_somebody_have",
     ),
     Defect(
         "a tenant at its bound holds others up",
         "      flow.place, changed['flow:' .. r.flow] = move(FLOWS, nil, flow.place, nil), true\n",
         "      do return end\n",
-        "test_tenant_bound::test_no_slot_stays_free_that_the_bound_lets_somebody_have",
+        "test_admission::test_no_slot_stays_free_that_the_bound_lets_somebody_have",
     ),
     Defect(
         "an older update counts",
@@ -207,7 +207,7 @@ SEMAPHORE = (
         "a stopped semaphore is given",
         "values.closed == 0 and",
         "",
-        f"{_CONTROL}::test_nobody_is_admitted_while_it_is_stopped",
+        f"{_ADMISSION}::test_nobody_is_admitted_while_it_is_stopped",
     ),
     Defect(
         "one more holds it",
@@ -219,7 +219,7 @@ SEMAPHORE = (
         "the size that an operator set counts nothing",
         "(values.size or plan.size)",
         "plan.size",
-        f"{_CONTROL}::test_a_start_says_how_many_slots_there_are_until_another_one_says_otherwise",
+        f"{_ADMISSION}::test_a_start_says_how_many_slots_there_are_until_another_one_says_otherwise",
     ),
     Defect(
         "a free slot stays free",
@@ -333,6 +333,6 @@ SEMAPHORE = (
         "an end is counted with each update",
         "and r and new.revision > r.revision and r.state ~= 'out'",
         "and r",
-        f"{_CONTROL}::test_each_end_is_counted_once_by_agent",
+        f"{_ADMISSION}::test_each_end_is_counted_once_by_agent",
     ),
 )

@@ -28,7 +28,7 @@ from tests.contract.store.sample import (
     slot_request,
 )
 from tests.contract.store.side import RETENTION_MS, Side, side_over
-from tests.contract.store.test_admission_control import END
+from tests.contract.store.test_admission import END
 from tests.contract.store.test_signals import wait_item
 
 CHECKPOINT = '{"type":"data-checkpoint","data":{"type":"info","status":"recorded","title":"half"}}'

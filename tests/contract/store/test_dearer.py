@@ -2,6 +2,7 @@
 
 Whoever makes a step cheaper lowers the number here; whoever makes it dearer has to say so here. No event may take more
 than twelve commands, the last one no more than sixteen: expiries and a tombstone.
+A step of our own code is counted as well: calls of functions, which no machine and no other program changes.
 
 Source: decisions/0016-cost-of-a-step.
 """
@@ -24,6 +25,8 @@ from baton.engine.work_items import ItemKind, WorkItem, following, loop_item
 from baton.sdk.records.transcript import Failure, Wanted
 from baton.store.redis.connection import RedisConnection
 from baton.store.transport.meter import Meter, metered, take
+from tests.bench.own_time import STEPS, recorded_job
+from tests.contract.store.real_stage import RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
@@ -229,3 +232,37 @@ async def test_a_process_that_knows_nothing_of_a_job_reads_its_state_alone(redis
             before = redis_process.counted()
             await other.store.claim(claim_of(replace(first_item(), job_id=job_id), "m1"))
             assert redis_process.counted().since(before).commands == commands
+
+
+CALLS = 5
+# agent → asks of the store, commands; requests and bytes at most: asks that were ready at the same time share one.
+JOBS = {"in-a-row": (16, 83, 15, 24_600), "at-once": (8, 45, 7, 16_400)}
+
+
+@pytest.mark.parametrize("agent", JOBS)
+async def test_a_job_in_place_costs_what_it_did(real: Side, redis_process: RedisProcess, agent: str) -> None:
+    """As the bridge counts it, and as its usage ledger does; one job before it loads scripts and arms a sweep."""
+    await RealStage(real, CALLS, continuation="inline").play(agent, "job_before")
+    stage, before = RealStage(real, CALLS, continuation="inline"), redis_process.counted()
+    await stage.play(agent)
+    spent, ledger = redis_process.counted().since(before), counted((await job_of(real)).usage)
+    asks, commands, most_requests, most_bytes = JOBS[agent]
+    assert (ledger.requests, spent.commands) == (asks, commands)
+    assert (ledger.commands, ledger.size_bytes) == (spent.commands, spent.size_bytes)
+    assert spent.requests <= most_requests
+    assert spent.size_bytes <= most_bytes
+
+
+# By Python 3.11; later ones take fewer.
+MOST_A_STEP, MOST_A_CALL_AT_ONCE = 657, 704
+FEW, MANY = 8, 14
+
+
+async def test_a_step_takes_no_more_of_our_own_calls() -> None:
+    assert await (await recorded_job()).calls() / STEPS <= MOST_A_STEP
+
+
+async def test_a_call_beside_others_takes_no_more_however_many_there_are() -> None:
+    """What some calls more add to a turn: none of them looks at all others."""
+    few, many = [await (await recorded_job(at_once)).calls() for at_once in (FEW, MANY)]
+    assert (many - few) / (MANY - FEW) <= MOST_A_CALL_AT_ONCE
