@@ -40,14 +40,8 @@ async def test_a_live_job_is_cancelled_once_and_nothing_of_it_runs_any_more(api:
     assert api.stage.step_result.runs == []
 
 
-async def test_a_job_that_has_ended_otherwise_cannot_be_cancelled(api: Api) -> None:
-    job_id = (await api.submitted())["id"]
-    await api.stage.run()
-    assert f"job '{job_id}' is completed" in assert_problem(await change(api, job_id, CANCEL), 409)
-    assert (await api.read(job_id))["status"] == "completed"
-
-
-async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:
+async def test_a_completed_job_is_not_cancelled_is_retried_from_its_start_only_and_expires(api: Api) -> None:
+    """An unknown one is not found."""
     job_id = (await api.submitted(jobType="adds"))["id"]
     await api.stage.run()
     for body in ({"action": "retry"}, {"action": "retry", "from": "failure"}):
@@ -56,6 +50,12 @@ async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:
     await api.stage.run()
     job = await api.read(job_id)
     assert (job["status"], len(job["toolCalls"]), len(api.stage.step_result.runs)) == ("completed", 4, 4)
+    assert f"job '{job_id}' is completed" in assert_problem(await change(api, job_id, CANCEL), 409)
+    assert (await api.read(job_id))["status"] == "completed"
+    api.stage.clock.ms = api.stage.store.tree(job_id).expires_ms
+    assert "has expired" in assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
+    api.stage.clock.ms += RETENTION_MS
+    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 404)
 
 
 async def test_a_deleted_job_is_gone_and_nothing_brings_it_back(api: Api) -> None:
@@ -84,15 +84,6 @@ async def test_a_key_of_a_deleted_job_submits_no_other(api: Api) -> None:
     assert "is gone" in assert_problem(await api.submit(idempotency_key="one"), 410)
     assert len(api.stage.outgoing()) == published
     assert not [entry for entry in api.stage.admission.entries.values() if entry.slot]
-
-
-async def test_an_expired_job_is_gone_and_an_unknown_one_is_not_found(api: Api) -> None:
-    job_id = (await api.submitted())["id"]
-    await api.stage.run()
-    api.stage.clock.ms = api.stage.store.tree(job_id).expires_ms
-    assert "has expired" in assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 410)
-    api.stage.clock.ms += RETENTION_MS
-    assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}"), 404)
 
 
 @pytest.mark.parametrize("retried", [False, True])

@@ -60,15 +60,12 @@ async def test_a_later_job_of_a_named_session_sees_the_earlier_ones(agent: str) 
         assert told[-1].count("Who am I?") == 1
 
 
-async def test_a_session_that_a_job_was_given_can_be_gone_on_with() -> None:
+async def test_a_session_that_a_job_was_given_is_seen_by_later_ones_of_its_tenant_alone() -> None:
+    """Those that a handler starts in it, too."""
     async with api() as client:
         first = await run(client, "own", "I am Ada.")
         await run(client, "own", "Who am I?", sessionId=first["sessionId"])
         assert "I am Ada." in told[-1]
-
-
-async def test_other_sessions_and_other_tenants_are_not_seen() -> None:
-    async with api() as client:
         await run(client, "own", "I am Ada.", sessionId="one")
         await run(client, "own", "Who am I?", sessionId="two")
         assert "Ada" not in told[-1]
@@ -76,10 +73,6 @@ async def test_other_sessions_and_other_tenants_are_not_seen() -> None:
         assert "Ada" not in told[-1]
         await run(client, "own", "Who am I?")
         assert "Ada" not in told[-1]
-
-
-async def test_a_job_that_a_handler_starts_in_a_session_sees_it() -> None:
-    async with api() as client:
         await run(client, "own", "I am Ada.", sessionId="one")
         event = {"name": "person.asks", "data": {"task": "Who am I?", "session": "one"}}
         assert (await client.request("POST", "/api/events", json=event)).is_success

@@ -45,7 +45,8 @@ async def read(api: Api, url: str, **headers: str) -> httpx.Response:
     return await api.request("GET", url, headers=headers)
 
 
-async def test_it_is_read_whole_as_json(api: Api) -> None:
+async def test_it_is_read_whole_as_json_and_its_bytes_by_range_and_by_nobody_else(api: Api) -> None:
+    """Small ones have bytes as well; a recording has what the model was given, and names the rest."""
     job, ref = await ended(api)
     assert {**ref, "digest": "", "preview": len(ref["preview"])} == {
         "url": f"/api/agent-jobs/{job['id']}/results/{job['toolCalls'][0]['id']}",
@@ -56,10 +57,6 @@ async def test_it_is_read_whole_as_json(api: Api) -> None:
     }
     answer = await read(api, ref["url"])
     assert answer.json() == {"jobId": job["id"], "callId": job["toolCalls"][0]["id"], "result": "x" * SIZE}
-
-
-async def test_its_bytes_are_read_whole_or_by_range(api: Api) -> None:
-    _, ref = await ended(api)
     whole = await read(api, ref["url"], accept="application/octet-stream")
     assert (whole.status_code, whole.headers["content-type"], whole.content) == (200, "application/octet-stream", WHOLE)
     spans: Mapping[str, slice] = {
@@ -72,12 +69,13 @@ async def test_its_bytes_are_read_whole_or_by_range(api: Api) -> None:
         part = await read(api, ref["url"], range=given)
         assert (part.status_code, part.content) == (206, WHOLE[span])
         assert part.headers["content-range"].endswith(f"/{SIZE + 2}")
-
-
-async def test_a_small_one_has_bytes_as_well(api: Api) -> None:
-    job, ref = await ended(api)
     url = ref["url"].replace(job["toolCalls"][0]["id"], job["toolCalls"][1]["id"])
     assert (await read(api, url, range="bytes=0-2")).content == b'"xx'
+    assert_problem(await api.request("GET", ref["url"], key=OTHER), 403)
+    recorded = (await read(api, f"/api/agent-jobs/{job['id']}/recording")).json()["job"]["toolCalls"]
+    assert recorded[0]["resultRef"] == ref
+    assert recorded[0]["result"]["preview"] == ref["preview"]
+    assert recorded[1]["result"] == "x" * 10
 
 
 @pytest.mark.parametrize(
@@ -110,12 +108,6 @@ async def test_what_is_missing_or_damaged_is_counted(api: Api, tmp_path: Path) -
         assert f'baton_payloads_gone_total{{what="{what}"}} 1.0' in text
 
 
-async def test_nobody_else_may_read_it(api: Api) -> None:
-    _, ref = await ended(api)
-    answer = await api.request("GET", ref["url"], key=OTHER)
-    assert_problem(answer, 403)
-
-
 async def test_on_lambda_a_store_that_signs_gives_the_address(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     _, ref = await ended(api)
     monkeypatch.setattr(api.stage.container, "settings", Settings(lambda_runtime_api="127.0.0.1:1"))
@@ -128,14 +120,6 @@ async def test_on_lambda_a_store_that_signs_gives_the_address(api: Api, monkeypa
     assert (answer.status_code, answer.headers["location"]) == (307, "https://bucket.example.com/signed")
     assert (await read(api, ref["url"], range="bytes=0-2")).status_code == 206
     assert (await read(api, ref["url"])).json()["result"] == "x" * SIZE
-
-
-async def test_a_recording_has_what_the_model_was_given_and_names_the_rest(api: Api) -> None:
-    job, ref = await ended(api)
-    recorded = (await read(api, f"/api/agent-jobs/{job['id']}/recording")).json()["job"]["toolCalls"]
-    assert recorded[0]["resultRef"] == ref
-    assert recorded[0]["result"]["preview"] == ref["preview"]
-    assert recorded[1]["result"] == "x" * 10
 
 
 async def test_readiness_names_an_object_store_that_is_away_and_stays(

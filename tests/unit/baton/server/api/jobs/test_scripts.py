@@ -87,25 +87,23 @@ def results(job: dict[str, Any]) -> list[Any]:
 VALUE = {"value": ["a costs 1", "b costs 1", "c costs 1"]}
 
 
-async def test_a_fork_at_a_later_turn_takes_the_script_over_whole(clerk: Clerk) -> None:
+async def test_a_fork_takes_the_script_over_whole_or_runs_it_anew_with_recorded_results_or_again(clerk: Clerk) -> None:
+    """A diff shows its calls under its turn; its own turns, and edits inside it, are refused."""
     job = await clerk.ended()
     assert (job["turns"], len(job["toolCalls"])) == (2, 5)
     forked = await clerk.forked(job, 7)
     assert (forked["status"], clerk.runs) == ("completed", [])
     assert results(forked) == [VALUE]
     assert (forked["usage"]["modelCalls"], forked["usage"]["cachedCalls"]) == (1, 1)
-
-
-async def test_a_fork_at_the_scripts_turn_runs_it_anew_with_recorded_results_or_again(clerk: Clerk) -> None:
-    job = await clerk.ended()
     forked = await clerk.forked(job, 1)
     assert (results(forked), clerk.runs) == (results(job), [])
     forked = await clerk.forked(job, 1, toolsRun="again")
     assert (results(forked), sorted(clerk.runs)) == (results(job), ["a", "b", "c", "paid"])
-
-
-async def test_turns_of_a_script_and_edits_inside_it_are_refused(clerk: Clerk) -> None:
-    job = await clerk.ended()
+    forked = await clerk.forked(job, 1)
+    response = await clerk.api.request("GET", f"/api/agent-jobs/{job['id']}/diff/{forked['id']}")
+    turns = response.json()["turns"]
+    assert [turn["change"] for turn in turns] == ["same", "same"]
+    assert [call["tool"] for call in turns[0]["left"]["calls"]] == ["run_code", "price", "price", "note", "price"]
     for turn in (2, 5):
         refused = await clerk.fork(job, turn)
         assert refused.status_code == 422
@@ -115,15 +113,6 @@ async def test_turns_of_a_script_and_edits_inside_it_are_refused(clerk: Clerk) -
     assert (refused.status_code, "has no tool call" in refused.text) == (422, True)
     edited = await clerk.forked(job, 7, edits={"toolResults": {job["toolCalls"][0]["id"]: {"value": 5}}})
     assert results(edited) == [{"value": 5}]
-
-
-async def test_a_diff_shows_a_scripts_calls_under_its_turn(clerk: Clerk) -> None:
-    job = await clerk.ended()
-    forked = await clerk.forked(job, 1)
-    response = await clerk.api.request("GET", f"/api/agent-jobs/{job['id']}/diff/{forked['id']}")
-    turns = response.json()["turns"]
-    assert [turn["change"] for turn in turns] == ["same", "same"]
-    assert [call["tool"] for call in turns[0]["left"]["calls"]] == ["run_code", "price", "price", "note", "price"]
 
 
 async def test_a_retry_after_a_failed_turn_repeats_no_script(clerk: Clerk) -> None:
