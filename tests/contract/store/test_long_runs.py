@@ -85,7 +85,8 @@ def windows(pieces: Sequence[Counted], size: int) -> tuple[Counted, Counted]:
     return sum_of(pieces[:size]), sum_of(pieces[-size:])
 
 
-@pytest.mark.parametrize("continuation", ["queue", pytest.param("inline", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("continuation", ["queue", "inline"])
 async def test_the_last_pieces_of_a_run_cost_what_the_first_did(
     redis_process: RedisProcess, continuation: Continuation
 ) -> None:

@@ -19,11 +19,6 @@ def fitted(history: History, limit_bytes: int) -> History:
     return fit(conversation_of(history), limit_bytes).history()
 
 
-def test_what_fits_is_given_whole() -> None:
-    history = history_of(5)
-    assert fitted(history, conversation_of(history).size_bytes) == history
-
-
 def test_the_oldest_turns_go_first_and_the_number_is_shown() -> None:
     history = history_of(10, 200)
     found = fitted(history, 2_000)
@@ -43,19 +38,6 @@ def test_a_large_result_does_not_push_out_all_other_turns() -> None:
     assert "left out here" in found.results["c5"]["ok"]
 
 
-def test_the_newest_turn_is_sent_whatever_its_size() -> None:
-    found = fitted(history_of(3, 50_000), 600)
-    assert [entry["role"] for entry in found.transcript] == ["user", "omitted", "model"]
-    assert list(found.results) == ["c3"]
-
-
-def test_a_task_that_is_too_large_is_given_whole() -> None:
-    """The provider will say so; a job without its task is none."""
-    task = {**TASK, "text": "t" * 10_000}
-    found = fitted(History((task, streamed_text(1)), {"c1": {"ok": "r"}}), 1_000)
-    assert found.transcript == (task, streamed_text(1))
-
-
 def test_a_summary_stays_when_turns_after_it_go() -> None:
     found = fitted(history_of(9, 300, summary(3)), 1_500)
     assert [entry["role"] for entry in found.transcript[:3]] == ["user", "summary", "omitted"]
@@ -65,6 +47,7 @@ def test_a_summary_stays_when_turns_after_it_go() -> None:
 def test_whatever_the_sizes_calls_and_results_stay_together_and_the_limit_is_held(
     sizes: list[int], limit_bytes: int, up_to: int
 ) -> None:
+    """The task, and the newest turn, are sent whatever their size; what fits is given whole."""
     numbers = range(1, len(sizes) + 1)
     results = {f"c{number}": {"ok": "x" * size} for number, size in zip(numbers, sizes, strict=True)}
     summaries = (summary(up_to),) if up_to < len(sizes) and up_to else ()
@@ -78,6 +61,8 @@ def test_whatever_the_sizes_calls_and_results_stay_together_and_the_limit_is_hel
     unavoidable = conversation_of(history).head_bytes + size_bytes(streamed_text(99)) + LEAST_RESULT_BYTES + 50
     assert history_bytes <= max(limit_bytes, unavoidable)
     assert fitted(history, limit_bytes) == found
+    whole = conversation_of(history)
+    assert fitted(history, whole.size_bytes) == whole.history()
 
 
 def test_of_told_calls_the_newest_stay_and_the_others_are_counted() -> None:

@@ -47,16 +47,6 @@ def roles(step_result: StepResult) -> list[str]:
     return [entry["role"] for entry in step_result.extra_usage.entries]
 
 
-async def test_the_first_turn_is_given_what_is_remembered_before_the_task() -> None:
-    scene = Scene(memory=True)
-    step_result = await scene.turn()
-    assert roles(step_result) == ["memory"]
-    [(remembered, task)] = scene.model.found
-    assert isinstance(remembered, UserMessage)
-    assert "the lamp is red" in remembered.text
-    assert task == UserMessage(QUESTION)
-
-
 async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
     """The next attempt finds it in the transcript."""
     busy = Listening(ScriptedModel([ModelError("busy", retryable=True)]).answer)
@@ -65,10 +55,16 @@ async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
     assert roles(step_result) == ["memory"]
 
 
-async def test_what_was_recorded_is_sent_again_and_not_retrieved_again() -> None:
+async def test_the_first_turn_is_given_what_is_remembered_before_the_task_and_later_ones_the_same() -> None:
+    """What was recorded is sent again and not retrieved again."""
     scene = Scene(memory=True)
     step_result = await scene.turn()
     assert isinstance(step_result, ModelAnswered)
+    assert roles(step_result) == ["memory"]
+    [(remembered, task)] = scene.model.found
+    assert isinstance(remembered, UserMessage)
+    assert "the lamp is red" in remembered.text
+    assert task == UserMessage(QUESTION)
     recorded = json.loads(json.dumps(step_result.extra_usage.entries[0]))
     scene.session.connection.down = StoreError("nobody may ask")
     for number in (1, 2):
@@ -107,16 +103,6 @@ async def test_a_required_memory_that_is_away_is_waited_for() -> None:
 def test_an_entry_without_memories_reports_the_model_nothing(entries: list[object] | None) -> None:
     empty = {"role": "memory", "v": 1, "warnings": [], **({} if entries is None else {"entries": entries})}
     assert messages(History((*REQUESTED.transcript, empty))) == (UserMessage(QUESTION),)
-
-
-def test_a_completed_job_becomes_its_question_and_answer() -> None:
-    """Under the job's id, with the time of its submission: the same however often it is made."""
-    entry = exchange_of(JOB, TASK)
-    assert entry is not None
-    assert entry.text == "Asked: Which colour has the lamp?\nAnswered: It is red."
-    assert (entry.id, entry.kind, entry.session_id, entry.agent) == ("job_1", "exchange", "session_1", "keeper")
-    assert (entry.job_id, entry.created_ms) == ("job_1", SUBMITTED_MS)
-    assert exchange_of(a_job(finished_at_ms=5), TASK) == entry
 
 
 @pytest.mark.parametrize("result", [None, {}, {"answer": " "}, {"answer": 3}, {"answer": "half", "cut": True}])

@@ -99,22 +99,6 @@ async def test_the_log_has_the_traceback_of_what_nobody_expected(caplog: pytest.
     assert last == "RuntimeError: no door opens for [redacted]"
 
 
-class DownStore(FakeStore):
-    """Takes nothing."""
-
-    async def append(self, *_: Any, **__: Any) -> bool:
-        raise StoreError("no answer from the store")
-
-
-async def test_an_outage_of_the_store_is_no_failure_of_the_tool() -> None:
-    @tool
-    async def reports(ctx: ToolContext) -> None:
-        await ctx.info("begun")
-
-    with pytest.raises(StoreError):
-        await run_call(reports, CallRecord("job_1-1-0-x", 1, 0, "reports", {}), DownStore())
-
-
 async def test_a_result_that_its_annotation_does_not_promise_is_a_permanent_failure() -> None:
     """The tool's author has to mend it; running it again would not help."""
 

@@ -1,6 +1,3 @@
-from hypothesis import given
-from hypothesis import strategies as st
-
 from baton_local.qstash.core.queues import Capacity, Line
 from tests.unit.baton_local.qstash.machine_world import OK, World
 
@@ -51,25 +48,6 @@ def test_timers_of_cancelled_messages_do_not_pile_up(world: World) -> None:
     assert len(world.state.timers) < 2_100
     world.advance(10 * 86_400)
     assert world.delivered_ids() == [kept]
-
-
-@given(st.lists(st.tuples(st.sampled_from(["join", "leave", "pop"]), st.integers(0, 9))))
-def test_line_is_a_sorted_list(steps: list[tuple[str, int]]) -> None:
-    """Whoever comes back has the old place; nobody is given out twice, and the room is that of those who wait."""
-    line, waiting = Line[str](), set[int]()
-    for what, number in steps:
-        if what == "join":
-            line.join(str(number), number)
-            waiting.add(number)
-        elif what == "leave":
-            line.leave(str(number))
-            waiting.discard(number)
-        elif waiting:
-            first = min(waiting)
-            waiting.remove(first)
-            assert line.pop() == str(first)
-        assert len(line) == len(waiting)
-        assert (str(number) in line) == (number in waiting)
 
 
 def test_those_who_left_take_no_room() -> None:

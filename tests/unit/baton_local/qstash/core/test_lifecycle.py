@@ -24,13 +24,6 @@ def test_anything_but_2xx_is_a_failure(world: World, code: int) -> None:
     assert world.states(message_id)[2:] == ["ERROR", "RETRY"]
 
 
-def test_no_answer_is_a_failure_with_its_reason(world: World) -> None:
-    world.answer = lambda _effect: AttemptResult(error="timeout")
-    world.publish(upstash_retries="0")
-    world.settle()
-    assert [event.result.error for event in world.events if event.result is not None] == ["timeout", "timeout"]
-
-
 def test_489_with_its_header_is_never_retried(world: World) -> None:
     world.answer = lambda _effect: status(489, Upstash_Nonretryable_Error="true")
     message_id = world.publish_id()
