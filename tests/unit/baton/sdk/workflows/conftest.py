@@ -16,9 +16,10 @@ ADD = "@tool\nasync def add(a: int, b: int) -> int:\n    return a + b\n\n"
 
 
 def cases(text: str) -> dict[str, str]:
-    """Return the parts of a text by their headings."""
+    """Return the parts of a text by their headings. A part of one line may stand beside its heading, behind a bar."""
     parts = (part.partition("\n") for part in text.removeprefix("## ").split("\n## "))
-    return {head: body for head, _, body in parts}
+    heads = ((*head.partition(" | "), body) for head, _, body in parts)
+    return {name: line or body for name, _, line, body in heads}
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Workflows that the tests play: an order, branches, children, language, faults."""
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from baton import Agent, JobInfo, ScriptedModel, ToolContext, ToolError, approval, sleep, tool, wait_for_event, workflow
+from baton import Agent, JobInfo, ScriptedModel, ToolContext, ToolError, approval, sleep, tool, workflow
 from baton.sdk.agents.agent import CodeAgent
 from baton.testing import Simulation
 from tests.unit.baton.sdk.workflows import rates
@@ -80,7 +79,7 @@ async def release(sku: str, ctx: ToolContext | None = None) -> str:
 @tool(retries=0)
 async def fails(kind: str) -> None:
     """Fail in this way."""
-    raise {"ValueError": ValueError, "KeyError": KeyError, "ToolError": ToolError}[kind]("it failed")
+    raise {"ValueError": ValueError, "ToolError": ToolError}[kind]("it failed")
 
 
 @tool
@@ -159,18 +158,6 @@ async def uncaught(kind: str) -> None:
 
 
 @workflow
-async def caught(kind: str) -> str:
-    """Catch a step's failure by its class."""
-    try:
-        await fails(kind)
-    except (ValueError, KeyError) as error:
-        return f"{type(error).__name__}: {error.args[0]}"
-    except ToolError as error:
-        return f"tool: {error}"
-    return "nothing"
-
-
-@workflow
 async def parent(n: int, job: JobInfo) -> list[Any]:
     """Start children at once."""
     found = await asyncio.gather(*[child(i, FIRST_TIME) for i in range(n)], return_exceptions=True)
@@ -192,53 +179,6 @@ async def typed(days: int, amount: Decimal, since: date = FIRST_DAY) -> dict[str
     until = await due(since + timedelta(days=days))
     total = amount + await price("four") + rates.VAT
     return {"until": until, "total": total, "rate": rates.rated(2), "set": sorted({3, 1})}
-
-
-@workflow
-async def language(words: list[str]) -> dict[str, Any]:
-    """Use many parts of the language."""
-    counted = Counter(words)
-    matched = []
-    for word in words:
-        match word.split("-"):
-            case [one]:
-                matched.append(one)
-            case [one, *more]:
-                matched.append(f"{one}+{len(more)}")
-    best, times = counted.most_common(1)[0]
-    total = 0
-    while (total := await add(total, 2)) < 6:
-        if total == 4:
-            continue
-    pairs = dict(zip("ab", (1, 2), strict=False))
-    try:
-        _ = pairs["missing"]
-        missing = ""
-    except KeyError as error:
-        missing = str(error)
-    finally:
-        total += 1
-    chance = workflow.random().random()
-    return {
-        "best": f"{best}x{times:02d}",
-        "matched": matched,
-        "total": total,
-        "missing": missing,
-        "chance": 0 <= chance < 1,
-        "pairs": pairs,
-        "sorted": min(words, key=lambda word: -len(word)),
-    }
-
-
-@workflow
-async def polls(limit: int) -> dict[str, Any]:
-    """Poll with a backoff, then wait for an event."""
-    tries, delay = 0, 1
-    while await add(tries, 0) < limit:
-        await sleep(delay)
-        delay, tries = min(delay * 2, 60), tries + 1
-    event = await wait_for_event("shipped", 3600)
-    return {"tries": tries, "event": event}
 
 
 @workflow

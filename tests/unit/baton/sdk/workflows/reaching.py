@@ -56,22 +56,16 @@ async def ships(order):
 ROWS = cases("""\
 ## each kind of step: ship writer child sleep approval
 async def flow(x): await ship(x); await writer(x); await child(x); await sleep(1); await approval(x)
-## an attribute of a package: sleep
-async def flow(x): await baton.sleep(1)
-## a name of another meaning:
-async def flow(x): asyncio.get_running_loop().call_later(1, print)
-## a parameter of that name:
-async def flow(ship): return ship
+## an attribute of a package: sleep | async def flow(x): await baton.sleep(1)
+## a name of another meaning: | async def flow(x): asyncio.get_running_loop().call_later(1, print)
+## a parameter of that name: | async def flow(ship): return ship
 ## a variable of that name:
 async def flow(x):
     ship = x
     return ship
-## a text of that name:
-async def flow(x): return getattr(x, 'ship')
-## a key of that name:
-async def flow(x): return {'ship': x}, dict(ship=x), x['ship']
-## an attribute of a value:
-async def flow(x): return x.ship, json.loads(x).hidden
+## a text of that name: | async def flow(x): return getattr(x, 'ship')
+## a key of that name: | async def flow(x): return {'ship': x}, dict(ship=x), x['ship']
+## an attribute of a value: | async def flow(x): return x.ship, json.loads(x).hidden
 ## a module's own attribute: ship
 shop = module(ship=ship, hidden=hidden)
 async def flow(x): await shop.ship(x)
@@ -83,8 +77,7 @@ shop = module(ship=ship, hidden=hidden)
 async def flow(x):
     here = shop
     await here.ship(x)
-## a function: ship
-async def flow(x): await ships(x)
+## a function: ship | async def flow(x): await ships(x)
 ## a function of a function: ship
 async def inner(x): await ships(x)
 async def flow(x): await inner(x)
@@ -102,13 +95,11 @@ async def flow(x):
         async def one(): await ship(x)
         return one
     await outer()()
-## a lambda: ship
-async def flow(x): await (lambda: ship(x))()
+## a lambda: ship | async def flow(x): await (lambda: ship(x))()
 ## a lambda of the module: ship
 send = lambda x: ship(x)
 async def flow(x): await send(x)
-## a comprehension: ship
-async def flow(x): return [await ship(each) for each in x]
+## a comprehension: ship | async def flow(x): return [await ship(each) for each in x]
 ## a generator: ship
 def steps(x): yield ship(x)
 async def flow(x): await asyncio.gather(*steps(x))
@@ -167,8 +158,7 @@ async def flow(x): await send()
 ## an argument of a partial: ship
 send = functools.partial(map, ship)
 async def flow(x): list(send(x))
-## a default: ship
-async def flow(x, step=ship): await step(x)
+## a default: ship | async def flow(x, step=ship): await step(x)
 ## a default by name: ship
 async def send(x, *, step=ship): await step(x)
 async def flow(x): await send(x)
