@@ -75,7 +75,7 @@ class OffloadedStage(Stage):
 
 
 CALL = openai.response(openai.call_item(0, "add", '{"a": 1, "b": 2}'))
-DONE = openai.response_text("It is 3.")
+DONE = openai.response_with("It is 3.")
 THREE = {"answer": "It is 3."}
 
 
@@ -241,7 +241,7 @@ async def test_what_its_user_sends_meanwhile_comes_after_the_answer() -> None:
     await stage.bring(request, DONE)
     again = await stage.goes_on()
     assert "And in Roman?" in again.body
-    await stage.bring(again, openai.response_text("III"))
+    await stage.bring(again, openai.response_with("III"))
     assert (await stage.now()).result == {"answer": "III"}
 
 

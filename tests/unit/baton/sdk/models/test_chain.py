@@ -86,6 +86,12 @@ async def test_a_chain_says_what_failed_and_was_used_before_its_caller_s_time_is
     assert (second.requested[0].time_limit_seconds or 1) < 0.295
 
 
+async def test_a_chain_counts_the_answers_that_it_does_not_take() -> None:
+    refusing = Stub("a", ModelError("empty", retryable=True, spent=Spent(1, 7, 3, 0.5)))
+    assert (await ModelChain([refusing, Stub("b")]).answer(REQUEST)).spent_before == Spent(1, 7, 3, 0.5)
+    assert (await failure_of([refusing, refusing])).spent == Spent(2, 14, 6, 1.0)
+
+
 async def test_cancelling_the_turn_cancels_the_model() -> None:
     second = Stub("b")
     turn = asyncio.ensure_future(ModelChain([Stub("a", hangs=True), second]).answer(REQUEST))

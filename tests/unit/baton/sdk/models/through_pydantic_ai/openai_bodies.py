@@ -3,9 +3,11 @@
 Source: platform.openai.com/docs/api-reference, "Create a model response" and "Create chat completion".
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 Body = dict[str, Any]
+Calls = Sequence[tuple[str, str]]
 
 
 def response(*output: Body, **more: Any) -> Body:
@@ -50,11 +52,7 @@ def reasoning_item(encrypted: str) -> Body:
     return {"type": "reasoning", "id": "rs_67ccd2bf", "summary": [], "encrypted_content": encrypted}
 
 
-def response_text(text: str) -> Body:
-    return response(text_item(text))
-
-
-def response_calls(text: str, calls: list[tuple[str, str]]) -> Body:
+def response_with(text: str, calls: Calls = ()) -> Body:
     items = [call_item(position, tool, arguments) for position, (tool, arguments) in enumerate(calls)]
     return response(text_item(text), *items)
 
@@ -81,16 +79,12 @@ def completion(finish_reason: str, **message: Any) -> Body:
     }
 
 
-def completion_text(text: str) -> Body:
-    return completion("stop", content=text)
-
-
-def completion_calls(text: str, calls: list[tuple[str, str]]) -> Body:
+def completion_with(text: str, calls: Calls = ()) -> Body:
     requested = [
         {"id": f"call_{position}", "type": "function", "function": {"name": tool, "arguments": arguments}}
         for position, (tool, arguments) in enumerate(calls)
     ]
-    return completion("tool_calls", content=text, tool_calls=requested)
+    return completion("tool_calls", content=text, tool_calls=requested) if calls else completion("stop", content=text)
 
 
 def completion_filtered() -> Body:

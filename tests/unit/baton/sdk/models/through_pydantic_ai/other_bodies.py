@@ -4,9 +4,11 @@ Sources: docs.anthropic.com/en/api/messages, ai.google.dev/api/generate-content.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 Body = dict[str, Any]
+Calls = Sequence[tuple[str, str]]
 
 MESSAGE_ERRORS = {
     401: "authentication_error",
@@ -53,17 +55,13 @@ def thinking_block(thinking: str, signature: str) -> Body:
     return {"type": "thinking", "thinking": thinking, "signature": signature}
 
 
-def message_text(text: str) -> Body:
-    return message("end_turn", {"type": "text", "text": text})
-
-
-def message_calls(text: str, calls: list[tuple[str, str]], *before: Body) -> Body:
-    """A turn with calls; arguments are objects, so what is no JSON cannot come."""
+def message_with(text: str, calls: Calls = (), *before: Body) -> Body:
+    """A turn; arguments are objects, so what is no JSON cannot come."""
     uses = [
         {"type": "tool_use", "id": f"toolu_{position}", "name": tool, "input": json.loads(arguments)}
         for position, (tool, arguments) in enumerate(calls)
     ]
-    return message("tool_use", *before, {"type": "text", "text": text}, *uses)
+    return message("tool_use" if calls else "end_turn", *before, {"type": "text", "text": text}, *uses)
 
 
 def message_filtered() -> Body:
@@ -92,11 +90,7 @@ def candidate(finish_reason: str, *parts: Body) -> Body:
     }
 
 
-def gemini_text(text: str) -> Body:
-    return candidate("STOP", {"text": text})
-
-
-def gemini_calls(text: str, calls: list[tuple[str, str]], signature: str = "") -> Body:
+def gemini_with(text: str, calls: Calls = (), signature: str = "") -> Body:
     parts: list[Body] = [{"functionCall": {"name": tool, "args": json.loads(arguments)}} for tool, arguments in calls]
     if signature:
         parts[0]["thoughtSignature"] = signature

@@ -13,7 +13,6 @@ class ProviderCase:
     """One provider. `using`: the HTTP client of its library. Tokens are always 100 in (20 of them cached), 10 out.
 
     Attributes:
-        plain: the body of an answer that is text.
         calls: the body of an answer with that text and those calls of tools (name, arguments as JSON text).
         filtered: the body of an answer that the content filter stopped.
         refusal: the body of an error with that status and message.
@@ -22,20 +21,22 @@ class ProviderCase:
     model: str
     url: str
     key_variable: str
-    plain: Callable[[str], dict[str, Any]]
-    calls: Callable[[str, list[tuple[str, str]]], dict[str, Any]]
+    calls: Callable[[str, openai.Calls], dict[str, Any]]
     filtered: Callable[[], dict[str, Any]]
     refusal: Callable[[int, str], dict[str, Any]]
     using: str = "httpcore2"
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def plain(self, text: str) -> dict[str, Any]:
+        """Make the body of an answer that is text."""
+        return self.calls(text, ())
 
 
 OPENAI = ProviderCase(
     model="openai:gpt-5-mini",
     url="https://api.openai.com/v1/responses",
     key_variable="OPENAI_API_KEY",
-    plain=openai.response_text,
-    calls=openai.response_calls,
+    calls=openai.response_with,
     filtered=openai.response_filtered,
     refusal=openai.refusal,
 )
@@ -43,8 +44,7 @@ OPENAI_CHAT = ProviderCase(
     model="openai-chat:gpt-4o-mini",
     url="https://api.openai.com/v1/chat/completions",
     key_variable="OPENAI_API_KEY",
-    plain=openai.completion_text,
-    calls=openai.completion_calls,
+    calls=openai.completion_with,
     filtered=openai.completion_filtered,
     refusal=openai.refusal,
 )
@@ -52,8 +52,7 @@ OPENROUTER = ProviderCase(
     model="openrouter:openai/gpt-4o-mini",
     url="https://openrouter.ai/api/v1/chat/completions",
     key_variable="OPENROUTER_API_KEY",
-    plain=lambda text: openai.completion_text(text) | {"provider": "OpenAI"},
-    calls=lambda text, calls: openai.completion_calls(text, calls) | {"provider": "OpenAI"},
+    calls=lambda text, calls: openai.completion_with(text, calls) | {"provider": "OpenAI"},
     filtered=lambda: openai.completion_filtered() | {"provider": "OpenAI"},
     refusal=lambda status, message: {"error": {"code": status, "message": message}},
 )
@@ -74,8 +73,7 @@ ANTHROPIC = ProviderCase(
     model="anthropic:claude-sonnet-5",
     url="https://api.anthropic.com/v1/messages",
     key_variable="ANTHROPIC_API_KEY",
-    plain=other.message_text,
-    calls=other.message_calls,
+    calls=other.message_with,
     filtered=other.message_filtered,
     refusal=other.message_refusal,
     settings={"max_tokens": 1024},  # with more, the library streams, although it gives the answer in one piece
@@ -84,8 +82,7 @@ GOOGLE = ProviderCase(
     model="google:gemini-2.5-flash",
     url="https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent",
     key_variable="GOOGLE_API_KEY",
-    plain=other.gemini_text,
-    calls=other.gemini_calls,
+    calls=other.gemini_with,
     filtered=other.gemini_filtered,
     refusal=other.gemini_refusal,
 )

@@ -1,6 +1,7 @@
 """One answer as each provider streams it, event by event: a text in two pieces, and the call of a tool.
 
-Sources: as in stream_bodies.py; ai.google.dev/api/generate-content, "streamGenerateContent".
+Sources: platform.openai.com/docs/api-reference/responses-streaming,
+docs.anthropic.com/en/docs/build-with-claude/streaming; ai.google.dev/api/generate-content, "streamGenerateContent".
 Providers' libraries are imported when they read: each worker of a test run imports this file, and one of them reads.
 """
 
@@ -28,6 +29,7 @@ PIECES = ("Pay € 40", "00 ≥ now.")
 TEXT = "".join(PIECES)
 CALL = ("add", '{"a": 1, "b": 2}')
 Body = dict[str, Any]
+Calls = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def chunk(delta: Body | None = None, finish: str | None = None, **more: Any) -> 
     }
 
 
-USAGE = openai_bodies.completion_text("")["usage"]
+USAGE = openai_bodies.completion_with("")["usage"]
 
 
 def chat(finish: str | None = "tool_calls", *, usage: bool = True, done: bool = True) -> tuple[bytes, ...]:
@@ -110,44 +112,53 @@ def chat(finish: str | None = "tool_calls", *, usage: bool = True, done: bool = 
     )
 
 
-def responses() -> tuple[bytes, ...]:
-    message, item = openai_bodies.text_item(TEXT), openai_bodies.call_item(1, *CALL)
+def responses(pieces: Sequence[str] = PIECES, calls: Calls = (CALL,)) -> tuple[bytes, ...]:
+    text = "".join(pieces)
+    message, *items = (
+        openai_bodies.text_item(text),
+        *(openai_bodies.call_item(at, *call) for at, call in enumerate(calls, 1)),
+    )
     ids = {"item_id": message["id"], "output_index": 0, "content_index": 0}
+    begun = message | {"content": [], "status": "in_progress"}
     events: list[Body] = [
         {"type": "response.created", "response": openai_bodies.response(status="in_progress", usage=None)},
-        {
-            "type": "response.output_item.added",
-            "output_index": 0,
-            "item": message | {"content": [], "status": "in_progress"},
-        },
-        *({"type": "response.output_text.delta", **ids, "delta": piece, "logprobs": []} for piece in PIECES),
-        {"type": "response.output_text.done", **ids, "text": TEXT, "logprobs": []},
+        {"type": "response.output_item.added", "output_index": 0, "item": begun},
+        *({"type": "response.output_text.delta", **ids, "delta": piece, "logprobs": []} for piece in pieces),
+        {"type": "response.output_text.done", **ids, "text": text, "logprobs": []},
         {"type": "response.output_item.done", "output_index": 0, "item": message},
-        {"type": "response.output_item.added", "output_index": 1, "item": item | {"arguments": ""}},
-        {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 1, "delta": CALL[1]},
-        {"type": "response.output_item.done", "output_index": 1, "item": item},
-        {"type": "response.completed", "response": openai_bodies.response(message, item)},
     ]
+    for at, item in enumerate(items, 1):
+        delta = {"item_id": item["id"], "output_index": at, "delta": item["arguments"]}
+        events += [
+            {"type": "response.output_item.added", "output_index": at, "item": item | {"arguments": ""}},
+            {"type": "response.function_call_arguments.delta", **delta},
+            {"type": "response.output_item.done", "output_index": at, "item": item},
+        ]
+    events.append({"type": "response.completed", "response": openai_bodies.response(message, *items)})
     return named(*({**event, "sequence_number": at} for at, event in enumerate(events)))
 
 
-def messages(stop: str = "tool_use") -> tuple[bytes, ...]:
-    whole = other_bodies.message_text(TEXT)
-    use = {"type": "tool_use", "id": "toolu_0", "name": CALL[0], "input": {}}
-    return named(
-        {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+def messages(stop: str = "tool_use", pieces: Sequence[str] = PIECES, calls: Calls = (CALL,)) -> tuple[bytes, ...]:
+    whole = other_bodies.message_with("".join(pieces))
+    blocks: list[tuple[Body, list[Body]]] = [
+        ({"type": "text", "text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces]),
         *(
-            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
-            for piece in PIECES
+            (
+                {"type": "tool_use", "id": f"toolu_{at}", "name": name, "input": {}},
+                [{"type": "input_json_delta", "partial_json": arguments}],
+            )
+            for at, (name, arguments) in enumerate(calls)
         ),
-        {"type": "content_block_stop", "index": 0},
-        {"type": "content_block_start", "index": 1, "content_block": use},
-        {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": CALL[1]}},
-        {"type": "content_block_stop", "index": 1},
-        {"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": None}, "usage": whole["usage"]},
-        {"type": "message_stop"},
-    )
+    ]
+    events: list[Body] = [{"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}]
+    for at, (block, deltas) in enumerate(blocks):
+        events += [
+            {"type": "content_block_start", "index": at, "content_block": block},
+            *({"type": "content_block_delta", "index": at, "delta": delta} for delta in deltas),
+            {"type": "content_block_stop", "index": at},
+        ]
+    end = {"delta": {"stop_reason": stop, "stop_sequence": None}, "usage": whole["usage"]}
+    return named(*events, {"type": "message_delta", **end}, {"type": "message_stop"})
 
 
 def gemini() -> tuple[bytes, ...]:

@@ -5,17 +5,15 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-import httpx
 import pytest
 from pydantic_ai import Agent
 
 from baton.pydantic_ai import durable
 from baton.sdk.agents.runner import JobInfo, Recorded
-from baton.sdk.models.model import ModelRequest
 from tests.fakes.listener import FakeListener
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import GROQ, OPENAI_CHAT, ProviderCase
 from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import chunk, unnamed
-from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import ADD, QUESTION, requesting
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import requesting
 
 Calls = tuple[tuple[str, str], ...]
 ONE: Calls = (("add", '{"a": 1, "b": {"c": 2}}'),)
@@ -40,12 +38,9 @@ def pieces(calls: Calls, size: int, *, numbered: bool, later: dict[str, Any], id
 
 
 async def found(case: ProviderCase, *answers: list[dict[str, Any]]) -> list[Calls]:
-    head = {"content-type": "text/event-stream"}
-    bodies = [b"".join(unnamed(*chunks, chunk({}, "tool_calls"))) for chunks in answers]
     with requesting(case) as requested:
-        requested.route.mock(side_effect=[httpx.Response(200, headers=head, content=body) for body in bodies])
-        request = ModelRequest("", (QUESTION,), (ADD,), 1, listener=FakeListener())
-        calls = [(await requested.model.answer(request)).calls for _ in bodies]
+        requested.streams(*(unnamed(*chunks, chunk({}, "tool_calls")) for chunks in answers))
+        calls = [(await requested.answer(listener=FakeListener())).calls for _ in answers]
     return [tuple((call.tool, call.fault or json.dumps(call.arguments)) for call in one) for one in calls]
 
 
@@ -77,8 +72,7 @@ async def test_a_durable_agent_gets_them_too() -> None:
     assert runner is not None
     sent = [*pieces((SAME[1],) * 2, 100, numbered=False, later={}, ids="own"), chunk({}, "tool_calls")]
     with requesting(OPENAI_CHAT) as requested:
-        head = {"content-type": "text/event-stream"}
-        requested.route.mock(return_value=httpx.Response(200, headers=head, content=b"".join(unnamed(*sent))))
+        requested.streams(unnamed(*sent))
         record = Recorded(JobInfo(job_id="job_1", session_id="s", tenant="t", task="Add."))
         turn = await runner.turn(record, FakeListener())
     assert [(call.tool, call.arguments) for call in turn.answer.calls] == [("add", {"a": 3, "b": 4})] * 2

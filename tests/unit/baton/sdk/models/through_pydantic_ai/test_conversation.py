@@ -18,8 +18,8 @@ from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import (
     OPENAI_CHAT,
     ProviderCase,
 )
+from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import messages
 from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import QUESTION, Requested, requesting
-from tests.unit.baton.sdk.models.through_pydantic_ai.stream_bodies import anthropic_stream
 
 CALLS = [("add", '{"a": 1, "b": 2}'), ("add", '{"a": 3, "b": 4}')]
 # A child's call id, as ids get: too long and with a dot, which no provider takes.
@@ -114,7 +114,7 @@ async def test_claude_gets_its_signed_thoughts_back() -> None:
     """Word for word, before the calls that followed from them."""
     thought = other.thinking_block("I should add.", "EqQBCgIYAhIM")
     with requesting(ANTHROPIC) as requested:
-        answer, sent = await second_turn(requested, other.message_calls("I add.", CALLS, thought))
+        answer, sent = await second_turn(requested, other.message_with("I add.", CALLS, thought))
     assert answer.text == "I add."
     question, turn, results = sent["messages"]
     assert question["role"] == "user"
@@ -144,7 +144,7 @@ async def test_openai_gets_its_items_back() -> None:
 
 async def test_gemini_gets_its_signatures_back() -> None:
     with requesting(GOOGLE) as requested:
-        _, sent = await second_turn(requested, other.gemini_calls("I add.", CALLS, "c2lnbmF0dXJl"))
+        _, sent = await second_turn(requested, other.gemini_with("I add.", CALLS, "c2lnbmF0dXJl"))
     _, turn, results = sent["contents"]
     signed = [part for part in turn["parts"] if part.get("thoughtSignature") == "c2lnbmF0dXJl"]
     assert [part["functionCall"]["args"] for part in signed] == [{"a": 1, "b": 2}]
@@ -168,7 +168,7 @@ async def test_texts_and_calls_alone_need_nothing_kept(case: Any) -> None:
 
 async def test_what_one_provider_kept_is_not_given_to_another() -> None:
     with requesting(ANTHROPIC) as requested:
-        requested.answers(other.message_calls("I add.", CALLS, other.thinking_block("Secret thought.", "EqQB")))
+        requested.answers(other.message_with("I add.", CALLS, other.thinking_block("Secret thought.", "EqQB")))
         turn = shown(await requested.answer())
     with requesting(OPENAI_CHAT) as requested:
         requested.answers(requested.case.plain("x"))
@@ -183,9 +183,9 @@ async def test_what_one_server_kept_is_not_given_to_another_of_its_protocol(case
     """A gateway's signature of a thought is none to Claude, which refuses the whole conversation for it."""
     items = openai.reasoning_item("EqQB"), openai.call_item(0, *CALLS[0]), openai.call_item(1, *CALLS[1])
     bodies = {
-        ANTHROPIC.model: other.message_calls("I add.", CALLS, other.thinking_block("I should add.", "EqQB")),
+        ANTHROPIC.model: other.message_with("I add.", CALLS, other.thinking_block("I should add.", "EqQB")),
         OPENAI.model: openai.response(*items),
-        GOOGLE.model: other.gemini_calls("I add.", CALLS, "EqQB"),
+        GOOGLE.model: other.gemini_with("I add.", CALLS, "EqQB"),
     }
     with requesting(case) as requested:
         requested.answers(bodies[case.model], case.plain("x"), case.plain("x"))
@@ -203,7 +203,7 @@ async def test_what_one_server_kept_is_not_given_to_another_of_its_protocol(case
 async def test_a_text_that_was_no_answer_is_answered_with_its_fault() -> None:
     """No call was made that a result could belong to; so the fault is told as text."""
     with requesting(OPENAI) as requested:
-        requested.answers(openai.response_text("It is 3."), openai.response_text("x"))
+        requested.answers(openai.response_with("It is 3."), openai.response_with("x"))
         answer = await requested.answer()
         refused = PastCall(IDS[2], "final_result", {})
         turn = ModelMessage(answer.text, (refused,), answer.provider)
@@ -225,7 +225,7 @@ async def test_arguments_that_are_not_json_reach_the_tool_s_check() -> None:
 
 async def test_what_is_too_large_to_keep_is_left_out() -> None:
     with requesting(ANTHROPIC) as requested:
-        requested.answers(other.message_calls("I add.", CALLS, other.thinking_block("x" * 300_000, "EqQB")))
+        requested.answers(other.message_with("I add.", CALLS, other.thinking_block("x" * 300_000, "EqQB")))
         answer = await requested.answer()
     assert answer.provider is None
     assert len(answer.calls) == 2
@@ -245,7 +245,7 @@ async def test_what_cannot_be_read_is_left_out(requested: Requested, kept: dict[
 async def test_an_answer_that_comes_in_pieces_is_one() -> None:
     """Anthropic's, where no `max_tokens` is set: the library reads server-sent events."""
     with requesting(ANTHROPIC) as requested:
-        requested.route.mock(return_value=anthropic_stream(["It is ", "3."]))
+        requested.streams(messages("end_turn", ["It is ", "3."], ()))
         answer = await requested.answer(settings={"max_tokens": 128_000})
         assert requested.sent()["stream"] is True
     assert (answer.text, answer.input_tokens, answer.output_tokens) == ("It is 3.", 100, 10)

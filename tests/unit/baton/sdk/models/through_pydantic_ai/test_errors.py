@@ -25,23 +25,17 @@ REFUSED = {"httpcore": httpcore.ConnectError, "httpcore2": httpcore2.ConnectErro
 AN_HOUR_SECONDS = 3_600
 
 
-async def failure_of(requested: Requested) -> ModelError:
-    with pytest.raises(ModelError) as caught:
-        await requested.answer(time_limit_seconds=30)
-    return caught.value
-
-
 async def test_a_rate_limit_may_be_tried_again_when_the_provider_says(requested: Requested) -> None:
     """It may name a date, as RFC 9110 allows."""
     requested.fails(429, "Slow down.", {"retry-after": "7"})
-    error = await failure_of(requested)
+    error = await requested.failure(time_limit_seconds=30)
     assert (error.retryable, error.retry_after_seconds, requested.route.call_count) == (True, 7.0, 1)
     assert not error.unanswered
     assert "429" in error.message
     assert "Slow down." in error.message
     later = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 - a date of the provider's, which runs on real time
     requested.fails(429, "Slow down.", {"retry-after": format_datetime(later, usegmt=True)})
-    wait_seconds = (await failure_of(requested)).retry_after_seconds
+    wait_seconds = (await requested.failure(time_limit_seconds=30)).retry_after_seconds
     assert isinstance(wait_seconds, float)
     assert AN_HOUR_SECONDS - 120 < wait_seconds <= AN_HOUR_SECONDS
 
@@ -50,7 +44,7 @@ async def test_a_provider_that_is_in_trouble_may_be_tried_again(requested: Reque
     """Without a time, the job's own pause counts."""
     for calls, status in enumerate((408, 500, 502, 503, 504, 529), 1):
         requested.fails(status, "Try later.")
-        error = await failure_of(requested)
+        error = await requested.failure(time_limit_seconds=30)
         assert (error.retryable, error.retry_after_seconds, requested.route.call_count) == (True, None, calls), status
 
 
@@ -62,13 +56,15 @@ async def test_a_server_that_does_not_know_openais_newer_path_is_hinted_at(monke
         monkeypatch.setenv("OPENAI_BASE_URL", case.url.removesuffix("/responses"))
         with requesting(case) as requested:
             requested.fails(404, "Not Found")
-            assert ("write 'openai-chat:gpt-5-mini'" in (await failure_of(requested)).message) is is_hinted
+            assert (
+                "write 'openai-chat:gpt-5-mini'" in (await requested.failure(time_limit_seconds=30)).message
+            ) is is_hinted
 
 
 async def test_what_is_refused_stays_refused(requested: Requested) -> None:
     for status in (400, 401, 402, 403, 404, 413, 422):
         requested.fails(status, "This model does not exist.", {"retry-after": "7"})
-        error = await failure_of(requested)
+        error = await requested.failure(time_limit_seconds=30)
         assert (error.retryable, error.retry_after_seconds) == (False, None), status
         assert "This model does not exist." in error.message
 
@@ -78,7 +74,7 @@ async def test_a_spent_quota_is_no_rate_limit() -> None:
     with requesting(OPENAI) as requested:
         body = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
         requested.route.mock(return_value=httpx.Response(429, json=body))
-        error = await failure_of(requested)
+        error = await requested.failure(time_limit_seconds=30)
     assert not error.retryable
     assert "You exceeded your current quota." in error.message
 
@@ -95,13 +91,13 @@ async def test_garbage_may_be_tried_again(requested: Requested) -> None:
         requested.route.mock(
             return_value=httpx.Response(200, content=body, headers={"content-type": "application/json"})
         )
-        assert (await failure_of(requested)).retryable, body
+        assert (await requested.failure(time_limit_seconds=30)).retryable, body
 
 
 async def test_no_key_is_in_a_message(requested: Requested) -> None:
     """A provider may repeat it."""
     requested.fails(401, f"Incorrect API key provided: {KEY}. Authorization: Bearer abcdefghijkl")
-    message = (await failure_of(requested)).message
+    message = (await requested.failure(time_limit_seconds=30)).message
     assert KEY not in message
     assert "abcdefghijkl" not in message
     assert "Incorrect API key provided: (key)" in message
@@ -113,7 +109,7 @@ async def test_gemini_says_it_in_the_body() -> None:
     body = {"error": {"code": 429, "message": "x", "status": "RESOURCE_EXHAUSTED", "details": details}}
     with requesting(GOOGLE) as requested:
         requested.route.mock(return_value=httpx.Response(429, json=body))
-        assert (await failure_of(requested)).retry_after_seconds == 31.0
+        assert (await requested.failure(time_limit_seconds=30)).retry_after_seconds == 31.0
 
 
 def test_a_message_is_kept_short() -> None:
@@ -127,7 +123,7 @@ def test_a_message_is_kept_short() -> None:
 async def test_an_error_inside_an_answer_is_one() -> None:
     with requesting(OPENROUTER) as requested:
         requested.answers({"id": "gen-1", "error": {"code": 502, "message": "The provider went away."}})
-        error = await failure_of(requested)
+        error = await requested.failure(time_limit_seconds=30)
     assert error.retryable
     assert "The provider went away." in error.message
 
@@ -138,7 +134,7 @@ async def test_a_limit_that_is_used_up_names_the_wait() -> None:
     headers |= {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "2s"}
     with requesting(OPENAI) as requested:
         requested.fails(429, "x", headers)
-        assert (await failure_of(requested)).retry_after_seconds == 2
+        assert (await requested.failure(time_limit_seconds=30)).retry_after_seconds == 2
 
 
 @pytest.mark.parametrize("failures", [TIMEOUTS, REFUSED], ids=["no answer in time", "no connection"])
@@ -146,14 +142,14 @@ async def test_who_is_not_reached_may_be_tried_again(
     requested: Requested, failures: dict[str, Callable[[str], Exception]]
 ) -> None:
     requested.route.mock(side_effect=failures[requested.case.using]("nobody there"))
-    error = await failure_of(requested)
+    error = await requested.failure(time_limit_seconds=30)
     assert (error.retryable, error.unanswered) == (True, True)
 
 
 async def test_milliseconds_are_read() -> None:
     with requesting(ANTHROPIC) as requested:
         requested.fails(429, "x", {"retry-after-ms": "1500", "retry-after": "2"})
-        assert (await failure_of(requested)).retry_after_seconds == 1.5
+        assert (await requested.failure(time_limit_seconds=30)).retry_after_seconds == 1.5
 
 
 def test_a_provider_is_quoted_in_its_own_words() -> None:

@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import Any
 
-import httpx
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.messages import FinishReason, ModelMessage, ModelResponse, TextPart, ToolCallPart
@@ -11,7 +10,6 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable
-from baton.sdk.models.model import ModelAnswer, ModelError
 from baton.sdk.models.provider_rules import REASONS, meaning_of
 from tests.fakes.listener import FakeListener
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import (
@@ -80,10 +78,9 @@ async def test_a_broken_answer_is_asked_for_anew(case: ProviderCase, word: str, 
     body = case.calls("Pay 40", calls) if calls else case.plain("Pay 40")
     with requesting(case) as requested:
         requested.answers(_put(body, word))
-        with pytest.raises(ModelError) as caught:
-            await requested.answer()
-    assert caught.value.retryable
-    assert (caught.value.spent.input_tokens, caught.value.spent.output_tokens) in {(100, 10), (0, 0)}
+        error = await requested.failure()
+    assert error.retryable
+    assert (error.spent.input_tokens, error.spent.output_tokens) in {(100, 10), (0, 0)}
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -92,40 +89,26 @@ async def test_a_broken_answer_is_asked_for_anew(case: ProviderCase, word: str, 
 )
 async def test_a_broken_stream_is_asked_for_anew(case: ProviderCase, word: str) -> None:
     with requesting(case) as requested:
-        route = requested.route_of_streams if case is GOOGLE else requested.route
-        head = {"content-type": "text/event-stream"}
-        route.mock(return_value=httpx.Response(200, headers=head, content=b"".join(_stream(case, word))))
-        with pytest.raises(ModelError) as caught:
-            await requested.answer(listener=FakeListener())
-    assert caught.value.retryable
-
-
-async def _of_a_gateway(word: str) -> ModelAnswer | ModelError:
-    with requesting(OPENAI_CHAT) as requested:
-        body = b"".join(unnamed(chunk({"content": TEXT}), chunk({}, word), chunk(usage=USAGE)))
-        head = {"content-type": "text/event-stream"}
-        requested.route.mock(return_value=httpx.Response(200, headers=head, content=body))
-        try:
-            return await requested.answer(listener=FakeListener())
-        except ModelError as error:
-            return error
+        requested.streams(_stream(case, word))
+        assert (await requested.failure(listener=FakeListener())).retryable
 
 
 @pytest.mark.parametrize("one", REASONS, ids=lambda one: one.provider)
 async def test_a_gateway_may_pass_on_the_words_of_any_provider(one: Any) -> None:
     """In the writing of either: `MAX_TOKENS` is `max_tokens`."""
-    for word in (*one.whole, *map(str.upper, one.whole)):
-        found = await _of_a_gateway(word)
-        assert isinstance(found, ModelAnswer), word
-        assert (found.text, found.is_cut) == (TEXT, False)
-    for word in (*one.cut, *map(str.upper, one.cut)):
-        found = await _of_a_gateway(word)
-        assert isinstance(found, ModelAnswer), word
-        assert (found.text, found.is_cut) == (TEXT, True)
-    for word in (*one.filtered, *(f"{word.upper()}: why" for word in one.filtered)):
-        found = await _of_a_gateway(word)
-        assert isinstance(found, ModelError), word
-        assert not found.retryable
+    words = {word: (TEXT, is_cut) for is_cut in (False, True) for word in (one.cut if is_cut else one.whole)}
+    told = words | {word.upper(): found for word, found in words.items()}
+    filtered = [*one.filtered, *(f"{word.upper()}: why" for word in one.filtered)]
+    with requesting(OPENAI_CHAT) as requested:
+        streams = (
+            unnamed(chunk({"content": TEXT}), chunk({}, word), chunk(usage=USAGE)) for word in (*told, *filtered)
+        )
+        requested.streams(*streams)
+        for word, found in told.items():
+            answer = await requested.answer(listener=FakeListener())
+            assert (answer.text, answer.is_cut) == found, word
+        for word in filtered:
+            assert not (await requested.failure(listener=FakeListener())).retryable, word
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from baton.worker.runtime.job_view import job_view
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.sdk.models.through_pydantic_ai import openai_bodies as openai
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import OPENAI
-from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import requesting
-from tests.unit.baton.sdk.models.through_pydantic_ai.stream_bodies import openai_stream
+from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import responses
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import event_stream, requesting
 
 
 class Sum(BaseModel):
@@ -35,7 +35,7 @@ async def test_a_job_counts_what_all_its_turns_took() -> None:
     with requesting(OPENAI) as requested:
         requested.answers(
             openai.response(openai.reasoning_item("gAAAAABn"), openai.call_item(0, "add", '{"a": 1, "b": 2}')),
-            openai.response_text("It is 3."),
+            openai.response_with("It is 3."),
             openai.response(openai.call_item(1, "final_result", '{"sum": 3}')),
         )
         await stage.submit("a")
@@ -63,7 +63,7 @@ async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> No
     stage = stage_of(Agent("a", model=OPENAI.model))
     with requesting(OPENAI) as requested:
         limited = httpx.Response(429, json=openai.refusal(429, "Slow down."), headers={"retry-after": "60"})
-        requested.route.mock(side_effect=[limited, openai_stream(["Do", "ne."])])
+        requested.route.mock(side_effect=[limited, event_stream(responses(["Do", "ne."], ()))])
         started_ms = stage.clock.now_ms()
         await stage.submit("a")
         await stage.run()

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from pydantic_ai.messages import (
     ModelResponse,
@@ -17,26 +16,26 @@ from pydantic_ai.messages import (
     ToolCallPart,
 )
 
-from baton.sdk.models.model import Call, ModelError
+from baton.sdk.models.model import Call
 from baton.sdk.models.through_pydantic_ai.messages import listen
 from tests.fakes.listener import FakeListener
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import ANTHROPIC, OPENAI, ProviderCase
+from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import messages, responses
 from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import requesting
-from tests.unit.baton.sdk.models.through_pydantic_ai.stream_bodies import anthropic_stream, openai_stream
 
 PIECES = ["The sum", " of 1 and 2", " is 3."]
 
 
 @pytest.mark.parametrize(
-    ("case", "response"),
-    [(OPENAI, openai_stream(PIECES)), (ANTHROPIC, anthropic_stream(PIECES))],
+    ("case", "events"),
+    [(OPENAI, responses(PIECES, ())), (ANTHROPIC, messages("end_turn", PIECES, ()))],
     ids=["openai", "anthropic"],
 )
-async def test_a_provider_streams_piece_by_piece(case: ProviderCase, response: httpx.Response) -> None:
+async def test_a_provider_streams_piece_by_piece(case: ProviderCase, events: tuple[bytes, ...]) -> None:
     """The pieces are the answer's text; tokens are counted as ever."""
     listener = FakeListener()
     with requesting(case) as requested:
-        requested.route.mock(return_value=response)
+        requested.streams(events)
         answer = await requested.answer(listener=listener)
         assert requested.sent()["stream"] is True
     assert [piece for piece in listener.received if piece] == PIECES
@@ -46,7 +45,7 @@ async def test_a_provider_streams_piece_by_piece(case: ProviderCase, response: h
 async def test_calls_come_with_the_whole_answer() -> None:
     listener = FakeListener()
     with requesting(OPENAI) as requested:
-        requested.route.mock(return_value=openai_stream(["I add."], [("add", '{"a": 1, "b": 2}')]))
+        requested.streams(responses(["I add."]))
         answer = await requested.answer(listener=listener)
     assert (answer.text, answer.calls, listener.text) == ("I add.", (Call("add", {"a": 1, "b": 2}),), "I add.")
 
@@ -54,9 +53,8 @@ async def test_calls_come_with_the_whole_answer() -> None:
 async def test_a_refusal_of_a_stream_is_a_refusal() -> None:
     with requesting(OPENAI) as requested:
         requested.fails(429, "Slow down.", {"retry-after": "7"})
-        with pytest.raises(ModelError, match="429 from gpt-5-mini: Slow down") as caught:
-            await requested.answer(listener=FakeListener())
-    assert (caught.value.retryable, caught.value.retry_after_seconds) == (True, 7)
+        error = await requested.failure("429 from gpt-5-mini: Slow down", listener=FakeListener())
+    assert (error.retryable, error.retry_after_seconds) == (True, 7)
 
 
 async def test_texts_stream_as_the_whole_answer_joins_them() -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic_ai.messages import BinaryContent, ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.messages import ModelMessage as PromptMessage
 
-from baton.sdk.models.model import Message, ModelError, ModelMessage, PastCall, ToolMessage, UserMessage
+from baton.sdk.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
 from baton.sdk.models.through_pydantic_ai.sendable import sendable
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import ANTHROPIC, OPENAI, OPENAI_CHAT, PROVIDERS
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import ProviderCase as Case
@@ -84,14 +84,6 @@ async def test_a_result_without_words_is_told_as_its_json(case: Case, result: An
         await requested.answer(*called(result=result))
         sent = json.dumps(requested.sent())
     assert json.dumps(json.dumps(result, separators=(",", ":"))) in sent
-
-
-async def test_a_blank_answer_is_none() -> None:
-    with requesting(OPENAI_CHAT) as requested:
-        requested.answers(OPENAI_CHAT.plain(" \n"))
-        with pytest.raises(ModelError, match="neither text nor tool calls") as caught:
-            await requested.answer()
-    assert caught.value.retryable
 
 
 async def test_blank_instructions_are_none() -> None:

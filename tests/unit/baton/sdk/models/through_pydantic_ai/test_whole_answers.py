@@ -3,9 +3,7 @@
 import json
 from typing import Any
 
-import httpx
 import pytest
-import respx
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ThinkingPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -14,7 +12,6 @@ from pydantic_ai.usage import RequestUsage
 from baton.engine.transitions import JobStatus
 from baton.pydantic_ai import durable
 from baton.sdk.models.catalog import ProviderModel
-from baton.sdk.models.chain import ModelChain
 from baton.sdk.models.model import (
     ANSWER_LIMIT_BYTES,
     ModelAnswer,
@@ -26,7 +23,6 @@ from baton.sdk.models.model import (
     ToolSpec,
 )
 from baton.sdk.models.model import ModelMessage as OurMessage
-from baton.sdk.models.scripted import ScriptedModel
 from baton.sdk.models.through_pydantic_ai.whole import ChatChunks
 from tests.fakes.listener import FakeListener
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import OPENAI_CHAT
@@ -38,13 +34,10 @@ PING = ToolSpec("ping", "Ping.", {"type": "object", "properties": {}})
 FIND = ToolSpec("find", "Find.", {"type": "object", "properties": {"city": {"type": "string"}}})
 
 
-async def streamed(*bodies: tuple[bytes, ...], messages: Any = (QUESTION,), listener: Any = None) -> ModelAnswer:
+async def streamed(events: tuple[bytes, ...], messages: Any = (QUESTION,), listener: Any = None) -> ModelAnswer:
     with requesting(OPENAI_CHAT) as requested:
-        head = {"content-type": "text/event-stream"}
-        sent = [httpx.Response(200, headers=head, content=b"".join(body)) for body in bodies]
-        requested.route.mock(side_effect=sent)
-        request = ModelRequest("", tuple(messages), (PING, FIND), 1, listener=listener or FakeListener())
-        return await requested.model.answer(request)
+        requested.streams(events)
+        return await requested.answer(*messages, tools=(PING, FIND), listener=listener or FakeListener())
 
 
 def calling(tool: str, arguments: str | None, call_id: str = "c", index: int = 0) -> dict[str, Any]:
@@ -153,44 +146,16 @@ async def test_what_is_not_taken_is_counted_and_its_words_are_kept(events: Any, 
     assert caught.value.spent == Spent(1, 100, 10, caught.value.spent.cost_usd)
 
 
-async def test_a_chain_counts_the_answers_that_it_does_not_take() -> None:
-    class Refusing:
-        name, reads_history = "first", True
-
-        async def answer(self, request: ModelRequest) -> ModelAnswer:
-            assert request.turn == 1
-            raise ModelError("empty", retryable=True, spent=Spent(1, 7, 3, 0.5))
-
-    request = ModelRequest("", (QUESTION,), (), 1)
-    answer = await ModelChain([Refusing(), ScriptedModel(["ok"])]).answer(request)
-    assert answer.spent_before == Spent(1, 7, 3, 0.5)
-    with pytest.raises(ModelError) as caught:
-        await ModelChain([Refusing(), Refusing()]).answer(request)
-    assert caught.value.spent == Spent(2, 14, 6, 1.0)
-
-
-async def test_the_private_names_that_tell_the_end_of_a_stream_are_there() -> None:
+async def test_the_private_names_that_tell_the_end_of_a_stream_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where one is gone, a server without finish reasons is judged by its usage alone."""
-    found: list[ChatChunks] = []
-    model = ProviderModel(OPENAI_CHAT.model)
+    found, make = list[ChatChunks](), ChatChunks.__init__
 
-    class Seen(FakeListener):
-        async def write(self, text: str) -> None:
-            await super().write(text)
+    def init(self: ChatChunks, stream: Any) -> None:
+        make(self, stream)
+        found.append(self)
 
-    with respx.mock(using=OPENAI_CHAT.using) as router, pytest.MonkeyPatch.context() as patched:
-        make = ChatChunks.__init__
-
-        def init(self: ChatChunks, stream: Any) -> None:
-            make(self, stream)
-            found.append(self)
-
-        patched.setattr(ChatChunks, "__init__", init)
-        body = b"".join(unnamed(chunk({"content": "a"})))
-        router.post(OPENAI_CHAT.url).mock(
-            return_value=httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
-        )
-        await model.answer(ModelRequest("", (QUESTION,), (), 1, listener=Seen()))
+    monkeypatch.setattr(ChatChunks, "__init__", init)
+    await streamed(unnamed(chunk({"content": "a"})))
     assert [(chunks.is_watched, chunks.have_end_mark) for chunks in found] == [(True, True)]
 
 

@@ -1,24 +1,21 @@
 """A stream that is cut, doubled or out of order gives the whole answer or a retried failure, never a half answer."""
 
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import httpx
 import pytest
-import respx
 from pydantic_ai import Agent
 from pydantic_ai.settings import ModelSettings
 
 from baton.pydantic_ai import durable
 from baton.sdk.agents.runner import JobInfo, RunFailedError
 from baton.sdk.agents.runner import Recorded as RecordedRun
-from baton.sdk.models.catalog import ProviderModel
-from baton.sdk.models.model import ModelError, ModelRequest
+from baton.sdk.models.model import ModelError
 from baton_events.bounded import Body
 from tests.fakes.listener import FakeListener
-from tests.unit.baton.sdk.models.through_pydantic_ai import httpx2_mocker
 from tests.unit.baton.sdk.models.through_pydantic_ai.openai_bodies import response, text_item
 from tests.unit.baton.sdk.models.through_pydantic_ai.provider_cases import OPENAI
 from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import (
@@ -33,7 +30,7 @@ from tests.unit.baton.sdk.models.through_pydantic_ai.recorded_streams import (
     named,
     swapped,
 )
-from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import ADD, QUESTION
+from tests.unit.baton.sdk.models.through_pydantic_ai.requesting import Requested, event_stream, requesting
 
 WHOLE = (TEXT, ((CALL[0], {"a": 1, "b": 2}),))
 JOB = RecordedRun(JobInfo(job_id="job_1", session_id="s", tenant="t", task="What is 1 + 2?"))
@@ -42,55 +39,48 @@ formats = pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.n
 Outcome = tuple[str, tuple[tuple[str, dict[str, object]], ...]] | str
 
 
-async def outcomes(stream: Recorded, bodies: Sequence[bytes], *, listens: bool = True) -> list[Outcome]:
-    """Take each body as an answer to an agent of Baton's."""
-    assert httpx2_mocker.HTTPCore2Mocker.name == "httpcore2"
-    model, found = ProviderModel(stream.case.model), list[Outcome]()
-    settings = dict(stream.case.settings)
-    with respx.mock(using=stream.case.using) as router:
-        route = router.post(url__startswith=stream.case.url)
-        for body in bodies:
-            route.mock(return_value=_sent(body, is_stream=listens))
-            listener = FakeListener() if listens else None
-            request = ModelRequest("Be exact.", (QUESTION,), (ADD,), 1, settings=settings, listener=listener)
-            try:
-                answer = await model.answer(request)
-                calls = tuple((call.tool, call.arguments) for call in answer.calls)
-                found.append("told" if any(call.fault for call in answer.calls) else (answer.text, calls))
-            except ModelError as error:
-                found.append("retried" if error.retryable else error.message)
-    return found
+Answering = Callable[[Requested, FakeListener | None], Awaitable[Outcome]]
 
 
-async def durable_outcomes(stream: Recorded, bodies: Sequence[bytes], *, listens: bool = True) -> list[Outcome]:
-    """Take each body as an answer to an agent of pydantic-ai."""
-    settings = cast("ModelSettings", dict(stream.case.settings))
-    agent: Agent[None, str] = Agent(stream.case.model, name="a", model_settings=settings)
+async def own(requested: Requested, listener: FakeListener | None) -> Outcome:
+    """What an agent of Baton's makes of an answer."""
+    answer = await requested.answer(listener=listener)
+    calls = tuple((call.tool, call.arguments) for call in answer.calls)
+    return "told" if any(call.fault for call in answer.calls) else (answer.text, calls)
+
+
+async def of_library(requested: Requested, listener: FakeListener | None) -> Outcome:
+    """What an agent of pydantic-ai makes of it."""
+    settings = cast("ModelSettings", dict(requested.case.settings))
+    agent: Agent[None, str] = Agent(requested.case.model, name="a", model_settings=settings)
 
     @agent.tool_plain
     def add(a: int, b: int) -> int:
         return a + b
 
-    found, runner = list[Outcome](), durable(agent).runner
+    runner = durable(agent).runner
     assert runner is not None
-    with respx.mock(using=stream.case.using) as router:
-        route = router.post(url__startswith=stream.case.url)
+    try:
+        answer = (await runner.turn(JOB, listener)).answer
+    except RunFailedError as error:
+        return f"{error.type}: {error.message}"
+    return answer.text, tuple((call.tool, call.arguments) for call in answer.calls)
+
+
+async def outcomes(
+    stream: Recorded, bodies: Sequence[bytes], answering: Answering = own, *, listens: bool = True
+) -> list[Outcome]:
+    """Take each body as an answer."""
+    found = list[Outcome]()
+    with requesting(stream.case) as requested:
         for body in bodies:
-            route.mock(return_value=_sent(body, is_stream=listens))
+            json = httpx.Response(200, headers={"content-type": "application/json"}, content=body)
+            requested.gives(event_stream([body]) if listens else json)
             try:
-                answer = (await runner.turn(JOB, FakeListener() if listens else None)).answer
-                found.append((answer.text, tuple((call.tool, call.arguments) for call in answer.calls)))
+                found.append(await answering(requested, FakeListener() if listens else None))
             except ModelError as error:
                 found.append("retried" if error.retryable else error.message)
-            except RunFailedError as error:
-                found.append(f"{error.type}: {error.message}")
     return found
-
-
-def _sent(body: bytes, *, is_stream: bool) -> httpx.Response:
-    return httpx.Response(
-        200, headers={"content-type": "text/event-stream" if is_stream else "application/json"}, content=body
-    )
 
 
 def cuts_at_bytes(stream: Recorded) -> list[bytes]:
@@ -103,7 +93,7 @@ def cuts_at_bytes(stream: Recorded) -> list[bytes]:
 async def test_a_mark_before_the_stream_is_no_part_of_its_first_event(stream: Recorded) -> None:
     """By the standard of such streams; it may come in pieces of a byte."""
     marked = [BOM_UTF8 + b"".join(stream.events)]
-    assert await outcomes(stream, marked) == await durable_outcomes(stream, marked) == [WHOLE]
+    assert await outcomes(stream, marked) == await outcomes(stream, marked, of_library) == [WHOLE]
     body = Body("", 100, ValueError, events=True)
     assert b"".join(b"".join(body.pieces(bytes([byte]))) for byte in BOM_UTF8 + b"data: 1") == b"data: 1"
 
@@ -112,18 +102,16 @@ async def test_a_mark_before_the_stream_is_no_part_of_its_first_event(stream: Re
 async def test_the_whole_stream_is_the_answer(stream: Recorded) -> None:
     """Also one that is said whole, without pieces before it: it is paid for, and another try would say the same."""
     whole = [b"".join(stream.events)]
-    assert await outcomes(stream, whole) == await durable_outcomes(stream, whole) == [WHOLE]
+    assert await outcomes(stream, whole) == await outcomes(stream, whole, of_library) == [WHOLE]
 
 
 async def test_a_cut_answer_in_the_last_event_alone_is_cut_and_its_tokens_count() -> None:
     cut: dict[str, Any] = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     cut["usage"] = {"input_tokens": 2**70, "output_tokens": 5, "total_tokens": 2**70 + 5}
     [event] = named({"type": "response.incomplete", "sequence_number": 0, "response": response(text_item(TEXT), **cut)})
-    with respx.mock(using=OPENAI.using) as router:
-        router.post(OPENAI.url).mock(return_value=_sent(event, is_stream=True))
-        answer = await ProviderModel(OPENAI.model).answer(
-            ModelRequest("", (QUESTION,), (ADD,), 1, listener=FakeListener())
-        )
+    with requesting(OPENAI) as requested:
+        requested.streams([event])
+        answer = await requested.answer(listener=FakeListener())
     assert (answer.text, answer.is_cut, answer.input_tokens, answer.output_tokens) == (TEXT, True, 2**70, 5)
 
 
@@ -149,7 +137,7 @@ async def test_a_stream_cut_anywhere_is_no_half_answer(stream: Recorded) -> None
     cut = cuts_at_bytes(stream)
     assert len(cut) >= len(stream.events)
     bodies = [*[b"".join(stream.events[:at]) for at in range(len(stream.events))], *cut]
-    for found in (await outcomes(stream, bodies), await durable_outcomes(stream, bodies)):
+    for found in [await outcomes(stream, bodies, answering) for answering in (own, of_library)]:
         assert set(map(str, found)) <= {str(WHOLE), "retried"}
         assert found[0] == found[1] == found[2] == "retried"
 
@@ -158,7 +146,7 @@ async def test_a_stream_cut_anywhere_is_no_half_answer(stream: Recorded) -> None
 async def test_an_event_of_another_form_is_no_answer(stream: Recorded) -> None:
     odd = [b"null", b"[]", b"{}", b"7", b'"x"', b"{", b'{"type": 5}', b'{"choices": [7]}']
     bodies = [b"data: " + one + b"\n\n" for one in odd]
-    for found in (await outcomes(stream, bodies), await durable_outcomes(stream, bodies)):
+    for found in [await outcomes(stream, bodies, answering) for answering in (own, of_library)]:
         assert set(map(str, found)) == {"retried"}
 
 
@@ -166,5 +154,5 @@ async def test_an_event_of_another_form_is_no_answer(stream: Recorded) -> None:
 async def test_a_body_of_another_form_is_no_answer(stream: Recorded) -> None:
     bodies = [b"null", b"[]", b"{}", b"7", b'"x"', b"{", b"\xe2", b'{"choices": [7]}']
     stream = replace(stream, case=replace(stream.case, url=stream.case.url.replace(":streamGenerate", ":generate")))
-    for found in (await outcomes(stream, bodies, listens=False), await durable_outcomes(stream, bodies, listens=False)):
-        assert found == ["retried"] * len(bodies)
+    for answering in (own, of_library):
+        assert await outcomes(stream, bodies, answering, listens=False) == ["retried"] * len(bodies)

@@ -46,11 +46,8 @@ BODIES: list[tuple[Any, str, float | None]] = [
 
 async def failure(case: Case, response: httpx.Response, *, streams: bool = False) -> ModelError:
     with requesting(case) as requested:
-        for each in (requested.route, requested.route_of_streams):
-            each.mock(return_value=response)
-        with pytest.raises(ModelError) as caught:
-            await requested.answer(listener=FakeListener() if streams else None)
-    return caught.value
+        requested.gives(response)
+        return await requested.failure(listener=FakeListener() if streams else None)
 
 
 @pytest.mark.parametrize("case", [OPENAI_CHAT, MISTRAL, GOOGLE], ids=lambda case: case.model)
