@@ -16,7 +16,7 @@ from baton.sdk.mcp.odd_results import mended
 from baton.sdk.mcp.server_tools import server_tools
 from baton.sdk.tools.builtin.http_fetch import http_fetch
 from baton.sdk.tools.context import ToolContext
-from tests.unit.baton.sdk.mcp.test_servers_without_bounds import JSON, STREAM, TOOL, Sent, raw
+from tests.unit.baton.sdk.mcp.raw_server import JSON, STREAM, TOOL, Sent, raw
 from tests.unit.baton.sdk.tools.builtin.web_server import answer, web_server
 from tests.values.drawn_json import BySchema
 from tests.values.odd import Drawn

@@ -1,6 +1,5 @@
 """MCP servers that are careless, in what their protocol leaves open or forbids: a call loses nothing by it."""
 
-import asyncio
 import json
 import os
 import sys
@@ -21,30 +20,33 @@ from baton.sdk.mcp.server_tools import server_tools
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.pending import RunAgain
 from baton.sdk.tools.tool_error import ToolError
+from tests.unit.baton.sdk.mcp.raw_server import (
+    ACME,
+    HI,
+    JSON,
+    STREAM,
+    TOOL,
+    Answer,
+    Sent,
+    answered_with,
+    called,
+    events,
+    in_turn,
+    raw,
+    says,
+)
 from tests.unit.baton.sdk.mcp.served import PNG
-from tests.unit.baton.sdk.mcp.test_odd_answers import RESULT, Answer, in_turn, refuses
-from tests.unit.baton.sdk.mcp.test_servers_without_bounds import ACME, JSON, STREAM, TOOL, Sent, found, raw, tool_of
 
 PICTURE = PNG + b"\xfb\xff\xfe~"
 SENT = b64encode(PICTURE).decode()
 LOOKS = {"task": {"id": "t", "sinceMs": 0, "intervalMs": 1000}}
 
 
-def _errs(**error: Any) -> Answer:
-    return lambda _: (200, JSON, [json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()])
-
-
-async def _called(answer: Answer, context: ToolContext) -> Any:
-    async with raw(tools_call=answer, tasks_get=answer) as served, shared(), asyncio.timeout(5):
-        return await (await tool_of(served)).run({}, context)
-
-
-def _reports(count: int) -> Answer:
+def _reports(*params: dict[str, Any]) -> Answer:
     def answer(request_id: Any) -> Sent:
-        params = [{"progressToken": request_id, "progress": n, "total": count, "message": f"{n}"} for n in range(count)]
-        sent = [{"jsonrpc": "2.0", "method": "notifications/progress", "params": each} for each in params]
-        sent.append({"jsonrpc": "2.0", "id": request_id, "result": RESULT})
-        return 200, STREAM, [f"data: {json.dumps(each)}\n\n".encode() for each in sent]
+        reports = [{"progressToken": request_id, **each} for each in params]
+        sent = [{"method": "notifications/progress", "params": each} for each in reports]
+        return 200, STREAM, events(*sent, {"id": request_id, "result": {"content": [HI]}})
 
     return answer
 
@@ -53,7 +55,8 @@ def _reports(count: int) -> Answer:
 async def test_the_newest_report_of_progress_is_kept(count: int, kept: int) -> None:
     """However many there were before it: a call that shows 20 % for an hour looks dead."""
     context = ToolContext.for_test()
-    assert await _called(_reports(count), context) == "done"
+    reports = ({"progress": n, "total": count, "message": f"{n}"} for n in range(count))
+    assert await called(context, tools_call=_reports(*reports)) == "hi"
     seen = context.recorder.progress_reports
     assert (len(seen), seen[-1]) == (kept, ((count - 1) / count, f"{count - 1}"))
     assert all(one < other for one, other in pairwise(seen))
@@ -61,12 +64,7 @@ async def test_the_newest_report_of_progress_is_kept(count: int, kept: int) -> N
 
 @pytest.mark.parametrize("params", [{"progress": 10**400, "total": 1}, {"progress": 1, "total": 10**400}])
 async def test_a_progress_that_is_no_float_ends_no_connection(params: dict[str, int]) -> None:
-    def answer(request_id: Any) -> Sent:
-        huge = {"method": "notifications/progress", "params": {"progressToken": request_id, **params}}
-        sent = [{"jsonrpc": "2.0", **huge}, {"jsonrpc": "2.0", "id": request_id, "result": RESULT}]
-        return 200, STREAM, [f"data: {json.dumps(each)}\n\n".encode() for each in sent]
-
-    assert await _called(answer, ToolContext.for_test()) == "done"
+    assert await called(tools_call=_reports(params)) == "hi"
 
 
 @pytest.mark.parametrize(
@@ -81,8 +79,9 @@ async def test_a_progress_that_is_no_float_ends_no_connection(params: dict[str, 
 )
 async def test_an_error_without_its_requests_id_ends_the_request(error: dict[str, Any], said: str) -> None:
     """And says what the server says; else the call would wait for its limit."""
+    sent = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
     with pytest.raises(ToolError, match=said) as refused:
-        await _called(_errs(**error), ToolContext.for_test())
+        await called(tools_call=answered_with(200, JSON, [sent]))
     assert refused.value.type == "mcp_refused"
 
 
@@ -98,7 +97,7 @@ async def test_an_error_without_its_requests_id_ends_the_request(error: dict[str
 )
 async def test_a_picture_is_whole_however_it_is_encoded(data: str) -> None:
     block = {"type": "image", "mimeType": "image/png", "data": data}
-    [picture] = await _called(lambda i: found(i, {"content": [block]}), ToolContext.for_test())
+    [picture] = await called(tools_call=says({"content": [block]}))
     assert picture == await ToolContext.for_test().keep_file(PICTURE, "image/png")
 
 
@@ -106,13 +105,13 @@ async def test_a_picture_is_whole_however_it_is_encoded(data: str) -> None:
 async def test_a_file_s_type_may_have_parameters(named: str) -> None:
     holder = {"uri": "file:///a.txt", "mimeType": named, "blob": b64encode(b"hello").decode()}
     block = {"type": "resource", "resource": holder}
-    [file] = await _called(lambda i: found(i, {"content": [block]}), ToolContext.for_test())
+    [file] = await called(tools_call=says({"content": [block]}))
     assert file == await ToolContext.for_test().keep_file(b"hello", "text/plain", "a.txt")
 
 
 async def test_a_picture_in_no_encoding_is_its_size() -> None:
     block = {"type": "image", "mimeType": "image/png", "data": "iVBO!!!!"}
-    [picture] = await _called(lambda i: found(i, {"content": [block]}), ToolContext.for_test())
+    [picture] = await called(tools_call=says({"content": [block]}))
     assert picture == {"type": "image", "data": "[6 bytes, left out]"}
 
 
@@ -138,8 +137,8 @@ async def test_a_list_that_moves_between_two_pages_has_each_tool_once() -> None:
     last = {"tools": [TOOL | {"name": "b"}, TOOL | {"name": "c"}], "ttlMs": 9_000}
     modern = {"resultType": "complete", "cacheScope": "private"}
     kept = Kept()
-    pages = in_turn(lambda i: found(i, first | modern), lambda i: found(i, last | modern))
-    async with raw(server_discover=lambda i: found(i, about | modern), tools_list=pages) as served:
+    pages = in_turn(says(first | modern), says(last | modern))
+    async with raw(server_discover=says(about | modern), tools_list=pages) as served:
         names = [each["name"] for each in await listed(McpServer(served.url), ACME, kept)]
     assert (names, kept.seconds) == (["big", "b", "c"], [1])
 
@@ -156,10 +155,10 @@ async def test_who_uses_no_tool_leaves_the_others_their_list() -> None:
 async def test_a_look_at_a_task_waits_as_long_as_a_busy_server_says() -> None:
     """The task goes on meanwhile: a busy server is one that is away."""
     looking = replace(ToolContext.for_test(), memo=LOOKS, started_at_ms=1000)
-    again = await _called(refuses(503, {"retry-after": "77"}), looking)
+    again = await called(looking, tasks_get=answered_with(503, {"retry-after": "77"}))
     assert isinstance(again, RunAgain)
     assert (again.after_seconds, again.memo["task"]["lost"]) == (77, 1)
-    again = await _called(refuses(503), looking)
+    again = await called(looking, tasks_get=answered_with(503))
     assert (again.after_seconds, again.memo["task"]["lost"]) == (2, 1)
 
 
@@ -173,7 +172,7 @@ async def test_hosts_are_the_same_in_any_case() -> None:
 
 
 async def test_neither_a_password_nor_a_query_of_the_address_is_shown() -> None:
-    moved = refuses(302, {"location": "/mcp/?key=s3cret%20word"})
+    moved = answered_with(302, {"location": "/mcp/?key=s3cret%20word"})
     async with raw(server_discover=moved, initialize=moved) as served:
         url = served.url.replace("//", "//me:s3cret@") + "?key=s3cret%20word"
         server = McpServer(url)

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from baton.mcp import McpServer
-from baton.sdk.mcp.client import listed
 from baton.sdk.mcp.server_tools import server_tools
 from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool import Tool
 from baton.sdk.tools.tool_error import ToolError
-from tests.unit.baton.sdk.mcp.test_servers_without_bounds import ACME, TOOL, found, raw
+from tests.unit.baton.sdk.mcp.raw_server import ACME, HI, TOOL, called, listing, raw, says, tools_of
 
 LONG = "synchronize-all-customer-data-across-multiple-systems-and-regions-of-"
 NAMES = ["a.b", "a_b", "a/b", "a b", "größe", "gröbe", f"{LONG}europe", f"{LONG}asia", "plain", "x" * 64]
@@ -28,31 +27,28 @@ def resource(said: str) -> dict[str, Any]:
     return {"type": "resource", "resource": {"uri": "file://log", "text": said}}
 
 
-def tools_of(*names: str, prefix: str = "") -> list[Tool]:
+def named(*names: str, prefix: str = "") -> list[Tool]:
     return list(server_tools(McpServer("http://x", prefix=prefix), ACME, [TOOL | {"name": name} for name in names]))
 
 
 @pytest.mark.parametrize("prefix", ["", "enterprise-database-management__"])
 def test_tools_whose_names_become_the_same_have_names_of_their_own(prefix: str) -> None:
-    names = [tool.name for tool in tools_of(*NAMES, prefix=prefix)]
+    names = [tool.name for tool in named(*NAMES, prefix=prefix)]
     assert len(set(names)) == len(NAMES)
     assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", name) for name in names)
-    assert [tool.name for tool in tools_of(*reversed(NAMES), prefix=prefix)] == names[::-1]
+    assert [tool.name for tool in named(*reversed(NAMES), prefix=prefix)] == names[::-1]
     assert {f"{prefix}{name}" for name in ("a_b", "plain")} <= set(names)
-    assert [tool.name for tool in tools_of("a.b", f"{LONG}asia", prefix=prefix)] == [
+    assert [tool.name for tool in named("a.b", f"{LONG}asia", prefix=prefix)] == [
         f"{prefix}a_b",
         f"{prefix}{LONG}asia"[:64],
     ]
 
 
 async def test_each_of_them_is_called_by_the_server_s_name() -> None:
-    async with raw(
-        tools_list=lambda request_id: found(request_id, {"tools": [TOOL | {"name": name} for name in NAMES]}),
-        tools_call=lambda request_id: found(request_id, {"content": [text("done")]}),
-    ) as served:
-        server = McpServer(served.url)
-        for tool in server_tools(server, ACME, await listed(server, ACME, None)):
-            assert await tool.run({}, ToolContext.for_test()) == "done"
+    lists = listing(*(TOOL | {"name": name} for name in NAMES))
+    async with raw(tools_list=lists, tools_call=says({"content": [HI]})) as served:
+        for tool in await tools_of(served):
+            assert await tool.run({}, ToolContext.for_test()) == "hi"
 
 
 @pytest.mark.parametrize(
@@ -70,11 +66,8 @@ async def test_each_of_them_is_called_by_the_server_s_name() -> None:
 )
 async def test_an_error_is_told_wherever_its_words_are(content: Any, data: Any, said: str) -> None:
     result = {"content": content, "isError": True} | ({} if data is None else {"structuredContent": data})
-    async with raw(tools_call=lambda request_id: found(request_id, result)) as served:
-        server = McpServer(served.url)
-        [tool] = server_tools(server, ACME, await listed(server, ACME, None))
-        with pytest.raises(ToolError) as caught:
-            await tool.run({}, ToolContext.for_test())
+    with pytest.raises(ToolError) as caught:
+        await called(tools_call=says(result))
     assert (caught.value.type, str(caught.value)) == ("mcp_tool_error", said)
 
 
@@ -110,12 +103,8 @@ DATA_LISTS = {"enum": [], "a": {"default": [], "examples": [[]]}}
 )
 async def test_a_careless_entry_hides_no_tool(odd: dict[str, Any], properties: dict[str, Any]) -> None:
     """As servers in PHP write an object without members, and others what they have no text for."""
-    listing = [TOOL | {"name": "plain"}, TOOL | {"inputSchema": EMPTY, "name": "odd"} | odd]
-    async with raw(
-        tools_list=lambda request_id: found(request_id, {"tools": listing}),
-        tools_call=lambda request_id: found(request_id, {"content": [text("done")]}),
-    ) as served:
-        server = McpServer(served.url)
-        plain, made = server_tools(server, ACME, await listed(server, ACME, None))
+    lists = listing(TOOL | {"name": "plain"}, TOOL | {"inputSchema": EMPTY, "name": "odd"} | odd)
+    async with raw(tools_list=lists, tools_call=says({"content": [HI]})) as served:
+        plain, made = await tools_of(served)
         assert (plain.name, made.name, made.parameters["properties"]) == ("plain", "odd", properties)
-        assert await made.run({}, ToolContext.for_test()) == "done"
+        assert await made.run({}, ToolContext.for_test()) == "hi"

@@ -6,24 +6,18 @@ from typing import Any
 import pytest
 from mcp_types.methods import validate_server_result
 
-from baton.mcp import McpServer
 from baton.sdk.mcp.odd_results import mended
-from baton.sdk.mcp.server_tools import server_tools
 from baton.sdk.models.provider_rules import OPENAI
 from baton.sdk.models.tool_schemas import SchemaFaultError, taken_schema
-from baton.sdk.tools.context import ToolContext
 from baton.sdk.tools.tool_error import ToolError
-from tests.unit.baton.sdk.mcp.test_servers_without_bounds import ACME, TOOL, found, raw
+from tests.unit.baton.sdk.mcp.raw_server import HI, TOOL, called, listing, says
 
-HI = {"type": "text", "text": "hi"}
 LINK = {"type": "resource_link", "uri": "a:b"}
 PNG = "iVBORw0KGgo="
 
 
 async def result_of(sent: Any) -> Any:
-    async with raw(tools_call=lambda request_id: found(request_id, sent)) as served:
-        [tool] = server_tools(McpServer(served.url), ACME, [TOOL])
-        return await tool.run({}, ToolContext.for_test())
+    return await called(tools_call=says(sent))
 
 
 @pytest.mark.parametrize(
@@ -82,13 +76,12 @@ async def test_a_result_unlike_its_schema_is_told_with_its_fault(data: Any) -> N
     """The call has been made; one that is texts alone, as of older servers, is taken."""
     sent = {"content": [HI]} | ({} if data is None else {"structuredContent": data})
     promises = {"outputSchema": {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}}
-    async with raw(tools_call=lambda request_id: found(request_id, sent)) as served:
-        [tool] = server_tools(McpServer(served.url), ACME, [TOOL | promises])
-        if data is None:
-            assert await tool.run({}, ToolContext.for_test()) == "hi"
-            return
-        with pytest.raises(ToolError, match=r"its schema promises: .*a.*; it said: hi") as caught:
-            await tool.run({}, ToolContext.for_test())
+    answers = {"tools_list": listing(TOOL | promises), "tools_call": says(sent)}
+    if data is None:
+        assert await called(**answers) == "hi"
+        return
+    with pytest.raises(ToolError, match=r"its schema promises: .*a.*; it said: hi") as caught:
+        await called(**answers)
     assert (caught.value.type, caught.value.retryable) == ("mcp_invalid_result", False)
 
 
