@@ -22,8 +22,8 @@ async def main(n: int = 3) -> int:
 """
 
 
-def _three(tool: str, arguments: dict[str, int]) -> dict[str, int]:
-    return {"ok": arguments["a"] + arguments["b"]}
+def _number_of(job: Job, arguments: dict[str, object]) -> int:
+    return next(number for number, asked in job.open.items() if asked[1] == arguments)
 
 
 async def test_an_open_run_goes_on_and_the_oldest_of_too_many_is_made_again(load: Load) -> None:
@@ -126,7 +126,7 @@ async def test_a_dropped_run_ends_as_cpython_ends_it_and_nobody_sees_that(
         warnings.simplefilter("always")
         await job.turn(runner)
         if how == "a turn later":
-            number = next(number for number, asked in job.open.items() if asked[1] == {"a": 1, "b": 1})
+            number = _number_of(job, {"a": 1, "b": 1})
             await job.turn(runner, [(number, {"ok": 1})])
         runs.let_go_of_all()
         gc.collect()
@@ -145,12 +145,15 @@ async def test_what_is_left_when_the_code_ends_is_dropped(load: Load) -> None:
     SEEN.clear()
     job, runner, _ = Job(), runner_of(module.main), opened()
     await job.turn(runner)
-    first = next(number for number, asked in job.open.items() if asked[1] == {"a": 0, "b": 0})
+    first = _number_of(job, {"a": 0, "b": 0})
     assert (await job.turn(runner, [(first, {"ok": 0})])).output == "done"
     assert SEEN == ["branch"]
 
 
-async def test_steps_that_the_code_cancels_are_given_up(load: Load) -> None:
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_steps_that_the_code_cancels_are_given_up(load: Load, keeps: bool) -> None:
+    if keeps:
+        opened()
     module = load("""
 @workflow
 async def main() -> list:
@@ -169,22 +172,15 @@ async def main() -> list:
         return [await quick, late.cancelled(), never.cancelled()]
     return []
 """)
-    for keeps in (False, True):
-        if keeps:
-            opened()
-        job, runner = Job(), runner_of(module.main)
-        await job.turn(runner)
-        assert list(job.open.values()) == [("add", {"a": 1, "b": 1}), ("add", {"a": 2, "b": 2})]
-        await job.turn(runner, [(1, {"ok": 2})])
-        assert job.given_up == [2]
-        assert list(job.open.values()) == [
-            ("sleep", {"seconds": 60.0}),
-            ("sleep", {"seconds": 1.0}),
-            ("add", {"a": 4, "b": 4}),
-        ]
-        second = next(number for number, asked in job.open.items() if asked[1] == {"seconds": 1.0})
-        answer = await job.turn(runner, [(second, {"ok": None})], seconds=1)
-        assert answer.output == [2, True, True]
+    job, runner = Job(), runner_of(module.main)
+    await job.turn(runner)
+    assert list(job.open.values()) == [("add", {"a": 1, "b": 1}), ("add", {"a": 2, "b": 2})]
+    await job.turn(runner, [(1, {"ok": 2})])
+    assert job.given_up == [2]
+    waits = [("sleep", {"seconds": seconds}) for seconds in (60.0, 1.0)]
+    assert list(job.open.values()) == [*waits, ("add", {"a": 4, "b": 4})]
+    answer = await job.turn(runner, [(_number_of(job, {"seconds": 1.0}), {"ok": None})], seconds=1)
+    assert answer.output == [2, True, True]
 
 
 async def test_an_outcome_that_comes_with_the_end_of_its_wait_is_dropped(load: Load) -> None:
@@ -207,7 +203,10 @@ async def main() -> list:
     assert (await job.turn(runner, [(3, {"ok": 0})])).output == [[8], 1]
 
 
-async def test_a_cancel_is_raised_once_where_the_code_waits_and_it_may_do_steps_then(load: Load) -> None:
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_a_cancel_is_raised_once_where_the_code_waits_and_it_may_do_steps_then(load: Load, keeps: bool) -> None:
+    if keeps:
+        opened()
     module = load("""
 @workflow
 async def main() -> str:
@@ -222,20 +221,17 @@ async def main() -> str:
         return "cleaned up"
     return "done"
 """)
-    for keeps in (False, True):
-        if keeps:
-            opened()
-        job, runner = Job(), runner_of(module.main)
-        await job.turn(runner)
-        job.cancelled = True
-        # What has ended counts: the code knows of it before it is told.
-        await job.turn(runner, [(1, {"ok": 5})])
-        assert (list(job.open.values()), job.given_up) == ([("add", {"a": 5, "b": -1})], [])
-        assert job.turns[-1]["provider"]["workflowStretch"]["cancelled"] is True
-        await job.turn(runner, [(next(iter(job.open)), {"ok": 0})])
-        assert list(job.open.values()) == [("sleep", {"seconds": 60.0})]
-        assert "cancelled" not in job.turns[-1]["provider"]["workflowStretch"]
-        assert (await job.turn(runner, [(next(iter(job.open)), {"ok": 0})], seconds=60)).output == "cleaned up"
+    job, runner = Job(), runner_of(module.main)
+    await job.turn(runner)
+    job.cancelled = True
+    # What has ended counts: the code knows of it before it is told.
+    await job.turn(runner, [(1, {"ok": 5})])
+    assert (list(job.open.values()), job.given_up) == ([("add", {"a": 5, "b": -1})], [])
+    assert job.turns[-1]["provider"]["workflowStretch"]["cancelled"] is True
+    await job.turn(runner, [(next(iter(job.open)), {"ok": 0})])
+    assert list(job.open.values()) == [("sleep", {"seconds": 60.0})]
+    assert "cancelled" not in job.turns[-1]["provider"]["workflowStretch"]
+    assert (await job.turn(runner, [(next(iter(job.open)), {"ok": 0})], seconds=60)).output == "cleaned up"
 
 
 async def test_a_cancel_gives_up_what_the_code_waits_for(load: Load) -> None:

@@ -210,7 +210,10 @@ async def test_a_callers_loop_and_task_stay_as_they_are(load: Load) -> None:
     assert await asyncio.wait_for(asyncio.sleep(0, "fine"), 5) == "fine"
 
 
-async def test_context_variables_of_the_code_survive_its_waits(load: Load) -> None:
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_context_variables_of_the_code_survive_its_waits(load: Load, keeps: bool) -> None:
+    if keeps:
+        opened()
     module = load("""
 from contextvars import ContextVar
 WHO = ContextVar("who", default="nobody")
@@ -227,8 +230,5 @@ async def main() -> list[str]:
     await add(3, 4)
     return [*found, WHO.get()]
 """)
-    for keeps in (False, True):
-        if keeps:
-            opened()
-        assert await Job().plays(runner_of(module.main), lambda *_: {"ok": 1}) == ["a", "b", "main"]
+    assert await Job().plays(runner_of(module.main), lambda *_: {"ok": 1}) == ["a", "b", "main"]
     assert module.WHO.get() == "nobody"

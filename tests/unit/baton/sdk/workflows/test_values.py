@@ -102,6 +102,9 @@ VALUES: tuple[tuple[Any, Any], ...] = (
     (Literal["a", 1], 1),
     (Decision, Decision(approved=False, data={"a": 1}, reason="no")),
     (Any, {"b": [1], "a": None}),
+    # Nothing is told from an empty text.
+    *((str | None, each) for each in (None, "", "null", "a")),
+    *((Any, each) for each in (None, "", "null", "a", 0, False, [], {}, [None])),
 )
 
 
