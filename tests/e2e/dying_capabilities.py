@@ -58,7 +58,7 @@ def remembers(folder: Path, _: Happened) -> Agent[Any, Any]:
 
 # Those of the guide's table; more work for a preset; a store for what other tests keep in their process.
 MADE: dict[str, Callable[[Path, Happened], Agent[Any, Any]]] = {
-    name: getattr(agents, name, None) or getattr(processes, name)
+    name: {**agents.AGENTS, **processes.AGENTS}[name]
     for row in (WHOLE, WITH_PROCESSES)
     for name in row.capabilities.values()
 } | {"coder": coder, "memory": remembers}

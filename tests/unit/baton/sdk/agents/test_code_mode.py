@@ -145,13 +145,6 @@ def test_no_other_option_is_taken(given: Any) -> None:
         _agent(list_orders, code_mode=given)
 
 
-@pytest.mark.parametrize("name", ["seconds", "memory_mb", "calls_at_once", "output_chars"])
-@pytest.mark.parametrize("value", [0, -1, True, "1", None])
-def test_limits_are_numbers_above_zero(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"CodeMode\({name}=...\) must be more than 0"):
-        CodeMode(**{name: value})
-
-
 SECRET = "hunter2-hunter2"
 
 
@@ -195,15 +188,19 @@ def test_other_literals_stay() -> None:
     assert without_secrets(code, {"login": ("login", ("user", "password"))}) == (code, ())
 
 
+def _wanted(text: str) -> Any:
+    """What is made of the text that a model gives as its script."""
+    script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
+    assert script_of is not None
+    return script_of(text)
+
+
 @pytest.mark.parametrize("fence", ["```", "```python", "````py", "~~~Python3", "  ```python "])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "", " \n\n"])
 def test_a_fence_around_a_script_is_none_of_it(fence: str, end: str) -> None:
     """As models write code for people, whatever they are told of the argument."""
-    script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
-    assert script_of is not None
     marks = fence.strip().rstrip("PpythonY3")
-    wanted = script_of(f"{fence}\nx = '``` in a text'\n\nx\n{marks}{end}")
-    assert wanted.script is not None
+    wanted = _wanted(f"{fence}\nx = '``` in a text'\n\nx\n{marks}{end}")
     assert (wanted.script.code, wanted.arguments["code"]) == ("x = '``` in a text'\n\nx",) * 2
 
 
@@ -222,25 +219,16 @@ _INDENTED = ADDED.replace("\n", "\n   ")
     ],
 )
 def test_words_around_a_script_are_none_of_it(text: str) -> None:
-    script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
-    assert script_of is not None
-    wanted = script_of(text)
-    assert wanted.script is not None
+    wanted = _wanted(text)
     assert (wanted.script.code.strip(), wanted.arguments["code"].strip()) == (ADDED, ADDED)
 
 
 def test_of_several_scripts_none_is_chosen() -> None:
-    script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
-    assert script_of is not None
-    wanted = script_of("First:\n```python\nx = 1\n```\nThen:\n```python\nx\n```")
-    assert (wanted.script, wanted.fault and wanted.fault.type) == (None, "script_error")
+    wanted = _wanted("First:\n```python\nx = 1\n```\nThen:\n```python\nx\n```")
+    assert (wanted.script, wanted.fault.type) == (None, "script_error")
     assert "2 blocks of code. Send one script alone" in str(wanted.fault)
 
 
 @pytest.mark.parametrize("code", ["x = '```'", "Here it is: x", 'x = """\n```python\ny\n```"""', "`x`", "```", ""])
 def test_other_marks_stay(code: str) -> None:
-    script_of = script_tool({"list_orders": list_orders}, CodeMode()).script_of
-    assert script_of is not None
-    script = script_of(code).script
-    assert script is not None
-    assert script.code == code
+    assert _wanted(code).script.code == code

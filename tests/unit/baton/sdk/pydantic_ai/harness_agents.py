@@ -5,7 +5,7 @@ Each makes fresh objects, as a process does. `folder` is the workspace; what hap
 # pyright: reportMissingImports=false
 # As for mypy: the harness is installed in an environment of its own.
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from importlib import import_module
@@ -45,6 +45,7 @@ def counted(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
 
 
 Made = Agent[Any, Any]
+Make = Callable[[Path, Happened], Made]
 LOOKS: tuple[Turn, ...] = ([call("look", n=1), call("look", n=2)], [call("look", n=3)], [call("look", n=4)], "done")
 
 
@@ -77,10 +78,6 @@ def agent_with(*capabilities: AbstractCapability[Any], turns: tuple[Turn, ...] =
     return with_tools(Agent(scripted(*turns), name="a", capabilities=capabilities, **settings))
 
 
-def _forgetful(*capabilities: AbstractCapability[Any]) -> Made:
-    return with_tools(Agent(FunctionModel(counted), name="a", capabilities=capabilities))
-
-
 def in_folder(folder: Path, *capabilities: AbstractCapability[Any], turns: tuple[Turn, ...]) -> Made:
     return agent_with(LocalWorkspace(folder), *capabilities, turns=turns)
 
@@ -93,148 +90,58 @@ def says(text: str) -> Model:
     return scripted(text)
 
 
-def allowed(happened: Happened) -> Callable[[object], Any]:
-    def guard(_: object) -> Any:
+def helper() -> Made:
+    return Agent(says("helped"), name="helper", description="Helps.")
+
+
+def allowed(happened: Happened) -> Callable[[Any], Any]:
+    def guard(_: Any) -> Any:
         happened.update(["guard"])
         return harness.GuardrailResult.allow()
 
     return guard
 
 
-def ask_user(_: Path, __: Happened) -> Made:
-    async def answers(request: Any) -> Any:
-        return AskUserResponse(
-            answers=[AskUserAnswer(header=one.header, selected=[one.options[0].label]) for one in request.questions]
-        )
-
-    options = [{"label": "red", "description": "r"}, {"label": "blue", "description": "b"}]
-    asks = call("ask_user_question", questions=[{"question": "Which?", "header": "Colour", "options": options}])
-    return agent_with(harness.AskUser(answerer=answers), turns=([asks], "done"))
+def looks(make: Callable[[], AbstractCapability[Any]]) -> Make:
+    """An agent that looks four times, with a capability."""
+    return lambda _, __: agent_with(make())
 
 
-def file_system(folder: Path, _: Happened) -> Made:
-    turns = (
-        [call("write_file", path="new.txt", content="new")],
-        [call("read_file", path="a.txt"), call("list_directory")],
-        "done",
+def forgets(make: Callable[[], AbstractCapability[Any]]) -> Make:
+    """One that counts by the last call that it still reads."""
+    return lambda _, __: with_tools(Agent(FunctionModel(counted), name="a", capabilities=[make()]))
+
+
+def does(make: Callable[[], AbstractCapability[Any]], *turns: Turn) -> Make:
+    """One with these answers, and one more at its end."""
+    return lambda _, __: agent_with(make(), turns=(*turns, "done"))
+
+
+def does_in_folder(make: Callable[[], AbstractCapability[Any]], *turns: Turn) -> Make:
+    return lambda folder, _: in_folder(folder, make(), turns=(*turns, "done"))
+
+
+async def _answers(request: Any) -> Any:
+    return AskUserResponse(
+        answers=[AskUserAnswer(header=one.header, selected=[one.options[0].label]) for one in request.questions]
     )
-    return in_folder(folder, harness.FileSystem(), turns=turns)
 
 
-def tool_output_limits(_: Path, __: Happened) -> Made:
-    return agent_with(harness.ToolOutputLimits(bands=[Band(over=4, action=Truncate(max_chars=4))]))
-
-
-def sliding_window(_: Path, __: Happened) -> Made:
-    return _forgetful(harness.SlidingWindowCompaction(max_messages=4, keep_messages=3))
-
-
-def warn_near_limits(_: Path, __: Happened) -> Made:
-    return agent_with(harness.WarnNearLimits(max_iterations=4, max_total_tokens=300))
-
-
-def report_context_usage(_: Path, __: Happened) -> Made:
-    return agent_with(harness.ReportContextUsage())
-
-
-def output_guardrail(_: Path, happened: Happened) -> Made:
-    return agent_with(harness.OutputGuardrail(guard=allowed(happened)))
-
-
-def input_guardrail(_: Path, happened: Happened) -> Made:
-    return agent_with(harness.InputGuardrail(guard=allowed(happened)))
-
-
-def spend_limits(_: Path, __: Happened) -> Made:
-    return agent_with(
-        harness.SpendLimits(
-            budgets=[Budget(usd=Decimal(9_000), window="total"), Budget(usd=Decimal(9_000), window="run")],
-            price=lambda _: Decimal("0.5"),
-        )
-    )
+def budgets(window: str) -> list[Budget]:
+    return [Budget(usd=Decimal(9_000), window="total"), Budget(usd=Decimal(9_000), window=window)]
 
 
 def spend_limits_with_keys() -> Made:
-    budgets = [Budget(usd=Decimal(9_000), window="total"), Budget(usd=Decimal(9_000), window="day")]
-    return agent_with(harness.SpendLimits(budgets=budgets, store=SPENT, price=lambda _: Decimal("0.5")))
+    return agent_with(harness.SpendLimits(budgets=budgets("day"), store=SPENT, price=lambda _: Decimal("0.5")))
 
 
-def sub_agents(_: Path, __: Happened) -> Made:
-    helper = Agent(says("helped"), name="helper", description="Helps.")
-    turns = ([call("delegate_task", agent_name="helper", task="help")], "done")
-    return agent_with(harness.SubAgents(agents=[harness.SubAgent(helper)]), turns=turns)
-
-
-def sub_agents_of_folders(folder: Path, __: Happened) -> Made:
+def _sub_agents_of_folders(folder: Path, __: Happened) -> Made:
     agents = folder / "agents"
     agents.mkdir(exist_ok=True)
     (agents / "helper.md").write_text("---\nname: helper\ndescription: Helps.\n---\nHelp.\n")
-    turns = ([call("look", n=1)], [call("delegate_task", agent_name="helper", task="help")], "done")
-    helper = AgentOverride(model=says("helped"))
-    of_folders = harness.SubAgents(agent_folders=["agents"], agent_overrides={"helper": helper})
-    return in_folder(folder, of_folders, turns=turns)
-
-
-def advisor(_: Path, __: Happened) -> Made:
-    turns = ([call("advisor", "1", prompt="what?")], [call("advisor", "2", prompt="what?")], "done")
-    return agent_with(harness.Advisor(says("advice"), mode="local"), turns=turns)
-
-
-def advisor_max_uses(_: Path, __: Happened) -> Made:
-    turns = (
-        [call("advisor", "1", prompt="what?"), call("advisor", "2", prompt="what?")],
-        [call("advisor", "3", prompt="what?")],
-        "done",
-    )
-    return agent_with(harness.Advisor(says("advice"), mode="local", max_uses=1), turns=turns)
-
-
-def compact_on_request(_: Path, __: Happened) -> Made:
-    strategy = harness.ClearToolResults(keep_pairs=1, max_messages=1)
-    turns = (
-        [call("look", n=1)],
-        [call("look", n=2)],
-        [call("compact_context", "1")],
-        [call("look", n=3)],
-        [call("compact_context", "2")],
-        "done",
-    )
-    return agent_with(harness.CompactOnRequest(strategy, max_per_run=1), turns=turns)
-
-
-def tool_guardrail(_: Path, happened: Happened) -> Made:
-    def guard(call_: Any) -> Any:
-        happened.update(["guard"])
-        return harness.GuardrailResult.allow()
-
-    return agent_with(harness.ToolGuardrail(guard=guard))
-
-
-def system_reminders(_: Path, __: Happened) -> Made:
-    reminders = [Reminder("Be brief.", max_fires=2, tag=None), Reminder("Twice.", interval=2, tag=None)]
-    return agent_with(harness.SystemReminders(reminders))
-
-
-def planning(_: Path, __: Happened) -> Made:
-    items = [
-        {"id": "one", "content": "Look", "status": "pending"},
-        {"id": "two", "content": "Tell", "status": "pending"},
-    ]
-    turns = (
-        [call("write_plan", items=items)],
-        [call("update_task_status", task_id="one", status="completed"), call("look", n=1)],
-        [call("read_plan")],
-        "done",
-    )
-    return agent_with(harness.Planning(), turns=turns)
-
-
-def memory(folder: Path, _: Happened) -> Made:
-    return remembering(folder, REMEMBERED)
-
-
-def memory_in_the_workspace(folder: Path, _: Happened) -> Made:
-    return remembering(folder, FileStore("memory"))
+    helped = AgentOverride(model=says("helped"))
+    of_folders = harness.SubAgents(agent_folders=["agents"], agent_overrides={"helper": helped})
+    return in_folder(folder, of_folders, turns=([call("look", n=1)], DELEGATES, "done"))
 
 
 def remembering(folder: Path, store: MemoryStore) -> Made:
@@ -242,95 +149,7 @@ def remembering(folder: Path, store: MemoryStore) -> Made:
     return in_folder(folder, harness.Memory(store), turns=turns)
 
 
-def repo_context(folder: Path, _: Happened) -> Made:
-    return listening_in(
-        folder,
-        harness.RepoContext(expose_inventory_tool=True),
-        turns=([call("inventory_agent_context")], [call("look", n=1)], "done"),
-    )
-
-
-def repo_context_nested(folder: Path, _: Happened) -> Made:
-    turns = ([call("read_file", "1", path="sub/c.txt")], [call("read_file", "2", path="sub/c.txt")], "done")
-    return listening_in(
-        folder, harness.RepoContext(nested_traversal=True, nested_inject="contents"), harness.FileSystem(), turns=turns
-    )
-
-
-def skills(folder: Path, _: Happened) -> Made:
-    turns = ([call("load_capability", id="tea")], [call("look", n=1)], "done")
-    return in_folder(folder, harness.Skills("skills"), turns=turns)
-
-
-def step_persistence(_: Path, __: Happened) -> Made:
-    return agent_with(harness.StepPersistence(capture_frontier=True))
-
-
-def conversation_search(_: Path, __: Happened) -> Made:
-    turns = ([call("conversation_search", query="tea")], "done")
-    return agent_with(
-        harness.ConversationSearch(SnapshotHistorySource(InMemoryStepStore()), scope="conversation"), turns=turns
-    )
-
-
-def clamp(_: Path, __: Happened) -> Made:
-    return agent_with(harness.ClampOversizedMessages(max_part_chars=6, keep_head_chars=2, keep_tail_chars=2))
-
-
-def clear_tool_results(_: Path, __: Happened) -> Made:
-    return agent_with(harness.ClearToolResults(max_messages=3, keep_pairs=1))
-
-
-def deduplicate_reads(_: Path, __: Happened) -> Made:
-    return agent_with(harness.DeduplicateFileReads(lambda made: made.tool_name, max_messages=2))
-
-
-def summarizing(_: Path, __: Happened) -> Made:
-    return _forgetful(harness.SummarizingCompaction(says("a summary"), max_messages=4, keep_messages=2))
-
-
-def tiered(_: Path, __: Happened) -> Made:
-    tiers = [
-        harness.ClearToolResults(keep_pairs=1, max_messages=1),
-        harness.SlidingWindowCompaction(max_messages=2, keep_messages=2),
-    ]
-    return _forgetful(harness.TieredCompaction(tiers, target_tokens=60))
-
-
-def fallback(_: Path, __: Happened) -> Made:
-    chain = [
-        harness.SummarizingCompaction(says("a summary"), max_messages=4, keep_messages=2),
-        harness.ClearToolResults(keep_pairs=1, max_messages=1),
-    ]
-    return _forgetful(harness.FallbackCompaction(chain, max_tokens=60))
-
-
-def repair(_: Path, __: Happened) -> Made:
-    return agent_with(RepairToolArguments(), turns=([call("look", args='{"n": 1')], "done"))
-
-
-def warn_on_cache_busts(_: Path, __: Happened) -> Made:
-    return agent_with(harness.WarnOnCacheBusts())
-
-
-def docs(folder: Path, __: Happened) -> Made:
-    return in_folder(folder, harness.PydanticAIDocs(local_docs_path=folder), turns=([call("look", n=1)], "done"))
-
-
-def localstack(_: Path, __: Happened) -> Made:
-    return agent_with(harness.LocalStack())
-
-
-def coder(folder: Path, _: Happened) -> Made:
-    turns = ([call("read_file", path="a.txt")], [call("write_file", path="new.txt", content="new")], "done")
-    return listening_in(folder, harness.Coder(), turns=turns)
-
-
-def tool_call_judge(_: Path, __: Happened) -> Made:
-    return agent_with(ToolCallJudge(model=TestModel(), question="Is it harmless?"))
-
-
-def _served(place: str) -> Callable[[Path, Happened], Made]:
+def _served(place: str) -> Make:
     """A capability that talks to an MCP server: here to one in this process."""
     module, _, name = place.partition(".")
     kind = getattr(import_module(f"pydantic_ai_harness.{module}"), name)
@@ -345,10 +164,112 @@ def _served(place: str) -> Callable[[Path, Happened], Made]:
     return made
 
 
-github, linear, notion = map(_served, ("github.GitHub", "linear.Linear", "notion.Notion"))
-slack, grain, ordinal, pylon = map(_served, ("slack.Slack", "grain.Grain", "ordinal.Ordinal", "pylon.Pylon"))
-posthog, logfire_mcp, day_ai = map(_served, ("posthog.PostHog", "logfire_mcp.LogfireMCP", "day_ai.DayAI"))
-
-
-def code_mode(_: Path, __: Happened) -> Made:
-    return agent_with(harness.CodeMode(), turns=([call("run_code", code="await look(n=1)")], "done"))
+SERVED = (
+    *("github.GitHub", "linear.Linear", "notion.Notion", "slack.Slack", "grain.Grain", "ordinal.Ordinal"),
+    *("pylon.Pylon", "posthog.PostHog", "logfire_mcp.LogfireMCP", "day_ai.DayAI"),
+)
+DELEGATES = [call("delegate_task", agent_name="helper", task="help")]
+OPTIONS = [{"label": "red", "description": "r"}, {"label": "blue", "description": "b"}]
+ITEMS = [{"id": "one", "content": "Look", "status": "pending"}, {"id": "two", "content": "Tell", "status": "pending"}]
+AGENTS: Mapping[str, Make] = {
+    "ask_user": does(
+        lambda: harness.AskUser(answerer=_answers),
+        [call("ask_user_question", questions=[{"question": "Which?", "header": "Colour", "options": OPTIONS}])],
+    ),
+    "file_system": does_in_folder(
+        harness.FileSystem,
+        [call("write_file", path="new.txt", content="new")],
+        [call("read_file", path="a.txt"), call("list_directory")],
+    ),
+    "tool_output_limits": looks(lambda: harness.ToolOutputLimits(bands=[Band(over=4, action=Truncate(max_chars=4))])),
+    "sliding_window": forgets(lambda: harness.SlidingWindowCompaction(max_messages=4, keep_messages=3)),
+    "warn_near_limits": looks(lambda: harness.WarnNearLimits(max_iterations=4, max_total_tokens=300)),
+    "report_context_usage": looks(harness.ReportContextUsage),
+    "output_guardrail": lambda _, happened: agent_with(harness.OutputGuardrail(guard=allowed(happened))),
+    "input_guardrail": lambda _, happened: agent_with(harness.InputGuardrail(guard=allowed(happened))),
+    "tool_guardrail": lambda _, happened: agent_with(harness.ToolGuardrail(guard=allowed(happened))),
+    "spend_limits": looks(lambda: harness.SpendLimits(budgets=budgets("run"), price=lambda _: Decimal("0.5"))),
+    "sub_agents": does(lambda: harness.SubAgents(agents=[harness.SubAgent(helper())]), DELEGATES),
+    "sub_agents_of_folders": _sub_agents_of_folders,
+    "advisor": does(
+        lambda: harness.Advisor(says("advice"), mode="local"),
+        *([call("advisor", number, prompt="what?")] for number in "12"),
+    ),
+    "advisor_max_uses": does(
+        lambda: harness.Advisor(says("advice"), mode="local", max_uses=1),
+        [call("advisor", "1", prompt="what?"), call("advisor", "2", prompt="what?")],
+        [call("advisor", "3", prompt="what?")],
+    ),
+    "compact_on_request": does(
+        lambda: harness.CompactOnRequest(harness.ClearToolResults(keep_pairs=1, max_messages=1), max_per_run=1),
+        *([call("look", n=1)], [call("look", n=2)], [call("compact_context", "1")]),
+        *([call("look", n=3)], [call("compact_context", "2")]),
+    ),
+    "system_reminders": looks(
+        lambda: harness.SystemReminders(
+            [Reminder("Be brief.", max_fires=2, tag=None), Reminder("Twice.", interval=2, tag=None)]
+        )
+    ),
+    "planning": does(
+        harness.Planning,
+        [call("write_plan", items=ITEMS)],
+        [call("update_task_status", task_id="one", status="completed"), call("look", n=1)],
+        [call("read_plan")],
+    ),
+    "memory": lambda folder, _: remembering(folder, REMEMBERED),
+    "memory_in_the_workspace": lambda folder, _: remembering(folder, FileStore("memory")),
+    "repo_context": lambda folder, _: listening_in(
+        folder,
+        harness.RepoContext(expose_inventory_tool=True),
+        turns=([call("inventory_agent_context")], [call("look", n=1)], "done"),
+    ),
+    "repo_context_nested": lambda folder, _: listening_in(
+        folder,
+        *(harness.RepoContext(nested_traversal=True, nested_inject="contents"), harness.FileSystem()),
+        turns=(*([call("read_file", number, path="sub/c.txt")] for number in "12"), "done"),
+    ),
+    "skills": does_in_folder(
+        lambda: harness.Skills("skills"), [call("load_capability", id="tea")], [call("look", n=1)]
+    ),
+    "step_persistence": looks(lambda: harness.StepPersistence(capture_frontier=True)),
+    "conversation_search": does(
+        lambda: harness.ConversationSearch(SnapshotHistorySource(InMemoryStepStore()), scope="conversation"),
+        [call("conversation_search", query="tea")],
+    ),
+    "clamp": looks(lambda: harness.ClampOversizedMessages(max_part_chars=6, keep_head_chars=2, keep_tail_chars=2)),
+    "clear_tool_results": looks(lambda: harness.ClearToolResults(max_messages=3, keep_pairs=1)),
+    "deduplicate_reads": looks(lambda: harness.DeduplicateFileReads(lambda made: made.tool_name, max_messages=2)),
+    "summarizing": forgets(lambda: harness.SummarizingCompaction(says("a summary"), max_messages=4, keep_messages=2)),
+    "tiered": forgets(
+        lambda: harness.TieredCompaction(
+            [
+                harness.ClearToolResults(keep_pairs=1, max_messages=1),
+                harness.SlidingWindowCompaction(max_messages=2, keep_messages=2),
+            ],
+            target_tokens=60,
+        )
+    ),
+    "fallback": forgets(
+        lambda: harness.FallbackCompaction(
+            [
+                harness.SummarizingCompaction(says("a summary"), max_messages=4, keep_messages=2),
+                harness.ClearToolResults(keep_pairs=1, max_messages=1),
+            ],
+            max_tokens=60,
+        )
+    ),
+    "repair": does(RepairToolArguments, [call("look", args='{"n": 1')]),
+    "warn_on_cache_busts": looks(harness.WarnOnCacheBusts),
+    "docs": lambda folder, _: in_folder(
+        folder, harness.PydanticAIDocs(local_docs_path=folder), turns=([call("look", n=1)], "done")
+    ),
+    "localstack": looks(harness.LocalStack),
+    "coder": lambda folder, _: listening_in(
+        folder,
+        harness.Coder(),
+        turns=([call("read_file", path="a.txt")], [call("write_file", path="new.txt", content="new")], "done"),
+    ),
+    "tool_call_judge": looks(lambda: ToolCallJudge(model=TestModel(), question="Is it harmless?")),
+    **{place.partition(".")[0]: _served(place) for place in SERVED},
+    "code_mode": does(harness.CodeMode, [call("run_code", code="await look(n=1)")]),
+}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """Capabilities by the functions of `harness_agents` and `harness_processes` that make an agent with them."""
+    """Capabilities by the rows of `harness_agents` and `harness_processes` that make an agent with them."""
 
     outcome: str
     capabilities: dict[str, str]

@@ -2,31 +2,27 @@
 # pyright: reportMissingImports=false
 # As for mypy: the harness is installed in an environment of its own.
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pydantic_ai_harness as harness
-from pydantic_ai import Agent, RunContext
+from pydantic_ai import RunContext
 from pydantic_ai.models.test import TestModel
 from pydantic_ai_harness.dynamic_workflow import WorkflowAgent
 
-from tests.unit.baton.sdk.pydantic_ai.capable_agents import Happened
-from tests.unit.baton.sdk.pydantic_ai.harness_agents import Made, agent_with, allowed, in_folder, says
+from tests.unit.baton.sdk.pydantic_ai.harness_agents import (
+    DELEGATES,
+    Make,
+    agent_with,
+    allowed,
+    does,
+    does_in_folder,
+    helper,
+    looks,
+    says,
+)
 from tests.unit.baton.sdk.pydantic_ai.played import call
-
-
-def shell_persist_cwd(folder: Path, _: Happened) -> Made:
-    turns = (
-        [call("run_command", command="mkdir -p d && cd d")],
-        [call("run_command", command="basename $PWD")],
-        "done",
-    )
-    return in_folder(folder, harness.Shell(persist_cwd=True), turns=turns)
-
-
-def shell(folder: Path, _: Happened) -> Made:
-    turns = ([call("run_command", command="cat a.txt")], [call("run_command", command="echo b > b.txt")], "done")
-    return in_folder(folder, harness.Shell(), turns=turns)
 
 
 class Repl:
@@ -45,41 +41,34 @@ class Repl:
             (self.folder / str(ctx.run_id)).write_bytes(state)
 
 
-def code_mode_with_store(folder: Path, _: Happened) -> Made:
-    turns = ([call("run_code", code="x = await look(n=1)")], [call("run_code", code="x")], "done")
-    return agent_with(harness.CodeMode(repl_store=Repl(folder.parent / "repl")), turns=turns)
-
-
-def dynamic_workflow(_: Path, __: Happened) -> Made:
-    helper = Agent(says("helped"), name="helper", description="Helps.")
-    workflow = harness.DynamicWorkflow(agents=[WorkflowAgent(helper)], max_agent_calls=2)
-    turns = (
-        [call("run_workflow", "1", code="await helper(task='help')")],
-        [call("run_workflow", "2", code="await helper(task='help')")],
-        [call("run_workflow", "3", code="await helper(task='help')")],
-        "done",
-    )
-    return agent_with(workflow, turns=turns)
-
-
-def smart_search(folder: Path, _: Happened) -> Made:
-    search = harness.SmartSearch(TestModel())
-    return in_folder(folder, search, turns=([call("smart_search", query="who is kind?")], "done"))
-
-
-def researcher(folder: Path, _: Happened) -> Made:
-    turns = ([call("delegate_task", agent_name="helper", task="help"), call("look", n=1)], [call("look", n=2)], "done")
-    helper = Agent(says("helped"), name="helper", description="Helps.")
-    return in_folder(folder, harness.Researcher(subagents=[harness.SubAgent(helper)]), turns=turns)
-
-
-def background_tools(_: Path, __: Happened) -> Made:
-    return agent_with(harness.BackgroundTools(tools=["look"]))
-
-
-def input_guardrail_parallel(_: Path, happened: Happened) -> Made:
-    return agent_with(harness.InputGuardrail(guard=allowed(happened), parallel=True))
-
-
-def trajectory_judge(_: Path, __: Happened) -> Made:
-    return agent_with(harness.TrajectoryJudge(model=says("fine"), every=1, instructions="x"))
+AGENTS: Mapping[str, Make] = {
+    "shell_persist_cwd": does_in_folder(
+        lambda: harness.Shell(persist_cwd=True),
+        [call("run_command", command="mkdir -p d && cd d")],
+        [call("run_command", command="basename $PWD")],
+    ),
+    "shell": does_in_folder(
+        harness.Shell, [call("run_command", command="cat a.txt")], [call("run_command", command="echo b > b.txt")]
+    ),
+    "code_mode_with_store": lambda folder, _: agent_with(
+        harness.CodeMode(repl_store=Repl(folder.parent / "repl")),
+        turns=([call("run_code", code="x = await look(n=1)")], [call("run_code", code="x")], "done"),
+    ),
+    "dynamic_workflow": does(
+        lambda: harness.DynamicWorkflow(agents=[WorkflowAgent(helper())], max_agent_calls=2),
+        *([call("run_workflow", number, code="await helper(task='help')")] for number in "123"),
+    ),
+    "smart_search": does_in_folder(
+        lambda: harness.SmartSearch(TestModel()), [call("smart_search", query="who is kind?")]
+    ),
+    "researcher": does_in_folder(
+        lambda: harness.Researcher(subagents=[harness.SubAgent(helper())]),
+        [*DELEGATES, call("look", n=1)],
+        [call("look", n=2)],
+    ),
+    "background_tools": looks(lambda: harness.BackgroundTools(tools=["look"])),
+    "input_guardrail_parallel": lambda _, happened: agent_with(
+        harness.InputGuardrail(guard=allowed(happened), parallel=True)
+    ),
+    "trajectory_judge": looks(lambda: harness.TrajectoryJudge(model=says("fine"), every=1, instructions="x")),
+}

@@ -1,4 +1,4 @@
-"""What pydantic-ai documents, as a job: the same output, messages, usage and effects; the model is told the same."""
+"""What pydantic-ai documents, as a job and as its forks: the same output, messages, usage and effects."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -13,6 +13,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_core import to_jsonable_python
 
 from baton import Registry
+from tests.unit.baton.kit.forking import fork
 from tests.unit.baton.kit.stage import SETTINGS
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import Case
 from tests.unit.baton.sdk.pydantic_ai.documented_features import DOCUMENTED
@@ -77,3 +78,24 @@ async def test_a_job_is_as_a_run(name: str, inline: bool) -> None:
     check_same(await stage.snapshot(), transcript, expected)
     assert case.effects == direct.effects
     assert told_in_job == told
+
+
+_QUICK = {"text", "retry_beside_others", "file_returned", "sequential_tool"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in _QUICK else pytest.mark.long) for name in DOCUMENTED]
+)
+async def test_a_fork_is_as_its_job(name: str) -> None:
+    """Output, messages and usage; what is taken over asks nobody."""
+    expected, case = await DOCUMENTED[name]().run(), DOCUMENTED[name]()
+    stage = PlayedStage(registry=Registry([case.durable()]))
+    await stage.submit("agent")
+    await stage.run()
+    turns = (await stage.snapshot()).job.used.turns
+    for turn in range(1, turns + 1):
+        if case.fresh is not None:
+            case.fresh()
+        forked = await fork(stage, turn)
+        check_same(forked, await stage.reader.transcript(forked.job.id), expected)
+        assert forked.job.used.cached_calls == turn - 1

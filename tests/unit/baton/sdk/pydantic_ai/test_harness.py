@@ -59,8 +59,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def made_by(name: str) -> Make:
-    agents, others = map(import_module, (AGENTS, OTHERS))
-    make: Make = getattr(agents, name, None) or getattr(others, name)
+    agents, others = (import_module(module).AGENTS for module in (AGENTS, OTHERS))
+    make: Make = (agents | others)[name]
     return make
 
 

@@ -24,7 +24,13 @@ def released() -> Iterator[Event]:
     event.set()
 
 
-def hanging(released: Event, started: list[int]) -> Tool:
+@pytest.fixture
+def started() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def hang(released: Event, started: list[int]) -> Tool:
     """A blocking tool that hangs until the test releases it."""
 
     @tool(timeout_seconds=0.01)
@@ -43,36 +49,35 @@ async def until_none_hang(calls: RunningCalls) -> None:
             await asyncio.sleep(0)
 
 
-async def test_a_later_attempt_takes_the_result_of_the_one_that_still_runs(released: Event) -> None:
-    started: list[int] = []
-    calls, item = RunningCalls(60), hanging(released, started)
+async def test_a_later_attempt_takes_the_result_of_the_one_that_still_runs(
+    hang: Tool, started: list[int], released: Event
+) -> None:
+    calls = RunningCalls(60)
     with pytest.raises(OverLimitError) as caught:
-        await calls.result(item, {"number": 7}, CONTEXT)
+        await calls.result(hang, {"number": 7}, CONTEXT)
     assert (caught.value.hung, calls.hung) == (True, 1)
-    later = asyncio.create_task(calls.result(replace(item, timeout_seconds=60), {"number": 7}, CONTEXT))
+    later = asyncio.create_task(calls.result(replace(hang, timeout_seconds=60), {"number": 7}, CONTEXT))
     await asyncio.sleep(0)
     released.set()
     assert await later == 7
     assert (started, calls.hung) == ([7], 0)
 
 
-async def test_a_later_attempt_with_other_arguments_fails(released: Event) -> None:
-    started: list[int] = []
-    calls, item = RunningCalls(60), hanging(released, started)
+async def test_a_later_attempt_with_other_arguments_fails(hang: Tool, started: list[int], released: Event) -> None:
+    calls = RunningCalls(60)
     with pytest.raises(OverLimitError):
-        await calls.result(item, {"number": 7}, CONTEXT)
+        await calls.result(hang, {"number": 7}, CONTEXT)
     with pytest.raises(StillRunsError, match="an earlier attempt of call call-test still runs in this process"):
-        await calls.result(item, {"number": 8}, CONTEXT)
+        await calls.result(hang, {"number": 8}, CONTEXT)
     released.set()
     await until_none_hang(calls)
-    assert await calls.result(replace(item, timeout_seconds=60), {"number": 8}, CONTEXT) == 8
+    assert await calls.result(replace(hang, timeout_seconds=60), {"number": 8}, CONTEXT) == 8
     assert started == [7, 8]
 
 
-async def test_two_attempts_at_once_run_one_copy(released: Event) -> None:
+async def test_two_attempts_at_once_run_one_copy(hang: Tool, started: list[int], released: Event) -> None:
     """Both are told its result; who leaves earlier ends it for nobody."""
-    started: list[int] = []
-    calls, item = RunningCalls(60), replace(hanging(released, started), timeout_seconds=60)
+    calls, item = RunningCalls(60), replace(hang, timeout_seconds=60)
     gone, one, other = (asyncio.create_task(calls.result(item, {"number": 7}, CONTEXT)) for _ in range(3))
     await asyncio.sleep(0)
     gone.cancel()
@@ -83,14 +88,13 @@ async def test_two_attempts_at_once_run_one_copy(released: Event) -> None:
 
 @pytest.mark.parametrize("timeout_seconds", [30, 60])
 async def test_a_later_attempt_runs_itself_where_the_one_that_still_ran_has_failed(
-    released: Event, timeout_seconds: int
+    started: list[int], released: Event, timeout_seconds: int
 ) -> None:
     """The failure is the earlier attempt's alone, and the two never run at once.
 
     It does not begin with less than its limit: a tool that may run once only would end as too slow, though it had no
     time. Its event comes again.
     """
-    started: list[int] = []
 
     @tool(timeout_seconds=timeout_seconds)
     def fails_at_first() -> str:
@@ -144,18 +148,18 @@ async def test_an_async_tool_is_cancelled_at_its_limit_and_written_off_where_it_
     await until_none_hang(calls)
 
 
-async def test_what_hangs_is_reported_once_and_makes_the_process_unhealthy(released: Event) -> None:
+async def test_what_hangs_is_reported_once_and_makes_the_process_unhealthy(hang: Tool, released: Event) -> None:
     """Until it ends."""
     found: list[HungCall] = []
 
     async def report(call: HungCall) -> None:
         found.append(call)
 
-    calls, item = RunningCalls(60, 0, report), hanging(released, [])
+    calls = RunningCalls(60, 0, report)
     assert calls.fault() == ""
     for _ in range(3):
         with pytest.raises(OverLimitError):
-            await calls.result(item, {"number": 7}, CONTEXT)
+            await calls.result(hang, {"number": 7}, CONTEXT)
     assert found == [HungCall("hang", "job-test", "call-test", 0.01, 1, 0)]
     assert calls.fault() == "1 tool calls hang past their time limit, more than 0: restart the process"
     released.set()
@@ -163,7 +167,7 @@ async def test_what_hangs_is_reported_once_and_makes_the_process_unhealthy(relea
     assert calls.fault() == ""
 
 
-async def test_who_is_cancelled_ends_an_async_tool_and_leaves_a_thread(released: Event) -> None:
+async def test_who_is_cancelled_ends_an_async_tool_and_leaves_a_thread(hang: Tool) -> None:
     """The cancellation stays one; the thread counts as hung while it lives."""
 
     @tool
@@ -171,10 +175,7 @@ async def test_who_is_cancelled_ends_an_async_tool_and_leaves_a_thread(released:
         await asyncio.Event().wait()
 
     calls = RunningCalls(60)
-    for item, arguments, hung in (
-        (slow, {}, 0),
-        (replace(hanging(released, []), timeout_seconds=60), {"number": 1}, 1),
-    ):
+    for item, arguments, hung in ((slow, {}, 0), (replace(hang, timeout_seconds=60), {"number": 1}, 1)):
         requested = asyncio.create_task(calls.result(item, arguments, CONTEXT))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
