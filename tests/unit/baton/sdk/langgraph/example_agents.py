@@ -140,30 +140,27 @@ class Speaking(AgentState):
     language: Language
 
 
+def _notes(what: str) -> Any:
+    def hook(self: Any, state: Any, runtime: Any) -> None:
+        self.noted.append((what, len(state["messages"])))
+
+    return hook
+
+
 class _Noting(AgentMiddleware[Any, Any]):
     def __init__(self) -> None:
         super().__init__()
         self.noted = list[Any]()
 
-    def before_agent(self, state: Any, runtime: Any) -> None:
-        self.noted.append(("before agent", len(state["messages"])))
-
-    def before_model(self, state: Any, runtime: Any) -> None:
-        self.noted.append(("before model", len(state["messages"])))
-
-    def after_model(self, state: Any, runtime: Any) -> None:
-        self.noted.append(("after model", len(state["messages"])))
-
-    def after_agent(self, state: Any, runtime: Any) -> None:
-        self.noted.append(("after agent", len(state["messages"])))
+    before_agent, before_model = _notes("before agent"), _notes("before model")
+    after_agent, after_model = _notes("after agent"), _notes("after model")
 
     def wrap_tool_call(self, request: Any, handler: Any) -> Any:
         self.noted.append(("tool", request.tool_call["name"]))
         return handler(request)
 
     async def awrap_tool_call(self, request: Any, handler: Any) -> Any:
-        self.noted.append(("tool", request.tool_call["name"]))
-        return await handler(request)
+        return await self.wrap_tool_call(request, handler)
 
 
 @dynamic_prompt

@@ -144,50 +144,30 @@ def secret() -> str:
     return "42"
 
 
-class _Noting(sdk.AgentHooks[Any]):
-    def __init__(self, noted: list[Any]) -> None:
-        self.noted = noted
-
-    async def on_start(self, context: Any, agent: Any) -> None:
-        self.noted.append(("start", agent.name))
-
-    async def on_end(self, context: Any, agent: Any, output: Any) -> None:
-        self.noted.append(("end", agent.name, str(output)))
-
-    async def on_handoff(self, context: Any, agent: Any, source: Any) -> None:
-        self.noted.append(("handoff", source.name, agent.name))
-
-    async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
-        self.noted.append(("tool", tool.name))
-
-    async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: object) -> None:
-        self.noted.append(("tool end", tool.name, str(result)))
-
-    async def on_llm_start(self, context: Any, agent: Any, system_prompt: Any, input_items: Any) -> None:
-        self.noted.append(("asks", agent.name, system_prompt, len(input_items)))
-
-    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
-        self.noted.append(("answered", len(response.output), context.usage.input_tokens))
+def _shown(value: Any) -> Any:
+    """A value of a hook as it is in each run."""
+    match value:
+        case list():
+            return len(value)
+        case sdk.ModelResponse():
+            return len(value.output)
+        case str() | BaseModel():
+            return str(value)
+        case _:
+            return getattr(value, "name", type(value).__name__)
 
 
-class _RunNoting(sdk.RunHooks[Any]):
-    def __init__(self, noted: list[Any]) -> None:
-        self.noted = noted
+def _noting(kind: type[Any], noted: list[Any]) -> Any:
+    """Hooks of this kind, each of which notes what it is told, and how much the run has used."""
+    hooks = kind()
+    for name in (name for name in dir(kind) if name.startswith("on_")):
 
-    async def on_agent_start(self, context: Any, agent: Any) -> None:
-        self.noted.append(("run start", agent.name))
+        async def hook(context: Any, *args: Any, _name: str = name, **named: Any) -> None:
+            about = getattr(context, "tool_arguments", ""), context.usage.input_tokens
+            noted.append((kind.__name__, _name, *about, *map(_shown, (*args, *named.values()))))
 
-    async def on_agent_end(self, context: Any, agent: Any, output: Any) -> None:
-        self.noted.append(("run end", agent.name))
-
-    async def on_handoff(self, context: Any, from_agent: Any, to_agent: Any) -> None:
-        self.noted.append(("run handoff", from_agent.name, to_agent.name))
-
-    async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
-        self.noted.append(("run tool", tool.name, context.tool_arguments))
-
-    async def on_llm_start(self, context: Any, agent: Any, system_prompt: Any, input_items: Any) -> None:
-        self.noted.append(("run asks", len(input_items)))
+        setattr(hooks, name, hook)
+    return hooks
 
 
 def _agent(name: str, *turns: Turn, **settings: Any) -> sdk.Agent[Any]:
@@ -212,14 +192,15 @@ def _styled(context: Any, agent: Any) -> str:
 
 def _lifecycle_hooks() -> Case:
     noted: list[Any] = []
-    second = _agent("b", [CITY_OF], "done", tools=[city_of], hooks=_Noting(noted))
-    return _of([ULM], [TO_B], handoffs=[second], hooks=_Noting(noted), noted=noted, run_hooks=_RunNoting(noted))
+    of_agent, of_run = _noting(sdk.AgentHooks, noted), _noting(sdk.RunHooks, noted)
+    second = _agent("b", [CITY_OF], "done", tools=[city_of], hooks=of_agent)
+    return _of([ULM], [TO_B], handoffs=[second], hooks=of_agent, noted=noted, run_hooks=of_run)
 
 
 def _hooked(*turns: Turn, **settings: Any) -> Case:
     noted: list[Any] = []
-    other = _agent("b", "done", hooks=_Noting(noted))
-    return _of(*turns, handoffs=[other], hooks=_Noting(noted), noted=noted, **settings)
+    other = _agent("b", "done", hooks=_noting(sdk.AgentHooks, noted))
+    return _of(*turns, handoffs=[other], hooks=_noting(sdk.AgentHooks, noted), noted=noted, **settings)
 
 
 def _agents_as_tools() -> Case:
