@@ -113,7 +113,7 @@ async def tools_of(served: Raw, **options: Any) -> list[Tool]:
     return list(server_tools(server, ACME, await listed(server, ACME, None)))
 
 
-async def called(context: ToolContext | None = None, **answers: Answer) -> Any:
+async def called(context: ToolContext | None = None, /, **answers: Answer) -> Any:
     """Call the tool of a server that gives these answers."""
     async with raw(**answers) as served, shared(), asyncio.timeout(60):
         [tool] = await tools_of(served)

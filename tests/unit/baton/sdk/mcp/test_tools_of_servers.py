@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 from mcp.server.mcpserver import MCPServer
-from mcp_types import CallToolResult
-from mcp_types import Tool as Listed
 
 from baton import Agent, CallLimit, Registry, ScriptedModel, tool
 from baton.engine.state import CallRecord
@@ -155,20 +153,6 @@ def test_a_tool_without_a_name_is_refused_unless_it_is_left_out() -> None:
         list(server_tools(McpServer("https://a.example"), ACME, listing))
     [kept] = server_tools(McpServer("https://a.example", allow=["price"]), ACME, listing)
     assert kept.name == "price"
-
-
-async def test_a_result_unlike_its_schema_is_a_fault_of_the_server() -> None:
-    """It is not taken for a lost connection."""
-
-    class Lying(MCPServer):
-        async def list_tools(self) -> list[Listed]:
-            promised = {"type": "object", "required": ["euros"]}
-            return [Listed(name="lies", input_schema={"type": "object"}, output_schema=promised)]
-
-    mcp = Lying("lying")
-    mcp.add_tool(lambda: CallToolResult(content=[], structured_content={}), name="lies", structured_output=False)
-    async with serving(mcp) as served:
-        assert (await failed(stage_of(McpServer(served.url), Call("lies")))).type == "mcp_invalid_result"
 
 
 async def test_a_refusal_is_the_calls_error_and_is_not_retried(served: Served, runs: list[str]) -> None:

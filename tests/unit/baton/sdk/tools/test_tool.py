@@ -42,17 +42,15 @@ def test_a_bare_decorator_takes_everything_from_the_function() -> None:
     assert (look_up.timeout_seconds, look_up.retries, look_up.retry_delay_seconds) == (5, 0, 0.5)
 
 
-def test_what_a_person_is_asked_is_fixed_with_the_tool() -> None:
-    loud = tool(requires_approval=True, approval={"title": "shout at people", "seconds": 60})(shout.function)
-    assert (loud.requires_approval, loud.approval) == (True, {"title": "shout at people", "seconds": 60})
-
-
-def test_the_least_of_each_number_is_taken_and_a_rule_is_kept_as_it_is() -> None:
+def test_what_is_given_is_kept_as_it_is_and_the_least_of_each_number_is_taken() -> None:
     """A tool that is made here, so that all of its making is run here."""
 
     def rule(arguments: dict[str, Any], ctx: ToolContext) -> bool:
         return bool(arguments or ctx)
 
+    asked: Any = {"title": "shout at people", "seconds": 60}
+    loud = tool(requires_approval=True, approval=asked)(shout.function)
+    assert (loud.requires_approval, loud.approval) == (True, asked)
     least = tool(timeout_seconds=0.5, retry_delay_seconds=0, requires_approval=rule)(shout.function)
     assert (least.timeout_seconds, least.retry_delay_seconds) == (0.5, 0)
     assert (least.requires_approval, least.approval) == (rule, {})

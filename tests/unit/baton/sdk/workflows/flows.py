@@ -209,20 +209,6 @@ async def fan(n: int) -> int:
 
 
 @workflow
-async def wrong(kind: str) -> int:
-    """Call a tool wrongly, or return what does not fit."""
-    if kind == "call":
-        return await add(1)  # type: ignore[call-arg]
-    if kind == "extra":
-        return await add(1, 2, c=3)  # type: ignore[call-arg]
-    if kind == "argument":
-        return await add(1, _summed)  # type: ignore[arg-type]
-    if kind == "function":
-        return _summed  # type: ignore[return-value]
-    return "text"  # type: ignore[return-value]
-
-
-@workflow
 async def large(size_bytes: int, inside: bool = False) -> Any:
     """Return a large text, or a list of it."""
     text = "x" * size_bytes

@@ -92,9 +92,6 @@ def _frames(*found: tuple[str, str]) -> list[str]:
     ]
 
 
-MISFIT = (
-    "the result does not fit the return annotation: result: Input should be a valid integer, unable to parse string"
-)
 LARGE = "the result has {} bytes, over the limit of 1000000: keep large data in files, in a store, or behind an id"
 
 
@@ -106,18 +103,10 @@ LARGE = "the result has {} bytes, over the limit of 1000000: keep large data in 
             ["boom", *_frames(("return _broken(depth)", "breaks"), ('raise ValueError("boom")', "_broken"))],
         ),
         ("uncaught", {"kind": "ToolError"}, "ToolError", ["it failed", *_frames(("await fails(kind)", "uncaught"))]),
-        (
-            *("wrong", {"kind": "call"}, "TypeError"),
-            [
-                "add(): missing a required argument: 'b'",
-                *_frames(("    return await add(1)  # type: ignore[call-arg]", "wrong")),
-            ],
-        ),
-        ("wrong", {"kind": "result"}, "invalid_result", [f"{MISFIT} as an integer, got 'text'"]),
         ("large", {"size_bytes": 1_000_001}, "result_too_large", [LARGE.format(1_000_001)]),
         ("large", {"size_bytes": 2_000_000, "inside": True}, "result_too_large", [LARGE.format(2_000_004)]),
     ],
-    ids=["helper", "step", "call", "result", "large", "large inside"],
+    ids=["helper", "step", "large", "large inside"],
 )
 async def test_an_uncaught_exception_fails_the_job_with_the_users_lines(
     name: str, given: dict[str, Any], kind: str, lines: list[str]
