@@ -13,6 +13,7 @@ from baton.sdk.agents.loader import RegistryNotLoadedError, load_registry
 from baton.sdk.agents.samples.registry import registry as samples
 
 NUMBERS = itertools.count()
+MINE = "from baton import Registry\nmine, other = Registry(), ['an agent']\n"
 
 
 @pytest.fixture
@@ -49,32 +50,34 @@ def test_a_registry_of_the_users_own_is_found(package: str) -> None:
     assert load_registry(f"{package}.agents:app.registry").agent("mine").name == "mine"
 
 
-@pytest.mark.parametrize("reference", ["", "baton.sdk.agents", "baton.sdk.agents:", ":registry", ":"])
-def test_a_reference_without_both_halves_is_refused(reference: str) -> None:
-    with pytest.raises(RegistryNotLoadedError, match=r"write module:attribute, as in 'my_company.agents:registry'"):
-        load_registry(reference)
+REFUSED: list[tuple[str, str, str]] = [
+    # One of both halves is missing.
+    *(
+        ("", reference, r"write module:attribute, as in 'my_company.agents:registry'")
+        for reference in ("", "baton.sdk.agents", "baton.sdk.agents:", ":registry", ":")
+    ),
+    *(
+        ("", f"{module}:registry", r"there is no module '.*nowhere.*PYTHONPATH")
+        for module in ("nowhere_at_all", "nowhere_at_all.agents", "functions.nowhere")
+    ),
+    ("import sys\nsys.exit(3)\n", "MINE.agents:registry", r"importing 'MINE.agents' .* raised SystemExit: 3"),
+    # A file of the user's may have the name of a module of Python's own, which hides it.
+    ("", "asyncio:registry", r"it has no Registry: add one to .*asyncio/__init__.py"),
+    ("", "MINE.agents:registry", r"it has no Registry: add one to .*MINE/agents.py"),
+    ("", "sys:registry", "add one to a file of another name: Python has a module 'sys'"),
+    (MINE, "MINE.agents:registry", r"has no attribute 'registry' .* it has mine"),
+    (MINE, "MINE:registry", "it has no Registry: add one"),
+    (MINE, "MINE.agents:other", r"is a list, not a Registry; write other = Registry\("),
+]
 
 
-def test_a_module_that_ends_the_process_is_named(package: str) -> None:
-    write(package, "import sys\nsys.exit(3)\n")
-    with pytest.raises(RegistryNotLoadedError, match=r"importing 'user_package_\d+.agents' .* raised SystemExit: 3"):
-        load_registry(f"{package}.agents:registry")
-
-
-def test_a_module_of_another_place_is_shown_by_its_file(package: str) -> None:
-    """A file of the user's may have the name of a module of Python's own, which hides it."""
-    write(package, "")
-    for name, file in (("asyncio", "asyncio/__init__.py"), (f"{package}.agents", f"{package}/agents.py")):
-        with pytest.raises(RegistryNotLoadedError, match=rf"it has no Registry: add one to .*{file}"):
-            load_registry(f"{name}:registry")
-    with pytest.raises(RegistryNotLoadedError, match="add one to a file of another name: Python has a module 'sys'"):
-        load_registry("sys:registry")
-
-
-@pytest.mark.parametrize("module", ["nowhere_at_all", "nowhere_at_all.agents", "functions.nowhere"])
-def test_a_missing_module_is_named_with_the_way_out(module: str) -> None:
-    with pytest.raises(RegistryNotLoadedError, match=r"there is no module '.*nowhere.*PYTHONPATH"):
-        load_registry(f"{module}:registry")
+@pytest.mark.parametrize(("text", "reference", "message"), REFUSED)
+def test_what_leads_to_no_registry_is_refused_with_the_way_out(
+    package: str, text: str, reference: str, message: str
+) -> None:
+    write(package, text)
+    with pytest.raises(RegistryNotLoadedError, match=message.replace("MINE", package)):
+        load_registry(reference.replace("MINE", package))
 
 
 @pytest.mark.parametrize(
@@ -94,13 +97,3 @@ def test_what_the_users_module_raises_stays_attached(package: str, text: str, er
     cause = caught.value.__cause__
     assert isinstance(cause, error_type)
     assert str(Path(package) / "agents.py") in "".join(traceback.format_exception(cause))
-
-
-def test_a_missing_or_another_attribute_is_reported_with_those_that_would_do(package: str) -> None:
-    write(package, "from baton import Registry\nmine, other = Registry(), ['an agent']\n")
-    with pytest.raises(RegistryNotLoadedError, match=r"has no attribute 'registry' .* it has mine"):
-        load_registry(f"{package}.agents:registry")
-    with pytest.raises(RegistryNotLoadedError, match="it has no Registry: add one"):
-        load_registry(f"{package}:registry")
-    with pytest.raises(RegistryNotLoadedError, match=r"is a list, not a Registry; write other = Registry\("):
-        load_registry(f"{package}.agents:other")

@@ -20,6 +20,8 @@ from tests.unit.baton.server.api.sessions.chatting import sending, text_of
 _PATIENT = Limits(wall_seconds=7 * 86_400)
 DAY_MS = 86_400_000
 BAKE = Call("bake", {"bread": "rye"})
+ASKS: dict[str, Any] = {"method": "elicitation/create"}
+ODD: tuple[dict[str, Any], ...] = ({}, {"params": []}, {"params": {"message": 5}})
 
 
 @pytest.fixture
@@ -127,18 +129,7 @@ async def test_a_task_that_fails_is_the_calls_error(
         ({"status": "completed"}, "status 'completed', without a result"),
         ({"status": "paused"}, "status 'paused', without a result"),
         ({"status": "working" * 10_000}, "status 'workingworking"),
-        ({"status": "input_required", "input_requests": {"k": {"method": "elicitation/create"}}}, "inputRequests.k"),
-        (
-            {"status": "input_required", "input_requests": {"k": {"method": "elicitation/create", "params": []}}},
-            "inputRequests.k",
-        ),
-        (
-            {
-                "status": "input_required",
-                "input_requests": {"k": {"method": "elicitation/create", "params": {"message": 5}}},
-            },
-            "inputRequests.k",
-        ),
+        *(({"status": "input_required", "input_requests": {"k": ASKS | more}}, "inputRequests.k") for more in ODD),
     ],
 )
 async def test_a_state_that_is_none_ends_the_call(

@@ -27,6 +27,13 @@ class Note(BaseModel):
     on: date = date(2026, 1, 1)
 
 
+class Anew(AbstractCapability[Any]):
+    """Another one for each run."""
+
+    async def for_run(self, ctx: RunContext[Any]) -> Self:
+        return type(self)()
+
+
 class Shelf:
     """A plain object, which is filled again in place."""
 
@@ -127,13 +134,10 @@ class Wrapping(AbstractCapability[Any]):
 
 
 @dataclass
-class SameId(AbstractCapability[Any]):
+class SameId(Anew):
     """Notes the ids and prompts that tools and hooks see."""
 
     seen: list[Any] = field(default_factory=list)
-
-    async def for_run(self, ctx: RunContext[Any]) -> "SameId":
-        return SameId()
 
     async def before_tool_execute(self, ctx: RunContext[Any], *, args: dict[str, Any], **_: Any) -> dict[str, Any]:
         self.seen.append([ctx.run_id, ctx.prompt])
@@ -224,21 +228,15 @@ CAPABLE: Mapping[str, Callable[[Happened], Agent[Any, Any]]] = {
 
 
 @dataclass
-class Reading(AbstractCapability[Any]):
+class Reading(Anew):
     """Holds what cannot be kept between two pieces."""
 
     source: Iterator[int] = field(default_factory=lambda: iter([1, 2, 3]))
 
-    async def for_run(self, ctx: RunContext[Any]) -> "Reading":
-        return Reading()
-
 
 @dataclass
-class MadeLater(AbstractCapability[Any]):
+class MadeLater(Anew):
     shelf: Shelf | None = None
-
-    async def for_run(self, ctx: RunContext[Any]) -> "MadeLater":
-        return MadeLater()
 
     async def before_model_request(self, ctx: RunContext[Any], request_context: Any) -> Any:
         self.shelf = Shelf()
@@ -246,13 +244,10 @@ class MadeLater(AbstractCapability[Any]):
 
 
 @dataclass
-class Scoped(AbstractCapability[Any]):
+class Scoped(Anew):
     """Resolves what it needs at first use, as pydantic-ai-harness's memory does."""
 
     scope: tuple[Any, ...] = ()
-
-    async def for_run(self, ctx: RunContext[Any]) -> "Scoped":
-        return Scoped()
 
     async def before_model_request(self, ctx: RunContext[Any], request_context: Any) -> Any:
         self.scope = ("user", {"shelf": Shelf()})
@@ -260,26 +255,20 @@ class Scoped(AbstractCapability[Any]):
 
 
 @dataclass
-class MakesAgents(AbstractCapability[Any]):
+class MakesAgents(Anew):
     """Has what `for_run` does not make: the next step would have none of it, or another."""
 
     helpers: dict[str, Agent[Any, Any]] = field(default_factory=dict)
-
-    async def for_run(self, ctx: RunContext[Any]) -> "MakesAgents":
-        return MakesAgents()
 
     async def before_run(self, ctx: RunContext[Any]) -> None:
         self.helpers["one"] = Agent("test")
 
 
 @dataclass
-class Sends(AbstractCapability[Any]):
+class Sends(Anew):
     """Talks to a task of its own, which ends with its step."""
 
     stream: Any = None
-
-    async def for_run(self, ctx: RunContext[Any]) -> "Sends":
-        return Sends()
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         self.stream, receives = anyio.create_memory_object_stream[int](1)
@@ -288,11 +277,8 @@ class Sends(AbstractCapability[Any]):
 
 
 @dataclass
-class Large(AbstractCapability[Any]):
+class Large(Anew):
     text: str = ""
-
-    async def for_run(self, ctx: RunContext[Any]) -> "Large":
-        return Large()
 
     async def before_run(self, ctx: RunContext[Any]) -> None:
         self.text = "x" * 70_000

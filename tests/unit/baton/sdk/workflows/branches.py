@@ -24,12 +24,6 @@ async def pay(euros: int, ctx: ToolContext | None = None) -> int:
     return euros
 
 
-@tool(retries=1, retry_delay_seconds=1)
-async def down() -> str:
-    """Fail in a way that may be retried."""
-    raise ToolError("the service is down", retryable=True, type="unavailable")
-
-
 def _since(began: float) -> int:
     return round(asyncio.get_running_loop().time() - began)
 
@@ -136,16 +130,6 @@ async def saga() -> str:
     return "booked"
 
 
-@workflow
-async def told_why() -> list[Any]:
-    try:
-        await down()
-    except ToolError as error:
-        return [error.type, error.message, error.retryable]
-    return []
-
-
 ALL: list[CodeAgent] = [
-    *(ships_at_once, first_wins, three_in_time, reminded_daily, decides, approved_beside, item, worked_off, saga),
-    told_why,
+    *(ships_at_once, first_wins, three_in_time, reminded_daily, decides, approved_beside, item, worked_off, saga)
 ]

@@ -21,7 +21,6 @@ CASES: list[tuple[str, dict[str, Any], Any, int]] = [
     ("approved_beside", {}, [7, "pack"], 2),
     ("worked_off", {"items": 5, "workers": 2}, [f"item {number}" for number in range(5)], 5),
     ("saga", {}, "booked", 3),
-    ("told_why", {}, ["unavailable", "the service is down", True], 0),
 ]
 DECIDES = {"approved_beside": lambda _: Approve()}  # of the others nobody decides anything
 NAMES = [f"{name}-{at}" for at, (name, *_) in enumerate(CASES)]

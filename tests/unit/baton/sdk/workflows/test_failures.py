@@ -39,27 +39,21 @@ async def main() -> list:
 @pytest.mark.parametrize(
     ("kind", "message", "raised"),
     [
-        ("ValueError", "no", ["ValueError", "no", ["no"], False]),
+        *(
+            (kind, "no", [kind, "no", ["no"], False])
+            for kind in ("ValueError", "ZeroDivisionError", "FileNotFoundError", "ConnectionError", "TimeoutError")
+        ),
         ("KeyError", "'a'", ["KeyError", "'a'", ["a"], False]),
         ("KeyError", "no key", ["KeyError", "'no key'", ["no key"], False]),
-        ("ZeroDivisionError", "no", ["ZeroDivisionError", "no", ["no"], False]),
-        ("FileNotFoundError", "no", ["FileNotFoundError", "no", ["no"], False]),
-        ("ConnectionError", "no", ["ConnectionError", "no", ["no"], False]),
-        ("TimeoutError", "no", ["TimeoutError", "no", ["no"], False]),
         ("timeout", "late", ["TimeoutError", "late", ["late"], False]),
         ("ToolError", "no", ["ToolError", "no", ["ToolError", "no", False], True]),
-        ("declined", "no", ["ToolError", "declined: no", ["declined", "no", False], True]),
-        ("ShopError", "no", ["ToolError", "ShopError: no", ["ShopError", "no", False], True]),
-        ("rejected", "no", ["ToolError", "rejected: no", ["rejected", "no", False], True]),
-        (
-            "UnicodeDecodeError",
-            "no",
-            ["ToolError", "UnicodeDecodeError: no", ["UnicodeDecodeError", "no", False], True],
+        *(
+            (kind, "no", ["ToolError", f"{kind}: no", [kind, "no", False], True])
+            for kind in (
+                *("declined", "ShopError", "rejected", "print", "SystemExit", "StopIteration"),
+                *("UnicodeDecodeError", "ExceptionGroup"),
+            )
         ),
-        ("StopIteration", "no", ["ToolError", "StopIteration: no", ["StopIteration", "no", False], True]),
-        ("ExceptionGroup", "no", ["ToolError", "ExceptionGroup: no", ["ExceptionGroup", "no", False], True]),
-        ("SystemExit", "no", ["ToolError", "SystemExit: no", ["SystemExit", "no", False], True]),
-        ("print", "no", ["ToolError", "print: no", ["print", "no", False], True]),
     ],
 )
 async def test_a_failed_step_raises_at_its_await(load: Load, kind: str, message: str, raised: list[Any]) -> None:

@@ -70,7 +70,7 @@ async def step_retries() -> str:
     try:
         got = await flaky(9)
     except ToolError as error:
-        return f"gave up: {error}"
+        return f"gave up: {error}, {error.retryable}"
     return f"got {got}"
 
 
@@ -175,7 +175,7 @@ CASES = [
     Case(widget_store, {"name": "tea"}, "cancelled", ["reserve tea", "release tea"]),
     Case(widget_store, {"name": "cup"}, "sold out"),
     Case(refund_agent, {"cents": 500}, "refund 500", ["refund 500"], decide=yes),
-    Case(step_retries, {}, "gave up: unavailable: the service is down"),
+    Case(step_retries, {}, "gave up: unavailable: the service is down, True"),
     Case(remind_me, {"days": 1}, "1 day later", ["remind"]),
     Case(ingest, {"names": ["a.txt", "b.txt"]}, {"be": 2, "to": 2}),
     Case(mirror, {"keys": ["x", "y", "z"], "at_once": 2}, 3, ["copy x", "copy y", "copy z"]),
