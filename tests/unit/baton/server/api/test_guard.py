@@ -7,14 +7,13 @@ from starlette.routing import Match
 
 from baton.server.api.admin.health import healthz
 from baton.server.api.guard import OPEN_PER_MINUTE, WRONG_PER_MINUTE
-from baton.server.api.route import ApiRoute, PathRoute
-from baton.server.openapi import described
+from baton.server.api.route import PathRoute
 from baton.settings.limits import ADDRESS_BYTES, HEADERS_BYTES
 from baton_events.errors import StoreError
 from tests.fakes.rate_limit import FakeRateLimit
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem
-from tests.unit.baton.server.test_routes import OPERATIONS_KEY, TABLE, WITH_OPERATIONS, path_of, route_name
+from tests.unit.baton.server.test_routes import OPERATIONS_KEY, WITH_OPERATIONS
 
 PATH = "/api/agent-jobs/job_1"
 
@@ -88,25 +87,6 @@ async def test_what_is_open_is_limited_by_source(limited: Api) -> None:
     for _ in range(OPEN_PER_MINUTE):
         assert (await limited.http.get("/readyz")).status_code == 200
     assert_problem(await limited.http.get("/readyz"), 429)
-
-
-@pytest.mark.parametrize("route", [route for route in TABLE if described(route).body is not None], ids=route_name)
-async def test_a_body_without_a_length_is_refused_where_it_gets_too_large(route: ApiRoute) -> None:
-    """413, and little more than the limit is taken in."""
-    sent, chunk = 0, b" " * 10_000
-
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while sent < 2 * route.body_limit_bytes + 100_000:
-            sent += len(chunk)
-            yield chunk
-
-    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
-        job_id = (await api.submitted(ADMIN))["id"]
-        headers = {"x-api-key": OPERATIONS_KEY}
-        response = await api.request(route.method, path_of(route, job_id), ADMIN, headers=headers, content=endless())
-    assert str(route.body_limit_bytes) in assert_problem(response, 413)
-    assert sent <= route.body_limit_bytes + 2 * len(chunk)
 
 
 async def test_a_wrong_method_learns_every_right_one(limited: Api) -> None:

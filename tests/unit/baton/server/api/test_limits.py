@@ -3,7 +3,7 @@
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -237,19 +237,6 @@ async def test_nested_json_is_refused(route: ApiRoute, deep: str) -> None:
         answer = await api.request(route.method, path_of(route, "job_1"), ADMIN, headers=headers, content=DEEP[deep])
         assert 400 <= answer.status_code < 500 or "error" in answer.json()
         assert len(answer.text) < 10_000
-
-
-async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
-    for first in range(0, len(body), 100_000):
-        yield body[first : first + 100_000]
-
-
-async def test_a_body_without_a_length_is_held_to_the_same() -> None:
-    async with api_with(REGISTRY) as api:
-        for how, (path, headers, body) in starts("x" * (TASK_BYTES + 1)).items():
-            content = in_chunks(json.dumps(body).encode())
-            detail = assert_refused(await api.request("POST", path, content=content, headers=headers), 413)
-            assert str(TASK_BYTES) in detail, how
 
 
 async def pages(api: Api, path: str, name: str) -> list[list[Any]]:

@@ -128,23 +128,17 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("requested", "changes", "field"),
-    [(requested, *row) for requested, rows in WRONG.items() for row in rows],
-    ids=lambda value: str(value)[:80],
-)
-async def test_a_wrong_field_is_named(api: Api, requested: str, changes: dict[str, Any], field: str) -> None:
+@pytest.mark.parametrize("requested", WRONG)
+async def test_a_wrong_field_is_named(api: Api, requested: str) -> None:
     job_id = (await api.submitted(delaySeconds=600))["id"]
     before, published = await api.read(job_id), len(api.stage.queue.published)
     method, path = requested.replace("JOB", job_id).split()
-    assert_problem(await api.request(method, path, ADMIN, json=GOOD[requested] | changes), 422, field)
-    assert (await api.read(job_id), len(api.stage.queue.published)) == (before, published)
+    for changes, field in WRONG[requested]:
+        assert_problem(await api.request(method, path, ADMIN, json=GOOD[requested] | changes), 422, field)
+        assert (await api.read(job_id), len(api.stage.queue.published)) == (before, published), changes
 
 
-@pytest.mark.parametrize(
-    ("path", "query", "fields"), [(path, *row) for path, rows in QUERIES.items() for row in rows], ids=str
-)
-async def test_a_query_that_is_not_understood_is_no_other_query(
-    api: Api, path: str, query: str, fields: list[str]
-) -> None:
-    assert_problem(await api.request("GET", f"{path}?{query}", ADMIN), 422, *fields)
+@pytest.mark.parametrize("path", QUERIES)
+async def test_a_query_that_is_not_understood_is_no_other_query(api: Api, path: str) -> None:
+    for query, fields in QUERIES[path]:
+        assert_problem(await api.request("GET", f"{path}?{query}", ADMIN), 422, *fields)
