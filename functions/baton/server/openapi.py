@@ -194,7 +194,6 @@ def document_route(table: Sequence[ApiRoute], server_url: str) -> ApiRoute:
 
 
 def described(route: ApiRoute) -> Described:
-    """Return the route's description."""
     return DESCRIBED.get(f"{route.method} {route.path}", UNDESCRIBED)
 
 

@@ -130,13 +130,11 @@ def invalid(error: ValidationError, what: str) -> ApiError:
 
 
 def invalid_by(faults: Sequence[tuple[str, str]], what: str = "body") -> ApiError:
-    """Make a 422 that lists these faults."""
     listed = "; ".join(f"{field}: {message}" for field, message in faults)
     return ApiError(422, f"the {what} is not valid: {listed}", faults)
 
 
 def is_no_json(error: ValidationError) -> bool:
-    """Return whether what was to be validated is no JSON at all."""
     return error.error_count() == 1 and error.errors(include_url=False)[0]["type"] == "json_invalid"
 
 

@@ -45,8 +45,6 @@ class Grant:
 
 
 class StreamTokens:
-    """Makes tokens, and reads them."""
-
     def __init__(self, settings: Settings) -> None:
         # An address over RESP may hold no password: then the queue's token is the only secret.
         of_store = settings.redis_token or (settings.resp_url if settings.qstash_token else "")

@@ -42,8 +42,6 @@ def update_routes(container: Container, keys: Keys, guard: Guard) -> list[WebSoc
 
 
 class Updates:
-    """Sends jobs' parts."""
-
     def __init__(self, container: Container, keys: Keys, guard: Guard) -> None:
         self._container, self._keys = container, keys
         self._reader, self._archive = container.ports.reader, container.ports.archive

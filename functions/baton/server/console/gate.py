@@ -126,7 +126,6 @@ class Visit:
         return [(f"{HOME}/{path}".rstrip("/"), name, shown.get(path, "")) for path, name in PLACES]
 
     def query(self, name: str) -> str:
-        """Return a parameter of the query; empty where it is missing."""
         return self.request.query_params.get(name, "").strip()
 
     def page(self, template: str, status: int = 0, **values: object) -> Response:
@@ -138,7 +137,6 @@ class Visit:
         return shown
 
     def go(self, path: str, notice: str = "") -> Response:
-        """Redirect to another page, which shows the notice."""
         response = RedirectResponse(path, _SEE_OTHER, HEADERS)
         if notice:
             self.came.append(notice)
@@ -165,8 +163,6 @@ def form(does: Page, again: Page) -> Page:
 
 
 class Gate:
-    """Makes routes of pages."""
-
     def __init__(self, context: Context) -> None:
         self._context = context
         self._audit, self._counts = Audit(context.container), Counts(context.container)

@@ -52,7 +52,6 @@ _RETRIED = SENDABLE | {MessageState.FOREIGN}
 
 
 async def show_dead(visit: Visit) -> Response:
-    """Show all groups, and the rows of an opened one."""
     replaying = replaying_of(visit.container)
     letters, more = await _letters(visit)
     visit = replace(visit, counts={**visit.counts, "dead-letters": f"{len(letters)}{'+' * more}"})
@@ -101,7 +100,6 @@ async def _group(visit: Visit) -> list[DeadLetter]:
 
 
 async def _letters(visit: Visit) -> tuple[dict[str, DeadLetter], bool]:
-    """Read the dead letters by their ids, and whether there are more."""
     letters, more = await all_dead_letters(visit.container.ports.queue_records, most_pages=_PAGES)
     return {letter.id: letter for letter in letters}, more
 

@@ -215,7 +215,6 @@ def _row(visit: Visit, jobs: list[Snapshot], scan: Scanned, oldest: dict[str, Sn
 
 
 async def one(visit: Visit) -> Response:
-    """Show the conversation, the oldest exchange first."""
     session_id, tenant = visit.request.path_params["session_id"], visit.query("tenant")
     page = await _page(visit, {"sessionId": session_id} | ({"tenant": tenant} if tenant else {}), EXCHANGES)
     jobs, cursor = page.jobs[::-1], visit.query("cursor")

@@ -115,7 +115,6 @@ def budgets_of(container: Container) -> "Budgets":
 
 
 def budget_view(row: "BudgetRow") -> dict[str, Any]:
-    """Return a budget as the API shows it, with amounts in dollars or tokens."""
     from baton.sdk.records.budget import shown_amount  # noqa: PLC0415 - as above
 
     names = ("limit", "spent", "reserved", "left", "largest")

@@ -12,8 +12,6 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from baton.engine.all_jobs.slots import Sample
-from baton.engine.all_jobs.tool_use import ToolCounters
 from baton.queue.ports import LogEntry, QueuedMessage, QueueRecords
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, Code, limited_body, parsed
@@ -77,18 +75,13 @@ async def tool_counters(context: Context) -> list[dict[str, Any]]:
     capabilities = {item.name: sorted(item.capabilities) for item in context.container.registry.tools}
     used = {found.tool: found for found in await context.container.ports.tool_statistics.counters()}
     names = sorted({*capabilities, *used})
-    return [_view(name, capabilities.get(name, []), used.get(name)) for name in names]
-
-
-def _view(name: str, capabilities: list[str], used: ToolCounters | None) -> dict[str, Any]:
-    return {
-        "name": name,
-        "capabilities": capabilities,
-        "calls": used.calls if used else 0,
-        "failures": used.failures if used else 0,
-        "p50Ms": used.p50_ms if used else None,
-        "p95Ms": used.p95_ms if used else None,
-    }
+    counts, times = ("calls", "failures"), {"p50Ms": "p50_ms", "p95Ms": "p95_ms"}
+    return [
+        {"name": name, "capabilities": capabilities.get(name, [])}
+        | {each: getattr(used.get(name), each, 0) for each in counts}
+        | {each: getattr(used.get(name), own, None) for each, own in times.items()}
+        for name in names
+    ]
 
 
 class WorkerBody(BaseModel):
@@ -137,7 +130,12 @@ async def show_worker(context: Context, _request: Request) -> Response:
     ports = context.container.ports
     samples = await ports.admission_control.samples(ports.clock.now_ms())
     state = await ports.admission_control.state()
-    return JSONResponse(worker_view(state) | {"history": [*map(_sample_view, samples)]})
+    history = [
+        {"activeJobs": each.active, "pendingJobs": each.pending, "maxConcurrentJobs": each.slots}
+        | {"at": rfc3339(each.at_ms)}
+        for each in samples
+    ]
+    return JSONResponse(worker_view(state) | {"history": history})
 
 
 async def start_worker(context: Context, request: Request) -> Response:
@@ -160,13 +158,7 @@ async def stop_worker(context: Context, _request: Request) -> Response:
     return JSONResponse(worker_view(await stop_admission(context.container)))
 
 
-def _sample_view(sample: Sample) -> dict[str, Any]:
-    counts = {"activeJobs": sample.active, "pendingJobs": sample.pending, "maxConcurrentJobs": sample.slots}
-    return {"at": rfc3339(sample.at_ms), **counts}
-
-
 def worker_view(state: AdmissionState) -> dict[str, Any]:
-    """Return the admission's state as the API shows it."""
     return {
         "running": not state.stopped_ms,
         "stoppedAt": rfc3339(state.stopped_ms) if state.stopped_ms else None,

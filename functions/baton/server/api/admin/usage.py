@@ -96,7 +96,6 @@ async def show_usage(context: Context, request: Request) -> Response:
 
 
 async def monthly_usage(container: Container, query: UsageQuery) -> dict[str, Any]:
-    """Return a row for each month and tenant, the overhead, and the prices."""
     ports, prices = container.ports, container.settings.prices
     await container.metering.flush()  # includes this process's own usage
     months, sums = await ports.admission_control.used(), await ports.counters.sums()

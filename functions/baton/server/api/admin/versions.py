@@ -58,7 +58,12 @@ async def compared_versions(context: Context, agent: str, query: VersionsQuery) 
     others = [each for each in versions if each is not right]
     left = _chosen(versions, query.left, "left") or next(iter(others), None)
     sides = await asyncio.gather(*(_side(context, agent, each, query.limit) for each in (left, right)))
-    return {"agent": agent, "versions": [*map(_version_view, versions)], "left": sides[0], "right": sides[1]}
+    seen = [
+        {"version": each.version, "model": each.model, "runs": each.runs}
+        | {"firstAt": rfc3339(each.first_ms), "lastAt": rfc3339(each.last_ms)}
+        for each in versions
+    ]
+    return {"agent": agent, "versions": seen, "left": sides[0], "right": sides[1]}
 
 
 async def _side(context: Context, agent: str, version: VersionSeen | None, limit: int) -> dict[str, Any] | None:
@@ -114,11 +119,6 @@ def _chosen(versions: Sequence[VersionSeen], wanted: str, field: str) -> Version
         detail = f"no job of version {wanted!r} has ended; versions: {known}"
         raise ApiError(422, detail, [(field, detail)])
     return found
-
-
-def _version_view(seen: VersionSeen) -> dict[str, Any]:
-    times = {"firstAt": rfc3339(seen.first_ms), "lastAt": rfc3339(seen.last_ms)}
-    return {"version": seen.version, "model": seen.model, "runs": seen.runs, **times}
 
 
 def _at(values: Sequence[int], share: float) -> int | None:

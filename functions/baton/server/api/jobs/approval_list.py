@@ -37,7 +37,6 @@ def view_of(approval: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, 
 
 
 def approvals_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:
-    """Return all questions of the job, in order, as the API shows them."""
     return [view_of(approval, snapshot, now_ms) for approval in questions_of(snapshot)]
 
 

@@ -43,7 +43,6 @@ def _turn(
 
 
 def compared(left: Sequence[Any], right: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the turns side by side, from the first."""
     for turn, (mine, other) in enumerate(zip_longest(left, right), start=1):
         change = "added" if mine is None else "removed" if other is None else "changed"
         if mine is not None and other is not None and _content(mine) == _content(other):

@@ -59,7 +59,6 @@ class ChangeBody(BaseModel):
 
 
 async def no_job(archive: Archive, principal: Principal, job_id: str) -> ApiError:
-    """Return the error for a request about a job that the store does not have."""
     kept = await archive.tombstone(job_id)
     if kept is None:
         return ApiError(404, f"there is no job {job_id!r}", code=Code.TASK_NOT_FOUND)

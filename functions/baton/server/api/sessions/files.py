@@ -36,8 +36,6 @@ Named = dict[str, Any]
 
 
 class FilePart(BaseModel):
-    """AI SDK's `FileUIPart`."""
-
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 
     type: Literal["file"]

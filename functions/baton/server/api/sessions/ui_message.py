@@ -98,7 +98,6 @@ class _Fold:
                 self._data(part)
 
     def _data(self, part: DataPart) -> None:
-        """Keep a part of our own, of a newer version, too."""
         if part["type"] == "data-job-retried":
             self.error = ""
         if part["type"] == "data-checkpoint":

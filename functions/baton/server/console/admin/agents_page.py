@@ -29,7 +29,6 @@ class Measure(NamedTuple):
 
 
 async def show(visit: Visit) -> Response:
-    """Show every agent and every tool, and removed ones that have run."""
     registry, ends = visit.container.registry, await visit.container.ports.admission_control.ends()
     rows: dict[str, dict[str, Any]] = {
         agent.name: {

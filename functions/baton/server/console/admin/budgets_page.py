@@ -35,7 +35,6 @@ async def set_limit(visit: Visit) -> Response:
 
 
 async def show(visit: Visit) -> Response:
-    """List the budgets of a key, or those last used."""
     key, cursor = visit.query("key"), visit.query("cursor")
     parsed_query(BudgetsQuery, {"cursor": cursor} if cursor else {})
     rows, after = await budgets_of(visit.container).rows(key, _PAGE, cursor)

@@ -24,7 +24,6 @@ HOME = "/console/schedules"
 
 
 async def show(visit: Visit) -> Response:
-    """List all schedules; for ours, also the jobs that they start."""
     found = [
         (each, recurrence_in(each, visit.container.sealing)) for each in await visit.container.ports.schedules.all()
     ]

@@ -25,7 +25,6 @@ _MEASURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 
 
 async def show(visit: Visit) -> Response:
-    """Show the charts, then every month and tenant, the newest month first."""
     used = await monthly_usage(visit.container, UsageQuery())
     rows = sorted(used["tenants"], key=lambda row: (-row["cost"]["totalUsd"], row["tenant"]))
     rows.sort(key=lambda row: row["month"], reverse=True)
@@ -49,11 +48,17 @@ async def _over_time(visit: Visit) -> dict[str, Any]:
         kept = [DayUsed(each.day[:_MONTH_CHARS], each.agent, each.tenant, each.model, each.used) for each in kept]
     sums = _measured(kept, split, visit.container.settings.prices)
     series = largest({name: values["cost"] + values["jobs"] for name, values in sums.by_series.items()})
+    charts = list[Chart]()
+    for measure, title, shown in _MEASURES:
+        values = Counter[tuple[str, str]]()
+        for (period, name), counter in sums.by_both.items():
+            values[period, name if name in series else REST] += counter[measure]
+        charts.append(stacked(title, names, series, values, shown))
     return {
         "chosen": {**chosen, "split": split, "show": window},
         "choices": {name: sorted({getattr(each, name) for each in every} | {chosen[name]} - {""}) for name in SERIES},
         "series": series,
-        "charts": _charts(sums.by_both, names, series),
+        "charts": charts,
         "by_period": [(name, sums.by_period[name]) for name in reversed(names) if name in sums.by_period],
         "by_series": [
             (name, sums.by_series[name])
@@ -82,13 +87,3 @@ def _measured(periods: Sequence[DayUsed], split: str, prices: Prices) -> _Measur
         for counter in (sums.by_both[each.day, name], sums.by_period[each.day], sums.by_series[name]):
             counter.update(values)
     return sums
-
-
-def _charts(found: dict[tuple[str, str], Counter[str]], periods: Sequence[str], series: Sequence[str]) -> list[Chart]:
-    charts: list[Chart] = []
-    for measure, title, shown in _MEASURES:
-        values: Counter[tuple[str, str]] = Counter()
-        for (period, name), counter in found.items():
-            values[period, name if name in series else REST] += counter[measure]
-        charts.append(stacked(title, periods, series, values, shown))
-    return charts

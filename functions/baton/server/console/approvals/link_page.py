@@ -42,7 +42,6 @@ class LinkPage:
         self._sources = SourceBudget(container.ports.clock, _PER_MINUTE)
 
     def routes(self) -> list[Route]:
-        """Build the routes of the page and of its forms."""
         path = f"{LINK_PATH}{{token}}"
         return [
             Route(path, self._answering(self._show), methods=["GET"]),

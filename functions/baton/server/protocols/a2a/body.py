@@ -52,7 +52,6 @@ class RpcError(BatonError):
 
     @property
     def value(self) -> dict[str, Any]:
-        """The error in its form on the wire."""
         if isinstance(self.kind, int):
             return {"code": self.kind, "message": str(self)}
         info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": self.kind, "domain": "a2a-protocol.org"}

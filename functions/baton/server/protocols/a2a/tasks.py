@@ -39,7 +39,6 @@ FIXED_PUSH = "a push notification is named with the message that begins its task
 
 
 def rpc_result(request_id: str | int | None, result: Any) -> Part:
-    """Build a JSON-RPC response."""
     return {"jsonrpc": "2.0", "id": request_id, "result": result}
 
 
@@ -122,7 +121,6 @@ def _artifact_update(job: Job, artifact: Part, *, append: bool, last: bool) -> P
 
 
 def view_of(found: SeenJob, history_length: int | None = None) -> Part:
-    """Return the task in the protocol's form."""
     return task_of(found.snapshot, found.now_ms, found.asked, history_length)
 
 
@@ -139,7 +137,6 @@ async def look_up(context: Context, principal: Principal, agent: Agent, task_id:
 
 
 async def send_message(context: Context, principal: Principal, agent: Agent, params: SendParams) -> SeenJob:
-    """Begin a task, or answer its questions."""
     message, push = params.message, params.configuration.task_push_notification_config
     if not message.text.strip() and not message.data and not message.file_parts:
         raise RpcError(INVALID_PARAMS, "message.parts: there is no text, data or file")

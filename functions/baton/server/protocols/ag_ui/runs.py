@@ -73,7 +73,6 @@ class RunStream:
         self._started = self._finished = False
 
     def part(self, job: Job, number: int, part: str) -> str:
-        """Return the run's events of one part."""
         read: StreamPart = json.loads(part)
         self._calls.take(read)
         if self.over:

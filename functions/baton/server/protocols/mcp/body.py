@@ -43,15 +43,12 @@ _INVALID_STATUSES = (400, 403, 404, 409, 410, 415, 422)
 
 
 class RpcError(BatonError):
-    """An error of the protocol."""
-
     def __init__(self, code: int, detail: str, data: Any = None) -> None:
         super().__init__(detail)
         self.code, self.data = code, data
 
     @property
     def value(self) -> dict[str, Any]:
-        """The error in its form on the wire."""
         return {"code": self.code, "message": str(self)} | ({} if self.data is None else {"data": self.data})
 
     def http_status(self, *, modern: bool) -> int:
@@ -114,7 +111,6 @@ class Call:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """The metadata beside the parameters."""
         found = self.params.get("_meta")
         return found if isinstance(found, dict) else {}
 

@@ -63,7 +63,6 @@ def tool_named(registry: Registry, name: str) -> Agent:
 
 
 def tool_of(agent: Agent, *, modern: bool) -> dict[str, Any]:
-    """Build an agent's entry of `tools/list`."""
     tool = {
         "name": agent.name,
         "description": agent.description.strip() or f"Give a task to the agent {agent.name}.",
@@ -122,7 +121,6 @@ QUESTION_SCHEMA = {
 
 
 def text_result(text: str, *, is_error: bool = False) -> Part:
-    """Build a tool's result with one text."""
     return {"content": [{"type": "text", "text": text}], "isError": is_error}
 
 
