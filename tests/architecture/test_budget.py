@@ -48,7 +48,7 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (14_997, 88, 1_008, 148),
+    "server": (14_994, 88, 1_007, 148),
     "worker": (13_708, 90, 957, 149),
     "queue": (3_114, 25, 259, 55),
     "store": (9_448, 49, 787, 112),
@@ -58,9 +58,9 @@ LAYER_BOUNDS = {
     "local": (17_652, 110, 1_258, 210),
 }
 BOUNDS = {
-    "lines": 97_303,
+    "lines": 97_300,
     "modules": 581,
-    "functions": 7_021,
+    "functions": 7_020,
     "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,
@@ -71,7 +71,7 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 37,
-    "test lines": 136_585,
+    "test lines": 136_688,
     "docs words": 76_499,
 }
 

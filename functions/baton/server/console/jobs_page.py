@@ -6,7 +6,9 @@ end. A bulk change first shows the number of matching jobs, and a second form ma
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -17,17 +19,19 @@ from baton.server.api.jobs.bulk_change import BulkBody, changed_in_bulk
 from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import PageQuery, read_page_query
 from baton.server.api.problem import ApiError, parsed_query
-from baton.server.console.admin.overview_page import named_errors, rows_of
+from baton.server.console.admin.overview_page import errors_of, named_errors, rows_of
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.shown import exact
 from baton.store.records.jobs import Snapshot
 
 # Rounds of a hundred jobs each: more at once would outlast a request. Of the newest some are shown, or their errors.
-_ROUNDS, _KINDS_OF, _SHOWN = 10, "100", 10
+_ROUNDS, _LONG, _SHOWN, _MS_DIGITS = 10, "100", 10, 13
 
 
-FILTERS = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")
+# The API's filters, and the console's own: a card's error, and the time in ms since when jobs were retried.
+_OF_API = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")
+FILTERS = (*_OF_API, "error", "retried")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -39,7 +43,7 @@ def given_in(params: QueryParams) -> dict[str, str]:
 
 def wanted(given: dict[str, str]) -> dict[str, Any]:
     """Convert the filter to the API's form."""
-    found: dict[str, Any] = {name: text for name, text in given.items() if text}
+    found: dict[str, Any] = {name: text for name, text in given.items() if text and name in _OF_API}
     if "tag" in found:
         found["tag"] = [tag.strip() for tag in given["tag"].split(",") if tag.strip()]
     for name, days in (("createdAfter", 0), ("createdBefore", 1)):
@@ -64,6 +68,23 @@ def query_of(given: dict[str, str], **more: str) -> QueryParams:
     return QueryParams([*pairs, *((name, text) for name, text in more.items() if text)])
 
 
+async def _page(visit: Visit, given: dict[str, str], limit: str, cursor: str = "") -> JobPage:
+    query = read_page_query(query_of(given, limit=limit, cursor=cursor))
+    return await _meant(visit, given, await page_of_jobs(visit.container, visit.principal, query))
+
+
+async def _meant(visit: Visit, given: dict[str, str], page: JobPage) -> JobPage:
+    """Leave out jobs that the console's own filters do not mean."""
+    jobs, since, error = page.jobs, given.get("retried", "")[:_MS_DIGITS], given.get("error")
+    if since.isdecimal():
+        jobs = tuple(one for one in jobs if one.job.counted_from_ms >= int(since))
+    if error:
+        groups = await errors_of(visit, [one.job for one in jobs if one.job.status == "failed"])
+        alike = {one.id for each in groups if each.id == error for one in each.members}
+        jobs = tuple(one for one in jobs if one.job.id in alike)
+    return replace(page, jobs=jobs)
+
+
 async def _bulk_form(visit: Visit) -> Response:
     """Show the number of matching jobs, and ask for confirmation: of these, and of none that comes later."""
     action = visit.query("action")
@@ -71,7 +92,7 @@ async def _bulk_form(visit: Visit) -> Response:
     matched, _, more = await _all(visit, action, given, dry_run=True)
     until, page = exact(visit.now_ms + 1), JobPage(())
     if matched:
-        page = await page_of_jobs(visit.container, visit.principal, read_page_query(query_of(given, limit=_KINDS_OF)))
+        page = await _page(visit, given, _LONG)
     failed = [one.job for one in page.jobs if one.job.status == "failed" and action == "retry"]
     live = [one for one in page.jobs if not one.job.ended and action == "cancel"][:_SHOWN]
     shown = {"errors": await named_errors(visit, failed), "jobs": await rows_of(visit, live), "until": until}
@@ -86,14 +107,17 @@ async def change_all(visit: Visit) -> Response:
     notice = f"{changed} of {matched} jobs {'are cancelled' if action == 'cancel' else 'run again'}."
     if more:
         notice += " There may be more: do it again."
-    return visit.go("/console/jobs", notice)
+    kept = {name: text for name, text in given.items() if name not in ("q", "status", "error", "retried")}
+    came = {"status": "cancelled"} if action == "cancel" else {"retried": str(visit.now_ms)}
+    return visit.go(f"/console/jobs?{query_of(kept, **came)}", notice)
 
 
 async def _all(visit: Visit, action: str, given: dict[str, str], *, dry_run: bool) -> tuple[int, int, bool]:
     matched, changed, cursor = 0, 0, ""
     for _ in range(_ROUNDS):
         asked = {"action": action, "filter": wanted(given), "dryRun": dry_run} | ({"cursor": cursor} if cursor else {})
-        answer = await changed_in_bulk(visit.context, visit.principal, parsed_query(BulkBody, asked, "form"))
+        body = parsed_query(BulkBody, asked, "form")
+        answer = await changed_in_bulk(visit.context, visit.principal, body, partial(_meant, visit, given))
         matched, changed, cursor = (matched + answer["matched"], changed + answer["changed"], answer.get("cursor", ""))
         if not cursor:
             break
@@ -115,8 +139,7 @@ async def show(visit: Visit) -> Response:
     given, cursor = given_in(visit.request.query_params), visit.query("cursor")
     lines, page, faults, status = list[_Line](), JobPage(()), dict[str, str](), 200
     try:
-        query = read_page_query(query_of(given, limit=ROWS, cursor=cursor))
-        page = await page_of_jobs(visit.container, visit.principal, query)
+        page = await _page(visit, given, _LONG if given["error"] or given["retried"] else ROWS, cursor)
     except ApiError as error:
         if not error.faults:
             raise

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from os.path import commonprefix
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -177,7 +177,7 @@ def common_of(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     ]
     common: dict[str, Any] = {"tenant": job.tenant, "took_ms": took_ms, "since_retry": job.counted_from_ms}
     if (error := job.error) is not None:
-        words, place = _without_place(error.words, error.traceback), place_in(trace_of(job, snapshot.calls))
+        words, place = _without_place(error.words, error.traceback), place_in(trace_of(job, snapshot.calls))[0]
         common["error"] = {"type": error.type, "message": words, "place": place}
     return common | {"failed_calls": failed}
 
@@ -187,24 +187,34 @@ def _without_place(text: str, traceback: str) -> str:
     return text.partition('\nFile "')[0] if traceback else text
 
 
-_STEP = re.compile(r"step '[^']*' failed: (?:(\w+): )?")
-_FRAME = re.compile(r'File "([^"]+)", line ([0-9]+)')
+_FRAME = re.compile(r'File "([^"]+)", line ([0-9]+)(?:, in (\S+))?')
 _CHANGING = re.compile(r"\S*[0-9]\S*")
 _LIBRARIES = ("site-packages", "/lib/python", "<frozen")
-_BATON, _LEAST_CHARS = f"{Path(__file__).parents[2]}/", 4
+_BATON = f"{Path(__file__).parents[2]}/"
 
 
 def trace_of(job: Job, calls: Iterable[CallRecord]) -> str:
-    """Return the traceback of a job's error: the failed call's own, where a workflow passes the error of one on."""
-    error = job.error or Failure("", "")
+    """Return the traceback of a job's error: the failed call's own, where the job passes the error of one on."""
+    return _origin(job, calls)[1].traceback or (job.error.traceback if job.error else "")
+
+
+def _origin(job: Job, calls: Iterable[CallRecord]) -> tuple[str, Failure]:
+    """Return the tool of the call whose error a job passes on, and that error; without such a call the job's own."""
+    error = job.error or Failure("unknown", "")
     words = _without_place(error.message, error.traceback)
-    failed = [(call.finished_at_ms or 0, call.error) for call in calls if call.error and call.error.traceback]
-    own = [(at, one.traceback) for at, one in failed if one.type == error.type and words.endswith(one.message)]
-    return max(own)[1] if own else error.traceback
+    found = [
+        (call.finished_at_ms or 0, call.tool, call.error)
+        for call in calls
+        if call.error and error.type in (call.error.type, "step_failed") and words.endswith(call.error.message)
+    ]
+    return max(found, key=itemgetter(0))[1:] if found else ("", error)
 
 
 class Failing(NamedTuple):
-    """Something that has failed: an agent's job, or a message of a kind. `id`: its own, which leads to it."""
+    """Something that has failed: an agent's job, or a message of a kind. `id`: its own, which leads to it.
+
+    `tool`: of a call that failed, where its error has no traceback of its own.
+    """
 
     of: str
     type: str
@@ -212,26 +222,28 @@ class Failing(NamedTuple):
     at_ms: int
     id: str
     traceback: str = ""
+    tool: str = ""
 
     @classmethod
     def of_job(cls, job: Job, calls: Iterable[CallRecord] = ()) -> "Failing":
         error, at_ms = job.error or Failure("unknown", ""), job.finished_at_ms or job.created_at_ms
-        step = _STEP.match(error.message) if error.traceback else None
-        words, kind = _without_place(error.message, error.traceback), (step[1] or "ToolError") if step else error.type
-        return cls(job.agent, kind, words, at_ms, job.id, trace_of(job, calls))
+        tool, own = _origin(job, calls)
+        words, trace = _without_place(error.message, error.traceback), own.traceback or error.traceback
+        return cls(job.agent, own.type, words, at_ms, job.id, trace, "" if own.traceback else tool)
 
 
 @dataclass
 class Fault:
     """All that has failed alike, the newest first. `kind`, `place`: of its error; in the user's code, of the newest.
 
-    `jobs`: what its newest ones are about, by their ids.
+    `function`: the tool or function that raised it. `jobs`: what its newest ones are about, by their ids.
     """
 
     id: str
     members: list[Failing]
     kind: str
     place: str
+    function: str
     jobs: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -239,39 +251,30 @@ class Fault:
         return self.members[0]
 
     @property
-    def words(self) -> str:
-        """Those that find all of them in a search."""
-        pieces = re.split(r'[…"]', commonprefix([_alike(one) for one in self.members]))  # noqa: RUF071 - of texts
-        words = max((words.strip() for words in pieces), key=len)[:150]
-        return words if len(words) >= _LEAST_CHARS else self.kind
-
-    @property
     def first_ms(self) -> int:
         return self.members[-1].at_ms
 
 
-def _alike(failing: Failing) -> str:
-    return _CHANGING.sub("…", one_line(failing.message, 600))
-
-
 def grouped(failing: Iterable[Failing]) -> list[Fault]:
-    """Group by what has failed, the kind of the error and its place, or else its words without those with a digit.
+    """Group by what has failed, the kind of the error and its function, or else its words without those with a digit.
 
-    The largest come first.
+    A line's number makes no difference: each deploy may move it. The largest come first.
     """
     groups = dict[str, Fault]()
     for one in sorted(failing, key=lambda one: -one.at_ms):
-        place = place_in(one.traceback)
-        name = key_digest(one.of, one.type, place or _alike(one))
-        groups.setdefault(name, Fault(name, [], one.type, place)).members.append(one)
+        place, function = place_in(one.traceback)
+        function = one.tool or function
+        where = f"{place.partition(',')[0]} {function}" if function or place else ""
+        name = key_digest(one.of, one.type, where or _CHANGING.sub("…", one_line(one.message, 600)))
+        groups.setdefault(name, Fault(name, [], one.type, place, function)).members.append(one)
     return sorted(groups.values(), key=lambda group: -len(group.members))
 
 
-def place_in(traceback: str) -> str:
-    """Return the last place in the user's own code, as people read it; empty: none is known."""
+def place_in(traceback: str) -> tuple[str, str]:
+    """Return the last place in the user's own code, as people read it, and its function; empty: none is known."""
     frames = [frame for frame in _FRAME.findall(traceback) if not frame[0].startswith(_BATON)]
     own = [frame for frame in frames if not any(part in frame[0] for part in _LIBRARIES)] or frames
-    return f"{'/'.join(own[-1][0].split('/')[-2:])}, line {own[-1][1]}" if own else ""
+    return (f"{'/'.join(own[-1][0].split('/')[-2:])}, line {own[-1][1]}", own[-1][2]) if own else ("", "")
 
 
 def pending_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ jobs; where there may be more, its answer has a cursor. Jobs that others started
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -17,7 +17,7 @@ from baton.engine.transitions import END_STATUSES, JobStatus
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
 from baton.server.api.jobs.job import ChangeBody, JobsApi
-from baton.server.api.jobs.listing import page_of_jobs
+from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import MOST_ROWS, JobFilter, PageQuery, checked_cursor
 from baton.server.api.problem import ApiError, invalid, limited_body, parsed
 from baton.store.records.jobs import Snapshot
@@ -69,15 +69,18 @@ async def change_many(context: Context, request: Request) -> Response:
     return JSONResponse(await changed_in_bulk(context, principal, body))
 
 
-async def changed_in_bulk(context: Context, principal: Principal, body: BulkBody) -> dict[str, Any]:
+async def changed_in_bulk(
+    context: Context, principal: Principal, body: BulkBody, only: Callable[[JobPage], Awaitable[JobPage]] | None = None
+) -> dict[str, Any]:
     """Change the jobs of one page; return how many matched and changed, and each refused one with its reason.
 
-    Raises ApiError: 403, 404, 422, as for a list.
+    `only`: leaves out jobs of a page that no filter can tell apart. Raises ApiError: 403, 404, 422, as for a list.
     """
     change, query = body.change(), body.page()
     if query is None:
         return {"matched": 0, "changed": 0}
     page = await page_of_jobs(context.container, principal, query)
+    page = await only(page) if only else page
     answer: dict[str, Any] = {"matched": len(page.jobs), "changed": 0}
     if not body.dry_run:
         refused = await _each(context.jobs, principal, page.jobs, change)
@@ -97,13 +100,10 @@ async def _each(
             try:
                 await jobs.changed(principal, job_id, change)
             except BatonError as error:
-                return {"id": job_id, "status": error.status, "detail": _detail(error)}
+                away = "the store or the queue did not answer; send it again"
+                detail = str(error) if isinstance(error, ApiError) else away
+                return {"id": job_id, "status": error.status, "detail": detail}
         return None
 
     answers = await asyncio.gather(*(one(snapshot.job.id) for snapshot in found))
     return [answer for answer in answers if answer]
-
-
-def _detail(error: BatonError) -> str:
-    """Return why a job was not changed; an error that is not the API's says only that the job is unavailable now."""
-    return str(error) if isinstance(error, ApiError) else "the store or the queue did not answer; send it again"

@@ -5,9 +5,10 @@ reads, and has a bounded size: under a rare filter, or of large jobs, it may be 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 from starlette.requests import Request
@@ -36,6 +37,9 @@ from baton_events.timestamps import rfc3339
 _SCANNED_ROWS, _ROUNDS, _READ_JOBS = 1_000, 4, 300
 # Jobs of one read: each may have two megabytes.
 READ_AT_ONCE = 21
+# Of more unfinished jobs than these reads have, some are counted by their entries.
+_COUNTED_JOBS = 5 * READ_AT_ONCE
+_One = TypeVar("_One")
 # A listed job may not exist yet for up to this long: a backup message creates it.
 YOUNG_MS = 3_600_000
 SEALED_TEXTS = "texts are encrypted (PAYLOAD_KEYS): search by tag, type, session or date"
@@ -84,6 +88,17 @@ class JobList:
             if not after:
                 return JobPage(tuple(jobs))
         return JobPage(tuple(jobs), cursor_of(position))
+
+    async def statuses(self, live: Mapping[str, QueueEntry], now_ms: int) -> Counter[tuple[str, JobStatus]]:
+        """Count the jobs of the slot table by tenant and status, by the status that the list shows.
+
+        Of very many the others are counted by what their entries say, which may be a minute old.
+        """
+        names = sorted((name for name in live if not is_child(name)), key=lambda name: not live[name].slot)
+        counts = Counter((live[name].tenant, _possible(name, live[name])[0]) for name in names[_COUNTED_JOBS:])
+        for known in await asyncio.gather(*map(self._reader.jobs, _chunks(names[:_COUNTED_JOBS], READ_AT_ONCE))):
+            counts.update((one.job.tenant, _status(one, now_ms)) for one in known.values())
+        return counts
 
     async def _source(self, query: Query) -> "_Live | _Searched | _Listed":
         if query.live:
@@ -140,7 +155,12 @@ class _Live:
         found = [
             Found(name, entry.created_ms, position_of(entry.created_ms, name))
             for name, entry in entries.items()
-            if _may_be_meant(query, name, entry)
+            if not is_child(name)
+            and (not query.tenant or entry.tenant == query.tenant)
+            and (not query.session_id or entry.session_id in (name, query.session_id))
+            and (not query.agent or entry.agent in ("", query.agent))
+            and query.after_ms <= entry.created_ms < query.before_ms
+            and not query.statuses.isdisjoint(_possible(name, entry))
         ]
         self._found = sorted(found, key=lambda one: one.position, reverse=True)
 
@@ -149,28 +169,23 @@ class _Live:
         return [one for one in self._found if not position or one.position < position], ""
 
 
-def _may_be_meant(query: Query, name: str, entry: QueueEntry) -> bool:
-    """Return whether an entry's job may match.
+def _possible(name: str, entry: QueueEntry) -> list[JobStatus]:
+    """Return the statuses that an entry's job may have, the likeliest first.
 
     An operation, in a line of its own, begins without a slot. A retried job has begun before; only a new one has never
     asked anew.
     """
-    own_line, new = entry.session_id == name, not entry.started or entry.slot
-    begun = entry.started or own_line or entry.epoch > 1
-    possible = {JobStatus.PROCESSING: begun, JobStatus.WAITING: begun, JobStatus.PENDING: new}
-    return (
-        not is_child(name)
-        and (not query.tenant or entry.tenant == query.tenant)
-        and (not query.session_id or own_line or entry.session_id == query.session_id)
-        and (not query.agent or entry.agent in ("", query.agent))
-        and query.after_ms <= entry.created_ms < query.before_ms
-        and any(possible[JobStatus(status)] for status in query.statuses)
-    )
+    begun = entry.started or entry.session_id == name or entry.epoch > 1
+    new = [JobStatus.PENDING] if not entry.started or entry.slot else []
+    if not begun:
+        return new
+    both = [JobStatus.PROCESSING, JobStatus.WAITING]
+    return [*(both if entry.slot else both[::-1]), *new]
 
 
 def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
     job = snapshot.job
-    if query.statuses and status_and_wait(job, snapshot.items, snapshot.slot_state, now_ms)[0] not in query.statuses:
+    if query.statuses and _status(snapshot, now_ms) not in query.statuses:
         return False
     return (
         (not query.tenant or job.tenant == query.tenant)
@@ -182,7 +197,11 @@ def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
     )
 
 
-def _chunks(found: Sequence[Found], size: int) -> list[Sequence[Found]]:
+def _status(snapshot: Snapshot, now_ms: int) -> JobStatus:
+    return status_and_wait(snapshot.job, snapshot.items, snapshot.slot_state, now_ms)[0]
+
+
+def _chunks(found: Sequence[_One], size: int) -> list[Sequence[_One]]:
     return [found[start : start + size] for start in range(0, len(found), size)]
 
 
@@ -201,7 +220,6 @@ async def list_jobs(context: Context, request: Request) -> Response:
 
 
 def job_list(container: Container) -> JobList:
-    """Return the list over the deployment's stores."""
     ports = container.ports
     return JobList(ports.listing, ports.admission_control, ports.reader)
 

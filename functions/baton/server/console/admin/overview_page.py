@@ -18,16 +18,16 @@ from baton.engine.all_jobs.job_list import Query
 from baton.engine.state import CallRecord, Job
 from baton.server.api.admin.control import start_admission, stop_admission, worker_view
 from baton.server.api.admin.usage import UsageQuery, periods_of, usage_and_cost
-from baton.server.api.jobs.listing import page_of_jobs
-from baton.server.api.jobs.query import MOST_ROWS, PageQuery
+from baton.server.api.jobs.listing import job_list, page_of_jobs
+from baton.server.api.jobs.query import PageQuery
 from baton.server.console.admin.chart import day_chart
 from baton.server.console.gate import HOME, Visit
-from baton.server.console.shown import Failing, Fault, grouped, job_shown, last_day_ms, one_line, pending_of, place_in
+from baton.server.console.shown import Failing, Fault, grouped, job_shown, last_day_ms, one_line, pending_of
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.gone_agents import gone_agents
 from baton.worker.runtime.job_view import job_summary
 
-_NEWEST, _OF_A_KIND, _NAMED, _ROWS, _MOST_CALLS = 10, 5, 3, 1_000, 1_000
+_NEWEST, _OF_A_KIND, _NAMED, _ROWS, _READ, _MOST_CALLS = 10, 5, 3, 1_000, 300, 1_000
 _ENDED = ("completed", "failed")
 
 
@@ -42,20 +42,18 @@ async def show(visit: Visit) -> Response:
         page_of_jobs(visit.container, visit.principal, PageQuery.model_validate({"limit": _NEWEST})),
         failed_lately(visit),
     )
-    slots = Counter(entry.tenant for entry in live.values() if entry.slot)
-    line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
-    idle = Counter(entry.tenant for entry in live.values() if entry.want != "slot" and not entry.slot)
+    unfinished = await job_list(visit.container).statuses(live, visit.now_ms)
     return visit.page(
         "overview.html",
         state=worker_view(state),
         asked=await _asked(visit),
-        waiting=idle.total(),
         gone=gone_agents(visit.container.registry, live),
-        tenants=[(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})],
+        unfinished=unfinished,
+        slots=Counter(entry.tenant for entry in live.values() if entry.slot),
         days=days,
         newest=await rows_of(visit, newest.jobs),
         failed=failed,
-        failed_ends=sum(ended[1].values()),  # counts those that were retried, too
+        more_failed=sum(ended[1].values()) > _READ,  # counts those that were retried, too
         chart_of_day=day_chart(dict(zip(_ENDED, ended, strict=True)), visit.now_ms),
     )
 
@@ -73,16 +71,20 @@ async def failed_lately(visit: Visit, agent: str = "") -> list[Fault]:
     """Return the errors of the last day's newest failed jobs, of which the records alone are read, all at once."""
     ports, since_ms = visit.container.ports, last_day_ms(visit.now_ms)
     query = Query(agent=agent, statuses=frozenset({"failed"}), after_ms=since_ms)
-    rows = (await ports.listing.scan(query, "", _ROWS if agent else MOST_ROWS)).found
-    jobs = await ports.reader.records([row.job_id for row in rows if row.created_ms >= since_ms][:MOST_ROWS])
+    rows = (await ports.listing.scan(query, "", _ROWS)).found
+    jobs = await ports.reader.records([row.job_id for row in rows[:_READ]])
     mine = [job for job in jobs if job.status == "failed" and agent in ("", job.agent)]
     return await named_errors(visit, mine)
 
 
 async def named_errors(visit: Visit, failed: Sequence[Job]) -> list[Fault]:
-    calls = await _calls_of(visit, [job for job in failed if job.model.runs_code])
-    found = grouped(Failing.of_job(job, calls.get(job.id, ())) for job in failed)
+    found = await errors_of(visit, failed)
     return await named(visit, found, {one.id: one.id for each in found for one in each.members[:_NAMED]})
+
+
+async def errors_of(visit: Visit, failed: Sequence[Job]) -> list[Fault]:
+    calls = await _calls_of(visit, [job for job in failed if job.model.is_programmed])
+    return grouped(Failing.of_job(job, calls.get(job.id, ())) for job in failed)
 
 
 async def named(visit: Visit, found: list[Fault], jobs: Mapping[str, str]) -> list[Fault]:
@@ -92,21 +94,22 @@ async def named(visit: Visit, found: list[Fault], jobs: Mapping[str, str]) -> li
     """
     for each in found:
         each.jobs = {name: name for one in each.members[:_NAMED] if (name := jobs.get(one.id))}
-    names = [name for each in found[:_OF_A_KIND] for name in each.jobs]
+    names = [name for each in found[: 3 * _OF_A_KIND] for name in each.jobs]
     for name, snapshot in (await visit.container.ports.reader.jobs(names)).items():
         each = next(each for each in found if name in each.jobs)
         each.jobs[name] = job_summary(snapshot)
         if (
             (error := snapshot.job.error)
+            and error.traceback
             and not each.place
             and one_line(error.message, 100).rstrip("…") in one_line(each.newest.message, 600)
         ):
-            each.kind, each.place = Failing.of_job(snapshot.job).type, place_in(error.traceback)
+            [own] = await errors_of(visit, [snapshot.job])
+            each.kind, each.place, each.function = own.kind, own.place, own.function
     return found
 
 
 async def rows_of(visit: Visit, found: Sequence[Snapshot]) -> list[dict[str, Any]]:
-    """Return jobs as lists show them, with their calls."""
     calls, prices = await _calls_of(visit, [one.job for one in found]), visit.container.settings.prices
     return [job_shown(replace(one, calls=calls.get(one.job.id, ())), prices, visit.now_ms) for one in found]
 

@@ -87,7 +87,7 @@ async def test_what_failed_shortly_before_midnight_is_still_there_after_it() -> 
         [tab] = re.findall(r'href="([^"]+)">Failed, created in the last day', await operator.see("/console/jobs"))
         pages = [await operator.see(one.replace("&amp;", "&")) for one in (link, tab, "/console/agents/fails/versions")]
     for page in (markup, *pages):
-        assert 'ValueError</span> in fails <span class="dim">at console/test_worker.py, line 24<' in page
+        assert 'ValueError</span> in _fail of fails <span class="dim">at console/test_worker.py, line 24<' in page
 
 
 async def test_a_card_names_no_place_that_has_not_failed_the_job() -> None:
@@ -127,7 +127,7 @@ async def test_the_overview_costs_the_same_however_many_jobs_there_are() -> None
             markup = await operator.see("/console")
             costs.append((store.sent[before[0] :].count("HGETALL"), store.redis.requests - before[1]))
     assert ("failed: 60</title>" in markup, "All 60" in markup) == (True, True)
-    assert costs == [(14, 15)] * 2
+    assert costs == [(14, 17)] * 2
 
 
 async def test_the_last_day_is_drawn_by_its_hours(operator: Operator) -> None:
