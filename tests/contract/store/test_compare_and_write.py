@@ -35,37 +35,20 @@ async def begin(redis: RedisConnection) -> None:
     await redis.execute("HSET", _HASH, "one", "1", "two", "22")
 
 
-@pytest.mark.parametrize(
-    ("condition", "holds"),
-    [
-        (lambda patch: patch.equal(_HASH, {"one": "1", "two": "22"}), True),
-        (lambda patch: patch.equal(_HASH, {"one": "1", "two": "2"}), False),
-        (lambda patch: patch.equal(_HASH, {"one": "1", "three": ""}), False),
-        (lambda patch: patch.equal(_HASH, {"three": None}), True),
-        (lambda patch: patch.equal(_HASH, {"three": None, "two": None}), False),
-        (lambda patch: patch.equal(_HASH, {"empty": None}), False),
-        (lambda patch: patch.any(_HASH, ["three", "two"]), True),
-        (lambda patch: patch.any(_HASH, ["three", "four"]), False),
-        (lambda patch: patch.missing(_OTHER, _OTHER), True),
-        (lambda patch: patch.missing(_OTHER, _HASH), False),
-        (lambda patch: patch.missing(_HASH, _OTHER), False),
-        (lambda patch: patch.count(_HASH, "2", 1), True),
-        (lambda patch: patch.count(_HASH, "2", 0), False),
-        (lambda patch: patch.count(_HASH, "2", 2), False),
-        (lambda patch: patch.count(_HASH, ".", 3), False),  # the text is no pattern
-        (lambda patch: patch.count(_HASH, "", 2), False),
-    ],
-)
-async def test_a_condition_holds_while_it_is_so(
-    redis: RedisConnection, condition: Callable[[Patch], None], holds: bool
-) -> None:
-    """Fields have these texts, or are not there, where an empty text is one; one of several is there; neither key is.
-
-    As many values have a text as were seen.
-    """
+async def test_fields_hold_while_they_have_these_texts(redis: RedisConnection) -> None:
     await begin(redis)
-    await redis.execute("HSET", _HASH, "empty", "")
-    assert await _written(redis, condition) is holds
+    assert not await _written(redis, lambda patch: patch.equal(_HASH, {"one": "1", "two": "2"}))
+    assert not await _written(redis, lambda patch: patch.equal(_HASH, {"one": "1", "three": ""}))
+    assert await _written(redis, lambda patch: patch.equal(_HASH, {"one": "1", "two": "22"}))
+
+
+async def test_a_field_is_absent_while_it_is_not_there(redis: RedisConnection) -> None:
+    """A text that is empty is one."""
+    await begin(redis)
+    assert not await _written(redis, lambda patch: patch.equal(_HASH, {"three": None, "two": None}))
+    await redis.execute("HSET", _HASH, "four", "")
+    assert not await _written(redis, lambda patch: patch.equal(_HASH, {"four": None}))
+    assert await _written(redis, lambda patch: patch.equal(_HASH, {"three": None}))
 
 
 async def test_a_text_is_appended_to_what_is_there_and_only_the_end_stays(redis: RedisConnection) -> None:
@@ -99,6 +82,27 @@ async def test_a_text_ends_as_it_is_known_and_is_appended_to(redis: RedisConnect
     assert await redis.execute("HGET", _HASH, "end") == 'a;"é",b;'
     assert await _written(redis, lambda patch: ending(patch, "b;", "c" * 158))
     assert await redis.execute("HGET", _HASH, "end") == "b;" + "c" * 158
+
+
+async def test_one_of_several_fields_is_enough_and_needed(redis: RedisConnection) -> None:
+    await begin(redis)
+    assert not await _written(redis, lambda patch: patch.any(_HASH, ["three", "four"]))
+    assert await _written(redis, lambda patch: patch.any(_HASH, ["three", "two"]))
+
+
+async def test_two_keys_are_missing_while_neither_is_there(redis: RedisConnection) -> None:
+    await begin(redis)
+    assert not await _written(redis, lambda patch: patch.missing(_OTHER, _HASH))
+    assert not await _written(redis, lambda patch: patch.missing(_HASH, _OTHER))
+    assert await _written(redis, lambda patch: patch.missing(_OTHER, _OTHER))
+
+
+async def test_as_many_values_have_a_text_as_were_seen(redis: RedisConnection) -> None:
+    """The text is no pattern."""
+    await begin(redis)
+    for part, number in (("2", 0), ("2", 2), (".", 2), ("", 1)):
+        assert not await _written(redis, lambda patch, p=part, n=number: patch.count(_HASH, p, n))  # type: ignore[misc]
+    assert await _written(redis, lambda patch: patch.count(_HASH, "2", 1))
 
 
 async def test_each_condition_must_hold_wherever_it_stands(redis: RedisConnection) -> None:
