@@ -41,7 +41,6 @@ class Mounted:
         self._apps, self._base = webhooks, base
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or handle the server's start and stop."""
         app = self._app_at(_path_in(scope)) if scope["type"] == "http" else self.site
         await app(scope, receive, send)
 

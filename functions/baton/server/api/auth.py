@@ -107,7 +107,6 @@ class Principal:
         return Audience(self.role == "admin", settings.chat_shows_errors)
 
     def may_see(self, tenant: str) -> bool:
-        """Return whether the caller may see and change a tenant's jobs."""
         return self.role == "admin" or self.tenant == tenant
 
 

@@ -78,7 +78,6 @@ def secured(app: ASGIApp, settings: Settings) -> SecurityHeaders:
 
 
 def browser_middleware(settings: Settings) -> Sequence[Middleware]:
-    """Build the middleware around the site."""
     headers = Middleware(secured, settings=settings)
     if not settings.cors_origins:
         return [headers]

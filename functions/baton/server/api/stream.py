@@ -144,7 +144,6 @@ class StreamReader:
         return stored if count == len(parts) else replace(stored, parts=parts[:count])
 
     async def events(self, stored: StoredParts) -> AsyncIterator[str]:
-        """Yield the events of these parts and of later ones."""
         stored = self.mine(stored)
         if not self.live:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"

@@ -27,8 +27,6 @@ _SEE_OTHER, _UNAUTHORIZED = 303, 401
 
 
 class Login:
-    """The two pages before the gate, and the logout."""
-
     def __init__(self, container: Container, keys: Keys, signer: Signer) -> None:
         self._ports = container.ports
         self._audit = Audit(container)

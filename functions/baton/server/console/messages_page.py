@@ -189,7 +189,6 @@ async def replay(visit: Visit) -> Response:
 
 
 async def replay_job(visit: Visit) -> Response:
-    """Send the messages that a job expects now."""
     job_id = visit.request.path_params["job_id"]
     replayed = await replaying_of(visit.container).replay_job(job_id)
     notice = f"{replayed} messages of the job were sent again." if replayed else "The job expects nothing now."

@@ -76,7 +76,6 @@ class Exchange:
 def conversation(
     jobs: Sequence[Snapshot], valid: set[str], stored: Sequence[StoredParts], prices: Prices, now_ms: int
 ) -> list[Exchange]:
-    """Build the exchanges of these jobs, in the order of the jobs, the oldest first."""
     return [
         _exchange(one, parts, prices, now_ms, valid=one.job.id in valid or one.job.is_operation)
         for one, parts in zip(jobs, stored, strict=True)
@@ -84,7 +83,6 @@ def conversation(
 
 
 def answer_of(snapshot: Snapshot) -> str:
-    """Return a job's answer as a text; empty: it has none."""
     result = snapshot.job.result
     return pretty(result.get("answer", result)) if result else ""
 
@@ -237,7 +235,6 @@ async def one(visit: Visit) -> Response:
 
 
 async def cancel(visit: Visit) -> Response:
-    """Cancel the running job, those in line and what goes on in the background."""
     session_id, tenant = visit.request.path_params["session_id"], field(visit.form, "tenant")
     stopped = await stop_all(visit.context, tenant, session_id, f"admin of {visit.principal.tenant}")
     cancelled = sum(job.status is JobStatus.CANCELLED for job in stopped)

@@ -32,7 +32,6 @@ def web_routes(container: Container, keys: Keys) -> list[Route]:
 
 
 async def page(_request: Request) -> Response:
-    """Serve `GET /chat`."""
     return _answer(_PAGE)
 
 

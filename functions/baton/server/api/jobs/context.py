@@ -29,5 +29,4 @@ class Context:
 
 
 def context_of(container: Container, keys: Keys) -> Context:
-    """Return what endpoints of this deployment share."""
     return Context(container, keys, JobsApi(container, keys))

@@ -208,7 +208,6 @@ async def result_of_task(context: Context, asked: Asked) -> Part | Response:
 
 
 def shown_task(context: Context, found: SeenJob, call: Call) -> Part:
-    """Return the task in the client's revision."""
     retention_ms = context.container.settings.job_retention_seconds * 1000
     asked = found.asked if call.takes_questions else ()
     promised = _promises(context, found.snapshot.job)

@@ -184,7 +184,6 @@ def answer_fields(result: Any, view: Mapping[str, Any]) -> Part | None:
 
 
 def created_task(task: Part, *, modern: bool) -> Part:
-    """Build the immediate answer to a tool call that became a task."""
     if not modern:
         return {"task": task}
     bare = {name: value for name, value in task.items() if name not in ("result", "error", "inputRequests")}
