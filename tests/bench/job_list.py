@@ -68,7 +68,13 @@ class Made:
     def members(self) -> set[str]:
         job = self.job
         begun = Row(
-            job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, tags=job.tags, text=task_text(self.task)
+            job.id,
+            job.created_at_ms,
+            job.tenant,
+            job.session_id,
+            job.agent,
+            tags=job.tags,
+            text=task_text(job, self.task),
         )
         ended = structs.replace(begun, status=str(job.status), text=outcome_text(job))
         return {*with_texts(begun), *with_texts(ended)}

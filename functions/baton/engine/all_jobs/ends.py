@@ -119,7 +119,6 @@ def _counts_since_retry(job: Job, usage: Usage) -> dict[str, int]:
 
 
 def with_end(before: AgentCounters, end: End) -> AgentCounters:
-    """Return the counters with one more end."""
     added = {
         end.status: 1,
         "duration_ms": end.duration_ms,
@@ -134,5 +133,4 @@ def with_end(before: AgentCounters, end: End) -> AgentCounters:
 
 
 def with_used(before: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    """Return the sums with this usage added."""
     return {name: before.get(name, 0) + more.get(name, 0) for name in {**before, **more}}

@@ -1,8 +1,8 @@
 """The texts by which a search finds jobs, pure: how they are stored, and which of them match a query.
 
-A text is `x:TIME:JOB:MARKS:PART:TEXT`, a member beside the job's row on its tenant's shelf. PART `q` is its task,
-written at its submission. PART `r` is its answer and error, written at its end in place of an earlier run's. So a text
-is removed with its row. It is a hint, as a row is: the job's present text is read from the job.
+A text is `x:TIME:JOB:MARKS:PART:TEXT`, a member beside the job's row on its tenant's shelf. PART `q` is its task
+with its input, written at its submission. PART `r` is its answer and error, written at its end in place of an earlier
+run's. So a text is removed with its row. It is a hint, as a row is: the job's present text is read from the job.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 from baton.engine.all_jobs.job_list import Found, Query, Row, bounds, index_of, matching, members
 from baton.engine.state import Job
 from baton.sdk.records.redaction import redacted
+from baton.sdk.tools.sentence import called
 
 # The searchable length of a task, of an answer and of an error.
 SEARCHED_CHARS = 1_000
@@ -27,9 +28,11 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
-def task_text(task: Mapping[str, Any]) -> str:
-    """Return the searchable text of a task."""
-    return _searched(str(task.get("text") or ""))
+def task_text(job: Job, task: Mapping[str, Any]) -> str:
+    """Return the searchable text of a task with its input, the title made of that, and the event that is handled."""
+    text, data = task.get("text") or "", redacted(task.get("data"))
+    title = called(job.agent, data) if isinstance(data, dict) and not text else ""
+    return _searched(f"{text} {job.handles[0]} {title} {json.dumps(data, ensure_ascii=False) if data else ''}")
 
 
 def outcome_text(job: Job) -> str:
@@ -41,7 +44,7 @@ def outcome_text(job: Job) -> str:
 
 def mentions(words: Iterable[str], job: Job, task: Mapping[str, Any]) -> bool:
     """Return whether a job's present texts have all of these words."""
-    text = f"{task_text(task)}\n{outcome_text(job) if job.ended else ''}"
+    text = f"{task_text(job, task)}\n{outcome_text(job) if job.ended else ''}"
     return all(word in text for word in words)
 
 
@@ -77,12 +80,10 @@ def texts_of(one: Found) -> tuple[str, str]:
 
 
 def is_text(member: str) -> bool:
-    """Return whether a member is a text, not a row."""
     return member.startswith(f"{_TEXT}:")
 
 
 def row_of_text(text: str) -> str:
-    """Return the row beside which a text lies."""
     return f"a:{':'.join(text.split(':', 4)[1:4])}"
 
 

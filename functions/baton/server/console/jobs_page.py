@@ -29,9 +29,11 @@ from baton.store.records.jobs import Snapshot
 _ROUNDS, _LONG, _SHOWN, _MS_DIGITS = 10, "100", 10, 13
 
 
-# The API's filters, and the console's own: a card's error, and the time in ms since when jobs were retried.
+# The API's filters, and the console's own: a card's error, a time in ms since when jobs were
+# retried, and the version of their agent when they were submitted.
 _OF_API = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")
-FILTERS = (*_OF_API, "error", "retried")
+_OWN = ("error", "retried", "version")
+FILTERS = (*_OF_API, *_OWN)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -78,6 +80,8 @@ async def _meant(visit: Visit, given: dict[str, str], page: JobPage) -> JobPage:
     jobs, since, error = page.jobs, given.get("retried", "")[:_MS_DIGITS], given.get("error")
     if since.isdecimal():
         jobs = tuple(one for one in jobs if one.job.counted_from_ms >= int(since))
+    if version := given.get("version"):
+        jobs = tuple(one for one in jobs if one.job.agent_version == version)
     if error:
         groups = await errors_of(visit, [one.job for one in jobs if one.job.status == "failed"])
         alike = {one.id for each in groups if each.id == error for one in each.members}
@@ -107,7 +111,7 @@ async def change_all(visit: Visit) -> Response:
     notice = f"{changed} of {matched} jobs {'are cancelled' if action == 'cancel' else 'run again'}."
     if more:
         notice += " There may be more: do it again."
-    kept = {name: text for name, text in given.items() if name not in ("q", "status", "error", "retried")}
+    kept = {name: text for name, text in given.items() if name not in ("q", "status", *_OWN)}
     came = {"status": "cancelled"} if action == "cancel" else {"retried": str(visit.now_ms)}
     return visit.go(f"/console/jobs?{query_of(kept, **came)}", notice)
 
@@ -139,7 +143,7 @@ async def show(visit: Visit) -> Response:
     given, cursor = given_in(visit.request.query_params), visit.query("cursor")
     lines, page, faults, status = list[_Line](), JobPage(()), dict[str, str](), 200
     try:
-        page = await _page(visit, given, _LONG if given["error"] or given["retried"] else ROWS, cursor)
+        page = await _page(visit, given, _LONG if any(given[name] for name in _OWN) else ROWS, cursor)
     except ApiError as error:
         if not error.faults:
             raise
@@ -147,6 +151,7 @@ async def show(visit: Visit) -> Response:
     else:
         opened = frozenset(visit.query("open").split(",")) - {""}
         lines = await _lines(visit, page.jobs, opened, 0)
+    registry = visit.container.registry
     return visit.page(
         "jobs.html",
         status,
@@ -158,7 +163,7 @@ async def show(visit: Visit) -> Response:
         address={name: text for name, text in given.items() if text} | ({"cursor": cursor} if cursor else {}),
         faults=faults,
         statuses=list(JobStatus),
-        agents=[agent.name for agent in visit.container.registry.agents],
+        agents=[*(each.name for each in registry.agents), *(each.name for each in registry.handlers if each.function)],
     )
 
 

@@ -186,7 +186,7 @@ class SubmitJob(BeginsRun):
             if others and not _is_mine(created := await creating):
                 return await self._found(created, job)
             slot_answer = await self._slot_client.request(
-                job, slot_state, relay_id, stored=stored, text=task_text(task)
+                job, slot_state, relay_id, stored=stored, text=task_text(job, task)
             )
         except BaseException:
             creating.cancel()
@@ -233,7 +233,7 @@ class SubmitJob(BeginsRun):
             await self._leave(job, slot_state, relay_id)
             raise
         if _is_mine(created):
-            await self._slot_client.write_row(job, task_text(task))
+            await self._slot_client.write_row(job, task_text(job, task))
         else:
             await self._found(created, job)
         return _with_slot_request(created, slot_state, now_ms) if slot_answer.slot and not created.new else created
@@ -261,7 +261,7 @@ class SubmitJob(BeginsRun):
         entry, items = await self._after_failover.reconcile(job.id, created.pending, relay_id)
         if known and entry is None:
             if created.job.created_at_ms == job.created_at_ms:  # this submission's, which died before it was listed
-                await self._slot_client.write_row(job, task_text(task))
+                await self._slot_client.write_row(job, task_text(job, task))
             await self._after_failover.enter(event, created.job, items, relay_id)
         return items
 

@@ -1,5 +1,6 @@
 """The agents and tools of this deployment, and two versions of one of them side by side."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,7 +15,9 @@ from baton.server.console.admin.overview_page import failed_lately
 from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
 from baton.server.console.shown import lasted, number, usd
+from baton_events.ids import is_child
 
+_MOST_LIVE = 1_000
 _Side = dict[str, Any]
 
 
@@ -56,7 +59,11 @@ async def versions(visit: Visit) -> Response:
     left, right = found["left"], found["right"]
     rows = list(measures(left, right)) if left and right else []
     few = bool(left and right) and min(left["runs"], right["runs"]) < FEW_RUNS
-    failed, sides = await failed_lately(visit, agent), {"left": left, "right": right}
+    live = await visit.container.ports.admission_control.live()
+    names = [name for name, entry in live.items() if entry.agent in ("", agent) and not is_child(name)][:_MOST_LIVE]
+    jobs = await visit.container.ports.reader.records(names)
+    unended = Counter(job.agent_version for job in jobs if job.agent == agent and not job.ended)
+    failed, sides = await failed_lately(visit, agent), {"left": left, "right": right, "live": unended}
     return visit.page("versions.html", found=found, rows=rows, few=few, limit=limit, failed=failed, **sides)
 
 

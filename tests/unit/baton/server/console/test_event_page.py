@@ -61,6 +61,8 @@ async def test_an_event_and_its_handlers_jobs_lead_to_each_other(operator: Opera
     assert f'<a href="/console/events/{event_id}">order.lost</a>' in await operator.see(
         f"/console/jobs/{handled['jobId']}"
     )
+    listed = await operator.see("/console/jobs?q=order.lost&jobType=look")
+    assert (f'id="row-{handled["jobId"]}"' in listed, '<option value="look" selected>' in listed) == (True, True)
     await operator.see("/console/events/evt_unknown", 404)
 
 

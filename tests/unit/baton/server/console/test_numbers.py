@@ -1,6 +1,7 @@
 """Each number of the overview is the number of rows that it opens, and of jobs that its button changes."""
 
 import re
+from urllib.parse import quote
 
 from baton import Agent, Call, Registry, ScriptedModel, ToolError, tool, workflow
 from tests.unit.baton.kit.stage import Stage
@@ -110,3 +111,30 @@ async def test_a_card_counts_opens_and_retries_the_same_jobs() -> None:
         assert await rows_at(operator, answer.headers["location"]) == 4
         await operator.stage.run(within_seconds=60)
         assert "Retry 4 jobs<" in await operator.see(links[1].replace("&amp;", "&"))
+
+
+@tool
+async def note(order: str, lines: list[str]) -> None:
+    return None
+
+
+async def test_a_search_finds_what_the_list_calls_a_job_and_a_version_its_jobs() -> None:
+    """A job of code is found by its input, under way by the version that it was submitted with."""
+
+    @workflow
+    async def ship(order: str, shelf: int, lines: list[str]) -> None:
+        await note(order, lines)
+
+    async with operator_of(Stage(settings=with_keys(), registry=Registry(workflows=[ship]))) as operator:
+        data = {"order": "C-99", "shelf": 17, "lines": ["lens", "Lamp"]}
+        await operator.api.submitted(jobType="ship", inputData=data)
+        await operator.api.submitted(jobType="ship", inputData=data | {"order": "B-12", "lines": []})
+        for search in ("C-99", '"c-99" lamp', "ship: lens", "shelf 17 c-99"):
+            assert await rows_at(operator, f"/console/jobs?q={quote(search)}") == 1, search
+        versions = await operator.see("/console/agents/ship/versions")
+        [(path, number)] = re.findall(r'<a href="([^"]+version=[^"]+)">([0-9]+)<', versions)
+        assert (number, await rows_at(operator, path)) == ("2", 2)
+        assert await rows_at(operator, f"{path}x") == 0
+        await operator.stage.run()
+        assert "Jobs that have not ended" not in await operator.see("/console/agents/ship/versions")
+        assert await rows_at(operator, "/console/jobs?q=%22shelf+17%22") == 2
