@@ -48,19 +48,19 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (14_994, 88, 1_007, 148),
+    "server": (14_992, 88, 1_006, 148),
     "worker": (13_708, 90, 957, 149),
     "queue": (3_114, 25, 259, 55),
     "store": (9_448, 49, 787, 112),
-    "engine": (8_671, 45, 540, 110),
+    "engine": (8_670, 45, 540, 110),
     "sdk": (21_793, 133, 1_568, 275),
     "client": (5_027, 26, 383, 130),
     "local": (17_652, 110, 1_258, 210),
 }
 BOUNDS = {
-    "lines": 97_300,
+    "lines": 97_297,
     "modules": 581,
-    "functions": 7_020,
+    "functions": 7_019,
     "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,
@@ -71,7 +71,7 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 37,
-    "test lines": 136_684,
+    "test lines": 136_731,
     "docs words": 76_499,
 }
 

@@ -151,13 +151,11 @@ def short(text: str, chars: int = SHOWN_CHARS) -> str:
 
 
 def one_line(value: Any, chars: int = 120) -> str:
-    """Format a value in one line, for a list."""
     text = " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)).split())
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def job_shown(snapshot: Snapshot, prices: Prices, now_ms: int) -> dict[str, Any]:
-    """Return a job's row with its cost."""
     cost_usd = job_cost(snapshot.usage, snapshot.job.used, prices)["totalUsd"]
     return job_row(snapshot, now_ms) | {"cost_usd": cost_usd} | common_of(snapshot, now_ms)
 
@@ -249,10 +247,6 @@ class Fault:
     @property
     def newest(self) -> Failing:
         return self.members[0]
-
-    @property
-    def first_ms(self) -> int:
-        return self.members[-1].at_ms
 
 
 def grouped(failing: Iterable[Failing]) -> list[Fault]:

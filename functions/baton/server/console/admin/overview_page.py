@@ -59,7 +59,6 @@ async def show(visit: Visit) -> Response:
 
 
 async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
-    """Return what the jobs that ended today have used, and yesterday."""
     yesterday = (date.fromisoformat(today) - timedelta(1)).isoformat()
     used: dict[str, dict[str, int]] = {today: {}, yesterday: {}}
     for each in await periods_of(visit.container, UsageQuery.model_validate({"by": "day", "from": yesterday})):

@@ -1,6 +1,7 @@
 """Schedules: jobs that recur, made and managed here, and the queue's other schedules."""
 
 import json
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -14,6 +15,7 @@ from baton.server.api.schedules import (
     run_now,
     schedule_shown,
 )
+from baton.server.console.admin.overview_page import rows_of
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.job_actions import body_of, once_of
@@ -29,7 +31,9 @@ async def show(visit: Visit) -> Response:
     ]
     shown = [await schedule_shown(visit.container, each, command) if command else None for each, command in found]
     rows = [(each, view) for (each, _), view in zip(found, shown, strict=True)]
-    return visit.page("schedules.html", rows=rows)
+    known = await visit.container.ports.reader.jobs([name for view in shown if view for name in view["lastJobs"]])
+    jobs = {job["id"]: job for job in await rows_of(visit, list(known.values()))}
+    return visit.page("schedules.html", rows=rows, jobs=jobs)
 
 
 async def make(visit: Visit) -> Response:
@@ -52,9 +56,10 @@ async def pause_or_resume(visit: Visit) -> Response:
 async def run(visit: Visit) -> Response:
     schedule_id = visit.request.path_params["schedule_id"]
     found = await visit.container.ports.schedules.find(schedule_id)
-    if found is None or recurrence_in(found, visit.container.sealing) is None:
+    if found is None or (command := recurrence_in(found, visit.container.sealing)) is None:
         raise ApiError(404, f"there is no schedule {schedule_id!r} of jobs")
-    return visit.go(HOME, f"Job {await run_now(visit.container, found)} is started.")
+    listed = urlencode({"jobType": command.job["agent"], "tenant": command.job["tenant"]})
+    return visit.go(f"/console/jobs?{listed}", f"Job {await run_now(visit.container, found)} is started.")
 
 
 async def delete(visit: Visit) -> Response:

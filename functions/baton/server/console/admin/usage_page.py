@@ -47,7 +47,7 @@ async def _over_time(visit: Visit) -> dict[str, Any]:
         names = list(dict.fromkeys(day[:_MONTH_CHARS] for day in names))
         kept = [DayUsed(each.day[:_MONTH_CHARS], each.agent, each.tenant, each.model, each.used) for each in kept]
     sums = _measured(kept, split, visit.container.settings.prices)
-    series = largest({name: values["cost"] + values["jobs"] for name, values in sums.by_series.items()})
+    series = largest({name: values["cost"] + values["jobs"] / 1e9 for name, values in sums.by_series.items()})
     charts = list[Chart]()
     for measure, title, shown in _MEASURES:
         values = Counter[tuple[str, str]]()

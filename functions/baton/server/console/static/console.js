@@ -226,8 +226,9 @@ function refreshed(list) {
         list.insertBefore(row, place);
         return;
       }
-      if (old.dataset.stamp !== row.dataset.stamp) {
-        changed += 1;
+      const says = row.dataset.stamp;
+      if (!says || old.dataset.stamp !== says) {
+        changed += says ? 1 : 0; // what has none is no news
         put(row.outerHTML);
       }
       const now = document.getElementById(row.id);

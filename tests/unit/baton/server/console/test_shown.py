@@ -52,7 +52,7 @@ def test_failed_jobs_are_grouped_by_what_has_failed() -> None:
     jobs = [failed(9 - n, f"could not connect to 10.0.0.{n}:6379 within 5 s") for n in range(5)]
     jobs += [failed(3, "could not read"), failed(2, "could not read", agent="b"), failed(1, "could not read", kind="c")]
     first, *others = shown.grouped(map(shown.Failing.of_job, jobs))
-    assert (first.first_ms, [one.id for one in first.members][:2]) == (5, ["job_9", "job_8"])
+    assert (first.members[-1].at_ms, [one.id for one in first.members][:2]) == (5, ["job_9", "job_8"])
     assert (first.place, first.function) == ("", "")
     assert [(one.newest.of, one.newest.type) for one in others] == [("a", "boom"), ("b", "boom"), ("a", "c")]
     assert [len(one.members) for one in (first, *others)] == [5, 1, 1, 1]

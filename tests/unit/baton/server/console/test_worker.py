@@ -175,6 +175,9 @@ async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None
     assert all(text in markup for text in (">let jobs start again<", ">retried</a>", ">DELETE /api/admin/budgets/"))
     assert ("retried many jobs" in markup, ">text &lt;text&gt;<" in markup) == (True, True)
     assert "csrf" not in markup.split("<main")[1]
+    await operator.api.submitted(ADMIN)
+    shown = [">POST /api/agent-jobs<" in await operator.see(f"/console/audit{query}") for query in ("", "?starts=1")]
+    assert shown == [False, True]
     await operator.see("/console/audit?cursor=x", 422)
 
 
@@ -192,9 +195,17 @@ async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None
     assert operator.stage.schedules.known[other.id].paused
     assert "Schedule other is resumed." in await operator.done(f"/console/schedules/{other.id}/set", paused="no")
     assert (await operator.do("/console/schedules/x/set", paused="yes")).status_code == 404
-    assert "is started." in await operator.done(f"/console/schedules/{schedule_id}/run")
+    at_ms, known = operator.stage.clock.ms, operator.stage.schedules.known
+    started = await operator.done(f"/console/schedules/{schedule_id}/run")
+    assert ("is started." in started, '<option value="answers" selected>' in started) == (True, True)
+    known[schedule_id] = structs.replace(known[schedule_id], last={str(at_ms): "SUCCESS", "lost": "FAIL"})
     await operator.stage.run()
     assert "every &lt;morning&gt;" in await operator.see("/console/jobs")
+    last = await operator.see("/console/schedules")
+    assert re.search(r'completed</span> <a href="/console/jobs/[^"]+">every &lt;morning&gt;</a>', last), (
+        "not the queue's"
+    )
+    assert ("its message was not delivered" in last, ">success<" in last) == (True, False)
     assert (await operator.do("/console/schedules/other/run")).status_code == 404
     assert f"Schedule {schedule_id} is deleted." in await operator.done(f"/console/schedules/{schedule_id}/delete")
     assert list(operator.stage.schedules.known) == [other.id]
