@@ -199,13 +199,6 @@ def _wait(item: WorkItem, question: CallRecord, record: CallRecord, attempt: int
     )
 
 
-def attempt_of_question(question: CallRecord, record: CallRecord) -> int:
-    """Return the attempt of this call that asked the question; 0: the question is not about it."""
-    if question.tool != TOOL_APPROVAL or question.dependants[:1] != (record.id,):
-        return 0
-    return question.position - _POSITION - _ATTEMPTS * record.position
-
-
 def approved(state: State, now_ms: int) -> Decision | Refused:
     """Return the decision by which the call runs with its approved arguments, or why it may not run."""
     item, approval, outcome = state.item, state.the_call, json.loads(state.outcome)

@@ -10,7 +10,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine import stream_parts
-from baton.engine.approvals import attempt_of_question
 from baton.engine.effects import Changes, Decision
 from baton.engine.state import CallRecord, Job, call_item
 from baton.engine.transitions import CallStatus, JobStatus, Step, next_call_status, next_job_status
@@ -101,7 +100,9 @@ def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) 
 
 def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) -> Changes:
     again = tuple(_again(call, ended) for call in _to_run(ended))
-    items: tuple[WorkItem, ...] = tuple(call_item(job.id, call, call.earlier + 1, now_ms) for call in again)
+    items: tuple[WorkItem, ...] = tuple(
+        call_item(job.id, call, call.questions + call.earlier + 1, now_ms) for call in again
+    )
     # What has ended, and the running script had not taken when the job ended.
     known = {call.id: call for call in ended.calls}
     waiting = [known[name] for one in ended.job.scripts[:1] for name in one.script.calls if name in known]
@@ -158,10 +159,7 @@ def _again(call: CallRecord, ended: EndedJob) -> CallRecord:
     """Return the call as it runs again: its request and its approval stay, its attempts go on counting."""
     status = next_call_status(call.status, Step.RETRY)
     attempts = max(call.attempts, int(call.id in ended.job.begun))
-    earlier = max([attempts, *(attempt_of_question(question, call) for question in ended.calls)])
-    anew = replace(
-        call, status=status, attempts=attempts, earlier=earlier, questions=0, error=None, finished_at_ms=None
-    )
+    anew = replace(call, status=status, attempts=attempts, earlier=attempts, error=None, finished_at_ms=None)
     return replace(anew, operation_id="", child="")
 
 

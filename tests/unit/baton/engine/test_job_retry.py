@@ -3,10 +3,10 @@
 from msgspec.structs import replace
 
 from baton.engine.decide import cancel, decide, retry
-from baton.engine.effects import Changes, Decision
+from baton.engine.effects import Changes, Decision, RunTool
 from baton.engine.job_retry import EndedJob, why_not
-from baton.engine.state import CallRecord
-from baton.engine.step_results import Undeliverable
+from baton.engine.state import CallRecord, State
+from baton.engine.step_results import Started, Undeliverable
 from baton.engine.transitions import CallStatus, JobStatus
 from baton.engine.waits import LIMIT_APPROVAL
 from baton.engine.work_items import ItemKind
@@ -54,6 +54,16 @@ def test_calls_that_are_not_over_are_made_again_and_the_others_are_not() -> None
         (CallStatus.QUEUED, 0, ""),
     ]
     assert job_of(changes).status is JobStatus.PROCESSING
+
+
+def test_a_call_that_a_person_was_asked_about_goes_on_counting_what_has_run() -> None:
+    """It was approved as its second item, and its job ended before that began: it has run for no attempt yet."""
+    approved = replace(a_call(0, CallStatus.QUEUED), attempts=0, questions=1)
+    changes = retried(EndedJob(FAILED, (approved,)))
+    assert [item.key for item in changes.items] == [f"call:{approved.id}:2"]
+    [decision] = decide(State(job_of(changes), changes.items[0], changes.calls[0]), Started(), NOW_MS).effects
+    assert isinstance(decision, RunTool)
+    assert decision.attempt == 1
 
 
 def test_where_every_call_is_over_the_next_turn_begins() -> None:
