@@ -38,7 +38,7 @@ from baton.store.records.jobs import Snapshot
 from baton.worker.commands.approve import DecidedError, EditError, OperatorsAloneError, SamePersonError, edited
 from baton.worker.container import Container
 from baton.worker.executors.continuing import ended
-from baton_events.errors import UnknownJobError
+from baton_events.errors import JobGoneError, UnknownJobError
 from baton_events.ids import call_of_operation, job_of_call, operation_id
 
 ANSWER_SCHEMA: dict[str, Any] = {
@@ -207,10 +207,12 @@ async def edited_as_recorded(
 
 
 async def question_of(container: Container, checkpoint_id: str) -> tuple[Snapshot, CallRecord]:
-    """Find an approval's job, and the question. Raises ApiError: 404."""
+    """Find an approval's job, and the question. Raises ApiError: 404. JobGoneError: its job's data is gone."""
     call_id = call_of_operation(checkpoint_id)
     snapshot = await container.ports.reader.job(job_of_call(call_id)) if call_id else None
     approval = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None
+    if snapshot is None and call_id and await container.ports.archive.tombstone(job_of_call(call_id)):
+        raise JobGoneError(job_of_call(call_id))
     if snapshot is None or approval is None:
         raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
     return snapshot, approval

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from baton_events.ids import call_id, operation_id
 from tests.fakes.stored import RETENTION_MS, TREES
 from tests.unit.baton.server.api.client import ADMIN, OTHER, Api, assert_problem
 
@@ -70,6 +71,8 @@ async def test_a_deleted_job_is_gone_and_nothing_brings_it_back(api: Api) -> Non
         detail = assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}{path}"), 410)
         assert detail == f"the data of job {job_id!r} was deleted"
     assert_problem(await change(api, job_id, {"action": "retry"}), 410)
+    question = operation_id(call_id(job_id, 1, 2_000_001, "tool_approval", {}))
+    assert_problem(await api.request("POST", f"/api/admin/agent-checkpoints/{question}", ADMIN, json={}), 410)
     assert_problem(await delete(api, job_id), 410)
     assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}", OTHER), 403)
     assert_problem(await api.request("GET", f"/api/agent-jobs/{job_id}", ADMIN), 410)
