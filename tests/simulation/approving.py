@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from baton.engine.commit.tree import Tree
 from baton.engine.state import CallRecord
+from baton.engine.transitions import CallStatus
 from baton.engine.waits import TOOL_APPROVAL
 from baton.testing.asgi import Answer
 from baton.testing.dice import number_of
-from baton_events.ids import canonical_json, job_of_call
+from baton_events.ids import canonical_json, job_of_call, root_of
 from tests.simulation.calling import Caller
 from tests.simulation.ended import Ended
 from tests.simulation.memory import STALE_SECONDS
@@ -82,9 +83,14 @@ def _says(recorded: dict[str, Any], kind: str) -> bool:
 
 
 def a_decision_is_answered_as_it_should_be(found: Decision) -> str | None:
-    """It counts, or comes too late, or cannot be taken now; what is wrong of itself never counts."""
+    """It counts, or comes too late, or cannot be taken now; what is wrong of itself never counts.
+
+    Nobody decides about a job whose data is deleted.
+    """
     known = {"other": (409, 503), "wrong": (409, 422, 503)}.get(found.kind, (200, 409, 503))
     known = (409, 503) if found.repeats else known
+    if found.answer.status in (404, 410) and root_of(job_of_call(found.question.id)) in found.world.returns.deleting:
+        return None
     unseen = found.answer.status == 404 and (
         found.young or found.world.memory.lost_writes(job_of_call(found.question.id))
     )
@@ -98,10 +104,18 @@ def a_decision_that_counts_is_recorded(found: Decision) -> str | None:
 
 
 def a_decision_that_is_refused_came_too_late(found: Decision) -> str | None:
+    """Something else was decided, or its job has ended; one that is retried asks anew."""
     if found.answer.status != 409 or found.kind == "other" or found.forgotten or found.recorded or found.repeats:
         return None
-    job = found.world.tree(job_of_call(found.question.id)).jobs.get(job_of_call(found.question.id))
-    return None if job is None or job.ended else f"{found.kind} of {found.question.id} was refused; nothing is recorded"
+    job_id = job_of_call(found.question.id)
+    tree = found.world.tree(job_id)
+    is_over = job_id not in tree.jobs or tree.jobs[job_id].ended or _is_withdrawn(tree.calls[job_id][found.question.id])
+    return None if is_over else f"{found.kind} of {found.question.id} was refused; nothing is recorded"
+
+
+def _is_withdrawn(question: CallRecord) -> bool:
+    """Whether nobody has decided it, and a retry of its job awaits that no more."""
+    return question.status is CallStatus.CANCELLED
 
 
 ON_DECISION = (
@@ -160,12 +174,13 @@ def what_was_refused_never_ran(end: Ended) -> str | None:
 def a_call_has_one_question(end: Ended) -> str | None:
     """Each call that needs approval has one question, and what became of it is what was decided.
 
-    Where two people must approve, each question but the last one was approved.
+    Where two people must approve, each question but the last one was approved. Those of a run before a retry, which
+    nobody had decided, are withdrawn.
     """
     for call in end.tree.calls.get(end.job.id, {}).values():
         if call.tool not in APPROVED_TOOLS:
             continue
-        questions = _questions_about(end.tree, call)
+        questions = [one for one in _questions_about(end.tree, call) if not _is_withdrawn(one)]
         questions.sort(key=lambda one: one.position)
         if len(questions) > 1 and _people(call.tool) == 1:
             return f"{call.id} was asked about {len(questions)} times"

@@ -68,7 +68,8 @@ _KINDS = tuple(
     )
 )
 _DEPLOYING = (0, *(_ONLY[name][0] for name in ("waits", "plans", "streams", "approvals", "returns")))
-_CODED = (0, plan.WAITING_SEEDS, plan.APPROVING_SEEDS, plan.RETURNING_SEEDS)
+_RETURNED = (0, plan.WAITING_SEEDS, plan.PLANNING_SEEDS, plan.APPROVING_SEEDS)
+_CODED = (*_RETURNED[:2], plan.APPROVING_SEEDS, plan.RETURNING_SEEDS, plan.APPROVING_SEEDS + plan.RETURNING_SEEDS)
 _CUTTING = (*_FAMILIES, plan.RETURNING_SEEDS, plan.DEPLOYING_SEEDS)
 _LIMITED = (*_FAMILIES, plan.RETURNING_SEEDS, plan.CUTTING_SEEDS)
 # What may go wrong together, in plain worlds and in those whose jobs wait.
@@ -126,7 +127,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *((deploying, kind + first) for kind in (plan.WORKFLOW_SEEDS, plan.SCRIPT_SEEDS) for first in _CODED),
         (deploying, plan.FRONT_END_SEEDS + plan.STREAMING_SEEDS),
         *((each, first) for first in OTHER_FAMILIES),
-        *((returning, plan.RETURNING_SEEDS + first) for first in (0, plan.WAITING_SEEDS, plan.PLANNING_SEEDS)),
+        *((returning, plan.RETURNING_SEEDS + first) for first in _RETURNED),
     )
     plain = schedules - sum(share for share, _ in others)
     families = (_ranges(share, first + seed) for share, first in ((plain, 0), *others))
