@@ -41,29 +41,19 @@ def test_a_failed_turn_is_asked_again_as_its_next_attempt() -> None:
 
 
 def test_calls_that_are_not_over_are_made_again_and_the_others_are_not() -> None:
-    over, waiting, queued = (
-        a_call(0, CallStatus.COMPLETED),
-        a_call(1, CallStatus.WAITING, operation_id="op"),
-        replace(a_call(2, CallStatus.QUEUED), attempts=0),
-    )
-    changes = retried(EndedJob(FAILED, (over, waiting, queued)))
-    assert [item.key for item in changes.items] == [f"call:{waiting.id}:2", f"call:{queued.id}:1"]
-    assert changes.forgets == (waiting.id, queued.id)
-    assert [(record.status, record.earlier, record.operation_id) for record in changes.calls] == [
-        (CallStatus.QUEUED, 1, ""),
-        (CallStatus.QUEUED, 0, ""),
+    """One that was approved, and had not begun when its job ended, makes its first attempt, as its second item."""
+    over, waiting = a_call(0, CallStatus.COMPLETED), a_call(1, CallStatus.WAITING, operation_id="op")
+    queued, approved = (replace(a_call(2 + asked, CallStatus.QUEUED), attempts=0, questions=asked) for asked in (0, 1))
+    changes = retried(EndedJob(FAILED, (over, waiting, queued, approved)))
+    assert [item.key for item in changes.items] == [
+        *(f"call:{call.id}:{attempt}" for call, attempt in ((waiting, 2), (queued, 1), (approved, 2)))
     ]
+    assert changes.forgets == (waiting.id, queued.id, approved.id)
+    assert {record.status for record in changes.calls} == {CallStatus.QUEUED}
+    assert [(record.earlier, record.operation_id) for record in changes.calls] == [(1, ""), (0, ""), (0, "")]
     assert job_of(changes).status is JobStatus.PROCESSING
-
-
-def test_a_call_that_a_person_was_asked_about_goes_on_counting_what_has_run() -> None:
-    """It was approved as its second item, and its job ended before that began: it has run for no attempt yet."""
-    approved = replace(a_call(0, CallStatus.QUEUED), attempts=0, questions=1)
-    changes = retried(EndedJob(FAILED, (approved,)))
-    assert [item.key for item in changes.items] == [f"call:{approved.id}:2"]
-    [decision] = decide(State(job_of(changes), changes.items[0], changes.calls[0]), Started(), NOW_MS).effects
-    assert isinstance(decision, RunTool)
-    assert decision.attempt == 1
+    state = State(job_of(changes), changes.items[2], changes.calls[2])
+    assert decide(state, Started(), NOW_MS).effects == (RunTool(state.job, state.the_call, attempt=1, again=True),)
 
 
 def test_where_every_call_is_over_the_next_turn_begins() -> None:

@@ -38,7 +38,7 @@ from baton.store.records.jobs import Snapshot
 from baton.worker.commands.approve import DecidedError, EditError, OperatorsAloneError, SamePersonError, edited
 from baton.worker.container import Container
 from baton.worker.executors.continuing import ended
-from baton_events.errors import JobGoneError, UnknownJobError
+from baton_events.errors import JobGoneError
 from baton_events.ids import call_of_operation, job_of_call, operation_id
 
 ANSWER_SCHEMA: dict[str, Any] = {
@@ -257,8 +257,6 @@ async def _decide(
     checkpoint_id = operation_id(approval.id)
     try:
         decided = await container.commands.decide(snapshot.job, approval, by, verdict, decision)
-    except UnknownJobError as error:
-        raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
     except (OperatorsAloneError, SamePersonError) as error:
         raise ApiError(error.status, str(error)) from error
     except DecidedError as error:
