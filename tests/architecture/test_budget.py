@@ -52,15 +52,15 @@ LAYER_BOUNDS = {
     "worker": (13_708, 90, 957, 149),
     "queue": (3_114, 25, 259, 55),
     "store": (9_448, 49, 787, 112),
-    "engine": (8_670, 45, 540, 110),
+    "engine": (8_661, 45, 539, 110),
     "sdk": (21_793, 133, 1_568, 275),
     "client": (5_027, 26, 383, 130),
     "local": (17_652, 110, 1_258, 210),
 }
 BOUNDS = {
-    "lines": 97_297,
+    "lines": 97_288,
     "modules": 581,
-    "functions": 7_019,
+    "functions": 7_018,
     "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,
@@ -71,8 +71,8 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 37,
-    "test lines": 136_731,
-    "docs words": 76_499,
+    "test lines": 136_570,
+    "docs words": 76_498,
 }
 
 # A bound may be above its sum by this share, or by a few.
