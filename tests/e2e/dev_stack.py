@@ -72,7 +72,6 @@ def baton(*arguments: str) -> list[str]:
 
 
 def run_baton(*arguments: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a `baton` command that ends by itself."""
     inherited = {**os.environ, **environment}  # noqa: TID251 - as a person's shell has it
     command = baton(*arguments)
     return subprocess.run(
@@ -113,7 +112,6 @@ class JobApi(ABC):
         return found
 
     def completed(self, job_id: str, patience_seconds: float = RECOVERY_SECONDS) -> dict[str, Any]:
-        """Wait for a job's good end."""
         found = self.ended(job_id, patience_seconds)
         assert found["status"] == "completed", found["error"]
         return found

@@ -106,7 +106,6 @@ class Hosting(JobApi):
         return answered(method, f"{self.base_url}{path}", key, **options)
 
     def stored_job(self, job_id: str) -> dict[str, Any]:
-        """Its record, as the store has it."""
         found: dict[str, Any] = json.loads(self.redis.request("HGET", state_key(job_id), f"job:{job_id}"))
         return found
 

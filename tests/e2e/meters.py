@@ -32,7 +32,6 @@ class Units:
 
 
 def units_of(usage: dict[str, Any]) -> Units:
-    """What a ledger says."""
     names = ("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes")
     return Units(*(usage[name] for name in names))
 

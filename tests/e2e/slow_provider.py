@@ -71,7 +71,6 @@ class SlowProvider(Destination):
         return _reply(made | {"status": "queued", "output": []})
 
     def _look(self, ready_at: float, made: dict[str, Any], _request: Received) -> Reply:
-        """The response as far as it is."""
         self.looks += 1
         if time.monotonic() < ready_at:
             return _reply(made | {"status": "in_progress", "output": []})

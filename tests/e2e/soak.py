@@ -163,7 +163,6 @@ def resident_kb(pid: int) -> int:
 
 
 def said(line: str, code: int) -> int:
-    """Print a line; return the code."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
     return code

@@ -54,7 +54,6 @@ def die(
 
 
 async def ended(jobs: Mapping[tuple[str, str], str]) -> AsyncIterator[tuple[tuple[str, str], Snapshot, Any]]:
-    """Each job's record and transcript."""
     connection = RedisConnection(settings_from_environment("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"))
     reader = Reader(connection)
     try:

@@ -72,7 +72,6 @@ _entry = lru_cache(maxsize=4096)(entry_from)
 
 
 def entries_of(semaphore: Mapping[str, str]) -> dict[str, QueueEntry]:
-    """The members of a semaphore, as entries."""
     return {field.removeprefix(_MEMBER): _entry(text) for field, text in semaphore.items() if field.startswith(_MEMBER)}
 
 
@@ -305,15 +304,12 @@ class FakeReader(Reader):
         super().__init__(self.connection, jobs_per_tenant=of_tenant)
 
     async def job(self, job_id: str, **how: bool) -> Snapshot | None:
-        """Return everything about a job."""
         return None if self._is_late("job") else await super().job(job_id, **how)
 
     async def parts(self, job_id: str, after: int, known: Job | None = None) -> StoredParts:
-        """Return the job's parts after number `after`."""
         return StoredParts(None) if self._is_late("parts") else await super().parts(job_id, after, known)
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
-        """Return all entries of the job's transcript, in order."""
         return () if self._is_late("transcript") else await super().transcript(job_id)
 
     def _is_late(self, method: str) -> bool:

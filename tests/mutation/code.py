@@ -15,7 +15,6 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def files_of(folders: Iterable[str]) -> list[str]:
-    """The files of folders or files, by their path in the repository."""
     names = [str(path.relative_to(ROOT)) for path in sorted(path for of in _SOURCES for path in of.rglob("*.py"))]
     return [name for name in names if any(name == part or name.startswith(f"{part}/") for part in folders)]
 

@@ -44,7 +44,6 @@ ON_GIVEN = (a_turn_is_told_what_is_stored,)
 
 
 def given_in(answer: Any) -> Iterable[ClaimResult]:
-    """Return the claims that an answer of the store grants."""
     if isinstance(answer, Committed):
         return answer.claimed
     return (answer,) if isinstance(answer, ClaimResult) else ()

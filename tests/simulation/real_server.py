@@ -103,7 +103,6 @@ def _name(entry: Entry) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As the server answers it."""
     return tuple((_name(entry), entry.flat) for entry in value.entries) if isinstance(value, Stream) else value
 
 

@@ -118,7 +118,6 @@ async def a_result(drawn: Drawn) -> None:
 
 
 async def an_error(drawn: Drawn) -> None:
-    """A tool raises it."""
     error = drawn.error()
 
     async def body(_: ToolContext) -> None:
@@ -131,7 +130,6 @@ async def an_error(drawn: Drawn) -> None:
 
 
 async def a_tool_error(drawn: Drawn) -> None:
-    """A tool raises a `ToolError` of it."""
     error = ToolError(drawn.any(), drawn.any(), drawn.any(), drawn.any())
 
     async def body(_: ToolContext) -> None:

@@ -51,7 +51,6 @@ class Fork(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 def fork_of(task: Mapping[str, Any]) -> Fork:
-    """Return the fork that this task describes."""
     return convert(task[FORK], Fork)
 
 

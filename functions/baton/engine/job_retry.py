@@ -66,7 +66,7 @@ def retried(ended: EndedJob, command: Retrial, now_ms: int) -> Decision:
     job = _anew(ended.job, now_ms)
     parts = (
         stream_parts.start(job.id),
-        stream_parts.job_retried(job.run, from_start=command.from_start, by=command.by),
+        stream_parts.job_retried(job.run, now_ms, from_start=command.from_start, by=command.by),
     )
     if command.from_start:
         return Decision(_from_start(ended, job, parts, now_ms))

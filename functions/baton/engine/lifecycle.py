@@ -280,7 +280,6 @@ def after_end(decision: Decision, now_ms: int) -> Decision:
 
 
 def is_sent_out(job: Job) -> bool:
-    """Return whether a job's end is sent out."""
     return bool(job.notifies) and job.status not in _SENT_TO_NOBODY.get(job.notifies.partition(":")[0], ())
 
 

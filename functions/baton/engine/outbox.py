@@ -61,7 +61,6 @@ def announcements(session_id: str, items: Iterable[WorkItem]) -> Iterable[AgentL
 
 
 def event_of(session_id: str, item: WorkItem) -> Event:
-    """Return the event of a work item."""
     head: dict[str, Any] = {
         "id": event_id(item.key),
         "session_id": session_id,
@@ -113,7 +112,6 @@ def invocation_of(owner: str) -> str:
 
 
 def of_one_invocation(owner: str, other: str) -> bool:
-    """Return whether both owners are of the same invocation."""
     return invocation_of(owner) == invocation_of(other)
 
 

@@ -315,7 +315,6 @@ def results_needed(state: State) -> tuple[str, ...]:
 
 
 def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> WorkItem:
-    """Return the work item of this attempt of a call."""
     return WorkItem(
         key=tool_key(ItemKind.CALL, record.id, attempt),
         kind=ItemKind.CALL,

@@ -12,6 +12,7 @@ from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelAnswered
 from baton.engine.work_items import EVENT_OF_KIND, WorkItem
 from baton.sdk.records.redaction import redacted
+from baton.sdk.records.stream_part import OfJob
 from baton.sdk.records.transcript import FOREVER_MS, Failure
 from baton_events.ids import (
     call_of_operation,
@@ -26,6 +27,8 @@ from baton_events.ids import (
 
 INLINE_RESULT_BYTES = 64 * 1024
 _TYPE_OF_KIND = {kind: event_type.value for kind, event_type in EVENT_OF_KIND.items()}
+# How work ends without a result.
+DIED, BROKEN_OFF, CANCELLED = "its process died", "broken off", "cancelled"
 _START_STEP, _FINISH_STEP = sorted_json({"type": "start-step"}), sorted_json({"type": "finish-step"})
 # The ends of parts with nothing but ids, statuses, counts and costs.
 _WITHOUT_TEXT = ("start", "start-step", "text-start", "text-end", "data-usage", "finish-step", "finish")
@@ -44,9 +47,9 @@ def user_message(entry: str) -> str:
     return canonical_json({"type": "data-message", "id": message["messageId"], "data": data})
 
 
-def job_retried(run: int, *, from_start: bool, by: str) -> str:
+def job_retried(run: int, at_ms: int, *, from_start: bool, by: str) -> str:
     """Return the part that marks a retry: later parts belong to the job's run `run`."""
-    data = {"run": run, "from": "start" if from_start else "failure", "by": by}
+    data = {"run": run, "from": "start" if from_start else "failure", "by": by, "at": at_ms}
     return canonical_json({"type": "data-job-retried", "data": data})
 
 
@@ -221,14 +224,21 @@ def continues(data: dict[str, Any]) -> str:
     return canonical_json({"type": "data-operation", "data": data})
 
 
-def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None = None, *, questions: int = 0) -> str:
+def handled(
+    item: WorkItem,
+    now_ms: int,
+    outcome: str,
+    failure: Failure | None = None,
+    *,
+    questions: int = 0,
+    kind: OfJob = "data-event",
+) -> str:
     """Return the timeline entry of one handled event of the job. `failure`: of a model or tool call.
 
-    `questions`: attempts before it that only asked a person, which do not count.
+    `questions`: attempts before it that only asked a person, which do not count. `kind`: `data-lost`: of work that has
+    ended without a result.
     """
     data: dict[str, Any] = {"at": now_ms, "attempt": item.attempt - questions}
-    if item.abandoned:
-        data["abandoned"] = item.abandoned
     if item.call_id:
         data["callId"] = item.call_id
     data["durationMs"] = max(0, now_ms - item.claimed_ms)
@@ -241,7 +251,7 @@ def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None =
     if questions:
         data["questions"] = questions
     data |= {"turn": item.turn, "type": _TYPE_OF_KIND[item.kind]}
-    return sorted_json({"data": data, "transient": True, "type": "data-event"})
+    return sorted_json({"data": data, "transient": True, "type": kind})
 
 
 def recalled(entry: dict[str, Any]) -> str:

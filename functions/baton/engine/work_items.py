@@ -158,11 +158,6 @@ class WorkItem(Struct, frozen=True, omit_defaults=True):
 CLOCK_ERROR_MS = 5_000
 
 
-def given_back_at_ms(now_ms: int) -> int:
-    """Return the lease end of an item that is given back: past by any clock."""
-    return now_ms - CLOCK_ERROR_MS
-
-
 def kind_of(item_key: str) -> ItemKind:
     """Return the kind of the work item that has this key."""
     return _KINDS[item_key.partition(":")[0]]
@@ -179,7 +174,6 @@ def tool_key(kind: ItemKind, call_id: str, attempt: int) -> str:
 
 
 def slot_request_key(job_id: str, epoch: int) -> str:
-    """Return the key of a job's slot request."""
     return f"{ItemKind.SLOT_REQUEST}:{job_id}:{epoch}"
 
 
@@ -196,7 +190,6 @@ def remember_key(job_id: str, attempt: int) -> str:
 
 
 def remember_item(job_id: str, turn: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
-    """Return the work item that remembers an ended job."""
     key = remember_key(job_id, attempt)
     return WorkItem(key, ItemKind.REMEMBER, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
 
@@ -235,7 +228,6 @@ def turn_group(job_id: str, turn: int) -> str:
 
 
 def loop_item(job_id: str, turn: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
-    """Return the work item of a turn's attempt."""
     key = loop_key(job_id, turn, attempt)
     return WorkItem(key, ItemKind.LOOP, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
 

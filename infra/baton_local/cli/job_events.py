@@ -38,7 +38,7 @@ class JobLines:
     def of(self, part: StreamPart, elapsed_seconds: float) -> list[Text]:
         """Return the lines to show now; none, while the event that the part belongs to is still to come."""
         match part["type"]:
-            case "data-event":
+            case "data-event" | "data-lost":
                 return self._event(part["data"], elapsed_seconds)
             case "tool-input-available" | "tool-output-available" | "tool-output-error":
                 self._call(part)
@@ -99,7 +99,7 @@ class JobLines:
                 self._detail("", "cut off by its length limit", "bold yellow")
             case "data-reflection":
                 self._detail("", f"reflects: {data['text']}", "italic magenta")
-            case "data-step-started" | "data-progress" | "data-checkpoint" | "data-event" | "data-retry":
+            case "data-step-started" | "data-progress" | "data-checkpoint" | "data-event" | "data-lost" | "data-retry":
                 pass  # at once
             case "data-job-cancelling":
                 self._detail("", f"{data['message']}: the workflow cleans up", "italic magenta")

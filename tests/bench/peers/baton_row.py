@@ -88,7 +88,6 @@ class Baton(Peer):
         self._ids[job] = await self.post(self._http, variant, job)
 
     async def post(self, http: aiohttp.ClientSession, variant: str, job: str) -> str:
-        """POST the job, as any client does; its id."""
         body = {"jobType": variant, "taskDescription": "Look these things up.", "inputData": {"name": job}}
         url = f"{self.described['app_url']}/api/agent-jobs"
         async with http.post(url, json=body, headers=self.headers) as found:

@@ -43,7 +43,6 @@ class EitherIndex(Either):
         super().__init__(make(url, token, retries=retries, retry_interval=0.01))
 
     async def close(self) -> None:
-        """End the connections (the SDK has no way of its own)."""
         transport = self.real._client
         if isinstance(self.real, AsyncIndex):
             await transport.aclose()

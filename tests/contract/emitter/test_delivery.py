@@ -52,7 +52,6 @@ OF_QSTASH = pytest.mark.parametrize("settings", ["qstash"], indirect=True)
 
 
 def emitter_of(settings: Settings) -> Emitter:
-    """An emitter, as a process of the deployment has it."""
     if settings.queue == "redis":
         return Emitter(settings, account_of(settings).queue)
     return Emitter.from_settings(settings)

@@ -55,7 +55,6 @@ class Destination:
         return self.at(path)
 
     def at(self, path: str) -> list[Received]:
-        """The requests to this path so far."""
         return [request for request in self.received if request.path == path]
 
     def _take(self, request: Received) -> Reply:

@@ -18,7 +18,6 @@ class EitherClient:
         return Either(getattr(self._client, name), in_thread=isinstance(self._client, QStash))
 
     async def close(self) -> None:
-        """Close the connections (the SDK has no way of its own)."""
         transport = self._client.http._client
         if isinstance(self._client, AsyncQStash):
             await transport.aclose()

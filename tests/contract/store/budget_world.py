@@ -28,7 +28,6 @@ class World:
         return Want("acme", per, "usd", zone, limit, amount, periods, fixed=amount is not None)
 
     async def reserve(self, name: str, *wants: Want) -> Reservation:
-        """A call asks for room."""
         return await self.budgets.reserve(wants or [self.want()], name, f"event of {name}", LEASE_MS)
 
     async def settle(self, name: str, cost: int | None, *wants: Want, period: str = TODAY) -> Settled:

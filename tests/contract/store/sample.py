@@ -117,7 +117,6 @@ async def slot_request(
 
 
 async def job_of(side: Side, job_id: str = JOB_ID) -> Snapshot:
-    """A job that is there, as readers see it."""
     snapshot = await side.reader.job(job_id)
     assert snapshot is not None
     return snapshot

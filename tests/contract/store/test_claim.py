@@ -145,6 +145,7 @@ async def test_what_is_given_back_is_free_at_once_and_no_death(side: Side) -> No
         for _ in range(2):
             await side.store.give_back(claim, NOW_MS, begun=begun)
     assert found == [(0, 0), (1, 0), (1, 0)]
+    assert sum('"broken off"' in part for part in (await side.reader.parts(JOB_ID, 0)).parts) == 2
 
 
 async def test_a_claim_that_is_given_back_says_what_its_call_waits_for(side: Side) -> None:

@@ -111,7 +111,6 @@ class Processes:
             assert await run(second, self.sides[1]) == await run(second, self.alone)
 
     async def state(self, side: Side) -> list[Any]:
-        """All that can be read."""
         names = (*JOB_IDS, f"{JOB_IDS[0]}.2")
         jobs = [comparable(await side.reader.job(name)) for name in names]
         return [*jobs, *[uncounted(await side.reader.parts(name, 0)) for name in names]]
@@ -224,7 +223,6 @@ _ENDS = [following(item, kind, NOW_MS) for item in _CALLS for kind in (ItemKind.
 
 
 def _ways(item: WorkItem) -> list[Changes]:
-    """How a step may end."""
     if item.kind is ItemKind.LOOP:
         return [Changes(transcript=(_ENTRY,))]
     after = [

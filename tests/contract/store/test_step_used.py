@@ -56,7 +56,6 @@ async def watched(redis_process: RedisProcess) -> AsyncIterator[Watched]:
 
 
 def used(part: dict[str, int]) -> Counted:
-    """What an event's part says."""
     return Counted(part["redisRequests"], part["redisCommands"], part["redisBytes"])
 
 

@@ -19,7 +19,6 @@ class LocalVector(LocalProcess):
         return self.http.post(path, content=json.dumps(body))  # ASCII, so that lone surrogates can be sent, too
 
     def result(self, path: str, body: Any = None) -> Any:
-        """The result of a request that succeeds."""
         response = self.post(path, body)
         assert response.status_code == 200, response.text
         assert set(response.json()) == {"result"}

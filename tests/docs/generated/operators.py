@@ -68,7 +68,6 @@ def month_table() -> str:
 
 
 def price_table() -> str:
-    """Return each price, with where it was read."""
     rows = (
         [f"`{price.field}`", price.per, f"{price.usd:.10f}".rstrip("0"), price.source, price.as_of] for price in LIST
     )

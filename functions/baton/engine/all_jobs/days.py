@@ -68,7 +68,6 @@ def over(days: Iterable[str], newest: str) -> list[str]:
 
 
 def with_end_of_day(before: DaySums, agent: str, tenant: str, end: End) -> DaySums:
-    """Return a day's sums with one more end."""
     series = (agent, tenant, end.model)
     if series not in before and len(before) >= MOST_SERIES:
         series = _OTHERS

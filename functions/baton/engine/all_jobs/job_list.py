@@ -78,12 +78,10 @@ mark = lru_cache(_RECENT_MARKS)(key_digest)  # of a tenant, a session, a tag: th
 
 
 def position_of(created_ms: int, job_id: str) -> str:
-    """Return a job's position in a list."""
     return f"{created_ms:013d}:{job_id}:"
 
 
 def members(row: Row) -> tuple[str, ...]:
-    """Return a job's rows."""
     tenant, tags = mark(row.tenant), [mark(tag) for tag in row.tags]
     agent, session = mark(row.agent)[:_FILTER_CHARS], mark(row.session_id)[:_FILTER_CHARS]
     marks = (agent, session, tenant, mark(row.tenant, row.session_id), *tags)

@@ -93,7 +93,6 @@ def span_of(query: Query, before: str) -> Span:
 
 
 def shelf_of(entry: str) -> Shelf:
-    """Return the shelf of an entry of the catalogue."""
     if entry.startswith(f"{_TEXTS}:"):
         _, number, tenant = entry.split(":")
         return Shelf(f"t:{tenant}:{number}", int(number) * SHELF_MS)

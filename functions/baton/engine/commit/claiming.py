@@ -20,7 +20,7 @@ from baton.engine.state import NOTHING_USED, Job, State
 from baton.engine.step_results import spent_by
 from baton.engine.transitions import JobStatus, Step, next_call_status
 from baton.engine.waits import APPROVALS
-from baton.engine.work_items import ItemKind, WorkItem, given_back_at_ms, release_item
+from baton.engine.work_items import CLOCK_ERROR_MS, WORK_KINDS, ItemKind, WorkItem, release_item
 from baton.sdk.records.limits import NOTHING_USED_YET, Spend
 from baton.sdk.records.transcript import Failure
 from baton_events.ids import is_child, step_number
@@ -40,6 +40,8 @@ def take(draft: Draft, claim: Claim, item: WorkItem) -> WorkItem:
     # A slot request has no lease: where another invocation takes it over, the first one's message may be over already.
     over = bool(item.owner) and not of_one_invocation(item.owner, claim.owner)
     taken = over and item.kind is ItemKind.SLOT_REQUEST
+    if over:  # its last sign of life: leases are of one length
+        lose(draft, item, item.lease_until_ms - claim.lease_until_ms + claim.now_ms, stream_parts.DIED)
     held = replace(
         item,
         owner=claim.owner,
@@ -209,6 +211,15 @@ def ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
     return bool(changes.results) and (open_still or known not in (None, changes.results.get(item.call_id)))
 
 
+def lose(draft: Draft, item: WorkItem, at_ms: int, why: str) -> None:
+    """Tell the job's stream that work on the item has ended without a result."""
+    if item.owner and item.kind in WORK_KINDS:
+        record = draft.calls.get(item.job_id, {}).get(item.call_id)
+        questions = min(record.questions, item.attempt - 1) if record else 0
+        at_ms = max(at_ms, item.claimed_ms)
+        draft.add_parts(item.job_id, (stream_parts.handled(item, at_ms, why, questions=questions, kind="data-lost"),))
+
+
 def finish(draft: Draft, claim: Claim, changes: Changes) -> Changes:
     """Remove the finished work item. A text that is stored as its owner left it goes on, another one is written anew.
 
@@ -229,7 +240,7 @@ def finish(draft: Draft, claim: Claim, changes: Changes) -> Changes:
     return changes
 
 
-def drop_items_of(draft: Draft, job_id: str) -> int:
+def drop_items_of(draft: Draft, job_id: str, now_ms: int) -> int:
     """Remove the work items of the job; return when the last held claim of a removed item ends, or 0.
 
     The release of an earlier run's workspace stays, and so does what has ended untaken: a retry goes on with that.
@@ -241,16 +252,17 @@ def drop_items_of(draft: Draft, job_id: str) -> int:
     if at_work := [item.owner for item in mine if item.kind is ItemKind.LOOP and item.owner]:
         job = draft.jobs[job_id]
         draft.put_job(replace(job, in_flight=(*job.in_flight, *at_work)))
-    drop_items(draft, job_id, mine)
+    drop_items(draft, job_id, mine, now_ms)
     return max([item.lease_until_ms for item in mine if item.owner], default=0)
 
 
-def drop_items(draft: Draft, job_id: str, items: Iterable[WorkItem]) -> None:
+def drop_items(draft: Draft, job_id: str, items: Iterable[WorkItem], now_ms: int) -> None:
     """Remove these work items of the job; its stream says of each call that waits that it is over."""
     calls, parts = draft.calls.get(job_id, {}), list[str]()
     mine = sorted(items, key=attrgetter("key"))
     for item in mine:
         let_go(draft, item)
+        lose(draft, item, now_ms, stream_parts.CANCELLED)
         if item.kind is ItemKind.WAIT and (item.approval_of_call or item.tool not in APPROVALS):
             parts.append(stream_parts.wait_cancelled(item, calls.get(item.approval_of_call)))
     draft.add_parts(job_id, tuple(parts))
@@ -266,7 +278,7 @@ def give_up(draft: Draft, job_id: str, changes: Changes, message_id: str, now_ms
     draft.forget_ends([name for name in draft.news(job_id) if step_number(name) in numbers])
     for call_id, items in draft.steps(job_id, numbers).items():
         record = draft.calls[job_id][call_id]
-        drop_items(draft, job_id, items)
+        drop_items(draft, job_id, items, now_ms)
         status = next_call_status(record.status, Step.CANCEL)
         draft.put_calls(job_id, replace(record, status=status, error=error, finished_at_ms=now_ms))
         draft.add_parts(job_id, (stream_parts.tool_error(call_id, error),))
@@ -283,7 +295,7 @@ def end_jobs(draft: Draft, at: str, closing: tuple[str, ...], message_id: str, n
             continue
         job = replace(draft.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error)
         draft.put_job(job)
-        held_until_ms = drop_items_of(draft, name)
+        held_until_ms = drop_items_of(draft, name, now_ms)
         if job.model.has_workspace:
             release = release_item(name, job.run, job.workspace, now_ms, held_until_ms)
             draft.put_items(replace(release, relay_id=message_id))
@@ -324,8 +336,10 @@ def give_back(draft: Draft, claim: Claim, now_ms: int, *, begun: bool) -> bool:
     item = draft.items.get(claim.item_key)
     if item is None or item.owner != claim.owner:
         return False
+    if begun:
+        lose(draft, item, now_ms, stream_parts.BROKEN_OFF)
     lost = item.lost + int(begun)
-    until_ms = given_back_at_ms(now_ms)
+    until_ms = now_ms - CLOCK_ERROR_MS  # past by any clock
     # Else each sweep would find it without progress, and publish one more message.
     since_ms = max(item.since_ms, claim.comes_ms)
     free = replace(item, owner="", lease_until_ms=until_ms, lost=lost, since_ms=since_ms, limited_by=claim.limited_by)

@@ -39,7 +39,6 @@ class Draft(Tree):
 
     @classmethod
     def of(cls, tree: Tree) -> "Draft":
-        """Return a draft of this tree."""
         return cls(*_data_of(tree))
 
     def as_it_is(self) -> Tree:
@@ -47,18 +46,15 @@ class Draft(Tree):
         return Tree(*_data_of(self))
 
     def put_job(self, job: Job) -> None:
-        """Put a job, new or changed."""
         if self.jobs.get(job.id) is not job:
             self.jobs = {**self.jobs, job.id: job}
             self.fields[f"job:{job.id}"] = job
 
     def put_slot_state(self, job_id: str, slot_state: SlotState) -> None:
-        """Put a job's slot state."""
         self.slot_states = {**self.slot_states, job_id: slot_state}
         self.fields[f"slot_state:{job_id}"] = slot_state
 
     def put_usage(self, job_id: str, used: Usage) -> None:
-        """Put a job's usage."""
         self.usage = {**self.usage, job_id: used}
         self.fields[f"usage:{job_id}"] = used
 
@@ -80,14 +76,12 @@ class Draft(Tree):
                 self.touched[key] = None
 
     def put_calls(self, job_id: str, *records: CallRecord) -> None:
-        """Put calls of a job."""
         if records:
             new = {record.id: record for record in records}
             self.calls = {**self.calls, job_id: {**self.calls.get(job_id, {}), **new}}
             self.new_calls[job_id] = {**self.new_calls.get(job_id, {}), **new}
 
     def put_results(self, job_id: str, results: Mapping[str, str]) -> None:
-        """Put results of a job's calls."""
         if not results:
             return
         known = self.results.get(job_id, {})
@@ -105,12 +99,10 @@ class Draft(Tree):
             self.results = {**self.results, job_id: {**self.results.get(job_id, {}), **there}}
 
     def add_entries(self, job_id: str, entries: tuple[str, ...]) -> None:
-        """Add entries to a job's transcript."""
         if entries:
             self.transcript = {**self.transcript, job_id: self.transcript.get(job_id, ()) + entries}
 
     def add_parts(self, job_id: str, parts: tuple[str, ...]) -> None:
-        """Add parts to a job's stream."""
         if parts:
             self.parts = {**self.parts, job_id: self.parts.get(job_id, ()) + parts}
 

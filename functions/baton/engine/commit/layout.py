@@ -149,7 +149,6 @@ def _place(before: Tree, draft: Draft) -> None:
 
 
 def field_of(item: WorkItem, tree: Tree) -> str:
-    """Return the field of a work item."""
     return f"{_ITEM}{item.job_id if tree.placed.get(item.job_id) == item.key else item.key}"
 
 
@@ -163,7 +162,6 @@ def fields_of(job_id: str, tree: Tree) -> list[str]:
 
 
 def items_of(job_id: str, tree: Tree) -> list[WorkItem]:
-    """Return the work items of a job."""
     return [item for item in tree.items.values() if item.job_id == job_id]
 
 

@@ -116,7 +116,7 @@ def _take_news(draft: Draft, job_id: str, message_id: str, changes: Changes, now
 def _change_items(draft: Draft, job_id: str, message_id: str, changes: Changes, now_ms: int) -> None:
     if changes.begins_again:
         draft.begin_again(job_id, changes.forgets, from_start=bool(changes.job and not changes.job.stretch))
-    held_until_ms = drop_items_of(draft, job_id) if changes.ends else 0
+    held_until_ms = drop_items_of(draft, job_id, now_ms) if changes.ends else 0
     for skip in changes.skips:
         if skip.item_key in draft.items:
             draft.skip(skip)
@@ -141,7 +141,6 @@ def _change_items(draft: Draft, job_id: str, message_id: str, changes: Changes, 
 
 
 def create_job(draft: Draft, job: Job, changes: Changes, message_id: str) -> None:
-    """Put a new job."""
     draft.put_job(job)
     if changes.slot_state:
         draft.put_slot_state(job.id, changes.slot_state)

@@ -114,7 +114,6 @@ class Tree(Struct):
         return not slot_state.slot and (item.not_before_ms <= now_ms or slot_state.want == "slot")
 
     def slot_state(self, job_id: str) -> SlotState:
-        """Return a job's slot state."""
         return self.slot_states.get(job_id, NO_SLOT_STATE)
 
     def waits(self, job_id: str, now_ms: int) -> list[WorkItem]:

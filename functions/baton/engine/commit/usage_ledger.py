@@ -37,7 +37,6 @@ class Metered(Struct, frozen=True):
     written: int = 0
 
     def __add__(self, other: "Metered") -> "Metered":
-        """Return the sum of both."""
         return Metered(*map(add, astuple(self), astuple(other)))
 
 
@@ -57,7 +56,6 @@ _END = -len(_EVENT_END)
 
 
 def plus(used: Usage, added: Usage) -> Usage:
-    """Return the sum of both."""
     return replace(used, **_sums(used, added, 1), updated_ms=max(used.updated_ms, added.updated_ms))
 
 
@@ -89,14 +87,12 @@ def usage_in(job_id: str, state: Mapping[str, str]) -> dict[str, str]:
 
 
 def used_by(job_id: str, state: Mapping[str, str]) -> Usage:
-    """Return a job's usage."""
     texts = usage_in(job_id, state)
     own = texts.pop(f"usage:{job_id}", "")
     return reduce(plus, map(load_usage, texts.values()), load_usage(own) if own else NOTHING_USED)
 
 
 def ends_event(part: str) -> bool:
-    """Return whether a part ends an event."""
     return part.endswith(_EVENT_END)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Never, NotRequired, TypedDict
 OfPlan = Literal["data-plan-created", "data-step-started", "data-step-completed", "data-reflection"]
 OfTurn = Literal["data-usage", "data-cut", "data-retry", "data-memory", "data-message"]
 OfCall = Literal["data-checkpoint", "data-operation", "data-progress"]
-OfJob = Literal["data-event", "data-job-cancelling", "data-job-retried"]
+OfJob = Literal["data-event", "data-lost", "data-job-cancelling", "data-job-retried"]
 
 
 class Start(TypedDict):

@@ -59,7 +59,6 @@ class Signer(SignedTexts):
         return self.signature("form", session.id)
 
     def fits(self, session: Session, token: str) -> bool:
-        """Return whether a form was made for this session."""
         return hmac.compare_digest(self.form_token(session).encode(), token.encode("utf-8", "surrogateescape"))
 
 

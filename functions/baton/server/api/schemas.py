@@ -41,7 +41,6 @@ PRIORITY: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": 9}
 
 
 def ref(name: str) -> dict[str, Any]:
-    """Refer to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 

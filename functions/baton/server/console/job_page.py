@@ -73,12 +73,11 @@ def picture(visit: Visit, traced: Traced, below: dict[str, Traced], now_ms: int)
     """Build the values for the template of a job's picture: the rows that the query selects, and their axis."""
     job, asked = traced.snapshot.job, _TURNS.fullmatch(visit.query("turns"))
     turns = range(int(asked[1]), int(asked[2]) + 1) if asked else None
-    made = Rows({job.id: traced, **below}, now_ms, turns, everything=bool(visit.query("all")))
-    rows = list(made.of(job.id))
+    rows = [*Rows({job.id: traced, **below}, now_ms, turns, everything=bool(visit.query("all"))).of(job.id)]
     folded = any(row.kind == "fold" and row.depth <= 1 for row in rows)
     return {
         "rows": rows,
-        "axis": Axis(rows, job.created_at_ms),
+        "axis": Axis(rows, job.created_at_ms, traced.breaks, whole=not (folded or turns)),
         "part": folded or turns is not None,
         "chosen": bool(turns),
     }

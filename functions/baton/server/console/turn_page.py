@@ -84,6 +84,8 @@ async def show(visit: Visit) -> Response:
         given = await with_results(visit.container, snapshot)
         question = _question(visit.container.registry, job, turn, before, answer, given.results)
     conversation = question.pop("messages", [])
+    asked = {call["id"] for call in (answer or {}).get("calls", ())}
+    calls = [each for each in shown.job["toolCalls"] if {each["id"], each.get("scriptCallId")} & asked]
     return visit.page(
         "turn.html",
         job=shown.job,
@@ -92,7 +94,7 @@ async def show(visit: Visit) -> Response:
         answer=visit.container.secrets.hide_in(_readable(answer)),
         steps=[step for step in shown.steps if step["turn"] == turn and step["callId"] is None],
         goes_on=goes_on,
-        calls=with_scripts((shown.job["toolCalls"][at] for at in _places(shown.job, answer)), snapshot),
+        calls=with_scripts(calls, snapshot),
         question=visit.container.secrets.hide_in(question),
         conversation=visit.container.secrets.hide_in(
             conversation if visit.query("all") else conversation[-NEWEST_MESSAGES:]
@@ -180,10 +182,3 @@ def _of_model(
         "unread": not model.reads_history,
         "messages": [_message(one) for one in request.messages],
     }
-
-
-def _places(job: dict[str, Any], answer: dict[str, Any] | None) -> list[int]:
-    """Return the positions of an answer's calls among those of the job, those of its scripts included."""
-    wanted = {call["id"] for call in (answer or {}).get("calls", ())}
-    calls = enumerate(job["toolCalls"])
-    return [at for at, call in calls if call["id"] in wanted or call.get("scriptCallId") in wanted]

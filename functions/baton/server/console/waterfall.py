@@ -5,32 +5,35 @@ a newer version is left out, never an error. Must not: know markup.
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from baton.engine.approvals import NEEDS_APPROVAL
 from baton.engine.state import CallRecord, Job
+from baton.engine.stream_parts import CANCELLED, DIED
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, LIMIT_APPROVAL
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
 from baton.server.console.shown import lasted, one_line
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_summary, summaries_of
+from baton.worker.runtime.policy import LEASE_MS
 from baton_events.ids import operation_id
 from baton_events.schema import EventType
 
 NEWEST_ROWS, CHILD_ROWS, DEEPEST, FOLDED_TURNS, NEWEST_MARKS = 40, 12, 4, 100, 5
 _APPROVAL = "a decision"
 _TEXT_CHARS = 120
-_KINDS = ("event", "checkpoint", "operation", "progress", "reflection", "retry", "message", "job-retried")
+_KINDS = ("event", "lost", "checkpoint", "operation", "progress", "reflection", "retry", "message", "job-retried")
 _MARKS = ('"text-start"', '"text-delta"', *(f'"data-{kind}"' for kind in _KINDS))
 _RUNS = frozenset({EventType.LOOP_INIT.value, EventType.TOOL_CALL.value})
 
 
 class Step(NamedTuple):
-    """One handled event of the job. `runs`: a model or a tool ran; `abandoned`: the process before it died."""
+    """One handled event of the job. `runs`: a model or a tool ran; `lost`: without a result."""
 
     runs: bool
     start_ms: int
@@ -38,13 +41,14 @@ class Step(NamedTuple):
     attempt: int
     outcome: str
     failed: bool
-    abandoned: bool
+    lost: bool
 
 
 class Trace:
     """What a job's stream tells of its turns and calls; `take` gets the parts in order.
 
     `text`: a turn's text so far. `marks`: of a call, or of a turn by its number: label, text, and the approval's id.
+    `retried`: when the job was.
     """
 
     def __init__(self) -> None:
@@ -54,6 +58,7 @@ class Trace:
         self.text: dict[int, str] = {}
         self.progress: dict[str, str] = {}
         self.marks: dict[str | int, dict[str, tuple[str, str, str]]] = defaultdict(dict)
+        self.retried: list[int] = []
         self._asked = dict[str, str]()
 
     def take(self, parts: Iterable[str]) -> None:
@@ -81,6 +86,7 @@ class Trace:
             case "data-message":
                 self.marks[turn + 1][part["id"]] = ("told meanwhile", data["text"], "")
             case "data-job-retried":
+                self.retried += [data["at"]] if "at" in data else []
                 again = (
                     f"retried from {'its failure' if data['from'] == 'failure' else 'the start'}",
                     f"by {data['by']}",
@@ -90,8 +96,8 @@ class Trace:
                 self._mark(data)
             case "data-operation" if data["status"] == CallStatus.WAITING:
                 self.waits[data["callId"]] = _awaited(data)
-            case "data-event":
-                self._step(data)
+            case "data-event" | "data-lost":
+                self._step(data, lost=kind == "data-lost")
 
     def _mark(self, data: dict[str, Any]) -> None:
         self._asked[data["id"]] = data["callId"]
@@ -103,17 +109,10 @@ class Trace:
             words = ": ".join(filter(None, (by, data["reason"])))
             self.marks[data["callId"]][data["id"]] = (f"approval, {data['status']}", words, data["id"])
 
-    def _step(self, data: dict[str, Any]) -> None:
+    def _step(self, data: dict[str, Any], *, lost: bool) -> None:
         call_id, failed = str(data.get("callId") or ""), "failure" in data
-        step = Step(
-            data["type"] in _RUNS,
-            data["at"] - data["durationMs"],
-            data["at"],
-            data["attempt"],
-            data["outcome"],
-            failed,
-            bool(data.get("abandoned")),
-        )
+        at_ms, runs = data["at"], data["type"] in _RUNS
+        step = Step(runs, at_ms - data["durationMs"], at_ms, data["attempt"], data["outcome"], failed, lost)
         if not call_id or data["tool"] == LIMIT_APPROVAL:
             self.turns[data["turn"]].append(step)
         else:
@@ -132,16 +131,37 @@ def gap_after(step: Step) -> str:
     """Return the kind of the time between a step and the next one of its row."""
     if step.outcome in ("waits", NEEDS_APPROVAL) or step.outcome.startswith("asks about"):
         return "wait"
+    if step.lost:
+        return "lease" if step.outcome == DIED else "queue"
     again = step.outcome.startswith("attempt ") or (step.failed and step.runs)
     return "pause" if again else "queue"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Traced:
     """A job as it is stored, and the times read from its parts."""
 
     snapshot: Snapshot
     trace: Trace = field(default_factory=Trace)
+
+    @cached_property
+    def breaks(self) -> list[tuple[int, int]]:
+        """When it had ended, and when it was retried then, of each retry."""
+        known = (*self.trace.turns.values(), *self.trace.calls.values())
+        ends = [step.end_ms for steps in known for step in steps]
+        times = sorted({*self.trace.retried, self.snapshot.job.counted_from_ms} - {0})
+        return [(max([end_ms for end_ms in ends if end_ms <= at_ms], default=at_ms), at_ms) for at_ms in times]
+
+    def pieces(self, kind: str, start_ms: int, end_ms: int, text: str = "") -> Iterator["Bar"]:
+        """Yield the bars of some time but that in which the job had ended; retried, a step is in the queue."""
+        for stopped_ms, again_ms in self.breaks:
+            if start_ms < again_ms <= end_ms:
+                if start_ms < stopped_ms:
+                    yield Bar(kind, start_ms, stopped_ms, text)
+                start_ms = again_ms
+                kind, text = (kind, text) if kind == "span" else ("queue", _GAPS["queue"])
+        if start_ms < end_ms or kind == "span":
+            yield Bar(kind, start_ms, end_ms, text)
 
 
 class Bar(NamedTuple):
@@ -155,7 +175,7 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row, nested `depth` deep; a row without bars stands for folded ones. `failed`, `open`: its state.
+    """One row, nested `depth` deep. `state`: what became of it, where that is no success; `open`: it goes on.
 
     `about`: what its job or call is about. `waits_for`: `person` or `wait`, where it is or was more than a run.
     `since_ms`: when its job was last retried; 0: never.
@@ -166,7 +186,7 @@ class Row:
     label: str
     href: str
     bars: tuple[Bar, ...] = ()
-    failed: bool = False
+    state: str = ""
     open: bool = False
     about: str = ""
     waits_for: str = ""
@@ -185,7 +205,6 @@ class Row:
 
     @property
     def spelled(self) -> str:
-        """Its bars in words."""
         words = [f"{bar.text} {lasted(bar.end_ms - bar.start_ms)}" for bar in self.bars if bar.text]
         return f"{lasted(self.duration_ms)}: {', '.join(words)}" if words else lasted(self.duration_ms)
 
@@ -233,16 +252,12 @@ class Rows:
 
     def _of_job(self, traced: Traced, depth: int) -> Row:
         job, about = traced.snapshot.job, job_summary(traced.snapshot)
-        end_ms, since_ms = job.finished_at_ms or self._now_ms, job.counted_from_ms
+        end_ms, about = job.finished_at_ms or self._now_ms, about.removeprefix(job.agent).removeprefix(": ")
         begin_ms = job.started_at_ms or end_ms
-        bars = [Bar("queue", job.created_at_ms, begin_ms, "in the queue, or waiting for a free place")]
-        if begin_ms < since_ms:
-            bars.append(Bar("span", begin_ms, since_ms, "until it was retried"))
-        bars.append(Bar("span", max(begin_ms, since_ms), max(begin_ms, end_ms), str(job.status)))
-        failed, about = job.status == "failed", about.removeprefix(job.agent).removeprefix(": ")
-        return Row(
-            "job", depth, job.agent, f"/console/jobs/{job.id}", tuple(bars), failed, not job.ended, about, "", since_ms
-        )
+        waits = Bar("queue", job.created_at_ms, begin_ms, "in the queue, or waiting for a free place")
+        bars = (waits, *traced.pieces("span", begin_ms, max(begin_ms, end_ms), str(job.status)))
+        state, href = str(job.status) if job.status in ("failed", "cancelled") else "", f"/console/jobs/{job.id}"
+        return Row("job", depth, job.agent, href, bars, state, not job.ended, about, "", job.counted_from_ms)
 
     def _of_turn(
         self, traced: Traced, turn: int, calls: Sequence[CallRecord], known: "_Known", depth: int
@@ -250,18 +265,16 @@ class Rows:
         snapshot, steps, ends = traced.snapshot, traced.trace.turns.get(turn, []), known[0]
         job = snapshot.job
         items = [item for item in snapshot.items if not item.call_id or item.tool == LIMIT_APPROVAL]
-        bars = self._bars(job, steps, ends.before(turn), [item for item in items if item.turn == turn], _APPROVAL)
-        failed = bool(steps) and steps[-1].failed
+        bars = self._bars(traced, steps, ends.before(turn), [item for item in items if item.turn == turn], _APPROVAL)
+        state = "failed" if steps and steps[-1].failed else ""
         href = f"/console/jobs/{job.id}/turns/{turn}"
         if job.model.is_programmed:  # its code, or its plan, goes on between two steps, which is nobody's turn
             depth -= 1
         else:
-            is_open, text = (
-                bool(bars) and (not steps or gap_after(steps[-1]) != "queue"),
-                traced.trace.text.get(turn, ""),
-            )
+            text = traced.trace.text.get(turn, "")
+            is_open = bool(bars) and (not steps or gap_after(steps[-1]) != "queue")
             about = f"…{one_line(text[-_TEXT_CHARS:])}" if is_open and len(text) > _TEXT_CHARS else one_line(text)
-            yield Row("turn", depth, f"turn {turn}", href, tuple(bars), failed, is_open, about, "", job.counted_from_ms)
+            yield Row("turn", depth, f"turn {turn}", href, tuple(bars), state, is_open, about, "", job.counted_from_ms)
         yield from self._marks(traced, turn, href, depth + 1)
         folded = 0 if self._everything or (self._turns and len(self._turns) == 1) else len(calls) - NEWEST_ROWS
         if folded > 0:
@@ -278,13 +291,16 @@ class Rows:
     @staticmethod
     def _marks(traced: Traced, of: str | int, href: str, depth: int) -> Iterator[Row]:
         for label, about, asked in [*traced.trace.marks.get(of, {}).values()][-NEWEST_MARKS:]:
-            yield Row("mark", depth, label, f"/console/approvals/{asked}" if asked else href, about=about)
+            state = label.replace("pending", "cancelled") if asked and traced.snapshot.job.ended else label
+            yield Row("mark", depth, state, f"/console/approvals/{asked}" if asked else href, about=about)
 
     def _of_call(self, traced: Traced, call: CallRecord, known: "_Known", depth: int) -> Row:
-        snapshot, (ends, about) = traced.snapshot, known
+        snapshot, (ends, about), steps = traced.snapshot, known, traced.trace.calls.get(call.id, [])
         items = [item for item in snapshot.items if call.id in (item.call_id, item.approval_of_call)]
         awaited = traced.trace.waits.get(call.id, _APPROVAL)
-        bars = list(self._bars(snapshot.job, traced.trace.calls.get(call.id, []), ends.ready(call), items, awaited))
+        bars = list(self._bars(traced, steps, ends.ready(call), items, awaited))
+        if steps and snapshot.job.finished_at_ms and not call.finished_at_ms:
+            bars += _gap(traced, gap_after(steps[-1]), bars[-1].end_ms, snapshot.job.finished_at_ms, awaited)
         if not bars and call.started_at_ms and call.finished_at_ms:
             bars = [Bar("span", call.started_at_ms, call.finished_at_ms, "its events are no longer stored")]
         label = call.tool if call.step in ("", call.tool) else f"{call.step}: {call.tool}"
@@ -293,37 +309,42 @@ class Rows:
         href = f"/console/jobs/{snapshot.job.id}/calls/{call.id}"
         after = f"after {', '.join(call.after)}" if call.step and call.after else ""
         is_job = snapshot.job.handles[0] and call.tool == snapshot.job.agent  # which names the event
-        words = "; ".join(filter(None, ("" if is_job else about[call.id], after, traced.trace.progress.get(call.id))))
-        state = call.status is CallStatus.FAILED, is_open, words, waits
-        return Row("call", depth, label, href, tuple(bars), *state, snapshot.job.counted_from_ms)
+        lost = Counter(step.outcome for step in steps if step.lost and step.outcome != CANCELLED)
+        told = [f"{why} {'once' if times == 1 else f'{times} times'}" for why, times in lost.items()]
+        parts = ("" if is_job else about[call.id], after, traced.trace.progress.get(call.id), *told)
+        about_it, state = "; ".join(filter(None, parts)), "" if call.finished_at_ms or is_open else "cancelled"
+        if call.status is CallStatus.FAILED:
+            state = "rejected" if call.error and call.error.type == "rejected" else "failed"
+        since_ms, made = snapshot.job.counted_from_ms, tuple(bars)
+        return Row("call", depth, label, href, made, state, is_open, about_it, waits, since_ms)
 
     def _bars(
-        self, job: Job, steps: Sequence[Step], ready_ms: int, items: Sequence[WorkItem], awaited: str
+        self, traced: Traced, steps: Sequence[Step], ready_ms: int, items: Sequence[WorkItem], awaited: str
     ) -> Iterator[Bar]:
         # Earlier parts may have left the stream: then the time that a step spent in the queue is unknown.
         at_ms, gap = ready_ms or (steps[0].start_ms if steps else 0), "queue"
         for step in steps:
-            if at_ms < job.counted_from_ms <= step.start_ms:  # it had failed, until somebody retried its job
-                gap = "pause"
-            if step.start_ms > at_ms:
-                yield _gap("lease" if step.abandoned else gap, at_ms, step.start_ms, awaited)
+            yield from _gap(traced, gap, at_ms, step.start_ms, awaited)
             kind = "take" if not step.runs else "failed" if step.failed else "work"
-            yield Bar(kind, step.start_ms, step.end_ms, _words(step) if step.runs else "")
+            number = f"attempt {step.attempt} " if step.attempt > 1 or step.failed else ""
+            text = f"{number}{one_line(step.outcome, 200)}" if step.runs else ""
+            yield Bar(kind, step.start_ms, step.end_ms, text)
             at_ms, gap = max(at_ms, step.end_ms), gap_after(step)
-        if job.ended:
-            return
-        for item in items:
-            yield from self._open(item, at_ms or item.since_ms, gap, awaited)
+        for item in () if traced.snapshot.job.ended else items:
+            yield from self._open(traced, item, at_ms or item.since_ms, gap, awaited)
 
-    def _open(self, item: WorkItem, at_ms: int, gap: str, awaited: str) -> Iterator[Bar]:
-        now_ms, is_held = self._now_ms, bool(item.owner)
-        if is_held and item.claimed_ms > at_ms:
-            yield _gap("lease" if item.abandoned else gap, at_ms, item.claimed_ms, awaited)
-        if is_held and item.lease_until_ms > now_ms:
-            yield Bar("work", max(at_ms, item.claimed_ms), now_ms, "runs")
-        elif at_ms < now_ms:
+    def _open(self, traced: Traced, item: WorkItem, at_ms: int, gap: str, awaited: str) -> Iterator[Bar]:
+        now_ms = self._now_ms
+        if not item.owner:
             waits = "wait" if item.kind is ItemKind.WAIT else "pause" if item.not_before_ms > now_ms else gap
-            yield _gap("lease" if is_held else waits, max(at_ms, item.claimed_ms), now_ms, awaited)
+            yield from _gap(traced, waits, at_ms, now_ms, awaited)
+            return
+        yield from _gap(traced, gap, at_ms, item.claimed_ms, awaited)
+        begin_ms = max(at_ms, item.claimed_ms)
+        is_alive = item.lease_until_ms > now_ms
+        alive_ms = now_ms if is_alive else max(begin_ms, item.lease_until_ms - LEASE_MS)
+        yield Bar("work", begin_ms, alive_ms, "runs" if is_alive else "ran")
+        yield from _gap(traced, "lease", alive_ms, now_ms, awaited)
 
 
 class _Ends:
@@ -333,18 +354,17 @@ class _Ends:
 
     def before(self, turn: int) -> int:
         """Return when all work of the turn before was over; 0: unknown."""
-        made = [self._made(turn - 1), *(self._of_call(call.id) for call in self._calls.get(turn - 1, ()))]
-        return max(made) or (self._created_ms if turn == 1 else 0)
+        calls = [self._trace.calls.get(call.id, ()) for call in self._calls.get(turn - 1, ())]
+        return self._over(self._trace.turns.get(turn - 1, ()), *calls) or (self._created_ms if turn == 1 else 0)
 
     def ready(self, call: CallRecord) -> int:
         """Return when all work that a call depends on was over; 0: unknown."""
-        return max([self._made(call.turn), *(self._of_call(before) for before in call.after.values())])
+        before = [self._trace.calls.get(call_id, ()) for call_id in call.after.values()]
+        return self._over(self._trace.turns.get(call.turn, ()), *before)
 
-    def _made(self, turn: int) -> int:
-        return max((step.end_ms for step in self._trace.turns.get(turn, ())), default=0)
-
-    def _of_call(self, call_id: str) -> int:
-        return max((step.end_ms for step in self._trace.calls.get(call_id, ())), default=0)
+    @staticmethod
+    def _over(*rows: Sequence[Step]) -> int:
+        return max((step.end_ms for steps in rows for step in steps), default=0)
 
 
 # When the work before a turn's calls was over, and what each of them is about, by its id.
@@ -364,13 +384,8 @@ def _folded(job: Job, turns: Sequence[int], calls: Mapping[int, Sequence[CallRec
 _GAPS = {"queue": "in the queue", "lease": "after a crash, until it was noticed", "pause": "before it is retried"}
 
 
-def _gap(kind: str, start_ms: int, end_ms: int, awaited: str) -> Bar:
-    return Bar(kind, start_ms, end_ms, _GAPS.get(kind) or f"waits for {awaited}")
-
-
-def _words(step: Step) -> str:
-    attempt = f"attempt {step.attempt} " if step.attempt > 1 or step.failed else ""
-    return f"{attempt}{one_line(step.outcome, 200)}"
+def _gap(traced: Traced, kind: str, start_ms: int, end_ms: int, awaited: str) -> Iterator[Bar]:
+    return traced.pieces(kind, start_ms, end_ms, _GAPS.get(kind) or f"waits for {awaited}")
 
 
 _NICE_MS = (
@@ -379,45 +394,54 @@ _NICE_MS = (
     86_400_000,
 )
 _MOST_TICKS, _FINER = 5, 5
-_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"))
 
 
 class Axis:
-    """Times of rows as percentages of their width, and the ticks below them, counted from the job's beginning."""
+    """Times of rows as percentages of their width, and the ticks below them, counted from the job's submission.
 
-    def __init__(self, rows: Sequence[Row], zero_ms: int) -> None:
-        bars = [bar for row in rows if row.kind != "job" or row.depth or len(rows) == 1 for bar in row.bars]
+    `breaks`: the times between an end and a retry, which are left out; what follows is counted from there. `whole`: all
+    that the job has done is in the rows. `cuts`: the place of each retry, and how much is left out.
+    """
+
+    def __init__(
+        self, rows: Sequence[Row], zero_ms: int, breaks: Sequence[tuple[int, int]] = (), *, whole: bool = False
+    ) -> None:
+        bars = [bar for row in rows if row.kind != "job" or row.depth or whole for bar in row.bars]
         self.start_ms = min((bar.start_ms for bar in bars), default=zero_ms)
         self.end_ms = max((bar.end_ms for bar in bars), default=zero_ms)
-        self._zero_ms = zero_ms
+        self._breaks = [each for each in breaks if self.start_ms <= each[0] and each[1] <= self.end_ms]
+        self._zeros_ms = [zero_ms, *[again_ms for _, again_ms in breaks]]
+        self._width_ms = max(1, self.end_ms - self.start_ms - sum(again - stopped for stopped, again in self._breaks))
+        self.cuts = [(self.x(again_ms), lasted(again_ms - stopped_ms)) for stopped_ms, again_ms in self._breaks]
 
     def x(self, at_ms: int) -> float:
         """Convert a time to a percentage of the width, 0 to 100."""
-        share = (at_ms - self.start_ms) / max(1, self.end_ms - self.start_ms)
-        return round(100 * min(1.0, max(0.0, share)), 2)
+        cut_ms = sum(min(at_ms, again_ms) - stopped_ms for stopped_ms, again_ms in self._breaks if stopped_ms < at_ms)
+        return round(100 * min(1.0, max(0.0, (at_ms - self.start_ms - cut_ms) / self._width_ms)), 2)
 
     def after(self, row: Row) -> str:
-        """Return when a row begins, from the job's beginning on."""
-        return offset(max(0, row.begin_ms - self._zero_ms))
+        """Return when a row begins, from the job's submission on, or from its retry."""
+        return offset(row.begin_ms - self._zero_of(row.begin_ms))
+
+    def _zero_of(self, at_ms: int) -> int:
+        return max([zero_ms for zero_ms in self._zeros_ms if zero_ms <= at_ms], default=at_ms)
 
     @property
     def ticks(self) -> list[tuple[float, str, bool]]:
         """The place and text of each tick, and whether it shows only in a zoomed picture."""
-        width_ms = max(1, self.end_ms - self.start_ms)
-        step_ms = next((nice for nice in _NICE_MS if width_ms / nice <= _MOST_TICKS), 0)
-        step_ms = step_ms or -(-width_ms // _MOST_TICKS // _NICE_MS[-1]) * _NICE_MS[-1]
-        fine_ms = max(1, step_ms // _FINER)
-        first = -(-(self.start_ms - self._zero_ms) // fine_ms) * fine_ms
-        times = range(first, self.end_ms - self._zero_ms + 1, fine_ms)
-        return [(self.x(self._zero_ms + at_ms), offset(at_ms), at_ms % step_ms != 0) for at_ms in times]
+        step_ms = next((nice for nice in _NICE_MS if self._width_ms / nice <= _MOST_TICKS), 0)
+        step_ms = step_ms or -(-self._width_ms // _MOST_TICKS // _NICE_MS[-1]) * _NICE_MS[-1]
+        fine_ms, found = max(1, step_ms // _FINER), list[tuple[float, str, bool]]()
+        begins = [self.start_ms, *[again_ms for _, again_ms in self._breaks]]
+        ends = [*[stopped_ms for stopped_ms, _ in self._breaks], self.end_ms]
+        for begin_ms, end_ms in zip(begins, ends, strict=True):
+            zero_ms = self._zero_of(begin_ms)
+            first = -(-(begin_ms - zero_ms) // fine_ms) * fine_ms
+            times = range(first + (fine_ms if found else 0), end_ms - zero_ms + 1, fine_ms)
+            found += [(self.x(zero_ms + at_ms), offset(at_ms), at_ms % step_ms != 0) for at_ms in times]
+        return found
 
 
 def offset(ms: int) -> str:
-    """Format an offset: `0`, `250 ms`, `1.5 s`, `1 min 30 s`, `2 h`."""
-    if ms < _UNITS[-1][0]:
-        return f"{ms} ms" if 0 < ms < 1_000 else f"{ms / 1000:g} s"  # noqa: PLR2004 - a second
-    words: list[str] = []
-    for size_ms, unit in _UNITS:
-        much, ms = divmod(ms, size_ms)
-        words += [f"{much} {unit}"] if much else []
-    return " ".join([*words, f"{ms / 1000:g} s"] if ms else words)
+    """Format a time since the beginning, without what is nought in it: `0 s`, `1.5 s`, `2 h`."""
+    return (lasted(ms) if ms else "0 s").replace(".0 s", " s").removesuffix(" 0 s").removesuffix(" 0 min")

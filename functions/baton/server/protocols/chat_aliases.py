@@ -323,7 +323,6 @@ async def show_tool_response_schema(_context: Context, _request: Request) -> Res
 
 
 def task_status(job: Job) -> str:
-    """Return the job's status as one of the seed's three."""
     if not job.ended:
         return "running"
     return "completed" if job.status is JobStatus.COMPLETED else "failed"

@@ -125,7 +125,7 @@ def test_parts_are_written_as_one_text_whichever_code_writes_them(cost_usd: floa
     found = [
         *(
             stream_parts.start("job_1"),
-            stream_parts.job_retried(2, from_start=True, by="me"),
+            stream_parts.job_retried(2, NOW_MS, from_start=True, by="me"),
             stream_parts.usage(1, answer),
         ),
         *(

@@ -87,7 +87,6 @@ class FlakyStage(Stage):
         await self.deliver(self.events()[-1], "m2")
 
     async def retry(self, job: Job | None = None, *, from_start: bool = False) -> str:
-        """Retry it; why not, if it is refused."""
         found = await self.commands.retry(job or await self.now(), "one", from_start=from_start)
         return found.refused
 

@@ -34,7 +34,6 @@ def signature(url: str, of: bytes, key: str = CURRENT, **changes: Any) -> str:
 
 
 def verify(verifier: QueueVerifier, token: str, body: bytes, url: str) -> None:
-    """Check a token and a body, as the edge does."""
     verifier.check_body(verifier.signed_digest(token, url), body)
 
 

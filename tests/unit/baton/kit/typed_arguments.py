@@ -41,7 +41,6 @@ validations = Counter[Any]()
 
 
 def counted(value: Any) -> Any:
-    """Count a value that is validated."""
     validations[json.dumps(value)] += 1
     return value
 
@@ -200,12 +199,10 @@ class Taken(dict[str, list[Any]]):
     """What the tools of all cases were given, by their names."""
 
     def tools(self, **options: Any) -> list[Tool]:
-        """A tool for each case."""
         return [
             taking(f"t{at}", case.type, self.setdefault(f"t{at}", []).append, **options)
             for at, case in enumerate(CASES)
         ]
 
     def calls(self) -> list[Call]:
-        """A call of each."""
         return [Call(f"t{at}", {"value": case.sent}) for at, case in enumerate(CASES)]

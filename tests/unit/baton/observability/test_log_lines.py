@@ -48,7 +48,6 @@ class BrokenStore(FakeStore):
 
 
 async def delivered(stage: Stage, event: Event) -> httpx.Response:
-    """Deliver an event over HTTP, as the queue does."""
     headers = {"upstash-signature": "any", "upstash-message-id": "msg_1", "upstash-retried": "2"}
     async with api_of(stage) as api:
         return await api.http.post("/workers/agent-loop", content=encode_event(event), headers=headers)

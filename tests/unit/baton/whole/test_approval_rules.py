@@ -40,7 +40,6 @@ class Till:
         )
 
     def approve(self, checkpoint: Checkpoint) -> Approve:
-        """Approve whatever is asked."""
         self.asked.append(checkpoint.arguments)
         return Approve()
 

@@ -175,7 +175,7 @@ KINDS = [*chain.from_iterable(get_args(get_type_hints(kind)["type"]) for kind in
 @pytest.mark.parametrize("kind", sorted({*chain.from_iterable(get_args(k) or [k] for k in KINDS)}))
 def test_each_kind_of_part_has_an_audience(kind: str) -> None:
     """A part that stands here is for operators alone; what a newer version adds is, too."""
-    alone = {"data-event", "data-usage", "data-memory"}
+    alone = {"data-event", "data-lost", "data-usage", "data-memory"}
     part = json.dumps({"type": kind, "data": {}, "errorText": "x", "toolCallId": "c"})
     assert bool(Audience().shown_part("job_1", part)) is (kind not in alone)
     assert Audience(is_operator=True).shown_part("job_1", part)

@@ -36,7 +36,6 @@ class Coders(Stage):
         super().__init__(settings=settings, registry=registry)
 
     async def submitted(self, agent: str, job_id: str, tenant: str) -> Event:
-        """Submit a job; return the event that it begins with."""
         job = structs.replace(self.job(agent, job_id), tenant=tenant)
         await self.container.commands.submit(job, {"text": "x", "data": {}})
         return self.events()[-1]

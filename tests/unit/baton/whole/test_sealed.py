@@ -41,14 +41,12 @@ TASK = "the canary's task"
 
 
 def stage_of(keys: str, redis: FakeRedis | None = None, **more: Any) -> Stage:
-    """A process with these keys."""
     redis = redis or FakeRedis()
     redis.payload_keys = keys
     return Stage(store=FakeStore(redis), **more)
 
 
 def kept(redis: FakeRedis) -> str:
-    """All keys and values of the store."""
     return repr(redis.data.values)
 
 

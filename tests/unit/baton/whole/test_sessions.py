@@ -39,7 +39,6 @@ async def busy() -> Stage:
 
 
 async def names(stage: Stage, session: str = "session_1") -> list[str]:
-    """The session's line."""
     return [snapshot.job.id for snapshot in await Sessions(stage.container).line("acme", session)]
 
 

@@ -354,7 +354,6 @@ async def persons(one: Tenant) -> AsyncIterator[Any]:
 
 
 async def keys_of_one_job(one: Tenant) -> AsyncIterator[Any]:
-    """And of one event."""
     for number in range(2):
         job = await one.submit("", f"I am {one.who}, {number}.", onceFor="k", sessionId=f"s{number}")
         yield await one.read(job)

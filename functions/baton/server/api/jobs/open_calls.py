@@ -38,7 +38,7 @@ class OpenCalls:
             case (
                 "start" | "start-step" | "finish-step" | "text-start" | "text-delta" | "text-end" | "abort" | "error"
                 | "data-usage" | "data-cut" | "data-retry" | "data-memory" | "data-message" | "data-progress"
-                | "data-step-started" | "data-step-completed" | "data-reflection" | "data-event"
+                | "data-step-started" | "data-step-completed" | "data-reflection" | "data-event" | "data-lost"
                 | "data-job-cancelling"
             ):  # fmt: skip
                 pass

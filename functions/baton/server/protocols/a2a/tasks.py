@@ -103,7 +103,7 @@ class TaskForm:
                 | "tool-input-available" | "tool-output-available" | "tool-output-error" | "data-operation"
                 | "data-plan-created" | "data-step-started" | "data-step-completed" | "data-reflection" | "data-usage"
                 | "data-cut" | "data-retry" | "data-memory" | "data-message" | "data-job-retried"
-                | "data-job-cancelling" | "data-checkpoint"
+                | "data-job-cancelling" | "data-checkpoint" | "data-lost"
             ):  # fmt: skip
                 pass
             case unknown:

@@ -89,7 +89,6 @@ class RunAgentInput(BaseModel):
 
     @property
     def text(self) -> str:
-        """The user's text."""
         parts = _parts(self.asked)
         return "\n".join(part["text"] for _, part in parts if part["type"] == "text")
 

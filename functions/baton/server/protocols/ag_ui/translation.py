@@ -110,7 +110,7 @@ class Translation:
     def _data(self, number: int, part: DataPart) -> list[Event]:
         kind, data = part["type"], part.get("data") or {}
         match kind:
-            case "data-event":  # only for operators' timelines
+            case "data-event" | "data-lost":  # only for operators' timelines
                 events = list[Event]()
             case "data-usage":
                 self._tokens = {name: count + data.get(name, 0) for name, count in self._tokens.items()}

@@ -106,7 +106,6 @@ class Call:
 
     @property
     def modern(self) -> bool:
-        """Whether it is of revision 2026-07-28."""
         return self.capabilities is not None
 
     @property

@@ -29,7 +29,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def write(package: str, text: str) -> None:
-    """Write the package's module `agents`."""
     (Path(sys.path[0]) / package / "agents.py").write_text(text, encoding="utf-8")
 
 

@@ -73,5 +73,4 @@ async def test_a_generated_script_is_as_ordinary_python_and_survives_each_crash(
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

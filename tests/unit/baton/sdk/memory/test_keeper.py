@@ -202,7 +202,6 @@ NOTES = ScriptedModel([[Call("remember", {"text": "the door is green"})], [Call(
 
 
 async def remembered(index: FakeLongTermMemory, agent: str) -> Stage:
-    """A job of that agent, run to its end and remembered."""
     agents = [
         Agent("answers", ScriptedModel(["It is red."]), memory=True),
         Agent("noter", NOTES, tools=[remember, recall], memory=True),

@@ -33,7 +33,6 @@ class Stub:
 
 
 def passing(message: str, seconds: float | None = None) -> ModelError:
-    """A failure that may pass."""
     return ModelError(message, retryable=True, retry_after_seconds=seconds)
 
 

@@ -79,7 +79,6 @@ FINAL, SUM = "final_result", call("add", a=1, b=2)
 
 
 def plain(name: str, function: Any, **options: Any) -> Tool[Any]:
-    """A tool of a function without a name of its own."""
     return Tool(function, name=name, **options)
 
 

@@ -14,7 +14,6 @@ START_MS = 1_800_000_000_000
 
 
 def runner_of(program: CodeAgent, *others: CodeAgent) -> Runner:
-    """Return the runner of a workflow, as a registry has it."""
     runner = Registry(workflows=[program, *others]).agent(program.name).runner
     assert runner is not None
     return runner

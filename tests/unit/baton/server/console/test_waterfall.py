@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, approval, tool, workflow
 from baton.engine import stream_parts
-from baton.engine.work_items import ItemKind, WorkItem
+from baton.engine.work_items import ItemKind
 from baton.sdk.models.model import ModelAnswer, ModelRequest
 from baton.sdk.records.transcript import ModelPolicy
 from baton.sdk.tools.tool_error import ToolError
-from baton.server.console.waterfall import Axis, Row, Rows, Trace, Traced, offset
+from baton.server.console.waterfall import Axis, Row, Rows, Trace, Traced
+from baton.worker.runtime.policy import LEASE_MS
 from tests.unit.baton.kit.plan_kit import Kit, diamond
 from tests.unit.baton.kit.plan_kit import stage_of as stage_of_plan
 from tests.unit.baton.kit.stage import Stage
@@ -146,7 +147,7 @@ def test_a_text_that_is_left_is_no_answer_and_parts_of_another_version_are_none(
     assert trace.text == {1: "Hel"}
     trace.take([*stream_parts.abandoned("text-1-1-a"), stream_parts.text_start("text-1-2-b")])
     assert trace.text == {1: ""}
-    trace.take([stream_parts.text_delta("text-1-2-b", "lo"), stream_parts.job_retried(2, from_start=True, by="Ann")])
+    trace.take([stream_parts.text_delta("text-1-2-b", "lo"), stream_parts.job_retried(2, 7, from_start=True, by="Ann")])
     trace.take([stream_parts.user_message('{"messageId": "m", "role": "user", "text": "Be quick"}')])
     marks = {"run-2": ("retried from the start", "by Ann", ""), "m": ("told meanwhile", "Be quick", "")}
     assert (trace.text, trace.marks[1]) == ({1: "lo"}, marks)
@@ -200,18 +201,59 @@ async def test_a_job_below_has_rows_below_the_call_that_waits_for_it() -> None:
     assert not [row for row in seen[-1] if row.open]
 
 
-async def test_a_claim_that_ended_with_its_process_is_a_bar_of_its_own() -> None:
-    """In the past as its part tells, and at present as the work item stands."""
+async def test_what_a_cancel_cuts_off_has_worked_until_then_and_a_retry_is_a_cut_of_the_axis() -> None:
+    """The time between is drawn by nothing, and what comes after it is counted from the retry."""
+
+    @tool
+    async def export() -> str:
+        stage.clock.ms += 400
+        if (job := (await stage.snapshot()).job).run == 1:
+            await stage.container.commands.cancel(job, "Ann")
+        return "exported"
+
+    @tool(requires_approval=True)
+    async def send() -> str:
+        return "sent"
+
+    agent = Agent("slow", model=ScriptedModel([[Call("send"), Call("export")]]), tools=[send, export])
+    stage = Stage(registry=Registry([agent]))
+    await stage.submit("slow")
+    stage.clock.ms += 50
+    await stage.run()
+    rows = list(Rows({"job_1": await traced(stage)}, stage.clock.ms + 9_000).of("job_1"))
+    states = [(row.label, row.state) for row in rows if row.label != "turn 1"]
+    asked = ("approval, cancelled", "")
+    assert states == [("slow", "cancelled"), ("send", "cancelled"), asked, ("export", "cancelled")]
+    calls = [row for row in rows if row.kind == "call"]
+    assert shown(calls) == [("send", [("wait", 50, 450)]), ("export", [("work", 50, 450)])]
+    assert Axis(rows, ZERO_MS, whole=True).end_ms == ZERO_MS + 450
+    await stage.container.commands.retry((await stage.snapshot()).job, "Ann", from_start=False)
+    stage.clock.ms += 20
+    await stage.run(within_seconds=1)
+    found = await traced(stage)
+    rows = list(Rows({"job_1": found}, stage.clock.ms).of("job_1"))
+    again, job, export_row = found.snapshot.job.counted_from_ms - ZERO_MS, rows[0], rows[-1]
+    assert shown([export_row])[0][1] == [
+        *(("work", 50, 450), ("queue", again, again + 20), ("work", again + 20, again + 420))
+    ]
+    assert [(bar.start_ms, bar.end_ms) for bar in job.bars[1:]] == [
+        *((ZERO_MS + 50, ZERO_MS + 450), (ZERO_MS + again, stage.clock.ms))
+    ]
+    axis = Axis(rows, ZERO_MS, found.breaks, whole=True)
+    assert (axis.cuts, axis.after(export_row)) == ([(axis.x(ZERO_MS + 450), "23 h 59 min")], "20 ms")
+    assert 50 < axis.x(ZERO_MS + 450) < 55
+
+
+async def test_work_whose_process_is_dead_ends_with_its_last_sign_of_life() -> None:
+    """Until another process takes it over, which its part tells then."""
     stage = stage_of(["done"])
     await stage.submit("slow")
     found = await traced(stage)
     (item,) = [one for one in found.snapshot.items if one.kind is ItemKind.LOOP]
-    assert isinstance(item, WorkItem)
-    part = {"type": "agent.loop.init", "turn": 1, "attempt": 1, "at": ZERO_MS + 900, "durationMs": 100}
-    part |= {"outcome": "asks for 1 tool call", "abandoned": 1}
-    found.trace.take([json.dumps({"type": "data-event", "data": part})])
-    rows = list(Rows({"job_1": found}, ZERO_MS + 1000).of("job_1"))
-    assert shown(rows)[1] == ("turn 1", [("lease", 0, 800), ("work", 800, 900), ("queue", 900, 1000)])
+    held = replace(item, owner="dead", claimed_ms=ZERO_MS + 50, lease_until_ms=ZERO_MS + 300 + LEASE_MS)
+    found = Traced(replace(found.snapshot, items=(held,)), found.trace)
+    rows = Rows({"job_1": found}, held.lease_until_ms + 1_000).of("job_1")
+    assert shown(list(rows))[1][1] == [("queue", 0, 50), ("work", 50, 300), ("lease", 300, 1_300 + LEASE_MS)]
 
 
 async def test_what_a_trimmed_stream_has_lost_is_no_time_in_the_queue() -> None:
@@ -250,8 +292,3 @@ async def test_old_turns_are_folded() -> None:
     ticks = [text for _, text, fine in axis.ticks if not fine]
     assert ticks == ["7.5 s", "8 s", "8.5 s", "9 s", "9.5 s"]
     assert (axis.x(axis.start_ms), axis.x(axis.end_ms)) == (0.0, 100.0)
-
-
-def test_offsets_are_short() -> None:
-    told = [offset(ms) for ms in (0, 250, 1_500, 60_000, 90_000, 7_200_000, 90_000_000)]
-    assert told == ["0 s", "250 ms", "1.5 s", "1 min", "1 min 30 s", "2 h", "1 d 1 h"]

@@ -33,7 +33,6 @@ async def servers() -> AsyncIterator[AsyncExitStack]:
 
 
 async def two(stack: AsyncExitStack, serve: Serve, monkeypatch: pytest.MonkeyPatch, tls: Any = None) -> int:
-    """Start both; return their port."""
     silent = list[asyncio.StreamWriter]()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

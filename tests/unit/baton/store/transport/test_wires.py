@@ -40,7 +40,6 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def served_by(authority: trustme.CA, host: str) -> ssl.SSLContext:
-    """A server's, with a certificate of `host`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(host).configure_cert(context)
     return context

@@ -26,8 +26,6 @@ USAGE = {"inputTokens": 100, "outputTokens": 10, "costUsd": 0.5}
 
 
 def writing(reply: ModelAnswer | Exception = SHORT) -> Listening:
-    """A model that writes summaries."""
-
     def answer(_request: ModelRequest) -> ModelAnswer:
         if isinstance(reply, Exception):
             raise reply

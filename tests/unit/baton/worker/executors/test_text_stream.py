@@ -43,7 +43,6 @@ class Stream:
         self.talk = TextStream(self.append, turn, f"text-{turn}-1-x", KnownSecrets(secrets), batching)
 
     async def append(self, sequence: int, parts: Sequence[str], text_id: str) -> bool:
-        """As the store does."""
         self.requests.append((sequence, tuple(parts), text_id))
         fails = bool(self._fails) and self._fails.pop(0)
         if self.held and sequence == self.appended + 1 and (not fails or self._applies):

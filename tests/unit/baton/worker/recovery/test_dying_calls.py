@@ -9,6 +9,7 @@ import pytest
 
 from baton import Agent, Call, Registry, tool
 from baton.sdk.models.model import ModelAnswer, ModelRequest
+from baton.server.console.waterfall import Rows, Traced
 from baton.worker.runtime.policy import LEASE_MS
 from baton_events.schema import parse_event
 from tests.unit.baton.kit.listening import Listening
@@ -105,6 +106,17 @@ async def test_a_call_that_was_killed_once_has_all_its_attempts(continuation: Co
     assert (call.status, call.attempts) == ("completed", 1)
     first_ms, again_ms = deaths.starts
     assert again_ms - first_ms == LEASE_MS
+
+
+async def test_the_picture_has_each_start_and_the_time_until_a_death_is_noticed() -> None:
+    """So nobody thinks that the tool ran once."""
+    stage = await Deaths(1_000, 1).played("calls", "queue")
+    found = Traced(await stage.snapshot())
+    found.trace.take(stage.store.tree("job_1").parts["job_1"])
+    (row,) = [row for row in Rows({"job_1": found}, stage.clock.ms).of("job_1") if row.kind == "call"]
+    assert [bar.kind for bar in row.bars] == ["work", "lease"] * 3 + ["failed", "take"]
+    assert all(bar.end_ms > bar.start_ms for bar in row.bars if bar.kind == "lease")
+    assert (row.about, row.state) == ("its process died 3 times", "failed")
 
 
 @either_way

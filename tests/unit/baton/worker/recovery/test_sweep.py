@@ -231,7 +231,6 @@ async def test_a_slot_that_the_admission_forgot_is_requested_again() -> None:
 
 
 def sweeps(stage: Stage) -> list[Outgoing]:
-    """What was published for the sweep."""
     return [message for message in stage.outgoing() if message.url == f"{BASE}{SWEEP_ENDPOINT}"]
 
 
