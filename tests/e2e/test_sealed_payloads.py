@@ -44,7 +44,6 @@ def doors_in(data: bytes) -> set[str]:
 
 
 def kept_in_redis(stack: DevStack) -> dict[str, set[str]]:
-    """The marked texts of each key."""
     cursor, found = "0", dict[str, set[str]]()
     read: dict[str, Callable[[str], list[str]]] = {
         "string": lambda key: ["GET", key],

@@ -206,7 +206,6 @@ class FakeRedis(InProcessRedis):
         self.run("HSET", keys.state_key(name), keys.part_count(name), len(parts))
 
     def _hash(self, key: str, fields: dict[str, str]) -> None:
-        """Write a hash, with the expiry that it has."""
         self.data.put(key, fields)
 
     def _entries(self) -> dict[str, QueueEntry]:
@@ -220,7 +219,6 @@ class FakeRedis(InProcessRedis):
 
 
 def _draft_of(tree: Tree, before: Tree) -> Draft:
-    """A draft that has changed all of this tree."""
     draft = Draft.of(tree)
     draft.fields = {**dict.fromkeys(_fields_of(before)), **_fields_of(tree)}
     draft.touched = dict.fromkeys([*before.items, *tree.items])

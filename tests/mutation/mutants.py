@@ -77,7 +77,6 @@ class Mutant:
 
 
 def mutants_of(path: str, source: str) -> Iterator[Mutant]:
-    """Make each mutant of each function of a file."""
     for qualname, first_line, function in functions_in(ast.parse(source)):
         for place, (line, what) in enumerate(_changes(function)):
             yield Mutant(path, qualname, first_line, line, what, place)

@@ -79,7 +79,6 @@ class OddOutcomes:
         self.stage: Stage | None = None
 
     async def next(self) -> str:
-        """Return an operation that waits."""
         if not self.waiting:
             await self.read_again()
             self.stage = Stage(registry=self.registry, settings=WITH_OPERATIONS)

@@ -123,7 +123,6 @@ class Lying(str):
 
 
 def failing() -> Iterator[int]:
-    """Yield one item, and fail."""
     yield 1
     raise LookupError("no more")
 
@@ -145,7 +144,6 @@ class Drawn:
         self.random = Random(seed)
 
     def any(self, depth: int = 3) -> Any:
-        """Draw any value."""
         leaves: list[Callable[[], Any]] = [self.text, self.number, self.random.choice(LEAVES), self._fits]
         inner: list[Callable[[], Any]] = [
             lambda: Box(self.any(depth - 1)),

@@ -12,7 +12,6 @@ from baton.engine.state import CallRecord
 from baton.engine.step_results import ModelAnswered
 from baton.engine.work_items import EVENT_OF_KIND, WorkItem
 from baton.sdk.records.redaction import redacted
-from baton.sdk.records.stream_part import OfJob
 from baton.sdk.records.transcript import FOREVER_MS, Failure
 from baton_events.ids import (
     call_of_operation,
@@ -225,18 +224,12 @@ def continues(data: dict[str, Any]) -> str:
 
 
 def handled(
-    item: WorkItem,
-    now_ms: int,
-    outcome: str,
-    failure: Failure | None = None,
-    *,
-    questions: int = 0,
-    kind: OfJob = "data-event",
+    item: WorkItem, now_ms: int, outcome: str, failure: Failure | None = None, *, questions: int = 0, lost: bool = False
 ) -> str:
     """Return the timeline entry of one handled event of the job. `failure`: of a model or tool call.
 
-    `questions`: attempts before it that only asked a person, which do not count. `kind`: `data-lost`: of work that has
-    ended without a result.
+    `questions`: attempts before it that only asked a person, which do not count. `lost`: it is work that has ended
+    without a result.
     """
     data: dict[str, Any] = {"at": now_ms, "attempt": item.attempt - questions}
     if item.call_id:
@@ -251,7 +244,8 @@ def handled(
     if questions:
         data["questions"] = questions
     data |= {"turn": item.turn, "type": _TYPE_OF_KIND[item.kind]}
-    return sorted_json({"data": data, "transient": True, "type": kind})
+    kind = {"type": "data-lost"} if lost else {"type": "data-event"}
+    return sorted_json({"data": data, "transient": True, **kind})
 
 
 def recalled(entry: dict[str, Any]) -> str:

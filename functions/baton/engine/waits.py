@@ -88,7 +88,7 @@ def approval_view(
     # A question that a retry has withdrawn is asked anew, under an id of its own.
     status = _status(decision, ended=ended or approval.status is CallStatus.CANCELLED)
     decided_ms = verdict.get("at") or (approval.finished_at_ms if decision else None)
-    edited = verdict.get("arguments")
+    edited = redacted(verdict.get("arguments"))
     return dict.fromkeys(_FIELDS) | {
         "id": operation_id(approval.id),
         "jobId": job_id,
@@ -96,7 +96,7 @@ def approval_view(
         "status": status,
         **subject,
         "summary": question_summary(
-            *(subject[each] for each in ("title", "tool", "arguments")), has_form="form" in subject
+            *(subject["title"], subject["tool"], edited or subject["arguments"]), has_form="form" in subject
         ),
         "data": redacted(approval.arguments.get("data")),
         "createdAt": rfc3339(approval.started_at_ms or 0),
@@ -105,7 +105,7 @@ def approval_view(
         "decidedAt": rfc3339(decided_ms) if decided_ms else None,
         "decidedBy": verdict.get("by"),
         "reason": verdict.get("message") or verdict.get("comment") or None,
-        "editedArguments": redacted(edited) if edited is not None else None,
+        "editedArguments": edited,
         **_people(approval, decision),
         **_escalation(approval, decided_ms or (approval.finished_at_ms if ended else now_ms) or 0),
     }
@@ -252,8 +252,10 @@ def status_and_wait(
         job, items, slot_state, now_ms, STOPPED if stopped else IN_BOUND.format(of_tenant) if of_tenant else A_SLOT
     )
     if job.model.runs_code:
-        waits_for = re.sub(_TURN, "", waits_for).replace("the outcome of tool sleep,", "its sleep,")
-        waits_for = waits_for.replace("fits the model", "fits its steps so far").replace("the model", "its code")
+        waits_for = waits_for.replace("the outcome of tool sleep of", "its sleep of")
+    if job.model.is_programmed:
+        waits_for = re.sub(_TURN, "", waits_for).replace("fits the model", "fits its steps so far")
+        waits_for = waits_for.replace("the model", "its code" if job.model.runs_code else "its plan")
     if job.cancelling is None:
         return status, waits_for
     by = f" by {job.cancelling.sender}" if job.cancelling.sender else ""
@@ -268,7 +270,7 @@ def _status_and_wait(
     claimed = [item for item in steps if item.owner and item.lease_until_ms > now_ms]
     due = [item for item in steps if item.not_before_ms <= now_ms]
     if claimed:
-        return JobStatus.PROCESSING, _names(claimed)
+        return JobStatus.PROCESSING, f"{_names(claimed)}, at work"
     if due and not slot_state.slot and all(item.needs_slot for item in due):
         return idle, slot
     limited = [item for item in due if item.limited_by]
@@ -276,10 +278,10 @@ def _status_and_wait(
         return idle if limited == due else job.status, _names(limited or due)
     if not steps:
         return job.status, "nothing that is recorded; the next sweep checks it"
-    return idle, _wait(min(steps, key=lambda item: item.not_before_ms), job.run)
+    return idle, _wait(min(steps, key=lambda item: item.not_before_ms), job)
 
 
-def _wait(first: WorkItem, run: int) -> str:
+def _wait(first: WorkItem, job: Job) -> str:
     if first.offloaded and first.kind is ItemKind.LOOP:
         what = "until" if "id" not in first.memo else "which its provider works on; it is looked at again at"
         return f"the model's answer in turn {first.turn}, {what} {rfc3339(first.not_before_ms)}"
@@ -289,21 +291,22 @@ def _wait(first: WorkItem, run: int) -> str:
     if first.limited_by:  # it comes within a minute of the end of the period, which people are shown
         until_ms = first.not_before_ms - first.not_before_ms % 60_000
         return f"the {first.limited_by} for turn {first.turn}, until {rfc3339(until_ms)}"
-    return _until(first, run)
+    return _until(first, job)
 
 
-def _until(first: WorkItem, run: int) -> str:
+def _until(first: WorkItem, job: Job) -> str:
     if first.kind is not ItemKind.WAIT:
         return f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
     if first.not_before_ms >= FOREVER_MS:
-        return f"job {child_of(first.call_id, run)}, which tool {first.tool} of turn {first.turn} started"
+        return f"job {child_of(first.call_id, job.run)}, which tool {first.tool} of turn {first.turn} started"
     if first.tool == LIMIT_APPROVAL:
         return f"a decision about a limit, until {rfc3339(first.not_before_ms)}"
     if first.approval_of_call:
         by = " of the chat's user" if first.memo.get("by") == USER else ""
         return f"a decision{by} about tool {first.tool} of turn {first.turn}, until {rfc3339(first.not_before_ms)}"
     what = f"event {first.event!r}" if first.event else _name(first)
-    return f"{what}, until {rfc3339(first.not_before_ms)}"
+    limit = ", the job's limit wall_seconds" if first.not_before_ms == job.deadline_ms else ""
+    return f"{what}, until {rfc3339(first.not_before_ms)}{limit}"
 
 
 def _names(items: Sequence[WorkItem]) -> str:

@@ -13,7 +13,6 @@ _BYTES_OF_KB = 1_024
 
 
 def processes_here(cgroups: Path = CGROUPS, memory: Path = Path("/proc/meminfo")) -> int:
-    """Return the number of processes, at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = min([float(cores), *_shares(cgroups)])
     free_bytes = min([*_free_bytes(memory), *_limits_bytes(cgroups)], default=0)

@@ -123,7 +123,6 @@ async def job_of(side: Side, job_id: str = JOB_ID) -> Snapshot:
 
 
 async def loaded_of(side: Side, job_id: str = JOB_ID) -> Loaded:
-    """A job that is there, as commands load it."""
     loaded = await side.store.load(job_id)
     assert loaded is not None
     return loaded

@@ -217,7 +217,7 @@ def lose(draft: Draft, item: WorkItem, at_ms: int, why: str) -> None:
         record = draft.calls.get(item.job_id, {}).get(item.call_id)
         questions = min(record.questions, item.attempt - 1) if record else 0
         at_ms = max(at_ms, item.claimed_ms)
-        draft.add_parts(item.job_id, (stream_parts.handled(item, at_ms, why, questions=questions, kind="data-lost"),))
+        draft.add_parts(item.job_id, (stream_parts.handled(item, at_ms, why, questions=questions, lost=True),))
 
 
 def finish(draft: Draft, claim: Claim, changes: Changes) -> Changes:

@@ -37,7 +37,7 @@ def approval_sentence(agent: str, view: Mapping[str, Any]) -> str:
         return f"{agent} wants to continue, and {view['title']}"
     if view["tool"] is None:
         return f"{agent} wants to continue beyond its limit of {about['value']:g} {_words(about['limit'])}"
-    return sentence(agent, view["tool"], about)
+    return sentence(agent, view["tool"], view.get("editedArguments") or about)
 
 
 def question_summary(title: str, tool: str | None, arguments: Mapping[str, Any], *, has_form: bool) -> str:

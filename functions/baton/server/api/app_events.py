@@ -131,7 +131,6 @@ async def app_event_view(context: Context, principal: Principal, event_id: str) 
 
 
 async def job_of(context: Context, event: AppEvent, record: EventRecord, handler: str) -> Snapshot | None:
-    """Return the job that takes the event, or its batch."""
     first = record.notes.get(note_of_batch(handler))
     taken = (
         event.id

@@ -237,7 +237,6 @@ def source_of(request: HTTPConnection) -> str:
 
 
 def too_many(detail: str, wait_seconds: float) -> ApiError:
-    """Make a 429 with the time to wait, in whole seconds."""
     seconds = max(1, -int(-wait_seconds // 1))
     return ApiError(429, f"{detail}: try again in {seconds} s", headers={"Retry-After": str(seconds)})
 

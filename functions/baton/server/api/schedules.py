@@ -57,7 +57,6 @@ class ScheduleChange(BaseModel):
 
 
 def recurrence_in(schedule: QueueSchedule, sealing: Sealing) -> Recurrence | None:
-    """Return the recurrence of a schedule of ours; None for any other schedule."""
     if not schedule.id.startswith(SCHEDULE_PREFIX):
         return None
     try:

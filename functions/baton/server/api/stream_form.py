@@ -43,7 +43,6 @@ class UiMessageForm:
     over = False
 
     def part(self, job: Job, number: int, part: str) -> str:
-        """Return the part unchanged, as one event."""
         return f"id: {job.created_at_ms}-{number}\ndata: {part}\n\n"
 
     def ending(self, job: Job) -> str:  # noqa: ARG002 - as Form has it

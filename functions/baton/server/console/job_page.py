@@ -47,7 +47,7 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
     }
 
 
-MOST_BELOW = 10
+MOST_BELOW, NEWEST_STEPS = 10, 200
 _TURNS = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 
 
@@ -81,9 +81,6 @@ def picture(visit: Visit, traced: Traced, below: dict[str, Traced], now_ms: int)
         "part": folded or turns is not None,
         "chosen": bool(turns),
     }
-
-
-NEWEST_STEPS = 200
 
 
 @dataclass(frozen=True)

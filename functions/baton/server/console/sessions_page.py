@@ -236,7 +236,7 @@ async def one(visit: Visit) -> Response:
 
 async def cancel(visit: Visit) -> Response:
     session_id, tenant = visit.request.path_params["session_id"], field(visit.form, "tenant")
-    stopped = await stop_all(visit.context, tenant, session_id, f"admin of {visit.principal.tenant}")
+    stopped = await stop_all(visit.context, tenant, session_id, visit.principal.name)
     cancelled = sum(job.status is JobStatus.CANCELLED for job in stopped)
     query = urlencode({"tenant": tenant})
     return visit.go(f"/console/sessions/{quote(session_id, safe='')}?{query}", f"{cancelled} jobs are cancelled.")

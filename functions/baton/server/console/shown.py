@@ -23,7 +23,7 @@ from baton.sdk.records.transcript import Failure
 from baton.server.api.jobs.approval_list import approvals_of
 from baton.settings.service_prices import Prices
 from baton.store.records.jobs import Snapshot
-from baton.worker.runtime.job_view import job_row
+from baton.worker.runtime.job_view import job_row, job_summary
 from baton.worker.runtime.usage_view import job_cost
 from baton_events.ids import key_digest
 from baton_events.timestamps import milliseconds, rfc3339
@@ -172,6 +172,7 @@ def common_of(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         call.id
         for call in snapshot.calls
         if call.status == "failed" and call.turn >= job.first_turn and call.tool not in APPROVALS
+        if call.error is None or call.error.type != "rejected"
     ]
     common: dict[str, Any] = {"tenant": job.tenant, "took_ms": took_ms, "since_retry": job.counted_from_ms}
     if (error := job.error) is not None:
@@ -272,8 +273,9 @@ def place_in(traceback: str) -> tuple[str, str]:
 
 
 def pending_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:
-    """Return the job's questions that wait for a decision, each with the agent that asks."""
-    views = (view | {"agent": snapshot.job.agent} for view in approvals_of(snapshot, now_ms))
+    """Return the job's questions that wait for a decision, each with the agent that asks, and the task."""
+    about = {"agent": snapshot.job.agent, "task": job_summary(snapshot)}
+    views = (view | about for view in approvals_of(snapshot, now_ms))
     return [view for view in views if view["status"] == "pending"]
 
 

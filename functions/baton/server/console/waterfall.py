@@ -25,8 +25,7 @@ from baton_events.ids import operation_id
 from baton_events.schema import EventType
 
 NEWEST_ROWS, CHILD_ROWS, DEEPEST, FOLDED_TURNS, NEWEST_MARKS = 40, 12, 4, 100, 5
-_APPROVAL = "a decision"
-_TEXT_CHARS = 120
+_APPROVAL, _TEXT_CHARS = "a decision", 120
 _KINDS = ("event", "lost", "checkpoint", "operation", "progress", "reflection", "retry", "message", "job-retried")
 _MARKS = ('"text-start"', '"text-delta"', *(f'"data-{kind}"' for kind in _KINDS))
 _RUNS = frozenset({EventType.LOOP_INIT.value, EventType.TOOL_CALL.value})
@@ -200,7 +199,6 @@ class Row:
 
     @property
     def duration_ms(self) -> int:
-        """The time from its begin to its last bar's end, in milliseconds."""
         return self.bars[-1].end_ms - self.begin_ms if self.bars else 0
 
     @property
@@ -310,8 +308,8 @@ class Rows:
         after = f"after {', '.join(call.after)}" if call.step and call.after else ""
         is_job = snapshot.job.handles[0] and call.tool == snapshot.job.agent  # which names the event
         lost = Counter(step.outcome for step in steps if step.lost and step.outcome != CANCELLED)
-        told = [f"{why} {'once' if times == 1 else f'{times} times'}" for why, times in lost.items()]
-        parts = ("" if is_job else about[call.id], after, traced.trace.progress.get(call.id), *told)
+        lost_words = [f"{why} {'once' if times == 1 else f'{times} times'}" for why, times in lost.items()]
+        parts = (*lost_words, "" if is_job else about[call.id], after, traced.trace.progress.get(call.id))
         about_it, state = "; ".join(filter(None, parts)), "" if call.finished_at_ms or is_open else "cancelled"
         if call.status is CallStatus.FAILED:
             state = "rejected" if call.error and call.error.type == "rejected" else "failed"

@@ -8,9 +8,12 @@ from baton.engine.state import Job
 from baton.engine.transitions import JobStatus
 from baton.engine.waits import A_SLOT, status_and_wait
 from baton.engine.work_items import ItemKind, WorkItem, loop_item, slot_request_item
-from tests.unit.baton.engine.sample_state import HELD, JOB, NOW_MS, call_state, claimed
+from baton.sdk.records.transcript import ModelPolicy
+from tests.unit.baton.engine.sample_state import HELD, NOW_MS, call_state, claimed
+from tests.unit.baton.engine.sample_state import JOB as PLANNED
 
 TURN = loop_item("job_1", 2, 1, NOW_MS)
+JOB = replace(PLANNED, model=ModelPolicy(name="scripted"))
 PENDING = replace(JOB, status=JobStatus.PENDING, started_at_ms=None)
 WITHOUT = SlotState("slot", 0, slot=False)
 
@@ -38,8 +41,8 @@ THREE = [free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)]
     ("job", "items", "slot_state", "status", "line"),
     [
         pytest.param(replace(JOB, status=JobStatus.FAILED), [GONE], HELD, "failed", None, id="ended"),
-        pytest.param(PENDING, [claimed(TURN)], HELD, "processing", "the model's turn 2", id="the first work"),
-        pytest.param(JOB, [claimed(TURN)], HELD, "processing", "the model's turn 2", id="at work"),
+        pytest.param(PENDING, [claimed(TURN)], HELD, "processing", "the model's turn 2, at work", id="the first work"),
+        pytest.param(JOB, [claimed(TURN)], HELD, "processing", "the model's turn 2, at work", id="at work"),
         pytest.param(PENDING, [STALE], HELD, "pending", "the model's turn 2", id="a lease that is over is no work"),
         pytest.param(JOB, [free(ItemKind.COMPLETE)], HELD, "processing", TAKEN_IN, id="a result is due"),
         pytest.param(JOB, [free(ItemKind.FAILED)], HELD, "processing", GIVEN_UP, id="a failure is due"),
@@ -47,7 +50,9 @@ THREE = [free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)]
         pytest.param(
             JOB, [replace(TURN, attempt=3)], HELD, "processing", "the model's turn 2 (attempt 3)", id="another attempt"
         ),
-        pytest.param(JOB, AT_WORK, HELD, "processing", TAKEN_IN, id="what is worked on comes before what is due"),
+        pytest.param(
+            JOB, AT_WORK, HELD, "processing", f"{TAKEN_IN}, at work", id="what is worked on comes before what is due"
+        ),
         pytest.param(JOB, LATER, HELD, "waiting", NOT_YET, id="until the earliest time"),
         pytest.param(PENDING, LATER, HELD, "pending", NOT_YET, id="a new job until then"),
         pytest.param(
@@ -77,6 +82,8 @@ def test_what_a_job_waits_for(
     job: Job, items: list[WorkItem], slot_state: SlotState, status: str, line: str | None
 ) -> None:
     assert status_and_wait(job, items, slot_state, NOW_MS) == (status, line)
+    planned = status_and_wait(replace(job, model=PLANNED.model), items, slot_state, NOW_MS)[1]
+    assert " turn 2" not in (planned or ""), "a plan has no turns"
 
 
 def test_every_job_that_has_not_ended_says_something() -> None:

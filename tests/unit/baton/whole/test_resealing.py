@@ -20,7 +20,6 @@ async def resealed(stage: Stage, keys: str) -> Resealed:
 
 
 async def read_by(stage: Stage, doors: Doors, keys: str) -> str:
-    """All that a process with these keys reads."""
     later = stage_of(keys, stage.redis, registry=doors.registry(), settings=with_keys(payload_keys=keys))
     read = list[str]()
     for tree in stage.redis.trees.values():

@@ -22,6 +22,7 @@ from baton.store.redis.admission import AdmissionControl
 from baton.store.redis.listing import Listing
 from baton.store.redis.reader import Reader
 from baton.worker.commands.audience import Audience
+from baton.worker.runtime.job_view import job_summary
 from baton_events.ids import call_of_operation, job_of_call
 
 
@@ -68,12 +69,12 @@ _PLACE_DASHES = 3  # of an id: job, turn, position, digest
 class ApprovalPage:
     """Approvals: those of newer jobs first. `cursor`: the beginning of the next page; empty: there is none.
 
-    `agents`: the jobs' agents, by the job's id.
+    `jobs`: the agent and the task of each job, by its id.
     """
 
     checkpoints: tuple[dict[str, Any], ...]
     cursor: str = ""
-    agents: dict[str, str] = field(default_factory=dict[str, str])
+    jobs: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,11 @@ class ApprovalList:
         """Read a page of the approvals with this status. Raises ValueError: the cursor is none."""
         begin = _Begin.at(cursor) if cursor else _Begin()
         jobs = self._waiting(begin.position) if status == "pending" else self._all(begin.position)
-        page, agents = list[dict[str, Any]](), dict[str, str]()
+        page, known = list[dict[str, Any]](), dict[str, dict[str, str]]()
         read = 0
         async for position, families in jobs:
-            family = {one.job.id: one.job.agent for one in families}
-            agents |= family
+            family = {one.job.id: {"agent": one.job.agent, "task": job_summary(one)} for one in families}
+            known |= family
             if job_of_call(call_of_operation(begin.shown)) not in family:  # the job of the cursor is listed no more
                 begin = _Begin(begin.position)
             views = [view for one in families for view in approvals_of(one, self._clock.now_ms())]
@@ -118,13 +119,13 @@ class ApprovalList:
                 if begin.shown and _place(view) >= _place({"id": begin.shown}):
                     continue
                 if len(page) == limit:
-                    return ApprovalPage(tuple(page), begin.cursor, agents)
+                    return ApprovalPage(tuple(page), begin.cursor, known)
                 page.append(view)
                 begin = _Begin(begin.position, str(view["id"]))
             begin, read = _Begin(position), read + 1
             if read >= _MOST_READ:
-                return ApprovalPage(tuple(page), begin.cursor, agents)
-        return ApprovalPage(tuple(page), agents=agents)
+                return ApprovalPage(tuple(page), begin.cursor, known)
+        return ApprovalPage(tuple(page), jobs=known)
 
     async def _waiting(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
         """Yield the live jobs that wait for a decision, newer ones first."""

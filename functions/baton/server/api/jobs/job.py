@@ -200,7 +200,7 @@ class JobsApi:
     async def changed(self, principal: Principal, job_id: str, body: ChangeBody) -> dict[str, Any]:
         """Change a job; return it as JSON. Raises ApiError: 404, 403, 410; 409 where its state does not allow it."""
         job = (await self.snapshot(principal, job_id, partly=True)).job
-        by = f"{principal.role} of {principal.tenant}"
+        by = principal.name
         if body.action == "retry":
             await self._retry(job, by, from_start=body.begin == "start")
         else:

@@ -55,7 +55,7 @@ async def scored(context: Context, principal: Principal, job_id: str, body: Scor
     if body.name not in before and len(before) >= MOST_OF_A_JOB:
         detail = f"job {job_id!r} has {MOST_OF_A_JOB} scores, the most a job may have: send one of their names"
         raise ApiError(409, detail)
-    by = f"{principal.role} of {principal.tenant}"
+    by = principal.name
     score = Score(body.name, body.value, body.comment, ports.clock.now_ms(), by)
     quota, size_bytes = context.container.commands.quota, len(canonical_json(score_view(score)).encode())
     await quota.check(snapshot.job.tenant, size_bytes)

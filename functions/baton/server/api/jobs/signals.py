@@ -77,7 +77,6 @@ class KeptQuota:
 
 
 def is_awaited(snapshot: Snapshot, name: str) -> bool:
-    """Return whether the job waits for an event of that name, as it was read."""
     return any(item.kind is ItemKind.WAIT and item.event == name for item in snapshot.items)
 
 

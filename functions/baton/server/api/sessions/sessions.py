@@ -106,7 +106,7 @@ async def cancel_session(context: Context, request: Request) -> Response:
     """Answer `POST …/cancel` with 200 once the running job and those in line have stopped, or after 5 s."""
     principal = await context.keys.authenticate(request)
     tenant, session_id = session_of(request, principal)
-    stopped = await stop_all(context, tenant, session_id, f"{principal.role} of {principal.tenant}")
+    stopped = await stop_all(context, tenant, session_id, principal.name)
     if not stopped:
         await must_exist(context, tenant, session_id)
         return JSONResponse({"cancelled": False, "jobId": None, "reason": NOTHING_RUNS})

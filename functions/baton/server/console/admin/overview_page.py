@@ -114,7 +114,6 @@ async def rows_of(visit: Visit, found: Sequence[Snapshot]) -> list[dict[str, Any
 
 
 async def _calls_of(visit: Visit, jobs: Sequence[Job]) -> dict[str, tuple[CallRecord, ...]]:
-    """Read the calls of jobs, as far as these are not too many for one read."""
     names, left = list[str](), _MOST_CALLS
     for job in jobs:
         if 0 < (count := job.used.tool_calls) <= left:

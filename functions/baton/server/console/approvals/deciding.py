@@ -52,7 +52,6 @@ class Draft:
 
 
 def draft_of(about: About) -> Draft:
-    """Build the forms as they are first shown."""
     return _with(about, about.asked, "form")
 
 

@@ -24,7 +24,7 @@ async def show(visit: Visit) -> Response:
     status = visit.query("status") or "pending"
     query = parsed_query(ListQuery, {"status": status, "cursor": visit.query("cursor")})
     page = await approvals_listed(visit.container, visit.principal, query)
-    approvals = [{**view, "agent": page.agents[view["jobId"]]} for view in page.checkpoints]
+    approvals = [{**view, **page.jobs[view["jobId"]]} for view in page.checkpoints]
     return visit.page("approvals.html", approvals=approvals, cursor=page.cursor, chosen=status, statuses=STATUSES)
 
 

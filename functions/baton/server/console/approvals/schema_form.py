@@ -60,7 +60,6 @@ class FormError(ValueError):
 
 
 def shown_with(fields: tuple[Field, ...], form: Mapping[str, list[str]]) -> tuple[Field, ...]:
-    """Return the same fields with the form's input."""
     return tuple(
         Field(**{**vars(one), "shown": _sent(form, one), "parts": shown_with(one.parts, form)}) for one in fields
     )
@@ -268,7 +267,6 @@ def _shown_by(value: Any) -> dict[str, Any]:
 
 
 def _kind_of(schema: Schema, value: Any, depth: int) -> Kind:
-    """Choose the kind of field that can show this value of this schema."""
     kind, nullable = type_of(schema)
     if value == REDACTED:
         return "secret"

@@ -123,6 +123,8 @@ document.querySelectorAll(".zoom").forEach((frame) => frame.addEventListener("cl
   });
   box.replaceChildren(whole, " ", close, ...made.childNodes);
   box.querySelectorAll("[data-json]").forEach(readable);
+  const known = [...document.querySelectorAll("main > div details > pre")].filter((one) => !box.contains(one)).map((one) => one.textContent);
+  for (const one of box.querySelectorAll("details > pre")) if (known.includes(one.textContent)) one.parentElement.open = false; // the page has it
   formatted(box);
   frame.querySelectorAll("[aria-current]").forEach((one) => one.removeAttribute("aria-current"));
   link.setAttribute("aria-current", "true");

@@ -121,7 +121,6 @@ class TaskMessage(BaseModel):
 
     @property
     def file_parts(self) -> list[tuple[str, dict[str, Any]]]:
-        """Its files, in AI SDK's form, each with its field."""
         found: list[tuple[str, dict[str, Any]]] = []
         for place, part in enumerate(self.parts):
             if part.raw is not None or part.url is not None:

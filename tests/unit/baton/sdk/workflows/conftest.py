@@ -16,7 +16,6 @@ ADD = "@tool\nasync def add(a: int, b: int) -> int:\n    return a + b\n\n"
 
 
 def cases(text: str) -> dict[str, str]:
-    """Return the parts of a text by their headings. A part of one line may stand beside its heading, behind a bar."""
     parts = (part.partition("\n") for part in text.removeprefix("## ").split("\n## "))
     heads = ((*head.partition(" | "), body) for head, _, body in parts)
     return {name: line or body for name, _, line, body in heads}

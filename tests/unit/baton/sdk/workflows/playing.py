@@ -84,7 +84,6 @@ def opened(most: int = 500, limit_seconds: float = 0) -> CodeRuns:
 
 
 def steps(job: Job) -> list[str]:
-    """Return the steps that a job has asked for, by stretch."""
     return [
         " ".join(f"{call['tool']}{tuple(call['arguments'].values())}" for call in turn["calls"]) for turn in job.turns
     ]

@@ -125,7 +125,11 @@ async def test_a_row_says_what_its_turn_says_and_what_its_call_reports() -> None
         await stage.run(within_seconds=60)
         path = "/api/admin/agent-checkpoints"
         (waiting,) = (await operator.api.request("GET", path, ADMIN)).json()["checkpoints"]
+        card = (await operator.see("/console/approvals")).split('class="card question"')[1]
+        assert ("<p>do it</p>" in card, card.count(": euros 7"), "&#34;euros&#34;" in card) == (True, 3, False)
+        assert '<label>Reason <input name="reason"' in card, "no click alone rejects"
         await operator.api.request("POST", f"{path}/{waiting['id']}", ADMIN, json={"comment": "fine"})
+        assert "All that wait" in await operator.see(f"/console/approvals/{waiting['id']}")
         await stage.run(within_seconds=60)
         rows = list(Rows({"job_1": await traced(stage)}, stage.clock.ms).of("job_1"))
     assert [(row.depth, row.label, row.about) for row in rows if row.kind in ("turn", "mark")][:3] == [

@@ -27,7 +27,6 @@ async def named(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterat
 
 
 async def errors_of(redis: RedisConnection, *commands: str) -> list[str]:
-    """Return the keys that could not be read."""
     failed = list[str]()
     for key in commands:
         try:

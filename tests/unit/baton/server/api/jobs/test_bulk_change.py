@@ -30,7 +30,7 @@ async def test_jobs_that_the_filter_means_are_cancelled_and_no_others(api: Api) 
     assert await bulk(api, **requested) == {"matched": 2, "changed": 2}
     assert await statuses(api, meant) == ["cancelled"] * 2
     assert await statuses(api, others) == ["pending"] * 2
-    assert (await api.read(meant[0]))["error"]["message"] == "cancelled by admin of operators"
+    assert (await api.read(meant[0]))["error"]["message"] == "cancelled by operators"
     assert await bulk(api, **requested) == {"matched": 0, "changed": 0}
 
 
