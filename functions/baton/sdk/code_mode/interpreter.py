@@ -210,7 +210,8 @@ class Stretch:
                 self._until_seconds = time.monotonic() + _PATIENCE * self._bounds.seconds + 1
                 snapshot = self._driven(start(session))
                 if isinstance(snapshot, monty.FutureSnapshot):
-                    calls, state = self._waited(snapshot), zlib.compress(snapshot.dump())
+                    pending, state = set(snapshot.pending_call_ids), zlib.compress(snapshot.dump())
+                    calls = [call for call in self._calls if call[0] in pending]
                     numbers = {number for number, _, _ in calls}
                     pairs = zip(self._calls, self._places, strict=False)
                     lines = tuple([line for (number, _, _), (_, line) in pairs if number in numbers])
@@ -275,10 +276,6 @@ class Stretch:
             if isinstance(snapshot, monty.FutureSnapshot) and number in snapshot.pending_call_ids:
                 snapshot = self._driven(snapshot.resume({number: settled(outcome)}))
         return snapshot
-
-    def _waited(self, snapshot: Any) -> list[tuple[int, str, dict[str, Any]]]:
-        pending = set(snapshot.pending_call_ids)
-        return [call for call in self._calls if call[0] in pending]
 
     def _answered(self, snapshot: Any) -> Any:
         is_ours = snapshot.position.filename == OURS

@@ -106,7 +106,8 @@ def answer_of(entry: Entry, results: Results) -> tuple[str, Any]:
         Of several, an object with a result for each step's name. A step that failed has `{"error": …}`.
     """
     needed = {name for call in entry["calls"] for name in call.get("dependsOn", ())}
-    last = {call["step"]: _value(results.get(call["id"])) for call in entry["calls"] if call["step"] not in needed}
+    ended = {call["step"]: results.get(call["id"]) or _LOST for call in entry["calls"] if call["step"] not in needed}
+    last = {step: stored["ok"] if "ok" in stored else dict(stored) for step, stored in ended.items()}
     value = next(iter(last.values())) if len(last) == 1 else last
     if isinstance(value, str):
         return value, None
@@ -128,8 +129,3 @@ def plan_prompt(entry: Entry, results: Results) -> tuple[ModelMessage, ToolMessa
     made = PastCall(call_id, PLAN_TOOL, {"steps": steps})
     ended = {call["step"]: dict(results.get(call["id"]) or _LOST) for call in entry["calls"]}
     return ModelMessage(entry["text"], (made,), entry.get("provider")), ToolMessage(call_id, PLAN_TOOL, ended)
-
-
-def _value(stored: Mapping[str, Any] | None) -> Any:
-    stored = stored or _LOST
-    return stored["ok"] if "ok" in stored else dict(stored)

@@ -108,7 +108,8 @@ class HeldValues:
                 kept = self._collection(cast("Collection[Any]", value), place)
             case Mapping() if type(value).__module__ in ("builtins", "collections", "types"):
                 rows = value.items()
-                pairs = [[self.written(key, place), self.written(one, f"{place}[{_shown(key)}]")] for key, one in rows]
+                shown = (f"{key[:40]!r}" if isinstance(key, str) else type(key).__name__ for key in value)
+                pairs = [[self.written(key, place), self.written(one, f"{place}[{next(shown)}]")] for key, one in rows]
                 kept = {"map": pairs}
             case timedelta():
                 kept = {"timedelta": [value.days, value.seconds, value.microseconds]}
@@ -302,10 +303,6 @@ def _merged_rows(now: list[Any], before: list[Any], after: list[Any]) -> list[An
 
 _MERGED = {"set": _merged_sets, "map": _merged_maps, "data": _merged_fields, "object": _merged_fields}
 _GONE = object()
-
-
-def _shown(key: Any) -> str:
-    return f"{key[:40]!r}" if isinstance(key, str) else type(key).__name__
 
 
 def _filled(now: Any, items: Any, kind: Callable[[Any], Any]) -> Any:

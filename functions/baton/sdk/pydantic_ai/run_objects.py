@@ -120,7 +120,10 @@ class RunObjects:
         for key, one in self._objects.items():
             new = self._new[key]
             now = {
-                name: ANEW if _is_made_late(value, new.get(name)) else self._written(one, name, value, later)
+                # What is made when it is first asked for, each piece makes for itself.
+                name: ANEW
+                if new.get(name) is None and isinstance(value, _LASTING)
+                else self._written(one, name, value, later)
                 for name, value in self._attributes(one)
             }
             differs = {name: value for name, value in now.items() if value != new.get(name, ANEW) or _refused(value)}
@@ -186,11 +189,6 @@ def _check(one: object, name: str, value: Json, new: Json) -> None:
     if kind := made_later(value, new).rpartition(":")[2]:
         text = f"{_named(one)} holds what cannot be kept between two steps: {name} is a {kind}, made during the run"
         raise RunFailedError(NOT_KEPT, f"{text}; {way_out}")
-
-
-def _is_made_late(value: Any, new: Json) -> bool:
-    """Return whether it is made when it is first asked for, which each piece does for itself."""
-    return new is None and isinstance(value, _LASTING)
 
 
 def _refused(value: Json) -> bool:

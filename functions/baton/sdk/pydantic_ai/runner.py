@@ -75,10 +75,6 @@ WAITS, _LONGEST_SECONDS = "wait_for_model", 300.0
 _OF_MODEL = (ModelError, ai.ModelAPIError, ai.FallbackExceptionGroup)
 
 
-def _prompt_of(job: Any) -> Any:
-    return [*([job.task] if job.task else []), *contents_of(job.files)] if job.files else job.task
-
-
 class PydanticAIRunner(LibraryRunner):
     """`Runner` of one agent; `deps` and `prompt` are called with the job."""
 
@@ -94,7 +90,9 @@ class PydanticAIRunner(LibraryRunner):
     ) -> None:
         self._agent = agent
         self._deps = deps or (lambda _: None)
-        self._prompt = prompt or _prompt_of
+        self._prompt = prompt or (
+            lambda job: [*filter(None, [job.task]), *contents_of(job.files)] if job.files else job.task
+        )
         self._usage_limits = usage_limits or ai.UsageLimits()
         self._outputs_first = agent.end_strategy == "early"
         self._others_handle = may_do(agent, "handle_deferred_tool_calls")

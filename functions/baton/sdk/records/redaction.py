@@ -6,7 +6,7 @@ a secret is replaced whole, and JSON stays JSON. Must not: know where the known 
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -177,12 +177,10 @@ class KnownSecrets:
     def _may_begin(self, text: str, at: int) -> int:
         """Return the first position at which a secret may begin without ending; else the text's end."""
         for place in range(max(at, len(text) - self._longest_chars + 1), len(text)):
-            if text[place] in self._first and any(form.startswith(text[place:]) for form in self._longer(text, place)):
+            forms, left = self._first.get(text[place]), len(text) - place
+            if forms and any(len(form) > left and form.startswith(text[place:]) for form in forms):
                 return place
         return len(text)
-
-    def _longer(self, text: str, place: int) -> Iterator[str]:
-        return (form for form in self._first[text[place]] if len(form) > len(text) - place)
 
     def hide_in(self, value: Any) -> Any:
         """Replace the secrets in a JSON value, in texts and in names; most have none, as their text shows at once."""

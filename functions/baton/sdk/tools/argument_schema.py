@@ -84,11 +84,8 @@ def _field_names(signature: ToolSignature) -> dict[str, str]:
     An argument may have any name; as a field, `json`, `schema` or `_x` would clash with pydantic's own.
     """
     names = [argument.name for argument in signature.arguments]
-    return {f"field{'_' * max(map(len, names))}{at}" if _clashes(name) else name: name for at, name in enumerate(names)}
-
-
-def _clashes(name: str) -> bool:
-    return name.startswith(("_", "model_")) or hasattr(BaseModel, name)
+    clash = {name for name in names if name.startswith(("_", "model_")) or hasattr(BaseModel, name)}
+    return {f"field{'_' * max(map(len, names))}{at}" if name in clash else name: name for at, name in enumerate(names)}
 
 
 def _build_model(

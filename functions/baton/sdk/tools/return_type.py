@@ -84,12 +84,8 @@ class ResultSchema:
 
 def _listed(error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(_fault(fault["loc"], fault["msg"]) for fault in faults[:_FAULTS_SHOWN])
-
-
-def _fault(where: tuple[int | str, ...], message: str) -> str:
-    text = message[:1].lower() + message[1:]
-    return f"{'.'.join(map(str, where))}: {text}" if where else text
+    shown = [(".".join(map(str, each["loc"])), each["msg"]) for each in faults[:_FAULTS_SHOWN]]
+    return "; ".join(f"{f'{where}: ' if where else ''}{text[:1].lower()}{text[1:]}" for where, text in shown)
 
 
 def _annotation_of(function: Callable[..., Any], names_in_scope: Mapping[str, Any]) -> Any:

@@ -66,7 +66,11 @@ class Input:
         arguments = tuple(Argument(one.name, self.hints.get(one.name, Any), one.default) for one in taken)
         self.names = tuple(one.name for one in taken)
         self.required = tuple(one.name for one in arguments if one.is_required)
-        self._body = self.names[0] if len(taken) == 1 and _is_model(arguments[0].annotation) else ""
+        models = [each.annotation for each in arguments if isinstance(each.annotation, type)]
+        is_body = len(taken) == 1 and any(
+            issubclass(each, BaseModel) or dataclasses.is_dataclass(each) for each in models
+        )
+        self._body = self.names[0] if is_body else ""
         self._signature = ToolSignature(arguments, None)
         self.schema = ArgumentSchema(name, self._signature, {})
 
@@ -115,11 +119,6 @@ class Input:
     def as_given(self) -> ArgumentSchema:
         """Return the schema of calls: they are read once, by the job that they start."""
         return _AsGiven(self._name, self._signature, {})
-
-
-def _is_model(value: object) -> bool:
-    """Return whether it is a class of pydantic models or a data class."""
-    return isinstance(value, type) and (issubclass(value, BaseModel) or dataclasses.is_dataclass(value))
 
 
 def _hints_of(function: FunctionType) -> dict[str, Any]:

@@ -21,7 +21,6 @@ LOG.propagate = False
 
 @tool
 async def speaks(n: int) -> int:
-    """Print in turns with others."""
     say("begins", n)
     await asyncio.sleep(1)
     LOG.warning("ends %d", n)
@@ -30,35 +29,30 @@ async def speaks(n: int) -> int:
 
 @tool
 def in_thread(n: int) -> int:
-    """Print in a thread."""
     say("thread", n)
     return n
 
 
 @tool(retries=1, retry_delay_seconds=0.1, retry_on=[OSError])
 async def fails(n: int) -> None:
-    """Print and fail."""
     say("tries")
     raise OSError(n)
 
 
 @tool
 async def waits() -> Pending:
-    """Print and wait."""
     say("waits now")
     return Pending(timeout_seconds=1)
 
 
 @tool
 async def much() -> None:
-    """Print too much."""
     for number in range(3_000):
         say("line", number)
 
 
 @tool
 async def tells(api_key: str) -> None:
-    """Print a secret."""
     say("the key is", api_key)
 
 
@@ -69,7 +63,6 @@ async def quiet() -> None:
 
 @workflow
 async def clerk(n: int) -> list[int]:
-    """Call steps at the same time."""
     return list(await asyncio.gather(speaks(n), speaks(n + 1)))
 
 
@@ -132,7 +125,6 @@ async def test_the_end_of_much_is_kept_and_the_cut_is_marked() -> None:
 
 @workflow
 async def talks(n: int) -> int:
-    """Print between steps."""
     print("before", n)  # noqa: T201 - what a workflow does
     await speaks(n)
     print("after", n)  # noqa: T201 - as above

@@ -76,7 +76,9 @@ def _part(part: Any, known: Collection[str]) -> Any:
             return None
         case UserPromptPart(content=list() as contents) if any(map(_is_blank, contents)):
             return replace(part, content=[one for one in contents if not _is_blank(one)])
-        case ToolReturnPart(content=content) if content in (None, []) or any(map(_is_blank, _items(content))):
+        case ToolReturnPart(content=each) if each in (None, []) or any(
+            map(_is_blank, each if isinstance(each, list) else [each])
+        ):
             part = replace(part, content=_result(part))
         case _:
             pass
@@ -91,10 +93,6 @@ def _of_nobody(part: Any) -> Any:
     """Return a part without what only the server that made it can read: signatures, ids of items."""
     known = {name: None for name in _OF_ITS_SERVER if getattr(part, name, None) is not None}
     return replace(part, **known) if known else part
-
-
-def _items(content: Any) -> Iterable[Any]:
-    return content if isinstance(content, list) else (content,)
 
 
 def _is_blank(content: Any) -> bool:

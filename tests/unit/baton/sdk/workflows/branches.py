@@ -10,7 +10,6 @@ from baton.testing import Simulation
 
 @tool
 async def act(what: str, ctx: ToolContext | None = None) -> str:
-    """Do something outside, once."""
     assert ctx is not None, "a running tool gets its context"
     Simulation.effect(ctx.idempotency_key)
     return what
@@ -18,7 +17,6 @@ async def act(what: str, ctx: ToolContext | None = None) -> str:
 
 @tool(requires_approval=True)
 async def pay(euros: int, ctx: ToolContext | None = None) -> int:
-    """Pay."""
     assert ctx is not None, "a running tool gets its context"
     Simulation.effect(ctx.idempotency_key)
     return euros

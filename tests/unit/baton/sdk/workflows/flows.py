@@ -38,7 +38,6 @@ class Receipt:
     note: str = ""
 
     def with_fee(self, fee: int) -> int:
-        """Return the sum."""
         return self.cents + fee
 
 
@@ -55,14 +54,12 @@ def _effect(ctx: ToolContext | None) -> None:
 
 @tool
 async def reserve(sku: str, count: int, ctx: ToolContext | None = None) -> Line:
-    """Reserve."""
     _effect(ctx)
     return Line(sku=sku, count=count)
 
 
 @tool
 async def charge(order_id: str, cents: int, ctx: ToolContext | None = None) -> int:
-    """Charge."""
     if cents > 1000:
         raise ToolError("too much", type="declined")
     _effect(ctx)
@@ -71,45 +68,38 @@ async def charge(order_id: str, cents: int, ctx: ToolContext | None = None) -> i
 
 @tool
 async def release(sku: str, ctx: ToolContext | None = None) -> str:
-    """Release."""
     _effect(ctx)
     return f"released {sku}"
 
 
 @tool(retries=0)
 async def fails(kind: str) -> None:
-    """Fail in this way."""
     raise {"ValueError": ValueError, "ToolError": ToolError}[kind]("it failed")
 
 
 @tool
 async def price(sku: str) -> Decimal:
-    """Look a price up."""
     return Decimal(len(sku)) / 2
 
 
 @tool
 async def due(day: date) -> datetime:
-    """Return when it is due."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
 @tool(requires_approval=True)
 async def pay(cents: int, ctx: ToolContext | None = None) -> int:
-    """Pay."""
     _effect(ctx)
     return cents
 
 
 @tool
 async def add(a: int, b: int) -> int:
-    """Add."""
     return a + b
 
 
 @tool
 async def slow(number: int) -> int:
-    """Take a while."""
     await asyncio.sleep(20)
     return number
 
@@ -140,7 +130,6 @@ async def fulfil(order: Order) -> Receipt:
 
 @workflow
 async def breaks(depth: int) -> int:
-    """Raise below a helper."""
     await sleep(1)
     return _broken(depth)
 
@@ -153,20 +142,17 @@ def _broken(depth: int) -> int:
 
 @workflow
 async def uncaught(kind: str) -> None:
-    """Let a step's failure through."""
     await fails(kind)
 
 
 @workflow
 async def parent(n: int, job: JobInfo) -> list[Any]:
-    """Start children at once."""
     found = await asyncio.gather(*[child(i, FIRST_TIME) for i in range(n)], return_exceptions=True)
     return [each if isinstance(each, int) else type(each).__name__ for each in found] + [job.task]
 
 
 @workflow
 async def child(number: int, at: datetime) -> int:
-    """Wait, unless it is the second."""
     if number == 2:
         raise ValueError("no two")
     await asyncio.sleep(number)
@@ -175,7 +161,6 @@ async def child(number: int, at: datetime) -> int:
 
 @workflow
 async def typed(days: int, amount: Decimal, since: date = FIRST_DAY) -> dict[str, Any]:
-    """Use types that JSON lacks."""
     until = await due(since + timedelta(days=days))
     total = amount + await price("four") + rates.VAT
     return {"until": until, "total": total, "rate": rates.rated(2), "set": sorted({3, 1})}
@@ -183,7 +168,6 @@ async def typed(days: int, amount: Decimal, since: date = FIRST_DAY) -> dict[str
 
 @workflow
 async def decides(amounts: list[int]) -> list[Any]:
-    """Pay what people allow."""
     paid: list[Any] = []
     for cents in amounts:
         try:
@@ -195,7 +179,6 @@ async def decides(amounts: list[int]) -> list[Any]:
 
 @workflow
 async def loop(n: int) -> int:
-    """Add numbers up, a step each."""
     total = 0
     for number in range(n):
         total = await add(total, number)
@@ -204,7 +187,6 @@ async def loop(n: int) -> int:
 
 @workflow
 async def fan(n: int) -> int:
-    """Run branches at once."""
     return sum(await asyncio.gather(*[slow(number) for number in range(n)]))
 
 
