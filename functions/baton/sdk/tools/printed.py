@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from traceback import format_exception
 from typing import Any
 
+from baton.sdk.tools.running_workflow import RUNNING
+
 KEPT_CHARS = 4_000
 _PIECES = 400
 # The call whose code has begun last in this task: its id, then what that has printed.
@@ -18,18 +20,24 @@ CODE: ContextVar[list[str]] = ContextVar("code")
 
 
 class Printing:
-    """Standard output, of which the code of a call keeps its part."""
+    """Standard output, of which the code of a call or of a workflow keeps its part; of errors a workflow's alone."""
 
-    def __init__(self, under: Any) -> None:
-        self._under = under
+    def __init__(self, under: Any, *, is_errors: bool = False) -> None:
+        self._under, self._is_errors = under, is_errors
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._under, name)
 
     def write(self, text: Any) -> Any:
-        if isinstance(text, str):
+        if (run := RUNNING.get()) is not None and isinstance(text, str):
+            run.prints(text)
+            return len(text)
+        if isinstance(text, str) and not self._is_errors:
             _keep(text)
         return self._under.write(text)
+
+    def writelines(self, lines: Any) -> None:
+        self.write("".join(lines))
 
 
 def _keep(text: str) -> None:
@@ -42,8 +50,11 @@ def _keep(text: str) -> None:
 
 
 def listen() -> None:
-    """Keep from now on what calls print and log; standard output may have been replaced since the last time."""
-    sys.stdout = Printing(sys.stdout)
+    """Keep from now on what code prints and calls log; standard output may have been replaced since the last time."""
+    if sys.stdout.__class__ is Printing and sys.stderr.__class__ is Printing:
+        return
+    sys.stdout = sys.stdout if sys.stdout.__class__ is Printing else Printing(sys.stdout)
+    sys.stderr = sys.stderr if sys.stderr.__class__ is Printing else Printing(sys.stderr, is_errors=True)
     made = logging.getLogRecordFactory()
 
     def kept_record(*given: Any, **named: Any) -> logging.LogRecord:

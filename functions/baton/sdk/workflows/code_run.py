@@ -9,10 +9,8 @@ import asyncio
 import builtins
 import gc
 import inspect
-import io
 import logging
 import re
-import sys
 import threading
 from ast import literal_eval
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -27,6 +25,7 @@ from msgspec import Struct
 
 from baton.sdk.agents.runner import JobInfo, RunFailedError
 from baton.sdk.records.redaction import own_value
+from baton.sdk.tools.printed import listen
 from baton.sdk.tools.return_type import InvalidResult
 from baton.sdk.tools.running_workflow import RUNNING
 from baton.sdk.tools.tool_error import ToolError
@@ -153,7 +152,7 @@ class CodeRun:
     """
 
     def __init__(self, function: Callable[..., Any], values: Mapping[str, Any], info: JobInfo) -> None:
-        _print_to_runs()
+        _log_but_once()
         self.of_job, self._function, self._values = OfJob(info), function, values
         self.loop = new_loop(self._wait_until, self._give_up)
         self.open = dict[int, Step]()
@@ -233,14 +232,12 @@ class CodeRun:
     def _begin(self) -> None:
         context = Context()
         context.run(RUNNING.set, self)
-        self.task = context.run(self._main_task, context)
+        made: Any = context.run(lambda: self.loop.create_task(self._function(**self._values), context=context))
+        self.task = made
         self._run_ready()
 
-    def _main_task(self, context: Context) -> StretchTask:
-        task: Any = self.loop.create_task(self._function(**self._values), context=context)
-        return task  # type: ignore[no-any-return]
-
     def _run_ready(self) -> None:
+        listen()
         try:
             self.loop.run_ready()
         except (SystemExit, KeyboardInterrupt) as error:
@@ -307,6 +304,9 @@ class CodeRun:
         else:
             self._given_up.append(number)
 
+    def prints(self, text: str) -> None:
+        self.printed += [text] if self.of_job.is_new else []
+
     def take_notes(self) -> tuple[str, tuple[str, ...]]:
         """Return what the code has printed, and what else is to be logged, since the last stretch."""
         printed, notes = "".join(self.printed), tuple(self.loop.notes) if self.of_job.is_new else ()
@@ -350,25 +350,16 @@ def _unbegun_in(value: Any) -> Iterator[Any]:
 
 
 @cache
-def _print_to_runs() -> None:
-    """Let `print` in a run note its text, and a run that is made again log nothing, from the first run on."""
-    usual, handled = builtins.print, logging.Logger.handle
-
-    @wraps(usual)
-    def print_(*values: Any, file: Any = None, **options: Any) -> None:
-        run = RUNNING.get()
-        if not isinstance(run, CodeRun) or file not in (None, sys.stdout, sys.stderr):
-            usual(*values, file=file, **options)
-            return
-        text = io.StringIO()
-        usual(*values, file=text, **options)
-        run.printed += [text.getvalue()] if run.of_job.is_new else []
+def _log_but_once() -> None:
+    """Let a run that is made again log nothing, from the first run on; what a handler writes is nothing printed."""
+    handled = logging.Logger.handle
 
     @wraps(handled)
     def handle(self: logging.Logger, record: logging.LogRecord) -> None:
         run = RUNNING.get()
         if not isinstance(run, CodeRun) or run.of_job.is_new:
+            outside = RUNNING.set(None)
             handled(self, record)
+            RUNNING.reset(outside)
 
-    builtins.print = print_
     logging.Logger.handle = handle  # type: ignore[method-assign]

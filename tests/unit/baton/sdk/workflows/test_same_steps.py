@@ -106,10 +106,8 @@ async def main() -> list:
     opened()
     once = await held.plays(runner_of(module.main), lambda *_: {"ok": None})
     assert once == again
-    assert [each[0] for each in once[:3]] == [
-        datetime.fromtimestamp(START_MS / 1000 + n, UTC).isoformat() for n in range(3)
-    ]
-    assert once[3:] == ["job_1", 0.0]
+    times = [datetime.fromtimestamp(START_MS / 1000 + n, UTC).isoformat() for n in range(3)]
+    assert ([each[0] for each in once[:3]], once[3:]) == (times, ["job_1", 0.0])
     assert len({each[1] for each in once[:3]}) == len({each[2] for each in once[:3]}) == 3
     different = await other.plays(runner_of(module.main), lambda *_: {"ok": None})
     assert [each[1:] for each in different[:3]] != [each[1:] for each in once[:3]]
@@ -144,16 +142,20 @@ async def test_what_is_printed_is_logged_once(
     load: Load, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     module = load("""
-import sys
+import contextlib, io, pprint, sys
 
 @workflow
 async def main() -> str:
     print("one", 1, sep="-")
+    sys.stdout.write("written ")
+    pprint.pprint({"a": 1})
+    with contextlib.redirect_stdout(io.StringIO()) as caught:
+        print("caught")
     await add(1, 2)
-    print("two", file=sys.stderr)
+    print("two", caught.getvalue(), file=sys.stderr, end="")
     try:
         await add(3, 4)
-        print("three")
+        sys.stderr.writelines(["three", chr(10)])
         add(5, 6)
         return "done"
     finally:
@@ -164,7 +166,7 @@ async def main() -> str:
     assert await job.plays(runner_of(module.main), lambda *_: {"ok": 1}) == "done"
     lines = [record.getMessage().partition(": ")[2] for record in caplog.records if record.name == "baton.workflows"]
     unawaited = lines.pop()
-    assert lines == ["one-1", "two", "three\nthe end"]
+    assert lines == ["one-1\nwritten {'a': 1}", "two caught", "three\nthe end"]
     assert unawaited.startswith('add(…) was called and never awaited, so it is no step: File "flow')
     assert capfd.readouterr() == ("", "")
     assert [step for step in steps(job) if "5" in step] == []
