@@ -59,6 +59,8 @@ _T = TypeVar("_T")
 _LOOK_SECONDS = 0.1
 _MOST_CHECKS = 1_000
 _interrupt = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_dict_of_thread = ctypes.pythonapi.PyThreadState_GetDict
+_dict_of_thread.restype = ctypes.c_void_p
 
 
 class Running:
@@ -261,10 +263,13 @@ GRACE_SECONDS = 1.0
 
 
 class _Open(OpenCode):
-    """A run between two stretches. `at`: the number of stretches that it has run; `name`: of the last one."""
+    """A run between two stretches. `at`: the number of stretches that it has run; `name`: of the last one.
+
+    `has_locals`: its code keeps things for its thread, as `tenacity` does, so all of it has to run in one.
+    """
 
     def __init__(self, run: CodeRun) -> None:
-        self.run, self.at, self.name = run, 0, ""
+        self.run, self.at, self.name, self.has_locals = run, 0, "", False
 
     def let_go(self) -> None:
         """Close its code; what does not end in time stays as it is."""
@@ -337,14 +342,14 @@ class WorkflowRunner(CodeRunner):
             if held is not None:
                 await in_own_thread(held.let_go)
             whole = await _whole(recorded)
-            opened = self._opened(whole.job)
+            opened = self._opened(whole)
         stays = False
         try:
             stretch, taken = await _in_time(
                 opened.run, partial(_stretched, opened, whole, recorded), kept.limit_seconds if kept else 0
             )
             answer = self._answer(opened, stretch, taken, recorded)
-            stays = bool(kept and answer.stretch)
+            stays = bool(kept and answer.stretch and not opened.has_locals)
         finally:
             if not stays and not opened.run.loop.stopped:
                 await in_own_thread(opened.let_go)
@@ -353,9 +358,11 @@ class WorkflowRunner(CodeRunner):
                 await in_own_thread(over.let_go)
         return answer
 
-    def _opened(self, job: JobInfo) -> _Open:
+    def _opened(self, whole: Recorded) -> _Open:
         try:
-            return _Open(CodeRun(self.functions[0], self._read(job), job))
+            if not whole.turns:  # of all that starts a job the API alone has checked it
+                self._check(whole.job.input_data)
+            return _Open(CodeRun(self.functions[0], self._read(whole.job), whole.job))
         except InvalidArguments as error:
             raise RunFailedError("invalid_input", "\n".join(error.faults)) from error
 
@@ -418,7 +425,8 @@ def _stretched(opened: _Open, whole: Recorded | None, recorded: Recorded) -> tup
 
     Raises ModelError: the record is of other code.
     """
-    run = opened.run
+    run, of_thread = opened.run, ctypes.cast(_dict_of_thread(), ctypes.py_object).value
+    before = set(of_thread)
     if whole is not None and recorded.stretch:
         try:
             replay(run, whole)
@@ -427,7 +435,9 @@ def _stretched(opened: _Open, whole: Recorded | None, recorded: Recorded) -> tup
         opened.at = len(whole.turns)
         run.take_notes()
     outcomes = news_of(recorded)
-    return run.go_on(recorded.now_ms, outcomes, cancels=recorded.cancelled and not run.cancelled), outcomes
+    stretch = run.go_on(recorded.now_ms, outcomes, cancels=recorded.cancelled and not run.cancelled)
+    opened.has_locals = any(str(key).startswith("thread.local") for key in of_thread.keys() - before)
+    return stretch, outcomes
 
 
 async def _in_time(run: CodeRun, work: Callable[[], Any], limit_seconds: float) -> Any:

@@ -8,10 +8,12 @@ import pytest
 
 from baton import Registry
 from baton.sdk.agents.registry import check_input
+from baton.sdk.agents.runner import RunFailedError
 from baton.sdk.tools.arguments import InvalidArguments
 from baton.testing import Simulation
 from tests.unit.baton.sdk.workflows import borders
 from tests.unit.baton.sdk.workflows.conftest import Load
+from tests.unit.baton.sdk.workflows.playing import Job, runner_of
 
 HEAD = """
 from collections.abc import Iterable, Iterator, Sequence
@@ -131,11 +133,14 @@ NAMED = {"ID": "00000000-0000-4000-8000-000000000001"}
         ("n: int, of: list[Within]", ("of", {"n": 1, "of": [{"names": [{}]}]}), {"n": 1, "of": [{}, {"one": NAMED}]}),
     ],
 )
-def test_a_default_that_is_another_one_each_time_is_to_be_given(
+async def test_a_default_that_is_another_one_each_time_is_to_be_given(
     load: Load, takes: str, left_out: tuple[str, Any], given: Any
 ) -> None:
-    registry = Registry(workflows=[load(DEFAULTS.replace("{takes}", takes)).main])
+    registry = Registry(workflows=[main := load(DEFAULTS.replace("{takes}", takes)).main])
     check_input(registry, "main", given)
+    assert not (await Job(given).turn(runner_of(main))).stretch
+    with pytest.raises(RunFailedError, match=f"{left_out[0]}: its default is another one each time"):  # of an event
+        await Job(left_out[1]).turn(runner_of(main))
     with pytest.raises(InvalidArguments, match="its default is another one each time that the code runs") as refused:
         check_input(registry, "main", left_out[1])
     assert refused.value.places == ((left_out[0],),)

@@ -39,6 +39,27 @@ async def test_an_open_run_goes_on_and_the_oldest_of_too_many_is_made_again(load
     assert [(await job.turn(runner, [(2, {"ok": 2})])).output for job in jobs] == [2, 2, 2]
 
 
+@pytest.mark.parametrize("most", [0, 500])
+async def test_what_code_keeps_for_its_thread_stays_through_its_waits(load: Load, most: int) -> None:
+    module = load("""
+import tenacity, threading
+
+@workflow
+async def main() -> list:
+    here, tries = threading.local(), []
+    here.n = 1
+    async for attempt in tenacity.AsyncRetrying(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_exponential()):
+        with attempt:
+            tries.append(await add(1, 2))
+            if len(tries) < 3:
+                raise ValueError
+    return [here.n, tries]
+""")
+    _, job = opened(most), Job()
+    assert await job.plays(runner_of(module.main), lambda *_: {"ok": 1}) == [1, [1, 1, 1]]
+    assert steps(job) == ["add(1, 2)", "sleep(1.0,)", "add(1, 2)", "sleep(2.0,)", "add(1, 2)"]
+
+
 async def test_a_run_goes_on_only_from_the_record_that_it_has_written(load: Load) -> None:
     """Another process has run the next stretch, or the commit of this one was lost."""
     module = load(COUNTS)
