@@ -359,7 +359,9 @@ def _log_but_once() -> None:
         run = RUNNING.get()
         if not isinstance(run, CodeRun) or run.of_job.is_new:
             outside = RUNNING.set(None)
-            handled(self, record)
-            RUNNING.reset(outside)
+            try:
+                handled(self, record)
+            finally:  # a filter of the user's may raise
+                RUNNING.reset(outside)
 
     logging.Logger.handle = handle  # type: ignore[method-assign]
