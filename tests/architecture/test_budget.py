@@ -53,14 +53,14 @@ LAYER_BOUNDS = {
     "queue": (3_114, 25, 259, 55),
     "store": (9_448, 49, 787, 112),
     "engine": (8_649, 45, 539, 110),
-    "sdk": (21_793, 133, 1_568, 275),
+    "sdk": (21_785, 133, 1_559, 275),
     "client": (5_027, 26, 383, 130),
     "local": (17_652, 110, 1_258, 210),
 }
 BOUNDS = {
-    "lines": 97_276,
+    "lines": 97_268,
     "modules": 581,
-    "functions": 7_018,
+    "functions": 7_009,
     "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,
