@@ -7,16 +7,17 @@ Must not: know a store, or what a secret is.
 import contextlib
 import logging
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from traceback import format_exception
 from typing import Any
-
-from baton.sdk.tools.running_workflow import RUNNING
 
 KEPT_CHARS = 4_000
 _PIECES = 400
 # The call whose code has begun last in this task: its id, then what that has printed.
 CODE: ContextVar[list[str]] = ContextVar("code")
+# What takes all that a workflow's code writes, which is run again and must write it once.
+TAKES: ContextVar[Callable[[str], None] | None] = ContextVar("takes", default=None)
 
 
 class Printing:
@@ -29,8 +30,8 @@ class Printing:
         return getattr(self._under, name)
 
     def write(self, text: Any) -> Any:
-        if (run := RUNNING.get()) is not None and isinstance(text, str):
-            run.prints(text)
+        if (takes := TAKES.get()) is not None and isinstance(text, str):
+            takes(text)
             return len(text)
         if isinstance(text, str) and not self._is_errors:
             _keep(text)

@@ -20,10 +20,6 @@ class RunningWorkflow(Protocol):
         """Return the call of a step, which begins when it is awaited. `read`: makes its value of the recorded JSON."""
         ...
 
-    def prints(self, text: str) -> None:
-        """Note what the code prints."""
-        ...
-
 
 RUNNING: ContextVar[RunningWorkflow | None] = ContextVar("baton_workflow", default=None)
 

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from baton.sdk.agents.runner import JobInfo, RunFailedError
 from baton.sdk.records.redaction import own_value
-from baton.sdk.tools.printed import listen
+from baton.sdk.tools.printed import TAKES, listen
 from baton.sdk.tools.return_type import InvalidResult
 from baton.sdk.tools.running_workflow import RUNNING
 from baton.sdk.tools.tool_error import ToolError
@@ -232,6 +232,7 @@ class CodeRun:
     def _begin(self) -> None:
         context = Context()
         context.run(RUNNING.set, self)
+        context.run(TAKES.set, self._prints)
         made: Any = context.run(lambda: self.loop.create_task(self._function(**self._values), context=context))
         self.task = made
         self._run_ready()
@@ -304,7 +305,7 @@ class CodeRun:
         else:
             self._given_up.append(number)
 
-    def prints(self, text: str) -> None:
+    def _prints(self, text: str) -> None:
         self.printed += [text] if self.of_job.is_new else []
 
     def take_notes(self) -> tuple[str, tuple[str, ...]]:
@@ -358,10 +359,10 @@ def _log_but_once() -> None:
     def handle(self: logging.Logger, record: logging.LogRecord) -> None:
         run = RUNNING.get()
         if not isinstance(run, CodeRun) or run.of_job.is_new:
-            outside = RUNNING.set(None)
+            outside = TAKES.set(None)
             try:
                 handled(self, record)
             finally:  # a filter of the user's may raise
-                RUNNING.reset(outside)
+                TAKES.reset(outside)
 
     logging.Logger.handle = handle  # type: ignore[method-assign]
