@@ -174,19 +174,18 @@ def what_was_refused_never_ran(end: Ended) -> str | None:
 def a_call_has_one_question(end: Ended) -> str | None:
     """Each call that needs approval has one question, and what became of it is what was decided.
 
-    Where two people must approve, each question but the last one was approved. Those of a run before a retry, which
-    nobody had decided, are withdrawn.
+    Where two people must approve, each question but the last one was approved. Each run of a retried job may ask.
     """
     for call in end.tree.calls.get(end.job.id, {}).values():
         if call.tool not in APPROVED_TOOLS:
             continue
-        questions = [one for one in _questions_about(end.tree, call) if not _is_withdrawn(one)]
+        questions = _questions_about(end.tree, call)
         questions.sort(key=lambda one: one.position)
-        if len(questions) > 1 and _people(call.tool) == 1:
+        if len(questions) > end.job.run and _people(call.tool) == 1:
             return f"{call.id} was asked about {len(questions)} times"
         error = call.error.type if call.error else ""
         refused = [_decision(end.tree, one).get("error", {}).get("type", "") for one in questions]
-        if any(refused[:-1]):
+        if any(refused[:-1]) and end.job.run == 1:
             return f"{call.id} was asked about after it was {refused}"
         if end.job.status == "completed" and any(refused) and refused[-1:] != [error]:
             return f"{call.id} was {refused}, and ended with {error!r}"
