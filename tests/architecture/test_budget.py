@@ -53,14 +53,14 @@ LAYER_BOUNDS = {
     "queue": (3_114, 25, 259, 55),
     "store": (9_448, 49, 787, 112),
     "engine": (8_649, 45, 539, 110),
-    "sdk": (21_785, 133, 1_559, 275),
+    "sdk": (21_783, 133, 1_558, 275),
     "client": (5_027, 26, 383, 130),
     "local": (17_652, 110, 1_258, 210),
 }
 BOUNDS = {
-    "lines": 97_268,
+    "lines": 97_266,
     "modules": 581,
-    "functions": 7_009,
+    "functions": 7_008,
     "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,
@@ -71,7 +71,7 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 37,
-    "test lines": 136_569,
+    "test lines": 136_568,
     "docs words": 76_498,
 }
 
