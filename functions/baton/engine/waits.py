@@ -88,16 +88,15 @@ def approval_view(
     # A question that a retry has withdrawn is asked anew, under an id of its own.
     status = _status(decision, ended=ended or approval.status is CallStatus.CANCELLED)
     decided_ms = verdict.get("at") or (approval.finished_at_ms if decision else None)
-    edited = redacted(verdict.get("arguments"))
+    edited, asked = redacted(verdict.get("arguments")), subject["arguments"]
+    about = {name: edited[name] for name in (*asked, *edited) if name in edited} if edited else asked
     return dict.fromkeys(_FIELDS) | {
         "id": operation_id(approval.id),
         "jobId": job_id,
         "type": "approval",
         "status": status,
         **subject,
-        "summary": question_summary(
-            *(subject["title"], subject["tool"], edited or subject["arguments"]), has_form="form" in subject
-        ),
+        "summary": question_summary(subject["title"], subject["tool"], about, has_form="form" in subject),
         "data": redacted(approval.arguments.get("data")),
         "createdAt": rfc3339(approval.started_at_ms or 0),
         "expiresAt": rfc3339(approval.arguments["untilMs"]) if "untilMs" in approval.arguments else None,
@@ -252,10 +251,8 @@ def status_and_wait(
         job, items, slot_state, now_ms, STOPPED if stopped else IN_BOUND.format(of_tenant) if of_tenant else A_SLOT
     )
     if job.model.runs_code:
-        waits_for = waits_for.replace("the outcome of tool sleep of", "its sleep of")
-    if job.model.is_programmed:
-        waits_for = re.sub(_TURN, "", waits_for).replace("fits the model", "fits its steps so far")
-        waits_for = waits_for.replace("the model", "its code" if job.model.runs_code else "its plan")
+        waits_for = re.sub(_TURN, "", waits_for).replace("the outcome of tool sleep,", "its sleep,")
+        waits_for = waits_for.replace("fits the model", "fits its steps so far").replace("the model", "its code")
     if job.cancelling is None:
         return status, waits_for
     by = f" by {job.cancelling.sender}" if job.cancelling.sender else ""

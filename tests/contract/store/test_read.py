@@ -285,7 +285,7 @@ async def test_who_lost_the_item_and_commits_first_streams_all_anew(side: Side) 
     await side.store.claim(later)
     assert await side.store.append(later, 1, [stream_parts.text_start("text-1-1-y.1")], "text-1-1-y.1")
     assert (await side.store.commit(early, replace(NEXT, text_stream=TEXT_STREAM))).applied
-    assert await types(side) == [*ABANDONED, "text-start", *ABANDONED, "anew", "after"]
+    assert await types(side) == [*ABANDONED, "data-lost", "text-start", *ABANDONED, "anew", "after"]
     assert not await side.store.append(later, 2, ["{}"], "text-1-1-y.1")
 
 
@@ -297,7 +297,7 @@ async def test_a_cancellation_closes_the_text_before_the_end(side: Side) -> None
     assert changes is not None
     recorded, _ = await side.store.record(loaded, "m9", changes, NOW_MS)
     assert recorded is Recorded.COMMITTED
-    assert await types(side) == [*ABANDONED, "abort", "finish"]
+    assert await types(side) == [*ABANDONED, "data-lost", "abort", "finish"]
 
 
 async def test_a_text_that_lost_what_came_before_goes_on_no_more(side: Side) -> None:

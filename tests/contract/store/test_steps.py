@@ -93,7 +93,7 @@ async def test_the_first_claim_of_a_step_is_recorded_once(side: Side) -> None:
         claim = claim_of(BOTH, "m3", owner, after_ms=500_000 * number)
         assert (await side.store.claim(claim)).verdict is Verdict.GRANTED
     shown = (await side.reader.parts(JOB_ID, 1)).parts
-    assert [json.loads(part)["type"] for part in shown] == ["data-step-started"]
+    assert [json.loads(part)["type"] for part in shown] == ["data-step-started", "data-lost"]
 
 
 async def test_a_step_counts_with_the_calls_before_it_alone(side: Side) -> None:

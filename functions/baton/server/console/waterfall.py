@@ -127,7 +127,6 @@ def _awaited(data: Mapping[str, Any]) -> str:
 
 
 def gap_after(step: Step) -> str:
-    """Return the kind of the time between a step and the next one of its row."""
     if step.outcome in ("waits", NEEDS_APPROVAL) or step.outcome.startswith("asks about"):
         return "wait"
     if step.lost:

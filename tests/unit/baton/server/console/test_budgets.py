@@ -30,7 +30,7 @@ async def test_a_limit_is_set_by_the_form(operator: Operator) -> None:
     given = {"key": "user/7", "per": "day", "unit": "usd", "limit": "9.5", "period": "present"}
     markup = await operator.done(f"{PAGE}/set", **given)
     assert "The budget user/7 per day is set: 0.00 USD spent of 9.50 USD.<" in markup
-    assert "declared $5.00" in markup
+    assert "the code says $5.00" in markup
     [row], _ = await budgets_of(operator.stage).rows("user/7")
     assert (row.limit, row.waiting) == (9_500_000, 1)  # until it has asked
     assert '<option value="user/7">' in markup

@@ -1,8 +1,9 @@
 """The edge: what is refused before anything is read, with which status, and that nothing of our inside is told."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from tests.unit.baton.kit.faults import fail
 from tests.unit.baton.kit.signing import STRANGE, delivery_headers, signature
 from tests.unit.baton.kit.stage import BASE, SETTINGS
 
-OF_ANOTHER_BODY = signature(LOOP, b"[]")
+OF_ANOTHER_BODY = partial(signature, LOOP, b"[]")
 
 
 def assert_problem(response: httpx.Response, status: int, *, retryable: bool) -> str:
@@ -34,21 +35,21 @@ def assert_problem(response: httpx.Response, status: int, *, retryable: bool) ->
 
 
 @pytest.mark.parametrize(
-    "token",
+    "token_of",
     [
-        pytest.param(None, id="none"),
-        pytest.param("no token", id="garbage"),
-        pytest.param(signature(LOOP, b"{}", STRANGE), id="another key's"),
-        pytest.param(signature(LOOP, b"{}", exp=1_700_000_000), id="expired"),
-        pytest.param(signature(LOOP, b"{}", nbf=4_000_000_000), id="not yet"),
-        pytest.param(signature(LOOP, b"{}", iss="x"), id="another issuer's"),
-        pytest.param(signature(f"{BASE}/workers/tool-executor", b"{}"), id="wrong URL"),
+        pytest.param(str, id="none"),
+        pytest.param(lambda: "no token", id="garbage"),
+        pytest.param(partial(signature, LOOP, b"{}", STRANGE), id="another key's"),
+        pytest.param(partial(signature, LOOP, b"{}", exp=1_700_000_000), id="expired"),
+        pytest.param(partial(signature, LOOP, b"{}", nbf=4_000_000_000), id="not yet"),
+        pytest.param(partial(signature, LOOP, b"{}", iss="x"), id="another issuer's"),
+        pytest.param(partial(signature, f"{BASE}/workers/tool-executor", b"{}"), id="wrong URL"),
         pytest.param(OF_ANOTHER_BODY, id="swapped"),
-        pytest.param(signature(LOOP, b"{}", body=None), id="no digest"),
+        pytest.param(partial(signature, LOOP, b"{}", body=None), id="no digest"),
     ],
 )
-async def test_what_the_queue_did_not_sign_is_refused(edge: Edge, token: str | None) -> None:
-    """401, whatever is wrong with it; nothing is published.
+async def test_what_the_queue_did_not_sign_is_refused(edge: Edge, token_of: Callable[[], str]) -> None:
+    """401, whatever is wrong with it; nothing is published. Each is signed now: it is good for five minutes.
 
     The signature's own text depends on no body: who cannot sign makes this process hold nothing.
     """
@@ -58,9 +59,10 @@ async def test_what_the_queue_did_not_sign_is_refused(edge: Edge, token: str | N
         read.append("first")
         yield b"{}"
 
-    signed = {} if token is None else {**delivery_headers(LOOP, b"{}"), "upstash-signature": token}
+    token = token_of()
+    signed = {**delivery_headers(LOOP, b"{}"), "upstash-signature": token} if token else {}
     assert_problem(await edge.client.post(LOOP, content=body(), headers=signed), 401, retryable=True)
-    assert bool(read) is (token == OF_ANOTHER_BODY), "it is read to be compared"
+    assert bool(read) is (token_of is OF_ANOTHER_BODY), "it is read to be compared"
     assert edge.stage.queue.published == []
 
 

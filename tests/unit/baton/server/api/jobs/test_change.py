@@ -32,7 +32,7 @@ async def test_a_live_job_is_cancelled_once_and_nothing_of_it_runs_any_more(api:
     response = await change(api, job_id, CANCEL)
     job = response.json()
     assert (response.status_code, job["id"], job["status"]) == (200, job_id, "cancelled")
-    assert job["error"] == {"type": "cancelled", "message": "cancelled by client of acme"}
+    assert job["error"] == {"type": "cancelled", "message": "cancelled by acme"}
     assert job["waitingFor"] is None
     api.stage.clock.ms += 1_000
     again = await change(api, job_id, CANCEL)
