@@ -302,7 +302,7 @@ def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> NoReturn
         if shows_json:
             print(json.dumps(part, ensure_ascii=False), flush=True)
             continue
-        if part["type"] in ("data-event", "data-lost"):  # when it happened, which may be long ago
+        if part["type"] == "data-event" or part["type"] == "data-lost":  # when it happened, which may be long ago
             now_ms = part["data"]["at"]
             began_ms = began_ms or now_ms - part["data"]["durationMs"]
         for line in lines.of(part, (now_ms - began_ms) / 1000):
