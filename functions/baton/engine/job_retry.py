@@ -100,9 +100,7 @@ def _from_start(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) 
 
 def _from_failure(ended: EndedJob, job: Job, parts: tuple[str, ...], now_ms: int) -> Changes:
     again = tuple(_again(call, ended) for call in _to_run(ended))
-    items: tuple[WorkItem, ...] = tuple(
-        call_item(job.id, call, call.questions + call.earlier + 1, now_ms) for call in again
-    )
+    items = tuple(call_item(job.id, call, call.questions + call.earlier + 1, now_ms) for call in again)
     # What has ended, and the running script had not taken when the job ended.
     known = {call.id: call for call in ended.calls}
     waiting = [known[name] for one in ended.job.scripts[:1] for name in one.script.calls if name in known]

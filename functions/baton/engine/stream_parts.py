@@ -224,13 +224,19 @@ def continues(data: dict[str, Any]) -> str:
 
 
 def handled(
-    item: WorkItem, now_ms: int, outcome: str, failure: Failure | None = None, *, questions: int = 0, lost: bool = False
+    item: WorkItem,
+    now_ms: int,
+    outcome: str,
+    failure: Failure | None = None,
+    *,
+    call: CallRecord | None = None,
+    lost: bool = False,
 ) -> str:
     """Return the timeline entry of one handled event of the job. `failure`: of a model or tool call.
 
-    `questions`: attempts before it that only asked a person, which do not count. `lost`: it is work that has ended
-    without a result.
+    Attempts of `call` that only asked a person do not count. `lost`: it is work that has ended without a result.
     """
+    questions = min(call.questions, item.attempt - 1) if call else 0
     data: dict[str, Any] = {"at": now_ms, "attempt": item.attempt - questions}
     if item.call_id:
         data["callId"] = item.call_id

@@ -234,9 +234,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
 
 
 def _handled(state: State, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
-    """Return the timeline entry; attempts that ended with a question to a person do not count."""
-    questions = min(state.the_call.questions, state.item.attempt - 1)
-    return stream_parts.handled(state.item, now_ms, outcome, failure, questions=questions)
+    return stream_parts.handled(state.item, now_ms, outcome, failure, call=state.the_call)
 
 
 def _used(item: WorkItem, now_ms: int, *, failed: bool = False) -> ToolUse:

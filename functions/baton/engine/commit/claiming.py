@@ -214,10 +214,8 @@ def ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
 def lose(draft: Draft, item: WorkItem, at_ms: int, why: str) -> None:
     """Tell the job's stream that work on the item has ended without a result."""
     if item.owner and item.kind in WORK_KINDS:
-        record = draft.calls.get(item.job_id, {}).get(item.call_id)
-        questions = min(record.questions, item.attempt - 1) if record else 0
-        at_ms = max(at_ms, item.claimed_ms)
-        draft.add_parts(item.job_id, (stream_parts.handled(item, at_ms, why, questions=questions, lost=True),))
+        call, at_ms = draft.calls.get(item.job_id, {}).get(item.call_id), max(at_ms, item.claimed_ms)
+        draft.add_parts(item.job_id, (stream_parts.handled(item, at_ms, why, call=call, lost=True),))
 
 
 def finish(draft: Draft, claim: Claim, changes: Changes) -> Changes:
