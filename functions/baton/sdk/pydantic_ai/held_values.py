@@ -107,10 +107,9 @@ class HeldValues:
             case list() | tuple() | set() | frozenset() | deque():
                 kept = self._collection(cast("Collection[Any]", value), place)
             case Mapping() if type(value).__module__ in ("builtins", "collections", "types"):
-                rows = value.items()
-                shown = (f"{key[:40]!r}" if isinstance(key, str) else type(key).__name__ for key in value)
-                pairs = [[self.written(key, place), self.written(one, f"{place}[{next(shown)}]")] for key, one in rows]
-                kept = {"map": pairs}
+                names = [f"{key[:40]!r}" if isinstance(key, str) else type(key).__name__ for key in value]
+                rows = [(key, one, f"{place}[{name}]") for (key, one), name in zip(value.items(), names, strict=True)]
+                kept = {"map": [[self.written(key, place), self.written(one, at)] for key, one, at in rows]}
             case timedelta():
                 kept = {"timedelta": [value.days, value.seconds, value.microseconds]}
             case _:

@@ -85,7 +85,7 @@ class ResultSchema:
 def _listed(error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     shown = [(".".join(map(str, each["loc"])), each["msg"]) for each in faults[:_FAULTS_SHOWN]]
-    return "; ".join(f"{f'{where}: ' if where else ''}{text[:1].lower()}{text[1:]}" for where, text in shown)
+    return "; ".join(": ".join(filter(None, (where, text[:1].lower() + text[1:]))) for where, text in shown)
 
 
 def _annotation_of(function: Callable[..., Any], names_in_scope: Mapping[str, Any]) -> Any:

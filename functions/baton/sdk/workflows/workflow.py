@@ -66,10 +66,8 @@ class Input:
         arguments = tuple(Argument(one.name, self.hints.get(one.name, Any), one.default) for one in taken)
         self.names = tuple(one.name for one in taken)
         self.required = tuple(one.name for one in arguments if one.is_required)
-        models = [each.annotation for each in arguments if isinstance(each.annotation, type)]
-        is_body = len(taken) == 1 and any(
-            issubclass(each, BaseModel) or dataclasses.is_dataclass(each) for each in models
-        )
+        kind = arguments[0].annotation if len(arguments) == 1 else None
+        is_body = isinstance(kind, type) and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind))
         self._body = self.names[0] if is_body else ""
         self._signature = ToolSignature(arguments, None)
         self.schema = ArgumentSchema(name, self._signature, {})

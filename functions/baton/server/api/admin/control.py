@@ -73,13 +73,12 @@ async def show_tools(context: Context, _request: Request) -> Response:
 async def tool_counters(context: Context) -> list[dict[str, Any]]:
     """Return the counters of every registered tool and of removed tools that were used, over all tenants."""
     capabilities = {item.name: sorted(item.capabilities) for item in context.container.registry.tools}
-    used = {found.tool: found for found in await context.container.ports.tool_statistics.counters()}
-    names = sorted({*capabilities, *used})
-    counts, times = ("calls", "failures"), {"p50Ms": "p50_ms", "p95Ms": "p95_ms"}
+    found, unused = await context.container.ports.tool_statistics.counters(), (0, 0, None, None)
+    used = {each.tool: (each.calls, each.failures, each.p50_ms, each.p95_ms) for each in found}
+    names, counted = sorted({*capabilities, *used}), ("calls", "failures", "p50Ms", "p95Ms")
     return [
         {"name": name, "capabilities": capabilities.get(name, [])}
-        | {each: getattr(used.get(name), each, 0) for each in counts}
-        | {each: getattr(used.get(name), own, None) for each, own in times.items()}
+        | dict(zip(counted, used.get(name, unused), strict=True))
         for name in names
     ]
 

@@ -254,14 +254,15 @@ async def _decide(
     verdict: Literal["ok", "error"],
     decision: dict[str, Any],
 ) -> Checkpoint:
+    checkpoint_id = operation_id(approval.id)
     try:
         decided = await container.commands.decide(snapshot.job, approval, by, verdict, decision)
     except UnknownJobError as error:
-        raise ApiError(404, f"there is no checkpoint {operation_id(approval.id)!r}") from error
+        raise ApiError(404, f"there is no checkpoint {checkpoint_id!r}") from error
     except (OperatorsAloneError, SamePersonError) as error:
         raise ApiError(error.status, str(error)) from error
     except DecidedError as error:
-        raise _too_late(operation_id(approval.id), str(error)) from error
+        raise _too_late(checkpoint_id, str(error)) from error
     if verdict == "error" and snapshot.job.is_operation and "form" not in approval.arguments:
         refused = next(call for call in snapshot.calls if call.tool not in APPROVALS)
         await ended(container, snapshot.job, refused, {"error": decision})
