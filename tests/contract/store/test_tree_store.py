@@ -166,6 +166,23 @@ async def test_what_is_at_work_is_known_however_much_it_is(
     assert redis_process.counted().since(before).requests == requests
 
 
+async def test_a_prolongation_that_comes_too_late_forgets_no_history(
+    connection: RedisConnection, redis_process: RedisProcess
+) -> None:
+    """What it finds is read, and with it what this process knows stays valid: the next turn is not sent all again."""
+    store, item, room = Store(connection, RETENTION_MS), call_item(0), Continuation("o1.1", leases_of(), 1)
+    await begun_turn(store)
+    entry = '{"role":"model","text":"' + 5_000 * "x" + '"}'
+    turn = Changes(items=(item,), calls=(record_of(item),), transcript=(entry,))
+    await store.commit(claim_of(first_item()), turn, room)
+    assert await store.renew([claim_of(first_item())], NOW_MS + LEASE_MS) == [first_item().key]
+    before = redis_process.counted()
+    ends = Changes(results={item.call_id: '{"ok":1}'}, join=next_turn())
+    [claimed] = (await store.commit(claim_of(item, "m1", "o1.1"), ends, replace(room, owner="o1.2"))).claimed
+    assert claimed.history.results == {item.call_id: {"ok": 1}}
+    assert redis_process.counted().since(before).size_bytes < len(entry)
+
+
 @pytest.fixture
 def one(connection: RedisConnection) -> Store:
     """As that of one process, and `two` as that of another one: neither knows what the other one wrote."""

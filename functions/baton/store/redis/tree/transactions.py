@@ -232,9 +232,9 @@ class Transactions:
         counts: Sequence[Counts] = [each.transition.counts for each in batch if each.transition.counts and not refused]
         attempts: list[Attempt | UsualStep] = [*refused]
         try:
-            transitions = [each.transition for each in batch]
+            transitions, snapshot = [each.transition for each in batch], queue.snapshot
             for number in range(_ATTEMPTS):
-                snapshot, results = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
+                snapshot, results = await self._snapshot(root_id, snapshot, transitions, again=number > 0)
                 if attempts and not any(is_written(each.name, snapshot) for each in attempts):
                     attempts[-1].bill.refund()  # it has taken what the one before it gave back
                 attempts.clear()
@@ -318,13 +318,13 @@ class Transactions:
         _end(batch, [error] * len(batch))
 
     async def _snapshot(
-        self, root_id: str, snapshot: TreeSnapshot | None, transitions: Sequence[Transition], *, guesses: bool
+        self, root_id: str, snapshot: TreeSnapshot | None, transitions: Sequence[Transition], *, again: bool
     ) -> tuple[TreeSnapshot, Mapping[Place, str | None]]:
-        """Return a snapshot from which the transitions can be computed, and the results that they read."""
-        if snapshot is None and guesses and all(transition.guesses for transition in transitions):
+        """Return a snapshot from which the transitions can be computed, and the results; `again`: it is to be read."""
+        if snapshot is None and not again and all(transition.guesses for transition in transitions):
             return _NOTHING, {}
-        for _ in range(_ATTEMPTS):
-            if snapshot is not None and (found := known_results(snapshot, transitions)) is not None:
+        for number in range(_ATTEMPTS):
+            if snapshot is not None and number >= again and (found := known_results(snapshot, transitions)) is not None:
                 return snapshot, found
             known = snapshot or _NOTHING
             waiting = [place for transition in transitions for place, _ in transition.places(known.tree)]
