@@ -114,8 +114,9 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
     """Most of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
     if seed & ~plan.SMALL_SEEDS >= plan.LIMITED_SEEDS:
         return _ranges(schedules, seed)
-    each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
-    cutting, killing = schedules // 200, max(schedules // 400, int(schedules >= _ONE_OF_EACH))
+    least = int(schedules >= _ONE_OF_EACH)
+    each, returning = schedules // (4 * len(OTHER_FAMILIES)), schedules // 120
+    deploying, cutting, killing = (max(schedules // share, least) for share in (160, 400, 800))
     others = (
         *((deploying, plan.DEPLOYING_SEEDS + first) for first in _DEPLOYING),
         *((cutting, plan.CUTTING_SEEDS + first) for first in _CUTTING),
