@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from baton.worker.runtime import claims
 from tests.left_out import LEFT_OUT, leave_out
 from tests.scheduling import Scheduling
 
@@ -117,3 +118,9 @@ def our_logs() -> Iterator[None]:
     logger.setLevel(before[0])  # which also forgets what was enabled meanwhile; to assign the level does not
     logger.propagate, logger.handlers = before[1:]
     logging.setLogRecordFactory(logging.LogRecord)
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No claim is prolonged, however slow the machine is: for tests that count, on clocks that stand still."""
+    monkeypatch.setattr(claims, "RENEW_SECONDS", 86_400.0)

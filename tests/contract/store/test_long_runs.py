@@ -22,7 +22,7 @@ from tests.contract.store.test_step_used import sum_of, used
 from tests.unit.baton.sdk.pydantic_ai.documented_agents import add
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage, call, scripted
 
-pytestmark = pytest.mark.bridge
+pytestmark = [pytest.mark.bridge, pytest.mark.usefixtures("unhurried")]
 
 CALLS, WINDOW = 100, 10
 # Numbers get more digits. The messages of one call would be a tenth more.

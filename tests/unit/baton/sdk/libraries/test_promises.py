@@ -56,6 +56,7 @@ async def looked(kind: str, calls: int) -> None:
     assert (await played(agent, inline=True)).job.status is JobStatus.COMPLETED
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize(
     ("kind", "late", "most"),
     [

@@ -19,6 +19,8 @@ from baton.pydantic_ai import durable
 from tests.unit.baton.sdk.pydantic_ai.capable_agents import TURNS, Counts, noted, with_tools
 from tests.unit.baton.sdk.pydantic_ai.played import call, played, scripted
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 UNLIMITED = UsageLimits(request_limit=None)
 THEIRS = str(Path(pydantic_ai.__file__).parent)
 OURS = tuple(str(Path(baton.__file__).parent / layer) for layer in ("sdk", "worker"))
