@@ -215,17 +215,17 @@ def _subject(approval: CallRecord) -> dict[str, Any]:
 
 _WHAT = {
     ItemKind.LOOP: "the model's turn {turn}",
-    ItemKind.CALL: "tool {tool} of turn {turn}",
-    ItemKind.COMPLETE: "the result of tool {tool} of turn {turn} to be processed",
-    ItemKind.FAILED: "the failure of tool {tool} of turn {turn} to be processed",
-    ItemKind.WAIT: "the outcome of tool {tool} of turn {turn}",
+    ItemKind.CALL: "tool {tool}",
+    ItemKind.COMPLETE: "the result of tool {tool} to be processed",
+    ItemKind.FAILED: "the failure of tool {tool} to be processed",
+    ItemKind.WAIT: "the outcome of tool {tool}",
     ItemKind.SLOT_REQUEST: "a place among the jobs at work",
     ItemKind.REMEMBER: "its memory to be stored",
     ItemKind.NOTIFY: "its end to be sent out",
     ItemKind.RELEASE: "its workspace to be released",
 }
 # What code that runs has not: it takes no turns.
-_TURN = r"( of turn|'s turn| in turn| for turn) [0-9]+"
+_TURN = r"('s turn| in turn| for turn) [0-9]+"
 A_SLOT = "its turn: as many jobs are at work as may be at once, or its session has one at work"
 IN_BOUND = "a job of its tenant to end or wait: as many are at work as the tenant's bound of {} (MAX_JOBS_PER_TENANT)"
 STOPPED = "an operator to let jobs start again, on the console's first page"
@@ -295,12 +295,12 @@ def _until(first: WorkItem, job: Job) -> str:
     if first.kind is not ItemKind.WAIT:
         return f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
     if first.not_before_ms >= FOREVER_MS:
-        return f"job {child_of(first.call_id, job.run)}, which tool {first.tool} of turn {first.turn} started"
+        return f"job {child_of(first.call_id, job.run)}, which tool {first.tool} started"
     if first.tool == LIMIT_APPROVAL:
         return f"a decision about a limit, until {rfc3339(first.not_before_ms)}"
     if first.approval_of_call:
         by = " of the chat's user" if first.memo.get("by") == USER else ""
-        return f"a decision{by} about tool {first.tool} of turn {first.turn}, until {rfc3339(first.not_before_ms)}"
+        return f"a decision{by} about tool {first.tool}, until {rfc3339(first.not_before_ms)}"
     what = f"event {first.event!r}" if first.event else _name(first)
     limit = ", the job's limit wall_seconds" if first.not_before_ms == job.deadline_ms else ""
     return f"{what}, until {rfc3339(first.not_before_ms)}{limit}"

@@ -29,9 +29,9 @@ IN_LINE = [TURN, slot_request_item("job_1", "slot", 0, NOW_MS)]
 LATER = [replace(TURN, not_before_ms=NOW_MS + 90_000), replace(TURN, not_before_ms=NOW_MS + 60_000)]
 NOT_YET = "the model's turn 2, not before 2027-01-15T08:01:00.000Z"
 QUESTION = replace(free(ItemKind.WAIT), approval_of_call="job_1-2-0-a", not_before_ms=NOW_MS + 60_000)
-GIVEN_UP = "the failure of tool read_file of turn 2 to be processed"
-TAKEN_IN = "the result of tool read_file of turn 2 to be processed"
-LIMITED, LIMIT = replace(free(ItemKind.CALL), limited_by="limit 'crm'"), "the limit 'crm' for tool read_file of turn 2"
+GIVEN_UP = "the failure of tool read_file to be processed"
+TAKEN_IN = "the result of tool read_file to be processed"
+LIMITED, LIMIT = replace(free(ItemKind.CALL), limited_by="limit 'crm'"), "the limit 'crm' for tool read_file"
 NEXT_DAY = "the budget 'k' for turn 2, until 2027-01-15T08:01:00.000Z"
 AT_WORK = [free(ItemKind.CALL), claimed(free(ItemKind.COMPLETE, 1))]
 THREE = [free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)]
@@ -46,7 +46,7 @@ THREE = [free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)]
         pytest.param(PENDING, [STALE], HELD, "pending", "the model's turn 2", id="a lease that is over is no work"),
         pytest.param(JOB, [free(ItemKind.COMPLETE)], HELD, "processing", TAKEN_IN, id="a result is due"),
         pytest.param(JOB, [free(ItemKind.FAILED)], HELD, "processing", GIVEN_UP, id="a failure is due"),
-        pytest.param(JOB, THREE, HELD, "processing", "tool read_file of turn 2 and 2 more", id="several are due"),
+        pytest.param(JOB, THREE, HELD, "processing", "tool read_file and 2 more", id="several are due"),
         pytest.param(
             JOB, [replace(TURN, attempt=3)], HELD, "processing", "the model's turn 2 (attempt 3)", id="another attempt"
         ),
@@ -60,7 +60,7 @@ THREE = [free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)]
             [QUESTION],
             WITHOUT,
             "waiting",
-            "a decision about tool read_file of turn 2, until 2027-01-15T08:01:00.000Z",
+            "a decision about tool read_file, until 2027-01-15T08:01:00.000Z",
             id="a person is asked",
         ),
         pytest.param(PENDING, IN_LINE, WITHOUT, "pending", A_SLOT, id="a new job without a slot"),

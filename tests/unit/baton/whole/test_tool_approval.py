@@ -38,7 +38,7 @@ async def test_nothing_runs_before_a_person_has_approved(api: Api, kit: Kit) -> 
     job_id, checkpoint = await requested(api, "pays")
     assert not kit.ran
     job, call = await api.read(job_id), await payment(api, job_id)
-    assert (job["status"], job["waitingFor"][:42]) == ("waiting", "a decision about tool pay of turn 1, until")
+    assert (job["status"], job["waitingFor"][:32]) == ("waiting", "a decision about tool pay, until")
     assert call["status"] == "waiting"
     assert not any(entry.slot for entry in api.stage.admission.entries.values())
     arguments = {"to": "Ann", "amount": 5}
@@ -77,7 +77,7 @@ async def test_the_run_that_was_approved_is_the_first_attempt(api: Api) -> None:
     job_id, checkpoint = await requested(api, "pays")
     await decide(api, checkpoint)
     await api.stage.deliver(api.stage.events()[-1])
-    assert (await api.read(job_id))["waitingFor"] == "tool pay of turn 1"
+    assert (await api.read(job_id))["waitingFor"] == "tool pay"
     await api.stage.run()
     parts = map(json.loads, api.stage.store.tree(job_id).parts[job_id])
     events = [part["data"] for part in parts if part["type"] == "data-event"]

@@ -70,7 +70,7 @@ async def test_a_waiting_job_holds_no_slot_and_says_what_it_waits_for() -> None:
     await stage.started()
     snapshot = await stage.snapshot()
     status, line = status_and_wait(snapshot.job, snapshot.items, snapshot.slot_state, stage.clock.ms)
-    assert (status, line) == (JobStatus.WAITING, "the outcome of tool order of turn 1, until 2027-01-15T09:00:00.000Z")
+    assert (status, line) == (JobStatus.WAITING, "the outcome of tool order, until 2027-01-15T09:00:00.000Z")
     assert (stage.entry().slot, (await stage.only_call())[1]) == (False, CallStatus.WAITING)
 
 

@@ -40,9 +40,9 @@ Values = Mapping[tuple[str, str], float]  # by period and series
 
 
 def largest(totals: Mapping[str, float]) -> list[str]:
-    """Return the series to draw: the largest ones, and the others as one."""
+    """Return the series to draw: the largest ones by name, which keeps their colours, and the others as one."""
     names = sorted(totals, key=lambda name: (-totals[name], name))
-    return names if len(names) <= MOST_SERIES + 1 else [*names[:MOST_SERIES], REST]
+    return sorted(names) if len(names) <= MOST_SERIES + 1 else [*sorted(names[:MOST_SERIES]), REST]
 
 
 def stacked(

@@ -231,7 +231,7 @@ async def test_the_days_are_drawn_and_are_a_table(operator: Operator) -> None:
 
 def test_what_there_is_too_much_of_to_draw_is_one_series() -> None:
     totals = {f"s{number}": float(number) for number in range(9)}
-    assert largest(totals) == ["s8", "s7", "s6", "s5", "s4", REST]
+    assert largest(totals) == ["s4", "s5", "s6", "s7", "s8", REST]
     chart = stacked("Jobs", ["a", "b"], ["x", "y"], {("a", "x"): 3, ("b", "x"): 1, ("b", "y"): 1}, str)
     bars = [(bar.kind, bar.x, bar.y, bar.height) for bar in chart.bars]
     assert bars == [(0, 0, 0, 96), (0, 50, 64, 32), (1, 50, 32, 32)]
