@@ -71,8 +71,8 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 37,
-    "test lines": 136_568,
-    "docs words": 76_498,
+    "test lines": 136_428,
+    "docs words": 76_495,
 }
 
 # A bound may be above its sum by this share, or by a few.
