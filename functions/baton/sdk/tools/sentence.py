@@ -46,7 +46,7 @@ def question_summary(title: str, tool: str | None, arguments: Mapping[str, Any],
 
 
 def task_summary(text: str, data: Any, *, is_code: bool) -> str:
-    """Say what a job is about: its task; of code, whose input is its task, the first text in that."""
+    """Say what a job is about: its task; of code, whose input is its task, the first text there, least deep."""
     own = line_of(text)
     return ("" if own and not is_code else next(_texts(data), "")) or own
 
@@ -104,7 +104,7 @@ def _texts(value: Any) -> Iterator[str]:
             if (text := line_of(value)) and value != REDACTED:
                 yield text
         case dict():
-            for part in value.values():
+            for part in sorted(value.values(), key=lambda part: isinstance(part, dict | list)):
                 yield from _texts(part)
         case list():
             for part in value:

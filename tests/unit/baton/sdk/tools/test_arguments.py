@@ -196,7 +196,8 @@ def test_a_long_beginning_that_all_siblings_have_is_left_out() -> None:
     ("text", "data", "is_code", "summary"),
     [
         ("Look it\nup", {"a": "b"}, False, "Look it up"),
-        ("", {"n": 1, "a": [{"b": " "}, {"b": "first"}], "c": "second"}, False, "first"),
+        ("", {"n": 1, "a": [{"b": " "}, {"b": "first"}], "c": 2}, False, "first"),
+        ("", {"n": 1, "lines": [{"of": "lamp"}], "order": "B-12", "note": "soon"}, True, "B-12"),
         ("go", {"n": 1, "shops": ["shop-0", "shop-1"]}, True, "shop-0"),
         ("go", {"n": 1, "key": "[redacted]"}, True, "go"),
         ("", None, True, ""),
