@@ -289,7 +289,8 @@ def schedules(deployment: Deployment, verb: str, wanted: tuple[str, ...], *, sho
         return
     for one in found:  # two lines each, so that ids stay whole in every terminal and pipe
         state = "paused" if one["paused"] else f"next {one['nextRunAt'] or 'unknown'}"
-        print(f"{one['id']}  {one['name'] or ''}".rstrip() + f"  started {one['lastJobs'][0]}" * (verb == "run"))
+        started = f"  started {one['lastJobs'][0]}" if verb == "run" else ""
+        print(f"{one['id']}  {one['name'] or ''}".rstrip() + started)
         task = f"{one['jobType']}: {one['cron']} {one['timeZone']}, {state}  {one['taskDescription']}"
         print(f"    {plain(task)}".rstrip())
     if not found:

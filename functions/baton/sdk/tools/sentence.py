@@ -46,9 +46,10 @@ def question_summary(title: str, tool: str | None, arguments: Mapping[str, Any],
 
 
 def task_summary(text: str, data: Any, *, is_code: bool) -> str:
-    """Say what a job is about: its task; of code, whose input is its task, the first text there, least deep."""
+    """Say what a job is about: its task; of code, or without one, also the first text of its input, least deep."""
     own = line_of(text)
-    return ("" if own and not is_code else next(_texts(data), "")) or own
+    first = next(_texts(data), "") if is_code or not own else ""
+    return own if first in own else line_of(f"{own}: {first}") if own else first
 
 
 def call_summaries(siblings: Sequence[Mapping[str, Any]]) -> list[str]:

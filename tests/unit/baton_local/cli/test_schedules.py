@@ -11,7 +11,14 @@ from tests.unit.baton_local.cli.api import URL, baton, sent
 PATH = f"{URL}/api/agent-schedules"
 NIGHTLY: dict[str, Any] = {"id": "sch_1", "name": "nightly", "jobType": "stock", "cron": "0 2 * * *", "timeZone": "UTC"}
 NIGHTLY |= {"paused": False, "nextRunAt": "2026-12-02T02:00:00Z", "lastJobs": ["job_2"], "taskDescription": "Count"}
-WEEKLY = NIGHTLY | {"id": "sch_2", "name": None, "paused": True, "nextRunAt": None, "taskDescription": ""}
+WEEKLY = NIGHTLY | {
+    "id": "sch_2",
+    "name": None,
+    "paused": True,
+    "nextRunAt": None,
+    "lastJobs": [],
+    "taskDescription": "",
+}
 
 
 @pytest.fixture(autouse=True)

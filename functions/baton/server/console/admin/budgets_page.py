@@ -10,6 +10,7 @@ from baton.server.api.admin.budgets import BudgetBody, BudgetsQuery, budget_view
 from baton.server.api.problem import parsed_query
 from baton.server.console.form import field, number_in
 from baton.server.console.gate import HOME, Visit
+from baton.worker.runtime.job_view import job_summary
 from baton_events.schema import parse_event
 
 if TYPE_CHECKING:  # a process without budgets loads nothing of them
@@ -47,11 +48,14 @@ async def show(visit: Visit) -> Response:
     return visit.page("budgets.html", rows=shown, key=key, cursor=after, given=given, known=sorted(known))
 
 
-async def _waiting(visit: Visit, row: "BudgetRow") -> list[str]:
+async def _waiting(visit: Visit, row: "BudgetRow") -> list[tuple[str, str]]:
+    """Return the first jobs that wait, each with its title, or its id where its data is gone."""
     if not row.waiting:
         return []
     events = await budgets_of(visit.container).waiting(row.key, row.per, row.unit, _WAITING)
-    return [parse_event(event.encode()).job_id for event in events]
+    names = [parse_event(event.encode()).job_id for event in events]
+    found = await visit.container.ports.reader.jobs(names)
+    return [(name, job_summary(found[name]) if name in found else name) for name in names]
 
 
 def _bar(row: "BudgetRow") -> dict[str, Any]:

@@ -198,12 +198,14 @@ def test_a_long_beginning_that_all_siblings_have_is_left_out() -> None:
         ("Look it\nup", {"a": "b"}, False, "Look it up"),
         ("", {"n": 1, "a": [{"b": " "}, {"b": "first"}], "c": 2}, False, "first"),
         ("", {"n": 1, "lines": [{"of": "lamp"}], "order": "B-12", "note": "soon"}, True, "B-12"),
-        ("go", {"n": 1, "shops": ["shop-0", "shop-1"]}, True, "shop-0"),
+        ("", {"n": 1, "shops": ["shop-0", "shop-1"]}, True, "shop-0"),
+        ("Restock", {"n": 1, "shops": ["shop-0", "shop-1"]}, True, "Restock: shop-0"),
+        ("Restock shop-0", {"n": 1, "shops": ["shop-0", "shop-1"]}, True, "Restock shop-0"),
         ("go", {"n": 1, "key": "[redacted]"}, True, "go"),
         ("", None, True, ""),
     ],
 )
-def test_what_a_job_is_about_is_its_task_or_of_code_the_first_text_of_its_input(
+def test_what_a_job_is_about_is_its_task_and_of_code_the_first_text_of_its_input(
     text: str, data: Any, is_code: bool, summary: str
 ) -> None:
     assert task_summary(text, data, is_code=is_code) == summary

@@ -12,14 +12,16 @@ async def test_a_page_without_budgets_says_how_to_declare_one(operator: Operator
 
 
 async def test_a_budget_is_shown_with_its_bar_and_who_waits(operator: Operator) -> None:
-    """Its key is escaped; the bar ends with the limit."""
-    for name in ("job_a", "job_b"):
+    """Its key is escaped; the bar ends with the limit. A job is named by what it is about, or by its id."""
+    await operator.stage.submit(job_id="job_b", task="Sum up March")
+    for name in ("job_a", "job_b", "job_c"):
         await reserved(operator.stage, name, 3_000_000, key="<b>user</b>")
     markup = await operator.see(PAGE)
     assert "&lt;b&gt;user&lt;/b&gt;" in markup
     assert '<rect class="c1" x="0.0%" width="60.0%"' in markup
-    assert "0 % spent, 60 % held" in markup
-    assert 'href="/console/jobs/job_b"' in markup
+    assert "0 % spent, 60 % reserved" in markup
+    assert 'href="/console/jobs/job_b">Sum up March</a>' in markup
+    assert 'href="/console/jobs/job_c">job_c</a>' in markup
     assert ">$5.00<" in markup
 
 
