@@ -24,7 +24,6 @@ QUEUE_TIMEOUT_SECONDS = float(_SETTINGS.queue_timeout_seconds)
 MESSAGE_RETRY_DELAY_SECONDS = _SETTINGS.message_retry_delay_ms / 1000
 # The longest delay of the queue's smallest plan, which is what the product goes by; its bounds are those of any plan.
 LONGEST_DELAY_SECONDS = float(_SETTINGS.message_max_delay_seconds)
-QUEUE_LIMITS = _QUEUE
 DEDUPLICATION_SECONDS = _QUEUE.dedup_window_ms / 1000
 # What the API takes of a submission, without what is said beside its input.
 LARGEST_INPUT_BYTES = TASK_BYTES - 10_000

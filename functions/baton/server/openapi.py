@@ -200,11 +200,13 @@ def described(route: ApiRoute) -> Described:
 def _operation(route: ApiRoute) -> dict[str, Any]:
     described_route = described(route)
     key = {"admin": " Needs an admin key.", "operations": " Needs `x-api-key`."}.get(route.access, "")
+    text, names = {"type": "string"}, [name for name, _ in _PARAMETER.findall(route.path)]
+    in_path = [{"name": name, "in": "path", "required": True, "schema": text} for name in names]
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.what,
         "description": f"{route.what}.{key}",
-        "parameters": [*_path_parameters(route), *_query_parameters(described_route)],
+        "parameters": [*in_path, *_query_parameters(described_route)],
         "security": _SECURITY[route.access],
         "responses": {
             **{str(status): _success(described_route, status) for status in described_route.statuses},
@@ -221,13 +223,6 @@ def _operation(route: ApiRoute) -> dict[str, Any]:
 def _operation_id(route: ApiRoute) -> str:
     words = re.findall(r"[A-Za-z0-9]+", _PARAMETER.sub(r"by_\1", route.path))
     return "_".join((route.method.lower(), *words))
-
-
-def _path_parameters(route: ApiRoute) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name, _ in _PARAMETER.findall(route.path)
-    ]
 
 
 def _query_parameters(described_route: Described) -> list[dict[str, Any]]:

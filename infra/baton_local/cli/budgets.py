@@ -48,11 +48,8 @@ def set_limit(deployment: Deployment, budget: str, *, per: str, limit: float, un
 def _print(one: dict[str, Any]) -> None:
     """Print two lines, so that keys stay whole in every terminal and pipe."""
     names = ("spent", "limit", "reserved", "left")
-    spent, limit, reserved, left = (_amount(one["unit"], one[name]) for name in names)
+    form = ".6f" if one["unit"] == "usd" else ".1f"
+    spent, limit, reserved, left = (f"{one[name]:{form}}".rstrip("0").rstrip(".") for name in names)
     waits = f", {one['waiting']} wait" if one["waiting"] else ""
     print(f"{plain(one['key'])}  per {one['per']}: {one['period']}")
     print(f"    {spent} of {limit} {one['unit']} spent, {reserved} reserved, {left} left{waits}")
-
-
-def _amount(unit: str, amount: float) -> str:
-    return f"{amount:.6f}".rstrip("0").rstrip(".") if unit == "usd" else f"{amount:.0f}"

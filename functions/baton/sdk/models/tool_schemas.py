@@ -233,10 +233,6 @@ class _Rewriting:
         return sent
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _is_json(value: Any) -> bool:
     """Return whether a request can have the value: it is no number without an end."""
     try:
@@ -261,7 +257,7 @@ def _is_text(value: Any) -> bool:
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 # Words whose values of another shape say nothing, and are left out.
 _SHAPES: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(_COUNTS, _is_count),
+    **dict.fromkeys(_COUNTS, lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0),
     **dict.fromkeys(("minimum", "maximum"), _is_number),
     **dict.fromkeys(_LIMITS, _is_limit),
     **dict.fromkeys(("title", "description", "pattern", "format", *_REFERENCES), _is_text),

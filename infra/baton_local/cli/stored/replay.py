@@ -43,7 +43,8 @@ def replay(
         text = file_text(path)
         recording = read_recording(text, str(path))
     else:
-        _refuse_missing_file(target)
+        if "/" in target or target.endswith(".json"):
+            raise click.BadParameter(f"there is no file {target!r}", param_hint="MESSAGE|JOB|FILE")
         place = deployment(url, key, data)
         text = with_large_results(place, place.recording(target))
         recording = read_recording(text, f"job {target}")
@@ -91,11 +92,6 @@ def _save(path: Path, text: str) -> None:
     except OSError as error:
         raise ReplayError(f"the recording cannot be saved: {error}") from error
     print(f"saved: {path}")
-
-
-def _refuse_missing_file(target: str) -> None:
-    if "/" in target or target.endswith(".json"):
-        raise click.BadParameter(f"there is no file {target!r}", param_hint="MESSAGE|JOB|FILE")
 
 
 def registry_named(app: str | None) -> Registry:

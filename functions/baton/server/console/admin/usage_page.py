@@ -15,7 +15,6 @@ from baton.settings.service_prices import Prices
 
 SERIES = ("agent", "tenant", "model")
 WINDOWS = {"30": 30, "90": 90}
-_MONTH_CHARS = len("2026-11")
 _MEASURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("cost", "Cost", usd),
     ("tokens", "Tokens", lambda value: number(int(value))),
@@ -44,8 +43,8 @@ async def _over_time(visit: Visit) -> dict[str, Any]:
         if each.day >= names[0] and all(chosen[name] in ("", getattr(each, name)) for name in SERIES)
     ]
     if window == "month":
-        names = list(dict.fromkeys(day[:_MONTH_CHARS] for day in names))
-        kept = [DayUsed(each.day[:_MONTH_CHARS], each.agent, each.tenant, each.model, each.used) for each in kept]
+        names = list(dict.fromkeys(day[:7] for day in names))  # as 2026-11
+        kept = [DayUsed(each.day[:7], each.agent, each.tenant, each.model, each.used) for each in kept]
     sums = _measured(kept, split, visit.container.settings.prices)
     series = largest({name: values["cost"] + values["jobs"] / 1e9 for name, values in sums.by_series.items()})
     charts = list[Chart]()

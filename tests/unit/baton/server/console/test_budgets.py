@@ -20,8 +20,8 @@ async def test_a_budget_is_shown_with_its_bar_and_who_waits(operator: Operator) 
     assert "&lt;b&gt;user&lt;/b&gt;" in markup
     assert '<rect class="c1" x="0.0%" width="60.0%"' in markup
     assert "0 % spent, 60 % reserved" in markup
-    assert 'href="/console/jobs/job_b">Sum up March</a>' in markup
-    assert 'href="/console/jobs/job_c">job_c</a>' in markup
+    for name, shown in (("job_b", "Sum up March"), ("job_c", "job_c")):
+        assert f'href="/console/jobs/{name}">{shown}</a>' in markup
     assert ">$5.00<" in markup
 
 

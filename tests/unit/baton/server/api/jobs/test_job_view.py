@@ -58,7 +58,7 @@ def test_a_job_and_each_of_its_calls_say_what_they_are_about() -> None:
     assert shown["summary"] == "do it"
     assert [call["summary"] for call in shown["toolCalls"]] == ["shop-1", "shop-2", "Send it?", ""]
     of_code = replace(JOB, model=replace(JOB.model, runs_code=True))
-    assert job_view(Snapshot(of_code, {"text": "go", "data": {"a": "b"}}), NOW_MS)["summary"] == "b"
+    assert job_view(Snapshot(of_code, {"text": "go", "data": {"a": "b"}}), NOW_MS)["summary"] == "go: b"
 
 
 def test_usage_is_what_the_job_has_used() -> None:
