@@ -7,6 +7,7 @@ many it makes at once, and a new one has to fit in its bytes with those and all 
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -74,11 +75,16 @@ def coded_fault(command: Recurrence) -> str:
     return ""
 
 
-def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any]:
-    """Return the schedule as the API shows it; `lastJobs`: the jobs that its last tick started.
+async def schedule_views(
+    container: Container, found: Sequence[tuple[QueueSchedule, Recurrence]]
+) -> list[dict[str, Any]]:
+    """Return schedules as the API shows them; `lastJobs`: however they were started, the newest first."""
+    last = await container.ports.kept_schedules.last_jobs([schedule.id for schedule, _ in found]) if found else []
+    return [_view(*each) | {"lastJobs": jobs} for each, jobs in zip(found, last, strict=True)]
 
-    `name`, `overlap`: of a schedule in code; None: the API has made it.
-    """
+
+def _view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any]:
+    """Return what is not of its jobs. `name`, `overlap`: of a schedule in code; None: the API has made it."""
     job = job_from(command.job)
     created_ms = job.created_at_ms or schedule.created_ms  # code has no time
     return {
@@ -98,17 +104,7 @@ def schedule_view(schedule: QueueSchedule, command: Recurrence) -> dict[str, Any
         "createdAt": rfc3339(created_ms),
         "nextRunAt": rfc3339(schedule.next_ms) if schedule.next_ms and not schedule.paused else None,
         "lastRunAt": rfc3339(schedule.last_ms) if schedule.last_ms else None,
-        "lastJobs": [scheduled_job_id(schedule.id, message_id) for message_id in sorted(schedule.last)],
     }
-
-
-async def schedule_shown(container: Container, schedule: QueueSchedule, command: Recurrence) -> dict[str, Any]:
-    """Return the view without the jobs of ticks that were skipped, which there never were."""
-    view = schedule_view(schedule, command)
-    if command.schedule.get("overlap") != "skip" or not view["lastJobs"]:
-        return view
-    known = await container.ports.reader.jobs(view["lastJobs"])
-    return view | {"lastJobs": [job_id for job_id in view["lastJobs"] if job_id in known]}
 
 
 async def create_schedule(context: Context, request: Request) -> Response:
@@ -186,12 +182,8 @@ async def schedules_of(context: Context, principal: Principal) -> list[dict[str,
     """Return the schedules that the caller may see, by id; a client's cost what its tenant has."""
     is_operator = principal.role == "admin"
     known = await (context.container.ports.schedules.all() if is_operator else _of_tenant(context, principal.tenant))
-    found = [(schedule, recurrence_in(schedule, context.container.sealing)) for schedule in known]
-    return [
-        await schedule_shown(context.container, each, command)
-        for each, command in found
-        if command and principal.may_see(command.job["tenant"])
-    ]
+    found = [(each, command) for each in known if (command := recurrence_in(each, context.container.sealing))]
+    return await schedule_views(context.container, [one for one in found if principal.may_see(one[1].job["tenant"])])
 
 
 async def _of_tenant(context: Context, tenant: str) -> list[QueueSchedule]:
@@ -221,7 +213,7 @@ async def change_schedule(context: Context, request: Request) -> Response:
         await context.container.ports.schedules.pause(schedule.id, paused=body.paused)
     started = [await run_now(context.container, schedule)] if body.run_now else []
     view = await _shown(context, principal, schedule.id)
-    return JSONResponse(view | {"lastJobs": [*started, *view["lastJobs"]]})
+    return JSONResponse(view | {"lastJobs": list(dict.fromkeys([*started, *view["lastJobs"]]))})
 
 
 async def run_now(container: Container, schedule: QueueSchedule) -> str:
@@ -245,7 +237,8 @@ async def delete_schedule(context: Context, request: Request) -> Response:
 
 
 async def _shown(context: Context, principal: Principal, schedule_id: str) -> dict[str, Any]:
-    return await schedule_shown(context.container, *await _found(context, principal, schedule_id))
+    (view,) = await schedule_views(context.container, [await _found(context, principal, schedule_id)])
+    return view
 
 
 async def _found(context: Context, principal: Principal, schedule_id: str) -> tuple[QueueSchedule, Recurrence]:

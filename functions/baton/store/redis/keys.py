@@ -51,6 +51,11 @@ def schedules_key(tenant: str) -> str:
     return f"baton:schedules:{tenant}"
 
 
+def scheduled_jobs_key(schedule_id: str) -> str:
+    """Return the key of a sorted set: the last jobs of a schedule, by when they were started; it expires."""
+    return f"baton:scheduled:{schedule_id}"
+
+
 def first_value_key(name: str) -> str:
     """Return the key of a string: the value that was given first under this name; it expires."""
     return f"baton:token:{digest(name)}"

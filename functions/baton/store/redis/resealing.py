@@ -259,7 +259,7 @@ class Resealing:
             if not count and not await self._redis.execute("EXISTS", before):
                 return total
             await self._redis.execute("DEL", new)
-            for name in sorted(resealed, key=_entry_id):
+            for name in sorted(resealed, key=lambda name: [int(each) for each in name.split("-")]):
                 await self._redis.execute("XADD", new, name, "entry", resealed[name])
             patch = Patch(0)
             patch.write("RENAME", keys.AUDIT, [before])
@@ -291,8 +291,3 @@ class Resealing:
             return text
         anew = self._anew(sealed, entry.get("tenant", ""), "text", AUDIT_PLACE)
         return json.dumps(entry | {"detail": anew if self._sealing.first else json.loads(anew)})
-
-
-def _entry_id(name: str) -> tuple[int, int]:
-    at_ms, _, number = name.partition("-")
-    return int(at_ms), int(number)

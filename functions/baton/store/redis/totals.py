@@ -1,10 +1,9 @@
 """Sums on Upstash Redis: the deployment's counters, tool statistics, stored bytes, kept events, and ended jobs.
 
 An invocation's last COMMIT adds to counters in commands that travel with its script, in the same request; uses of tools
-that are held when a job ends go with its end. Stored bytes
-have the admission's hash tag, so that an end and its bytes are counted by one script. Only calls of the API that keep
-an event write kept events, and only one that meets the quota reads jobs. An ended job is a line beside the slots until
-a reader adds it to the sums. The line is written with the update that reports the end, so it is counted once.
+that are held when a job ends go with its end. Stored bytes have the admission's hash tag, so that an end and its bytes
+are counted by one script. Only one call of the API that meets the quota reads jobs. An ended job is a line beside the
+slots until a reader adds it to the sums; it is written with the update that reports the end, so it is counted once.
 """
 
 import json
@@ -87,7 +86,6 @@ class Counters:
             await self._redis.pipeline(*adding([of_deployment(counts)]))
 
     async def sums(self) -> dict[str, int]:
-        # The SDK makes a dict of the flat reply.
         (sums,) = await self._redis.pipeline(["HGETALL", keys.COUNTERS])
         return {name: int(much) for name, much in sums.items()}
 
@@ -108,7 +106,6 @@ class ToolStatistics:
 
     async def counters(self) -> tuple[ToolCounters, ...]:
         """Return the counters of every tool that was ever used, by name."""
-        # The SDK makes a dict of the flat reply.
         await EndedSums(self._redis).add_all()
         (counts,) = await self._redis.pipeline(["HGETALL", keys.TOOL_USE])
         return counters({name: int(count) for name, count in counts.items()})
@@ -149,8 +146,19 @@ class KeptSchedules:
     again, should a failover have forgotten it.
     """
 
-    def __init__(self, connection: RedisConnection) -> None:
-        self._redis = connection
+    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+        self._redis, self._retention_ms = connection, retention_ms
+
+    async def started(self, schedule_id: str, job_id: str, at_ms: int) -> None:
+        """Note a job of a schedule, whatever has started it; the last three are kept."""
+        key = keys.scheduled_jobs_key(schedule_id)
+        noted: list[Command] = [["ZADD", key, "NX", at_ms, job_id], ["ZREMRANGEBYRANK", key, 0, -4]]
+        await self._redis.pipeline(*noted, ["PEXPIRE", key, self._retention_ms])
+
+    async def last_jobs(self, schedule_ids: Iterable[str]) -> list[list[str]]:
+        """Return the last jobs of each schedule, the newest first."""
+        read: list[Command] = [["ZRANGE", keys.scheduled_jobs_key(name), 0, -1, "REV"] for name in schedule_ids]
+        return await self._redis.pipeline(*read)
 
     async def of(self, tenant: str) -> list[str]:
         """Return the schedules of a tenant; the queue may not have one of them (yet)."""
@@ -186,8 +194,7 @@ class KeptEvents:
     """
 
     def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
-        self._redis = connection
-        self._retention_ms = retention_ms
+        self._redis, self._retention_ms = connection, retention_ms
 
     async def count(self, tenant: str) -> int:
         """Return how many are counted; more than there are, where some were taken since."""
@@ -195,9 +202,8 @@ class KeptEvents:
 
     async def add(self, tenant: str, job_id: str) -> None:
         key = keys.kept_events_key(tenant)
-        await self._redis.pipeline(
-            ["HINCRBY", key, job_id, 1], ["HINCRBY", key, TOTAL, 1], ["PEXPIRE", key, self._retention_ms]
-        )
+        counted: list[Command] = [["HINCRBY", key, job_id, 1], ["HINCRBY", key, TOTAL, 1]]
+        await self._redis.pipeline(*counted, ["PEXPIRE", key, self._retention_ms])
 
     async def recount(self, tenant: str) -> int:
         """Check some of the jobs, and give back events that they keep no more. Return the new count."""
@@ -207,7 +213,8 @@ class KeptEvents:
         if not counted:
             return await self.count(tenant)
         fields = await self._redis.pipeline(*(["HKEYS", keys.state_key(job_id)] for job_id in counted))
-        kept = {job_id: _kept(job_id, names) for job_id, names in zip(counted, fields, strict=True)}
+        found_of = zip((f"event:{job_id}:" for job_id in counted), counted, fields, strict=True)
+        kept = {job_id: sum(one.startswith(start) for one in names or []) for start, job_id, names in found_of}
         gone = [job_id for job_id in counted if not kept[job_id]]
         fewer = {job_id: kept[job_id] - was for job_id, was in counted.items() if kept[job_id] and kept[job_id] != was}
         now = sum(kept.values())
@@ -219,10 +226,6 @@ class KeptEvents:
             ["HSET", key, TOTAL, now] if all_seen else ["HINCRBY", key, TOTAL, now - sum(counted.values())],
         )
         return now if all_seen else int(total)
-
-
-def _kept(job_id: str, fields: list[str]) -> int:
-    return sum(name.startswith(f"event:{job_id}:") for name in fields or [])
 
 
 _PIECE = 500
@@ -304,11 +307,8 @@ class EndedSums:
     async def add_all(self) -> None:
         """Add all lines to the sums; while the store's memory is full, they stay as they are."""
         with suppress(StoreFullError):
-            await self._add_lines()
-
-    async def _add_lines(self) -> None:
-        while names := await self._redis.execute(*_LINES, _PIECE):
-            await self._add(names)
+            while names := await self._redis.execute(*_LINES, _PIECE):
+                await self._add(names)
 
     async def _add(self, names: list[str]) -> None:
         """Add the lines of these names, unless another process does so now: then they have changed."""

@@ -39,10 +39,7 @@ Line = Callable[[str, str], Awaitable[Mapping[str, QueueEntry]]]
 
 
 class FireSchedule:
-    """Starts the job of a schedule's message. `line`: returns the jobs of a session at work or in line.
-
-    `kept`: has the schedules of each tenant.
-    """
+    """Starts the job of a schedule's message. `line`: the jobs of a session; `kept`: the schedules of each tenant."""
 
     def __init__(
         self, submit: SubmitJob, cancel: CancelJob, admission: Admission, slot_client: SlotClient, clock: Clock
@@ -66,6 +63,8 @@ class FireSchedule:
         if overlap == "skip" and await self._is_busy(job, relay_id):
             return ()
         items = await self._submit.again(submission, submitted, relay_id)
+        if self.kept is not None:
+            await self.kept.started(event.job_id, job.id, command.schedule.get("atMs") or job.created_at_ms)
         if overlap == "replace":
             await self._replace(job)
         return items

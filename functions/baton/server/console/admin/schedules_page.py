@@ -1,7 +1,7 @@
 """Schedules: jobs that recur, made and managed here, and the queue's other schedules."""
 
+import asyncio
 import json
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -13,7 +13,7 @@ from baton.server.api.schedules import (
     made_schedule,
     recurrence_in,
     run_now,
-    schedule_shown,
+    schedule_views,
 )
 from baton.server.console.admin.overview_page import rows_of
 from baton.server.console.form import field
@@ -23,17 +23,20 @@ from baton_events.errors import MessageNotFoundError
 from baton_events.ids import SCHEDULE_PREFIX
 
 HOME = "/console/schedules"
+_LOOKS, _PAUSE_SECONDS = 10, 0.1
 
 
 async def show(visit: Visit) -> Response:
-    found = [
-        (each, recurrence_in(each, visit.container.sealing)) for each in await visit.container.ports.schedules.all()
-    ]
-    shown = [await schedule_shown(visit.container, each, command) if command else None for each, command in found]
-    rows = [(each, view) for (each, _), view in zip(found, shown, strict=True)]
-    known = await visit.container.ports.reader.jobs([name for view in shown if view for name in view["lastJobs"]])
+    every = await visit.container.ports.schedules.all()
+    ours = [(each, command) for each in every if (command := recurrence_in(each, visit.container.sealing))]
+    views = {view["id"]: view for view in await schedule_views(visit.container, ours)}
+    for each, command in ours:
+        view, tenant = views[each.id], command.job["tenant"]
+        shared = {"sessionId": view["sessionId"]} if view["sessionId"] else {"jobType": view["jobType"]}
+        view["listed"] = {"tenant": tenant} | shared
+    known = await visit.container.ports.reader.jobs([name for view in views.values() for name in view["lastJobs"]])
     jobs = {job["id"]: job for job in await rows_of(visit, list(known.values()))}
-    return visit.page("schedules.html", rows=rows, jobs=jobs)
+    return visit.page("schedules.html", rows=[(each, views.get(each.id)) for each in every], jobs=jobs)
 
 
 async def make(visit: Visit) -> Response:
@@ -56,10 +59,14 @@ async def pause_or_resume(visit: Visit) -> Response:
 async def run(visit: Visit) -> Response:
     schedule_id = visit.request.path_params["schedule_id"]
     found = await visit.container.ports.schedules.find(schedule_id)
-    if found is None or (command := recurrence_in(found, visit.container.sealing)) is None:
+    if found is None or recurrence_in(found, visit.container.sealing) is None:
         raise ApiError(404, f"there is no schedule {schedule_id!r} of jobs")
-    listed = urlencode({"jobType": command.job["agent"], "tenant": command.job["tenant"]})
-    return visit.go(f"/console/jobs?{listed}", f"Job {await run_now(visit.container, found)} is started.")
+    job_id = await run_now(visit.container, found)
+    for _ in range(_LOOKS):  # a message starts it, unless it is skipped
+        if job_id in await visit.container.ports.reader.jobs([job_id]):
+            return visit.go(f"/console/jobs/{job_id}", "The job is started.")
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return visit.go(HOME, f"Job {job_id} is to start: the queue has its message.")
 
 
 async def delete(visit: Visit) -> Response:

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from baton_events.ids import scheduled_job_id
 from baton_events.schema import parse_event
@@ -83,22 +82,20 @@ async def test_a_schedule_starts_its_job_now_each_time_that_it_is_asked(api: Api
         api.stage.clock.ms += 1
     await api.stage.run()
     jobs = (await api.request("GET", "/api/agent-jobs", ACME)).json()["jobs"]
-    assert {job["id"] for job in jobs} == set(started)
-    assert [job["status"] for job in jobs] == ["completed", "completed"]
+    assert {job["id"]: job["status"] for job in jobs} == dict.fromkeys(started, "completed")
+    await api.stage.deliver(parse_event(api.stage.schedules.known[schedule["id"]].body.encode()), "tick")
+    (view,) = (await api.request("GET", PATH, ACME)).json()["schedules"]
+    assert view["lastJobs"] == [scheduled_job_id(schedule["id"], "tick"), *started[::-1]]
 
 
 async def test_a_tick_that_was_skipped_names_no_job(api: Api) -> None:
-    """Its job was never made, so a link to it would lead nowhere."""
-    schedule_id = (await made(api))["id"]
-    known = api.stage.schedules.known[schedule_id]
-    event = json.loads(known.body)
+    schedule_id = (await made(api, sessionId="s"))["id"]
+    event = json.loads(api.stage.schedules.known[schedule_id].body)
     event["payload"]["command"]["schedule"]["overlap"] = "skip"
-    ticks = {"tick-1": "DELIVERED", "tick-2": "DELIVERED"}
-    api.stage.schedules.known[schedule_id] = replace(known, body=json.dumps(event), last=ticks)
-    await api.stage.deliver(parse_event(known.body.encode()), "tick-1")
-    shown = (await api.request("GET", f"{PATH}/{schedule_id}", ACME)).json()
-    assert shown["lastJobs"] == [scheduled_job_id(schedule_id, "tick-1")]
-    assert (await api.request("GET", PATH, ACME)).json() == {"schedules": [shown]}
+    for tick in ("tick-1", "tick-2"):
+        await api.stage.deliver(parse_event(json.dumps(event).encode()), tick)
+    view = (await api.request("GET", f"{PATH}/{schedule_id}", ACME)).json()
+    assert view["lastJobs"] == [scheduled_job_id(schedule_id, "tick-1")]
 
 
 NO_CRONS = (
