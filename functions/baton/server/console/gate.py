@@ -32,26 +32,22 @@ _COUNTED_JOBS, _LASTING_MS, _PATIENCE_SECONDS = 100, 30_000, 2.0
 class Counts:
     """What waits for somebody, for the menu: counts, as texts by the paths of their pages.
 
-    `asked`: the job of each approval, new ones first. Invariant: a process reads them at most every half minute, and
-    its reads are bounded. What does not answer leaves out its own count alone, and no page waits for it longer than two
-    seconds.
+    `asked`: the job of each approval, the first to expire first. Invariant: a process reads them at most every half
+    minute, and its reads are bounded. What does not answer leaves out its own count alone, and no page waits for it
+    longer than two seconds.
     """
 
     def __init__(self, container: Container) -> None:
         self._container = container
-        self._read_ms, self._known = 0, dict[str, str]()
+        self.read_ms, self._known = 0, dict[str, str]()
         self._reading = asyncio.Lock()  # who comes meanwhile gets the same, and not nothing
         self.asked: Sequence[str] = ()
-
-    def renew(self) -> None:
-        """Read them anew for the next page: somebody has changed something."""
-        self._read_ms = 0
 
     async def read(self, now_ms: int) -> Mapping[str, str]:
         """Return the counts that are known; one that is none is `0`."""
         async with self._reading:
-            if now_ms - self._read_ms >= _LASTING_MS:
-                self._read_ms = now_ms
+            if now_ms - self.read_ms >= _LASTING_MS:
+                self.read_ms = now_ms
                 approvals, dead = await asyncio.gather(self._approvals(), self._dead_letters(), return_exceptions=True)
                 found = {"approvals": approvals, "dead-letters": dead}
                 self._known = {name: text for name, text in found.items() if isinstance(text, str)}
@@ -97,7 +93,7 @@ class Visit:
     """One request of a logged-in operator.
 
     `notice`: the message that the previous page left for this one. `counts`: those in the menu, by the page's path.
-    `asked`: the job of each pending approval, new ones first. `faults`: of a form that was refused, by its fields.
+    `asked`: the job of each pending approval, as of `Counts`. `faults`: of a form that was refused, by its fields.
     `came`: what came of it.
     """
 
@@ -217,7 +213,7 @@ class Gate:
             except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
                 response = refused(visit, error)
             if changes and visit is not None:
-                self._counts.renew()
+                self._counts.read_ms = 0  # somebody has changed something
                 fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
                 body = json.dumps(fields | ({"answer": visit.came} if visit.came else {})).encode()
                 path = request.url.path

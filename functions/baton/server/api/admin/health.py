@@ -79,15 +79,18 @@ async def show_metrics(context: Context, _request: Request) -> Response:
 
 
 async def pending_approvals(container: Container, live: SlotTable, most_jobs: int) -> list[str]:
-    """Return the job of each approval that waits for an operator among so many of the live jobs, new ones first."""
+    """Return the job of each approval that waits for an operator, the first to expire first, of so many live jobs."""
     # Those that want no slot first: others have rarely asked for a decision.
     names = sorted(live, key=lambda name: live[name].want != "none")
-    jobs = await container.ports.reader.jobs(names[:most_jobs])
-    now_ms = container.ports.clock.now_ms()
-    newest = sorted(jobs.values(), key=lambda one: one.job.created_at_ms, reverse=True)
-    waits = ((one.job.id, item) for one in newest for item in one.items if item.kind is ItemKind.WAIT)
-    pending = ((job, item) for job, item in waits if item.approval_of_call or item.tool == LIMIT_APPROVAL)
-    return [job for job, item in pending if item.not_before_ms > now_ms and item.memo.get("by") != USER]
+    jobs, now_ms = await container.ports.reader.jobs(names[:most_jobs]), container.ports.clock.now_ms()
+    waits = ((item, one.job.id) for one in jobs.values() for item in one.items if item.kind is ItemKind.WAIT)
+    asked = ((item, name) for item, name in waits if item.approval_of_call or item.tool == LIMIT_APPROVAL)
+    due = [(item.not_before_ms, name, item.call_id) for item, name in asked if item.memo.get("by") != USER]
+    pending = [one for one in due if one[0] > now_ms]
+    stored = await asyncio.gather(*(container.ports.reader.result(*one) for _, *one in pending))
+    # One that is decided waits no more, though its job has not read the decision yet.
+    undecided = [one for one, (*_, decision) in zip(pending, stored, strict=True) if not decision]
+    return [job_id for _, job_id, _ in sorted(undecided)]
 
 
 async def _dead_messages(context: Context) -> int | None:

@@ -22,7 +22,7 @@ from baton.worker.container import Container
 from baton_events.ids import job_of_call
 
 # The number of jobs searched for earlier approvals, and of approvals shown.
-_JOBS_READ, _MOST_EARLIER = 20, 5
+_ROWS, _JOBS_READ, _MOST_EARLIER = 1_000, 20, 5
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ async def read_about(container: Container, checkpoint_id: str) -> About:
 
 async def earlier_decisions(container: Container, about: About) -> list[Checkpoint]:
     """Return the last decisions on the same tool, among the newest jobs of the agent."""
-    scanned = await container.ports.listing.scan(Query(agent=about.agent), "", _JOBS_READ)
-    read = await asyncio.gather(*(container.ports.reader.job(one.job_id, partly=True) for one in scanned.found))
+    rows = (await container.ports.listing.scan(Query(agent=about.agent), "", _ROWS)).found[:_JOBS_READ]
+    read = await asyncio.gather(*(container.ports.reader.job(one.job_id, partly=True) for one in rows))
     views = [
         view_of(question, one, container.ports.clock.now_ms()) for one in read if one for question in questions_of(one)
     ]

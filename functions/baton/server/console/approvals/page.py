@@ -22,9 +22,11 @@ STATUSES = ("pending", "approved", "rejected", "expired", "cancelled")
 async def show(visit: Visit) -> Response:
     """List approvals: pending ones, unless the query has another status."""
     status = visit.query("status") or "pending"
-    query = parsed_query(ListQuery, {"status": status, "cursor": visit.query("cursor")})
-    page = await approvals_listed(visit.container, visit.principal, query)
+    asked = {"status": status, "cursor": visit.query("cursor")} | ({"limit": 100} if status == "pending" else {})
+    page = await approvals_listed(visit.container, visit.principal, parsed_query(ListQuery, asked))
     approvals = [{**view, **page.jobs[view["jobId"]]} for view in page.checkpoints]
+    if status == "pending":
+        approvals.sort(key=lambda view: view["expiresAt"] or "~")
     return visit.page("approvals.html", approvals=approvals, cursor=page.cursor, chosen=status, statuses=STATUSES)
 
 

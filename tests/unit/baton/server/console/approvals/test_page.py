@@ -37,8 +37,8 @@ async def requested() -> AsyncIterator[Operator]:
         return path
 
     model = Saying([[Call("write", {"path": "<a>.txt", "lines": 3})], "done"])
-    registry = Registry([Agent(name="writes", model=model, tools=[write])])
-    async with operator_of(Stage(settings=with_keys(), registry=registry)) as operator:
+    agents = [Agent(name="writes", model=model, tools=[write]), Agent(name="says", model=ScriptedModel(["done"]))]
+    async with operator_of(Stage(settings=with_keys(), registry=Registry(agents))) as operator:
         operator.stage.step_result.runs = runs
         await operator.stage.submit("writes")
         await operator.stage.run(within_seconds=600)
@@ -69,13 +69,13 @@ async def _page(operator: Operator) -> str:
 
 
 async def test_an_approval_waits_and_is_approved(requested: Operator) -> None:
-    """The tool runs with the arguments that were shown; the job's page leads there."""
     path = await _page(requested)
     assert path in await requested.see("/console/jobs/job_1")
     markup = await requested.see(path)
     assert "&lt;a&gt;.txt" in markup
     arguments = '{"path": "<a>.txt", "lines": 3}'
-    assert "Approved." in await requested.done(f"{path}/approve", arguments=arguments)
+    decided = await requested.done(f"{path}/approve", arguments=arguments)
+    assert ("Approved." in decided, 'class="count"' in decided) == (True, False)
     await requested.stage.run(within_seconds=600)
     assert requested.stage.step_result.runs == ["<a>.txt 3"]
     assert "Nothing waits for a decision" in await requested.see("/console/approvals")
@@ -86,7 +86,6 @@ EDITED = {"arguments.path": "b.txt", "arguments.lines": "3"}
 
 
 async def test_an_edit_is_shown_before_it_counts(requested: Operator) -> None:
-    """The tool runs with what the person wrote and confirmed; the decided page has what changed."""
     path = await _page(requested)
     review = (await requested.do(f"{path}/approve", **EDITED, comment="better there")).text
     assert "<del>&lt;a&gt;.txt</del>" in review
@@ -110,14 +109,19 @@ async def test_a_person_reads_the_task_the_words_and_earlier_decisions(requested
     for text in ("writes wants to run write: path &lt;a&gt;.txt, lines 3", "I will write it.", "do it"):
         assert text in markup
     assert ">run tool write: path &lt;a&gt;.txt, lines 3</a>" in await requested.see("/console/approvals")
-    await requested.done(f"{path}/reject", reason="no")
+    requested.stage.clock.ms += 60_000
     await requested.stage.submit("writes", job_id="job_2")
     await requested.stage.run(within_seconds=600)
+    for page in ("/console", "/console/approvals"):
+        asked = re.findall(r'asked by <a href="/console/jobs/(\w+)"', await requested.see(page))
+        assert asked == ["job_1", "job_2"], "the first to expire first"
+    await requested.done(f"{path}/reject", reason="no")
+    for number in range(21):
+        await requested.stage.submit("says", job_id=f"other_{number}")
     assert f'href="{path}">rejected' in await requested.see(await _page(requested))
 
 
 async def test_json_and_fields_are_two_views_of_one_draft(requested: Operator) -> None:
-    """What was typed in one is in the other, and a fault is shown beside its field; nothing is decided."""
     path = await _page(requested)
     raw = (await requested.do(f"{path}/approve", **EDITED, step="raw")).text
     assert "&#34;path&#34;: &#34;b.txt&#34;" in raw
@@ -142,7 +146,6 @@ async def test_json_and_fields_are_two_views_of_one_draft(requested: Operator) -
     ],
 )
 async def test_a_wrong_edit_is_shown_in_place(requested: Operator, arguments: str, shown: str) -> None:
-    """It goes on waiting, and what was typed is kept."""
     path = await _page(requested)
     response = await requested.do(f"{path}/approve", arguments=arguments, comment="kept comment")
     assert response.status_code == 422
