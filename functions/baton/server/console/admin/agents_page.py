@@ -11,7 +11,7 @@ from baton.sdk.agents.version import model_names, tool_names, version_of
 from baton.server.api.admin.control import tool_counters
 from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsQuery, compared_versions
 from baton.server.api.problem import ApiError
-from baton.server.console.admin.overview_page import failed_lately
+from baton.server.console.admin.overview_page import failed_lately, named_errors
 from baton.server.console.form import whole_number
 from baton.server.console.gate import Visit
 from baton.server.console.shown import lasted, number, usd
@@ -63,7 +63,8 @@ async def versions(visit: Visit) -> Response:
     names = [name for name, entry in live.items() if entry.agent in ("", agent) and not is_child(name)][:_MOST_LIVE]
     jobs = await visit.container.ports.reader.records(names)
     unended = Counter(job.agent_version for job in jobs if job.agent == agent and not job.ended)
-    failed, sides = await failed_lately(visit, agent), {"left": left, "right": right, "live": unended}
+    failed = await named_errors(visit, (await failed_lately(visit, agent))[0])
+    sides = {"left": left, "right": right, "live": unended}
     return visit.page("versions.html", found=found, rows=rows, few=few, limit=limit, failed=failed, **sides)
 
 

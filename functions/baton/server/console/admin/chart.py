@@ -69,7 +69,7 @@ def stacked(
 
 
 def day_chart(came: Mapping[str, Mapping[int, int]], now_ms: int) -> Chart:
-    """Draw the last 24 hours: of each status how many jobs have it, by the ten minutes in which they `came`."""
+    """Draw the last 24 hours: of each status how many jobs have it, by when they `came`."""
     hours = [clock(now_ms - ago * HOUR_MS)[:2] + ":00" for ago in reversed(range(24))]
     values = Counter[tuple[str, str]]()
     for name, counts in came.items():

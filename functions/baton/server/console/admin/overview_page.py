@@ -28,20 +28,20 @@ from baton.worker.runtime.gone_agents import gone_agents
 from baton.worker.runtime.job_view import job_summary
 
 _NEWEST, _OF_A_KIND, _NAMED, _ROWS, _READ, _MOST_CALLS = 10, 5, 3, 1_000, 300, 1_000
-_ENDED = ("completed", "failed")
 
 
 async def show(visit: Visit) -> Response:
     control, today = visit.container.ports.admission_control, day_of(visit.now_ms)
-    queries = [Query(statuses=frozenset({status}), after_ms=last_day_ms(visit.now_ms)) for status in _ENDED]
-    state, live, ended, days, newest, failed = await asyncio.gather(
+    completed = Query(statuses=frozenset({"completed"}), after_ms=last_day_ms(visit.now_ms))
+    state, live, (ended,), days, newest, (failed, more_failed) = await asyncio.gather(
         control.state(),
         control.live(),
-        visit.container.ports.listing.counts(queries),
+        visit.container.ports.listing.counts([completed]),
         _sums(visit, today),
         page_of_jobs(visit.container, visit.principal, PageQuery.model_validate({"limit": _NEWEST})),
         failed_lately(visit),
     )
+    failed_at = Counter(job.created_at_ms for job in failed)
     unfinished = await job_list(visit.container).statuses(live, visit.now_ms)
     return visit.page(
         "overview.html",
@@ -52,9 +52,9 @@ async def show(visit: Visit) -> Response:
         slots=Counter(entry.tenant for entry in live.values() if entry.slot),
         days=days,
         newest=await rows_of(visit, newest.jobs),
-        failed=failed,
-        more_failed=sum(ended[1].values()) > _READ,  # counts those that were retried, too
-        chart_of_day=day_chart(dict(zip(_ENDED, ended, strict=True)), visit.now_ms),
+        failed=await named_errors(visit, failed),
+        more_failed=more_failed,
+        chart_of_day=day_chart({"completed": ended, "failed": failed_at}, visit.now_ms),
     )
 
 
@@ -66,14 +66,13 @@ async def _sums(visit: Visit, today: str) -> list[dict[str, Any]]:
     return [{**usage_and_cost(each, visit.container.settings.prices), "ends": each} for each in used.values()]
 
 
-async def failed_lately(visit: Visit, agent: str = "") -> list[Fault]:
-    """Return the errors of the last day's newest failed jobs, of which the records alone are read, all at once."""
+async def failed_lately(visit: Visit, agent: str = "") -> tuple[list[Job], bool]:
+    """Return the last day's newest failed jobs, of which the records alone are read, and whether there are more."""
     ports, since_ms = visit.container.ports, last_day_ms(visit.now_ms)
     query = Query(agent=agent, statuses=frozenset({"failed"}), after_ms=since_ms)
     rows = (await ports.listing.scan(query, "", _ROWS)).found
     jobs = await ports.reader.records([row.job_id for row in rows[:_READ]])
-    mine = [job for job in jobs if job.status == "failed" and agent in ("", job.agent)]
-    return await named_errors(visit, mine)
+    return [job for job in jobs if job.status == "failed" and agent in ("", job.agent)], len(rows) > _READ
 
 
 async def named_errors(visit: Visit, failed: Sequence[Job]) -> list[Fault]:
@@ -124,7 +123,8 @@ async def _calls_of(visit: Visit, jobs: Sequence[Job]) -> dict[str, tuple[CallRe
 async def _asked(visit: Visit) -> list[dict[str, Any]]:
     job, names = visit.container.ports.reader.job, dict.fromkeys(visit.asked[:_OF_A_KIND])
     found = await asyncio.gather(*(job(name, partly=True) for name in names))
-    return [view for one in found if one for view in pending_of(one, visit.now_ms)][:_OF_A_KIND]
+    views = [view for one in found if one for view in pending_of(one, visit.now_ms)]
+    return sorted(views, key=lambda view: view["expiresAt"] or "~")[:_OF_A_KIND]
 
 
 async def start(visit: Visit) -> Response:

@@ -10,14 +10,13 @@ from tests.unit.baton.server.console.operator import Operator, operator_of
 
 
 async def test_jobs_of_every_tenant_are_listed_and_filtered(operator: Operator) -> None:
-    """Newest first, with what they wait for; the form keeps what was asked, and leads to one by its id."""
     assert "There are no jobs yet" in await operator.see("/console/jobs")
     await operator.api.submitted(taskDescription="the first <one>")
     operator.stage.clock.ms += 1
     job = await operator.api.submitted(OTHER, taskDescription="the second")
     markup = await operator.see("/console/jobs")
     assert markup.index("the second") < markup.index("the first &lt;one&gt;")
-    assert "waits for" in markup
+    assert ("waits for" in markup, "status=cancelled" in markup, "all like these" in markup) == (True, True, False)
     of_acme = await operator.see("/console/jobs?tenant=acme&status=&jobType=answers")
     assert ("the first" in of_acme, "the second" in of_acme, 'value="acme"' in of_acme) == (True, False, True)
     assert "No job matches" in await operator.see("/console/jobs?status=failed")

@@ -36,7 +36,6 @@ async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
 
 
 async def test_who_waits_for_the_bound_of_its_tenant_is_told_so() -> None:
-    """In the job, in lists, on the overview, and where operators see the admission."""
     async with operator_of(Stage(settings=with_keys(max_jobs_per_tenant=1))) as operator:
         first, second = [(await operator.api.submitted())["id"] for _ in range(2)]
         waits = "the tenant's bound of 1 (MAX_JOBS_PER_TENANT)"
@@ -68,6 +67,9 @@ async def test_the_overview_sets_today_beside_yesterday() -> None:
         await operator.api.submitted(jobType="fails")
         await operator.stage.run()
         markup = await operator.see("/console")
+        await operator.done("/console/jobs/bulk", action="retry", status="failed")
+        running = await operator.see("/console")
+    assert ("failed: 1</title>" in markup, "failed: 1</title>" in running) == (True, False)
     days = re.findall(r'<th scope="row">(\w+)</th>(.+)</tr>', markup)
     ends = {day: re.findall(r'num(?: bad)?">(\d+)<', row)[:2] for day, row in days}
     assert ends == {"today": ["0", "1"], "yesterday": ["1", "0"]}
@@ -84,7 +86,7 @@ async def test_what_failed_shortly_before_midnight_is_still_there_after_it() -> 
         operator.stage.clock.ms += 180_000
         await operator.log_in()
         [link] = re.findall(r'href="([^"]+)">Failed, created in the last day', markup := await operator.see("/console"))
-        [tab] = re.findall(r'href="([^"]+)">Failed, created in the last day', await operator.see("/console/jobs"))
+        [tab] = re.findall(r'href="([^"]+)">Failed, last day', await operator.see("/console/jobs"))
         pages = [await operator.see(one.replace("&amp;", "&")) for one in (link, tab, "/console/agents/fails/versions")]
     for page in (markup, *pages):
         assert 'ValueError</span> in _fail of fails <span class="dim">at console/test_worker.py, line 24<' in page
@@ -131,7 +133,6 @@ async def test_the_overview_costs_the_same_however_many_jobs_there_are() -> None
 
 
 async def test_the_last_day_is_drawn_by_its_hours(operator: Operator) -> None:
-    """What ended of it, by the hour in which it came; nothing that is older."""
     came = 1_800_000_000_000  # 08:00
     for _ in range(2):
         await operator.api.submitted(jobType="answers")
@@ -215,7 +216,6 @@ async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None
 
 
 async def test_the_days_are_drawn_and_are_a_table(operator: Operator) -> None:
-    """By the chosen series; what is filtered out is neither. A month of a tenant is a row."""
     assert "No job has ended yet" in await operator.see("/console/usage")
     await operator.api.submitted(jobType="adds")
     await operator.stage.run()
@@ -280,7 +280,6 @@ async def test_messages_show_what_happened_last_and_one_its_log_and_body(operato
 
 
 async def test_an_applied_message_says_so_and_offers_a_replay(operator: Operator) -> None:
-    """Nothing is sent by the replay; the replay sends what the job expects."""
     event = await operator.stage.submit("adds")
     message_id = operator.stage.queue.published[-1][0]
     await operator.stage.deliver(event)
@@ -305,7 +304,6 @@ async def test_many_are_replayed_and_counted(operator: Operator) -> None:
 
 
 async def test_all_of_a_page_are_ticked_and_replayed(operator: Operator) -> None:
-    """`Tick all` of a full page is never more than is sent at once."""
     for number in range(130):
         await operator.stage.submit("answers", f"job_{number}")
     ids = re.findall(r'<td><input [^>]*name="message" value="([^"]+)"', await operator.see("/console/messages"))
@@ -316,7 +314,6 @@ async def test_all_of_a_page_are_ticked_and_replayed(operator: Operator) -> None
 
 
 async def test_pages_that_come_at_once_count_the_same(operator: Operator) -> None:
-    """The second one does not say that the queue is away while the first one reads."""
     for markup in await asyncio.gather(operator.see("/console"), operator.see("/console")):
         assert "The queue does not answer" not in markup
 
