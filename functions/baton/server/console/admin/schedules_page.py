@@ -23,7 +23,6 @@ from baton_events.errors import MessageNotFoundError
 from baton_events.ids import SCHEDULE_PREFIX
 
 HOME = "/console/schedules"
-_LOOKS, _PAUSE_SECONDS = 10, 0.1
 
 
 async def show(visit: Visit) -> Response:
@@ -31,9 +30,8 @@ async def show(visit: Visit) -> Response:
     ours = [(each, command) for each in every if (command := recurrence_in(each, visit.container.sealing))]
     views = {view["id"]: view for view in await schedule_views(visit.container, ours)}
     for each, command in ours:
-        view, tenant = views[each.id], command.job["tenant"]
-        shared = {"sessionId": view["sessionId"]} if view["sessionId"] else {"jobType": view["jobType"]}
-        view["listed"] = {"tenant": tenant} | shared
+        shared = next(name for name in ("sessionId", "jobType") if views[each.id][name])
+        views[each.id]["listed"] = {"tenant": command.job["tenant"], shared: views[each.id][shared]}
     known = await visit.container.ports.reader.jobs([name for view in views.values() for name in view["lastJobs"]])
     jobs = {job["id"]: job for job in await rows_of(visit, list(known.values()))}
     return visit.page("schedules.html", rows=[(each, views.get(each.id)) for each in every], jobs=jobs)
@@ -62,10 +60,10 @@ async def run(visit: Visit) -> Response:
     if found is None or recurrence_in(found, visit.container.sealing) is None:
         raise ApiError(404, f"there is no schedule {schedule_id!r} of jobs")
     job_id = await run_now(visit.container, found)
-    for _ in range(_LOOKS):  # a message starts it, unless it is skipped
+    for _ in range(10):  # a message starts it, unless it is skipped
         if job_id in await visit.container.ports.reader.jobs([job_id]):
             return visit.go(f"/console/jobs/{job_id}", "The job is started.")
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(0.1)
     return visit.go(HOME, f"Job {job_id} is to start: the queue has its message.")
 
 

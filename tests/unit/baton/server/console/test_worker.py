@@ -192,6 +192,7 @@ async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None
     assert ("is made." in first, "every &lt;morning&gt;" in markup, "Europe/Berlin" in markup) == (True,) * 3
     (schedule_id,) = operator.stage.schedules.known
     other = operator.stage.schedules.known["other"] = QueueSchedule("other", "https://x.example", "0 * * * *")
+    assert "Pause it: it starts no job of yours" in await operator.see("/console/schedules")
     assert "Schedule other is paused." in await operator.done(f"/console/schedules/{other.id}/set", paused="yes")
     assert operator.stage.schedules.known[other.id].paused
     assert "Schedule other is resumed." in await operator.done(f"/console/schedules/{other.id}/set", paused="no")
