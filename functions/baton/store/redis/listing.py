@@ -55,7 +55,8 @@ class Listing:
         """
         if self._redis.sealing.first and row.text:
             row = replace(row, text="")
-        shelves = [] if catalogued else _cataloguing(row)
+        entries = [] if catalogued else [f"{_ENTRY}{entry}" for entry in shelves_of(row)]  # none of one below another
+        shelves = _adding({_CATALOGUE: entries}) if entries else []
         if row.status and row.run == 1:
             return await self._add_end(row, shelves)
         by_key = _by_key(with_texts(row))
@@ -226,11 +227,6 @@ def _by_key(rows: Iterable[str]) -> dict[str, list[str]]:
     for member in rows:
         kept.setdefault(keys.list_key(place_of(member).key), []).append(member)
     return kept
-
-
-def _cataloguing(row: Row) -> list[_Command]:
-    """Return the command that names the shelves of a job's rows and of its text; none for one below another."""
-    return _adding({_CATALOGUE: [f"{_ENTRY}{entry}" for entry in entries]}) if (entries := shelves_of(row)) else []
 
 
 def _adding(by_key: Mapping[str, Iterable[str]]) -> list[_Command]:
