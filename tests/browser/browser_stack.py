@@ -10,7 +10,7 @@ import httpx
 from tests.e2e.dev_stack import DevStack, wait_for
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 # A message dies after its first retry, at once; what a fault plan strikes is not there for long.
 SETTINGS = {"MESSAGE_RETRY_DELAY_MS": "100", "MAX_CONCURRENT_JOBS": "5"}
 
