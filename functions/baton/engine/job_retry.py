@@ -53,7 +53,8 @@ def why_not(ended: EndedJob, *, from_start: bool) -> str:
     if job.cancelling is not None or job.status is JobStatus.COMPLETED:
         why = "has cleaned up after a cancel" if job.cancelling else "is completed: nothing in it failed"
         return f"job {job.id!r} {why}. Retry it from the start"
-    lost = [call.id for call in _to_run(ended) if _is_redacted(call)]
+    hidden = [call for call in _to_run(ended) if REDACTED in canonical_json(call.arguments)]
+    lost = [call.id for call in hidden if call.id != with_arguments(call.id, call.tool, call.arguments)]
     if lost:
         return f"secrets in the arguments of tool call {lost[0]!r} are not kept once it has run. Retry from the start"
     return ""
@@ -163,7 +164,3 @@ def _again(call: CallRecord, ended: EndedJob) -> CallRecord:
 
 def _withdrawn(calls: Iterable[CallRecord]) -> tuple[CallRecord, ...]:
     return tuple(replace(call, status=next_call_status(call.status, Step.CANCEL)) for call in calls)
-
-
-def _is_redacted(call: CallRecord) -> bool:
-    return call.id != with_arguments(call.id, call.tool, call.arguments) and REDACTED in canonical_json(call.arguments)

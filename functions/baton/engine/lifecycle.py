@@ -38,6 +38,7 @@ def submitted(step_result: Submitted, now_ms: int) -> Decision:
     job = replace(step_result.job, reserve_tokens=first_reserve(step_result.job.limits))
     first = loop_item(job.id, job.turn, 1, now_ms, job.start_at_ms)
     slot_state = first_slot_state(job, now_ms, slot=step_result.slot)
+    continues = (step_result.task.get("chat") or {}).get("continues")
     slot_request = (
         ()
         if slot_state.slot or slot_state.want == "none"
@@ -49,14 +50,9 @@ def submitted(step_result: Submitted, now_ms: int) -> Decision:
             slot_state=slot_state,
             items=(first, *slot_request),
             transcript=(task_entry(step_result.task),),
-            parts=(stream_parts.start(job.id), *_continues(step_result.task)),
+            parts=(stream_parts.start(job.id), *((stream_parts.continues(continues),) if continues else ())),
         )
     )
-
-
-def _continues(task: dict[str, Any]) -> tuple[str, ...]:
-    continues = (task.get("chat") or {}).get("continues")
-    return (stream_parts.continues(continues),) if continues else ()
 
 
 def first_slot_state(job: Job, now_ms: int, *, slot: bool = False) -> SlotState:

@@ -296,7 +296,9 @@ class RedisSessionMemory:
             text = self._redis.sealing.seal(_encode(entry).decode(), PayloadContext(tenant, "text", entry.session_id))
             own = {f"{_ENTRY_FIELD}{entry.id}": f"{entry.created_ms} {text}"}
             entries = {field: text for field, text in {**before, **own}.items() if field.startswith(_ENTRY_FIELD)}
-            oldest = sorted(entries, key=lambda field: (_created_ms(entries[field]), field))[:-SESSION_ENTRIES]
+            oldest = sorted(entries, key=lambda field: (int(entries[field].partition(" ")[0]), field))[
+                :-SESSION_ENTRIES
+            ]
             return {field: text for field, text in {**before, **own}.items() if field not in oldest}
 
         _, after = await self._change(tenant, entry.session_id, added)
@@ -367,7 +369,3 @@ class RedisSessionMemory:
 def _mark_of(field: str) -> str:
     """Return the mark of an entry's job: its id is a job's, or that of a call of one."""
     return f"{_DROPPED}{root_of(job_of_call(field.removeprefix(_ENTRY_FIELD)))}"
-
-
-def _created_ms(text: str) -> int:
-    return int(text.partition(" ")[0])

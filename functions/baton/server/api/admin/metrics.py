@@ -66,7 +66,9 @@ class _Families:
         yield _scores(self.measured.sums)
         yield from _tools(self.measured)
         yield from _operations(self.measured)
-        yield from _overhead(self.measured)
+        for name, (text, counter, units) in _OVERHEAD.items():
+            much = self.measured.sums.get(f"{OVERHEAD}:{counter}", 0) / units
+            yield CounterMetricFamily(f"agent_overhead_{name}", text, value=much)
 
 
 def _checkpoints(measured: Measured) -> Iterator[Metric]:
@@ -181,12 +183,6 @@ _OVERHEAD = {
     "function_seconds": ("Time of functions that is no job's", "function_ms", 1_000),
     "function_gb_seconds": ("Time of functions that is no job's, times their memory", "mb_ms", 1_024_000),
 }
-
-
-def _overhead(measured: Measured) -> Iterator[Metric]:
-    for name, (text, counter, units) in _OVERHEAD.items():
-        much = measured.sums.get(f"{OVERHEAD}:{counter}", 0) / units
-        yield CounterMetricFamily(f"agent_overhead_{name}", text, value=much)
 
 
 _NAMED = {

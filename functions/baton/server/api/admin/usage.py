@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.engine.all_jobs.days import DAYS_KEPT, DayUsed, day_of, days_up_to
-from baton.engine.all_jobs.ends import MonthUsed, with_used
+from baton.engine.all_jobs.ends import with_used
 from baton.engine.transitions import END_STATUSES
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, parsed_query
@@ -102,7 +102,9 @@ async def monthly_usage(container: Container, query: UsageQuery) -> dict[str, An
     overhead = {name.partition(":")[2]: much for name, much in sums.items() if name.startswith(f"{OVERHEAD}:")}
     wanted = (each for each in months if query.tenant in ("", each.tenant) and query.month in ("", each.month))
     return {
-        "tenants": [_row(each, prices) for each in wanted],
+        "tenants": [
+            {"tenant": each.tenant, "month": each.month, **usage_and_cost(each.used, prices)} for each in wanted
+        ],
         "overhead": _overhead(overhead, prices),
         "prices": [
             {
@@ -116,10 +118,6 @@ async def monthly_usage(container: Container, query: UsageQuery) -> dict[str, An
             for price in LIST
         ],
     }
-
-
-def _row(each: MonthUsed, prices: Prices) -> dict[str, Any]:
-    return {"tenant": each.tenant, "month": each.month, **usage_and_cost(each.used, prices)}
 
 
 def usage_and_cost(used: dict[str, int], prices: Prices) -> dict[str, Any]:

@@ -81,7 +81,8 @@ class JobList:
                             return JobPage(tuple(jobs), cursor_of(position))
                         jobs.append(snapshot)
                     position = one.position
-                await self._forget_gone(chunk, known, now_ms)
+                gone = [one for one in chunk if one.job_id not in known and now_ms - one.created_ms > YOUNG_MS]
+                await self._listing.forget([one for one in gone if one.member])
                 if read >= _READ_JOBS:
                     return JobPage(tuple(jobs), cursor_of(position))
             position = after
@@ -107,10 +108,6 @@ class JobList:
         # A session and a job's children are few: each job is read, and its text is searched.
         narrow = query.session_id or query.parent_id
         return _Searched(self._listing, query) if query.words and not narrow else _Listed(self._listing, query)
-
-    async def _forget_gone(self, found: Sequence[Found], known: dict[str, Snapshot], now_ms: int) -> None:
-        gone = [one for one in found if one.job_id not in known and now_ms - one.created_ms > YOUNG_MS]
-        await self._listing.forget([one for one in gone if one.member])
 
 
 class _Listed:

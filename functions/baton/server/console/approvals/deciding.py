@@ -4,7 +4,6 @@ Arguments are edited field by field, or as JSON. An edit is shown beside the ori
 it counts. Invariant: a fault loses no input, and a person confirms exactly what was shown.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from baton.server.console.form import Form, read_object
 from baton.server.console.form import field as text_of
 from baton.server.console.shown import pretty
 from baton.worker.container import Container
+from baton_events.ids import canonical_json
 
 Mode = Literal["form", "raw", "confirm"]
 Approve = Callable[[str, ApprovalBody], Awaitable[Checkpoint]]
@@ -84,7 +84,8 @@ async def approved(container: Container, about: About, form: Form, approve: Appr
         arguments = _arguments(about, form)
         if step in ("raw", "form"):
             return _with(about, arguments, "raw" if step == "raw" else "form", comment=comment)
-        edited = None if _same(arguments, about.asked) else arguments
+        # As JSON, where `1` and `true` differ.
+        edited = None if canonical_json(arguments) == canonical_json(about.asked) else arguments
         given = {"arguments": edited, "comment": comment, "digest": text_of(form, "digest")}
         body = parsed_query(ApprovalBody, given, "form")
         if edited is not None and step != "confirm" and not about.is_question:
@@ -149,11 +150,6 @@ def _placed(draft: Draft, faults: Sequence[tuple[str, str]]) -> dict[str, str]:
         text = f"{inner}: {message}" if inner else message
         placed[place] = f"{placed[place]}; {text}" if place in placed else text
     return placed
-
-
-def _same(arguments: dict[str, Any], asked: dict[str, Any]) -> bool:
-    """Return whether two values are the same JSON: `1` and `true` differ."""
-    return json.dumps(arguments, sort_keys=True) == json.dumps(asked, sort_keys=True)
 
 
 def changes(old: Any, new: Any, path: str = "") -> Iterator[Change]:
