@@ -39,6 +39,8 @@ def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]
         **common_of(snapshot, snapshot.job.finished_at_ms or 0),  # what grows with the time alone is no change
         "event": snapshot.job.handles,
         "ended": snapshot.job.ended,
+        "below": snapshot.below,
+        "used_below": snapshot.used_below,
         "of_person": bool(snapshot.job.subject),
         "is_code": snapshot.job.model.is_programmed,
         "runs_code": snapshot.job.model.runs_code,

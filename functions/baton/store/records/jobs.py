@@ -8,6 +8,7 @@ from baton.engine.all_jobs.scores import Score
 from baton.engine.all_jobs.slots import SlotState
 from baton.engine.state import CallRecord, Job, Usage
 from baton.engine.work_items import WorkItem
+from baton.sdk.records.limits import NOTHING_SPENT, Spend
 from baton.sdk.records.record import Record
 
 
@@ -42,6 +43,7 @@ class Snapshot(Record, frozen=True):
     failing: FailingDelivery | None = None
     scores: tuple[Score, ...] = ()
     below: int = 0
+    used_below: Spend = NOTHING_SPENT
     unreadable: tuple[str, ...] = ()
     transcript: tuple[dict[str, Any], ...] = ()
 

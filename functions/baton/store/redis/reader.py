@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from baton.engine.all_jobs.slots import SlotState
-from baton.engine.commit.codec import load_call, load_item, load_job, load_results, load_score, load_slot_state
+from baton.engine.commit.codec import (
+    load_call,
+    load_item,
+    load_job,
+    load_results,
+    load_score,
+    load_slot_state,
+    load_spend,
+)
 from baton.engine.state import CallRecord, Job
 from baton.engine.stream_parts import start
 from baton.engine.transcript import recalled
@@ -206,13 +214,11 @@ class Reader(ManyJobs):
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """Return all entries of the job's transcript, in order; none when unknown. Raises PayloadGoneError."""
-        return await self._entries(await self._calls_of(job_id), TreeTexts(self._redis.sealing, job_id))
-
-    async def _calls_of(self, job_id: str) -> dict[str, str]:
         try:
-            return as_dict(await self._redis.execute("HGETALL", keys.calls_key(job_id)))
+            stored = as_dict(await self._redis.execute("HGETALL", keys.calls_key(job_id)))
         except StoreAnswerError:
-            return await in_pieces(self._redis, keys.calls_key(job_id))
+            stored = await in_pieces(self._redis, keys.calls_key(job_id))
+        return await self._entries(stored, TreeTexts(self._redis.sealing, job_id))
 
     async def _entries(self, stored: Mapping[str, str], texts: TreeTexts) -> tuple[dict[str, Any], ...]:
         entries, objects = [json.loads(text) for text in texts.open_each(entries_in(stored))], self._objects
@@ -358,5 +364,6 @@ def _snapshot(
         },
         scores=tuple(load_score(state[name], texts) for name in sorted(state) if name.startswith(scored)),
         below=sum(name.startswith(f"job:{job_id}.") for name in state),
+        used_below=load_spend(state.get(f"child_usage:{job_id}", "")),
     )
     return replace(snapshot, unreadable=tuple(texts.unreadable)) if texts.unreadable else snapshot
