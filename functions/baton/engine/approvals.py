@@ -10,15 +10,17 @@ of their own, which names the approvals before it; an edit begins anew, approved
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace as dataclass_replace
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.engine import stream_parts
 from baton.engine.effects import Changes, Decision
 from baton.engine.lifecycle import end_stopped
+from baton.engine.outbox import command_event
 from baton.engine.state import CallRecord, Job, State
 from baton.engine.step_results import ToolNeedsApproval
 from baton.engine.transitions import CallStatus, Step, next_call_status, next_job_status
@@ -38,28 +40,35 @@ from baton.engine.work_items import ItemKind, WorkItem, following, loop_item, to
 from baton.sdk.records.limits import doubled, is_number
 from baton.sdk.records.redaction import redacted
 from baton.sdk.records.transcript import FOREVER_MS, Failure
-from baton_events.ids import call_id
+from baton_events.ids import call_id, event_id
+from baton_events.schema import AgentLoopInit, Completion
+from baton_events.timestamps import moment
 
 _LIMIT_POSITION = 1_000_000
-_OF_BUDGET = ("key", "per", "period", "unit")
+# In the outcome of a question whose budget was raised meanwhile: its turn asks for room anew, and raises nothing.
+RAISED = "raised"
 DECISION_TIME_MS = 7 * 86_400_000
 
 
-def wait_for_limit(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decision:
-    """Let the turn wait for a decision about a limit; after an approval the model is called again."""
-    return _asked(job, item, {"limit": limit, "value": getattr(job.limits, limit)}, f"asks about {limit}", now_ms)
+def _limit_question(job: Job, turn: int, attempt: int, about: Mapping[str, Any]) -> str:
+    """Return the id of a question about a limit. It has none of the sums, so who asks for room knows it before."""
+    named = {name: about[name] for name in ("limit", "key", "per", "unit") if name in about}
+    return call_id(job.id, turn, _LIMIT_POSITION + attempt, LIMIT_APPROVAL, named)
 
 
-def wait_for_budget(job: Job, item: WorkItem, about: dict[str, Any], now_ms: int) -> Decision:
-    """Let the turn wait for a decision about a budget that is used up; the next attempt raises it for everybody."""
-    return _asked(job, item, {"limit": BUDGET, **about}, f"asks about the budget {about['key']!r}", now_ms)
+def raised_event(job: Job, turn: int, attempt: int, key: str, per: str, unit: str) -> AgentLoopInit:
+    """Return the event by which a raise of a budget answers the question that this attempt of a turn asks about it."""
+    question = _limit_question(job, turn, attempt, {"limit": BUDGET, "key": key, "per": per, "unit": unit})
+    answer = Completion(call_id=question, outcome={"ok": {RAISED: True, "by": "a raise of the limit"}}, run=job.run)
+    return command_event(event_id(f"raised:{question}"), job.id, job.session_id, moment(job.created_at_ms), answer)
 
 
-def _asked(job: Job, item: WorkItem, arguments: dict[str, Any], words: str, now_ms: int) -> Decision:
+def wait_for_limit(job: Job, item: WorkItem, arguments: dict[str, Any], now_ms: int) -> Decision:
+    """Let the turn wait for a decision about a limit of its job, or a budget; after an approval it asks again."""
     until_ms = min(now_ms + DECISION_TIME_MS, job.ends_by_ms or FOREVER_MS)
     position = _LIMIT_POSITION + item.attempt
     record = CallRecord(
-        id=call_id(job.id, item.turn, position, LIMIT_APPROVAL, arguments),
+        id=_limit_question(job, item.turn, item.attempt, arguments),
         turn=item.turn,
         position=position,
         tool=LIMIT_APPROVAL,
@@ -68,23 +77,18 @@ def _asked(job: Job, item: WorkItem, arguments: dict[str, Any], words: str, now_
         attempts=item.attempt,
         started_at_ms=now_ms,
     )
-    waits = WorkItem(
+    waits = replace(
+        loop_item(job.id, item.turn, item.attempt, now_ms, until_ms),
         key=tool_key(ItemKind.WAIT, record.id, item.attempt),
         kind=ItemKind.WAIT,
-        job_id=job.id,
-        turn=item.turn,
-        attempt=item.attempt,
         position=position,
         call_id=record.id,
         tool=LIMIT_APPROVAL,
         timeout_result=EXPIRED,
-        not_before_ms=until_ms,
-        since_ms=now_ms,
     )
-    waiting_job = structs.replace(
-        job, status=next_job_status(job.status, Step.TURN), turn=item.turn, attempts=item.attempt
-    )
-    parts = (approval_part(record, job.id), stream_parts.handled(item, now_ms, words))
+    waiting_job = replace(job, status=next_job_status(job.status, Step.TURN), turn=item.turn, attempts=item.attempt)
+    what = f"the budget {arguments['key']!r}" if arguments["limit"] == BUDGET else arguments["limit"]
+    parts = (approval_part(record, job.id), stream_parts.handled(item, now_ms, f"asks about {what}"))
     return Decision(Changes(job=waiting_job, calls=(record,), items=(waits,), parts=parts))
 
 
@@ -95,30 +99,28 @@ def decided(state: State, now_ms: int) -> Decision:
     limit = f"{BUDGET}:{about['key']}" if about["limit"] == BUDGET else about["limit"]
     # The claim recorded it, too; where a failover forgot that, the store decides whether it holds.
     kept = {record.id: state.outcome}
+    status = next_call_status(record.status, Step.RETURN if error is None else Step.GIVE_UP)
+    closed = replace(record, status=status, finished_at_ms=now_ms)
     if error is not None:
-        failure = Failure(error["type"], error["message"])
-        refused = structs.replace(
-            record, status=next_call_status(record.status, Step.GIVE_UP), error=failure, finished_at_ms=now_ms
-        )
+        refused = replace(closed, error=Failure(error["type"], error["message"]))
         parts = (approval_part(refused, state.job.id, state.outcome),)
         ending = end_stopped(state.job, item, limit, now_ms, parts, value=about["value"])
         assert ending.changes is not None, "an end changes the job"
-        return structs.replace(ending, changes=structs.replace(ending.changes, calls=(refused,), results=kept))
-    approved = structs.replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
+        return replace(ending, changes=replace(ending.changes, calls=(refused,), results=kept))
     value, again = raised_limit(record, outcome["ok"]), loop_item(state.job.id, item.turn, item.attempt + 1, now_ms)
     # To ask is no attempt of a call.
     raised = replace(state.job, earlier=state.job.earlier + 1)
-    if about["limit"] == BUDGET:
+    if about["limit"] == BUDGET and RAISED not in outcome["ok"]:
         # Its store is another one. So the next attempt raises it before it asks for room, however often it begins.
-        again = replace(again, memo={BUDGET: {name: about[name] for name in _OF_BUDGET} | {"raise": value}})
-    else:
+        again = replace(again, memo={BUDGET: {**about, "raise": value}})
+    elif about["limit"] != BUDGET:
         changed: dict[str, Any] = {limit: value}
         raised = replace(raised, limits=dataclass_replace(raised.limits, **changed))
     shown = (
-        approval_part(approved, state.job.id, state.outcome),
+        approval_part(closed, state.job.id, state.outcome),
         stream_parts.handled(item, now_ms, f"{limit} is raised"),
     )
-    return Decision(Changes(job=raised, calls=(approved,), items=(again,), results=kept, parts=shown))
+    return Decision(Changes(job=raised, calls=(closed,), items=(again,), results=kept, parts=shown))
 
 
 def raised_limit(record: CallRecord, decision: dict[str, Any]) -> float:

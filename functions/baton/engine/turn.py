@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from baton.engine import stream_parts
 from baton.engine.all_jobs.slots import Want
-from baton.engine.approvals import wait_for_budget, wait_for_limit
+from baton.engine.approvals import wait_for_limit
 from baton.engine.attempts import backoff_ms, no_start_left, process_died
 from baton.engine.effects import CallModel, Changes, Decision, GoingOn, RequestSlot, TextStream
 from baton.engine.lifecycle import CLOSING, end_by_limit, end_completed, end_failed
@@ -72,7 +72,7 @@ def over_budget(state: State, step_result: OverBudget, now_ms: int) -> Decision:
     """Let the attempt wait until the budget's period ends, or ask a person to raise the budget."""
     job, item = state.job, state.item
     if not step_result.until_ms:
-        return wait_for_budget(with_abandoned(job, item), item, step_result.about, now_ms)
+        return wait_for_limit(with_abandoned(job, item), item, step_result.about, now_ms)
     until_ms = min(step_result.until_ms, job.deadline_ms)
     # `since_ms` changes as where the answer is waited for; `lost` stays, since each call has a name of its own by it.
     again = loop_item(job.id, item.turn, item.attempt, max(now_ms, item.since_ms + 1), until_ms)
@@ -125,7 +125,9 @@ def _answered(state: State, step_result: ModelAnswered, now_ms: int) -> Decision
         )
     if not step_result.wanted:
         streamed_text = model_entry(item.turn, step_result, ())
-        ending = end_completed(job, item, _result(step_result), now_ms, parts, streamed_text)
+        result: dict[str, Any] = {"answer": step_result.text, **({"cut": True} if step_result.cut else {})}
+        result |= {} if step_result.output is None else {"output": step_result.output}
+        ending = end_completed(job, item, result, now_ms, parts, streamed_text)
         ending = _for_code_above(ending, step_result.own) if job.for_code and step_result.own is not None else ending
         return _talking(_unless_steered(ending, job, item, now_ms, parts), text_stream)
     if holder is not None:
@@ -195,7 +197,7 @@ def at_limit(
 ) -> Decision:
     """Ask a person or end the job, as its limits say. A person can raise its own limit, none of a job above it."""
     if job.limits.on_limit == "ask" and holder.id == job.id and now_ms < job.deadline_ms:
-        return wait_for_limit(job, item, limit, now_ms)
+        return wait_for_limit(job, item, {"limit": limit, "value": getattr(job.limits, limit)}, now_ms)
     return end_by_limit(job, item, limit, now_ms, parts, holder=holder)
 
 
@@ -251,11 +253,6 @@ def _used_for(before: Used, step_result: ModelAnswered, tool_calls: int) -> Used
         cost_usd=before.cost_usd + step_result.cost_usd,
         model_calls=before.model_calls + step_result.model_calls,
     )
-
-
-def _result(step_result: ModelAnswered) -> dict[str, Any]:
-    result: dict[str, Any] = {"answer": step_result.text, **({"cut": True} if step_result.cut else {})}
-    return result if step_result.output is None else {**result, "output": step_result.output}
 
 
 def _extra_usage_of(job: Job, extra_usage: ExtraUsage) -> Job:

@@ -197,7 +197,7 @@ def _subject(approval: CallRecord) -> dict[str, Any]:
     if approval.tool == LIMIT_APPROVAL:
         asked = {name: value for name, value in about.items() if name != "untilMs"}
         return {
-            "title": _title(asked),
+            "title": limit_text(asked),
             "callId": approval.id,
             "tool": None,
             "arguments": asked,
@@ -317,10 +317,16 @@ def _name(item: WorkItem) -> str:
     return limit + _WHAT[item.kind].format(turn=item.turn, tool=item.tool) + attempt
 
 
-def _title(about: Mapping[str, Any]) -> str:
-    if about["limit"] == BUDGET:
-        return f"the budget {about['key']!r} of {amount_text(about['unit'], about['value'])} is used up"
-    return f"the limit {about['limit']}={about['value']} is reached"
+def limit_text(about: Mapping[str, Any]) -> str:
+    """Say which limit stops a job; of a budget also what it has left, and what the call may cost, if that is known."""
+    if about["limit"] != BUDGET:
+        return f"the limit {about['limit']}={about['value']} is reached"
+    unit, asked = about["unit"], about.get("asked", 0)
+    left, cost = (
+        amount_text(unit, each).partition(" ")[0] for each in (max(0, about["value"] - about["spent"]), asked)
+    )
+    of = f"the budget {about['key']!r} of {amount_text(unit, about['value'])} for {about['period']}"
+    return f"{of} has {left} left" + (f", and this call may cost {cost}" if asked else "")
 
 
 def amount_text(unit: str, value: float) -> str:

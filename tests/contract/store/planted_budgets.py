@@ -169,6 +169,12 @@ BUDGET = tuple(
             "test_budgets::test_who_is_refused_waits_for_a_raise_unless_it_fails",
         ),
         (
+            "a call that is over answers a question",
+            "and (times < 4 or pause == 0) then",
+            "then",
+            "test_budgets::test_a_question_is_answered_by_a_raise_alone",
+        ),
+        (
             "a share is told again",
             "if 100 * was < share * limit and",
             "if",

@@ -439,6 +439,20 @@ async def test_who_is_refused_waits_for_a_raise_unless_it_fails(world: World) ->
     assert await world.budgets.raise_limit("acme", "day", "usd", TODAY, 210) == ("event of waits",)
 
 
+async def test_a_question_is_answered_by_a_raise_alone(world: World) -> None:
+    """However often people raise; calls that are over leave it to a person. It has an event of its own."""
+    await world.spent("c0", 95)
+    await world.reserve("asks", replace(world.want(), asks="its answer"))
+    await world.reserve("c1", world.want(1))
+    assert (await world.settle("c1", 0)).woken == ()
+    for limit in (120, 120, 130):
+        assert await world.budgets.set_limit("acme", "day", "usd", limit) == ("its answer",)
+        world.now_ms += 10_000
+        assert (await world.settle("c2", 0, world.want(1))).woken == ()
+    await world.budgets.forget("acme", "day", "usd", ["its answer"])
+    assert (await world.row()).waiting == 0
+
+
 async def test_shares_of_the_limit_are_told_once(world: World) -> None:
     """The highest that a call has reached; one whose lease is over tells it by the next call."""
     shares = list[tuple[int, int]]()

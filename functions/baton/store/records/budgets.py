@@ -18,7 +18,7 @@ class Want(Struct, frozen=True):
     `limit`: as declared; one that people have set counts instead. `amount`: what the call costs at most; None: its
     price is unknown. `periods`: around the function's time; the store chooses by its own. `fixed`: the amount is
     declared, so the largest call that the store knows does not raise it. `waits`: a call that finds the budget used up
-    is woken when somebody raises it.
+    is woken when somebody raises it. `asks`: a person is asked then, and a raise sends this event in place of its own.
     """
 
     key: str
@@ -30,6 +30,7 @@ class Want(Struct, frozen=True):
     periods: tuple[Period, ...]
     fixed: bool = False
     waits: bool = True
+    asks: str = ""
 
     @property
     def zone(self) -> str:

@@ -52,13 +52,11 @@ class Budgets:
         asking = [
             _want((one.key, one.per, one.unit), one.zone)
             | {"limit": one.limit, "amount": _UNKNOWN if one.amount is None else one.amount}
-            | {"fixed": one.fixed, "waits": one.waits, "periods": one.periods}
+            | {"fixed": one.fixed, "waits": one.waits, "asks": one.asks, "periods": one.periods}
             for one in wants
         ]
-        answer = await self._run("reserve", asking, name=name, note=event, lease=lease_ms)
-        outcome, periods, *sums, reached = answer
-        made = Reservation(outcome, tuple(periods), *sums)
-        return replace(made, reached=_reached(reached)) if reached else made
+        outcome, periods, *sums, reached = await self._run("reserve", asking, name=name, note=event, lease=lease_ms)
+        return replace(Reservation(outcome, tuple(periods), *sums), reached=_reached(reached))
 
     async def settle(
         self, wants: Sequence[Want], periods: Sequence[str], name: str, costs: Sequence[int | None]
@@ -81,9 +79,9 @@ class Budgets:
         `once`: under this name for a day, as the limit may be set to less meanwhile; empty: whenever it is called.
         """
         named: _Named = (key, per, unit)
-        zones = await self._zones(named)
         of_call = {"name": f"raise:{once}"} if once else {}
-        return await self._change([_change(named, zone, period) | {"raised": limit} for zone in zones], **of_call)
+        changes = [_change(named, zone, period) | {"raised": limit} for zone in await self._zones(named)]
+        return tuple((await self._run("settle", changes, **of_call))[0])
 
     async def set_limit(
         self, key: str, per: Per, unit: Unit, limit: int | None, *, every: bool = False
@@ -99,7 +97,7 @@ class Budgets:
             fields = {} if limit is None else {"limit" if every else f"limit:{name}": str(limit)}
             dropped = {f"raised:{name}@{zone}"} | ({"limit", f"limit:{name}"} if every or limit is None else set())
             changes.append(_change(named, zone, name) | {"fields": fields, "dropped": sorted(dropped - set(fields))})
-        return await self._change(changes)
+        return tuple((await self._run("settle", changes))[0])
 
     async def units(self, key: str, per: Per) -> tuple[Unit, ...]:
         members = {unit: _member((key, per, unit)) for unit in get_args(Unit)}
@@ -116,13 +114,20 @@ class Budgets:
             return await self._rows_of(every), ""
         score, _, skipped = cursor.partition("-")
         page = ("BYSCORE", "REV", "LIMIT", int(skipped or 0), limit, "WITHSCORES")
-        found = _pairs(await self._redis.execute("ZRANGE", keys.BUDGETS, score or "+inf", "-inf", *page))
+        flat = await self._redis.execute("ZRANGE", keys.BUDGETS, score or "+inf", "-inf", *page)
+        # A transport may answer pairs, or both in turn.
+        pairs = flat if flat and not isinstance(flat[0], str) else zip(flat[::2], flat[1::2], strict=True)
+        found = [(member, f"{float(last):.0f}") for member, last in pairs]
         rows = await self._rows_of([_named_by(member) for member, _ in found])
         if len(found) < limit:
             return rows, ""
         last = found[-1][1]
         same = sum(each == last for _, each in found) + (int(skipped or 0) if score == last else 0)
         return rows, f"{last}-{same}"
+
+    async def forget(self, key: str, per: Per, unit: Unit, events: Sequence[str]) -> None:
+        """Let calls with these events wait no more."""
+        await self._redis.execute("ZREM", keys.budget_keys(key, per, unit)[1], *events)
 
     async def waiting(self, key: str, per: Per, unit: Unit, limit: int) -> tuple[str, ...]:
         """Return the events of calls that wait for room, those that have waited longest first."""
@@ -152,10 +157,6 @@ class Budgets:
             for at, (one, zone, period) in enumerate(there)
         )
 
-    async def _change(self, changes: Sequence[dict[str, Any]], **of_call: str) -> tuple[str, ...]:
-        woken, _ = await self._run("settle", changes, **of_call)
-        return tuple(woken)
-
     async def _run(self, what: str, wants: Sequence[dict[str, Any]], **of_call: str | int) -> Any:
         named = [name for one in wants for name in one.pop("keys")]
         plan = {"wants": wants, **of_call} | ({"now": self._now_ms()} if self._now_ms else {})
@@ -182,12 +183,6 @@ def _change(named: _Named, zone: str, period: str) -> dict[str, Any]:
 
 def _member(named: _Named) -> str:
     return encode(named).decode()
-
-
-def _pairs(found: Sequence[Any]) -> list[tuple[str, str]]:
-    """Return members with their scores: a transport may answer pairs, or both in turn."""
-    pairs = found if found and not isinstance(found[0], str) else zip(found[::2], found[1::2], strict=True)
-    return [(member, f"{float(score):.0f}") for member, score in pairs]
 
 
 def _present(per: Per, zone: str, now_ms: int) -> Period:

@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from baton.engine.approvals import raised_event
 from baton.engine.commit.answers import Claim, History
 from baton.engine.effects import BUDGET_EXCEEDED, Alert, CallModel, Work
 from baton.engine.step_results import ModelFailed, ModelWaits, OverBudget, StepResult, used_by
-from baton.engine.waits import BUDGET, amount_text
+from baton.engine.waits import BUDGET, limit_text
 from baton.sdk.records.budget import Budget, OnUsedUp, Unit, amount_of, periods_around, shown_amount
 from baton.sdk.records.call_limit import LimitedCall
 from baton.sdk.records.transcript import Failure
@@ -24,6 +25,7 @@ from baton.store.redis.budgets import Budgets
 from baton.worker.admission.limited_calls import Executing, Waking, call_of, key_failed, waiting_event
 from baton_events.emitter import Emitter
 from baton_events.errors import BatonError
+from baton_events.schema import encode_event
 
 _log = logging.getLogger("baton.budgets")
 
@@ -93,7 +95,10 @@ class Budgeted(Waking):
             reserved = found
         step_result = await self.executor(effect, history, claim)
         if isinstance(step_result, ModelWaits):
-            return _with_memo(step_result, reserved)
+            used = step_result.extra_usage
+            tokens = reserved.tokens + used.input_tokens + used.output_tokens
+            spent = replace(reserved, usd=reserved.usd + used.cost_usd, tokens=tokens)
+            return replace(step_result, memo={**step_result.memo, BUDGET: asdict(spent)})
         await self._settle(effect, claim, wants, reserved, step_result)
         return step_result
 
@@ -159,8 +164,11 @@ def _wants_of(
             amount_of(one.unit, most) if most else None,
             periods_around(one.per, one.time_zone, now_ms),
             fixed=one.reserve is not None,
-            waits=one.on_limit == "wait",
+            waits=one.on_limit != "fail",
         )
+        if one.on_limit == "ask":
+            answer = raised_event(effect.job, effect.turn, effect.attempt, want.key, want.per, want.unit)
+            want = replace(want, asks=encode_event(answer))
         name = (want.key, want.per, want.unit, want.zone)
         if name not in found or found[name][0].limit > want.limit:
             found[name] = (want, one.on_limit)
@@ -184,36 +192,18 @@ def _known_of(known: Mapping[str, Any], wants: Sequence[Want], name: str) -> Res
     return Reserved(known.get("name", name), periods, known.get("usd", 0.0), known.get("tokens", 0))
 
 
-def _with_memo(waits: ModelWaits, reserved: Reserved) -> ModelWaits:
-    used = waits.extra_usage
-    tokens = reserved.tokens + used.input_tokens + used.output_tokens
-    memo = {
-        "name": reserved.name,
-        "periods": list(reserved.periods),
-        "usd": reserved.usd + used.cost_usd,
-        "tokens": tokens,
-    }
-    return replace(waits, memo={**waits.memo, BUDGET: memo})
-
-
 def _used_up(want: Want, on_limit: OnUsedUp, reservation: Reservation, now_ms: int) -> StepResult:
-    limit, spent = shown_amount(want.unit, reservation.limit), shown_amount(want.unit, reservation.spent)
-    if on_limit == "fail":
-        left = amount_text(want.unit, shown_amount(want.unit, max(0, reservation.limit - reservation.spent)))
-        asked = amount_text(want.unit, shown_amount(want.unit, reservation.asked))
-        message = (
-            f"the budget {want.key!r} of {amount_text(want.unit, limit)} for {reservation.period} has"
-            f" {left.partition(' ')[0]} left, and this call may cost {asked.partition(' ')[0]}"
-        )
-        return ModelFailed(Failure(BUDGET_EXCEEDED, message))
-    about = {
+    about: dict[str, Any] = {
+        "limit": BUDGET,
         "key": want.key,
         "per": want.per,
         "period": reservation.period,
         "unit": want.unit,
-        "value": limit,
-        "spent": spent,
     }
+    sums = {"value": reservation.limit, "spent": reservation.spent, "asked": reservation.asked}
+    about |= {name: shown_amount(want.unit, amount) for name, amount in sums.items()}
+    if on_limit == "fail":
+        return ModelFailed(Failure(BUDGET_EXCEEDED, limit_text(about)))
     return OverBudget(about, _comes_ms(want, reservation, now_ms) if on_limit == "wait" else 0)
 
 

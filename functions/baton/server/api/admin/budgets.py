@@ -7,16 +7,22 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from baton.engine.approvals import raised_event
+from baton.engine.waits import LIMIT_APPROVAL
+from baton.engine.work_items import ItemKind
 from baton.queue.dispatch import delivery
 from baton.sdk.records.call_limit import LONGEST_KEY_CHARS
 from baton.sdk.records.limits import LEAST_USD, MOST, MOST_USD
 from baton.server.api.jobs.context import Context
 from baton.server.api.problem import ApiError, invalid_by, limited_body, parsed, parsed_query
+from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
+from baton_events.ids import event_id
 from baton_events.schema import parse_event
 from baton_events.timestamps import rfc3339
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:  # a process without budgets loads nothing of them
 
 Per = Literal["day", "month", "total"]
 Unit = Literal["usd", "tokens"]
+_READ = 200  # of those that wait for a budget; the others count without a look
 _Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY_CHARS)]
 
 
@@ -62,7 +69,7 @@ async def show_budgets(context: Context, request: Request) -> Response:
     """Answer 200 with budgets in their present periods, those last used first."""
     query = parsed_query(BudgetsQuery, request.query_params)
     rows, cursor = await budgets_of(context.container).rows(query.key or "", query.limit, query.cursor or "")
-    answer: dict[str, Any] = {"budgets": [*map(budget_view, rows)]}
+    answer: dict[str, Any] = {"budgets": [budget_view((await waiting_for(context.container, row))[0]) for row in rows]}
     return JSONResponse(answer | ({"cursor": cursor} if cursor else {}))
 
 
@@ -101,6 +108,9 @@ async def changed(container: Container, key: str, body: BudgetBody) -> "BudgetRo
     if unit == "usd" and 0 < body.limit < LEAST_USD:
         message = f"a limit in US dollars is 0 or at least {LEAST_USD:f}, got {body.limit!r}: pass one of them"
         raise invalid_by([("limit", message)])
+    rows, _ = await budgets.rows(key)
+    for row in rows:
+        await waiting_for(container, row)  # whoever is gone is not woken in the place of others
     woken = await budgets.set_limit(key, body.per, unit, amount_of(unit, body.limit), every=body.period == "every")
     await _wake(container, woken)
     rows, _ = await budgets.rows(key)
@@ -112,6 +122,26 @@ def budgets_of(container: Container) -> "Budgets":
         raise ApiError(503, "this deployment keeps no budgets")
     made: Budgets = container.ports.budgets()
     return made
+
+
+async def waiting_for(container: Container, row: "BudgetRow") -> "tuple[BudgetRow, list[Snapshot]]":
+    """Return a budget with the number of jobs that wait for it still, and those of them that came first.
+
+    It forgets jobs that have gone on by a decision, or have ended: neither knows of the budget.
+    """
+    named = (row.key, row.per, row.unit)
+    noted = await budgets_of(container).waiting(*named, _READ) if row.waiting else ()
+    events = [parse_event(event.encode()) for event in noted]
+    jobs = await container.ports.reader.jobs([*{event.job_id for event in events}])
+    items = [(job.job, item) for job in jobs.values() for item in job.items]
+    turns = [(job, item) for job, item in items if item.kind is ItemKind.LOOP or item.tool == LIMIT_APPROVAL]
+    names = {raised_event(job, item.turn, item.attempt, *named).id for job, item in turns}
+    names |= {event_id(item.key) for _, item in turns}
+    gone = [text for event, text in zip(events, noted, strict=True) if event.id not in names]
+    if gone:
+        await budgets_of(container).forget(*named, gone)
+    still = [jobs[event.job_id] for event in events if event.id in names]
+    return replace(row, waiting=row.waiting - len(gone)), still
 
 
 def budget_view(row: "BudgetRow") -> dict[str, Any]:

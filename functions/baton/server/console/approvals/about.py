@@ -120,8 +120,8 @@ def _about_tool(
     container: Container, agent: str, view: Checkpoint, question: CallRecord
 ) -> tuple[dict[str, Any] | None, str]:
     if question.tool == LIMIT_APPROVAL:
-        whose = " for everybody" if question.arguments["limit"] == BUDGET else ""
-        number = {"type": "number", "description": f"the new limit{whose}; unchanged, the limit is doubled"}
+        whose = " for everybody, unless it is higher by now" if question.arguments["limit"] == BUDGET else ""
+        number = {"type": "number", "description": f"the new limit{whose}; unchanged, twice this"}
         return {"properties": {"value": number}, "required": ["value"]}, ""
     try:
         tool = container.registry.tool(view["tool"])

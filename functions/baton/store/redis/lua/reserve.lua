@@ -1,5 +1,5 @@
 -- After budget.lua: a call begins where all its budgets have what it asks for, and else in none. One script checks and adds.
--- ARGV[1], besides: note (its event, where it waits), lease; of each want limit, amount (below 0: not known), fixed, waits, periods.
+-- ARGV[1], besides: note (its event, where it waits), lease; of each want limit, amount (below 0: not known), fixed, waits, periods, asks (the note once it is used up).
 -- Answer: granted, busy or used_up; the periods; of the budget that refuses its index, period and sums, since when it waits.
 
 -- Calls whose leases are over count in full, since they may have been paid for. What is long over is forgotten.
@@ -79,12 +79,13 @@ local function grant(b)
 end
 
 local function refuse(outcome, b)
-  local since = now()
-  if plan.note ~= '' and (outcome == 'busy' or b.ask.waits) then
-    since = tonumber(call('ZINCRBY', b.waits, 0, plan.note))
+  local since, asks = now(), outcome == 'used_up' and b.ask.asks ~= '' and b.ask.asks
+  local note = asks or plan.note
+  if note ~= '' and (outcome == 'busy' or b.ask.waits) then
+    since = tonumber(call('ZINCRBY', b.waits, 0, note))
     if since == 0 or since >= 1e14 then -- it is new, or was woken
       since = now()
-      call('ZADD', b.waits, string.format('%.0f', since), plan.note)
+      call('ZADD', b.waits, string.format('%.0f', since + (asks and 4e14 or 0)), note)
       call('PEXPIRE', b.waits, 34560000000)
     end
   end

@@ -37,7 +37,7 @@ end
 
 -- Those who have waited longest. They stay until they ask, since who should wake them may die: they are woken again, behind
 -- the others. Calls that are over wake them at most three times, as some are no longer there; people as often as they raise.
--- A score is 1e14 for each time, and the time.
+-- A score is 1e14 for each time, and the time. What a person is asked about has 4 times, and only people wake it.
 local function wake(b, spare, pause)
   local asked, left = get(b, 'asked:' .. b.label), limit_of(b) - get(b, 'spent:' .. b.label) - get(b, 'held:' .. b.label)
   local fits = asked > 0 and math.floor(left / asked) or left > 0 and 1 or 0
@@ -49,9 +49,9 @@ local function wake(b, spare, pause)
     local event, times, at = flat[i], math.floor(flat[i + 1] / 1e14), flat[i + 1] % 1e14
     if times == 3 and pause > 0 then
       call('ZREM', b.waits, event)
-    elseif times == 0 or now() - at >= pause then
+    elseif times == 0 or now() - at >= pause and (times < 4 or pause == 0) then
       woken[#woken + 1] = event
-      again[#again + 1], again[#again + 2] = string.format('%.0f', math.min(times + 1, 3) * 1e14 + now()), event
+      again[#again + 1], again[#again + 2] = string.format('%.0f', (times == 4 and 4 or math.min(times + 1, 3)) * 1e14 + now()), event
     end
   end
   in_slices('ZADD', b.waits, again)

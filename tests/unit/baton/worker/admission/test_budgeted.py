@@ -12,9 +12,9 @@ from baton.engine.state import Job
 from baton.engine.step_results import ModelAnswered, OverBudget, StepResult
 from baton.sdk.records.budget import Per, Unit
 from baton.sdk.tools.running_calls import NotYetError
-from baton.store.records.budgets import Reservation, Settled, Want
+from baton.store.records.budgets import Reached, Reservation, Settled, Want
 from baton.store.redis.budgets import Budgets
-from baton.worker.admission.budgeted import Budgeted, Declared
+from baton.worker.admission.budgeted import Budgeted, Declared, budget_alerts
 from baton_events.errors import StoreError
 from tests.fakes.stored import FakeConnection
 from tests.unit.baton.kit.stage import Stage
@@ -53,7 +53,12 @@ class Answering(Budgets):
 
 
 async def _called(
-    budgets: Answering, stage: Stage, budget: Budget, lost: int = 0, memo: Mapping[str, Any] | None = None
+    budgets: Answering,
+    stage: Stage,
+    budget: Budget,
+    lost: int = 0,
+    memo: Mapping[str, Any] | None = None,
+    at_ms: int = NOON_MS,
 ) -> tuple[StepResult | None, int]:
     asked = list[str]()
 
@@ -64,7 +69,7 @@ async def _called(
     declared = Declared([budget], lambda _unit: 0, 1_000)
     budgeted = Budgeted(ask, lambda _effect, _history: declared, budgets, stage.container.emitter)
     job = Job("job_1", "session", "acme", "a", NOON_MS)
-    claim = Claim(job.id, "loop:job_1:1:1", "msg", "owner", NOON_MS, 0)
+    claim = Claim(job.id, "loop:job_1:1:1", "msg", "owner", at_ms, 0)
     try:
         return await budgeted(CallModel(job, 1, 1, lost=lost, memo=dict(memo or {})), History(), claim), len(asked)
     except StoreError:
@@ -112,18 +117,20 @@ async def test_a_call_asks_again_after_as_long_as_it_has_waited(waited_ms: int, 
 async def test_who_waits_for_a_period_comes_within_a_minute_the_earliest_first(share: float, late_ms: int) -> None:
     stage = Stage()
     today = NOON_MS - DAY_MS // 2
-    budget = Budget("k", usd=1, on_limit="wait")
-    name = "2027-01-16"
-    used_up = Reservation("used_up", period=name, limit=1_000_000, spent=1_000_000, resets_ms=today + DAY_MS)
-    budgets = Answering(stage, used_up)
-
-    async def never(_effect: Work, _history: History, _claim: Claim) -> StepResult | None:
-        raise AssertionError("it has no room")
-
-    declared = Declared([budget], lambda _unit: 0, 1_000)
-    budgeted = Budgeted(never, lambda _effect, _history: declared, budgets, stage.container.emitter)
-    job = Job("job_1", "session", "acme", "a", today)
-    claim = Claim(job.id, "loop:job_1:1:1", "msg", "owner", min(today + int(share * DAY_MS), today + DAY_MS - 1), 0)
-    result = await budgeted(CallModel(job, 1, 1), History(), claim)
+    used_up = Reservation("used_up", (), 0, "2027-01-16", 1_000_000, 1_000_000, resets_ms=today + DAY_MS)
+    at_ms = min(today + int(share * DAY_MS), today + DAY_MS - 1)
+    result, asked = await _called(Answering(stage, used_up), stage, BUDGET, at_ms=at_ms)
     assert isinstance(result, OverBudget)
-    assert abs(result.until_ms - (today + DAY_MS + late_ms)) <= 1
+    assert (asked, abs(result.until_ms - (today + DAY_MS + late_ms)) <= 1) == (0, True)
+
+
+def test_an_alert_names_the_budget_its_share_and_its_sums() -> None:
+    """Once for a share of a period, and once more where the limit has changed."""
+    wants = [Want("user:7", "day", "usd", "UTC", 1, None, ()), Want("acme", "day", "tokens", "UTC", 1, None, ())]
+    reached = [Reached(0, 80, "2026-11-28", 4_000_000, 5_000_000), Reached(1, 100, "total", 2_100_000, 2_000_000)]
+    first, second = budget_alerts("job_a", wants, reached)
+    assert first.message == "the budget 'user:7' for 2026-11-28 has reached 80 %: 4.00 of 5.00 usd"
+    assert second.message == "the budget 'acme' for total has reached 100 %: 2,100,000 of 2,000,000 tokens"
+    assert (first.job_id, first.kind, first.once) == ("job_a", "budget", "budget:user:7:day:usd:2026-11-28:80:5.00")
+    assert budget_alerts("job_b", wants, reached[:1])[0].once == first.once
+    assert budget_alerts("job_b", wants, [Reached(0, 80, "2026-11-28", 8, 10_000_000)])[0].once != first.once

@@ -25,6 +25,8 @@ def budgets_of(stage: Stage) -> Budgets:
 
 async def reserved(stage: Stage, name: str, amount: int, *, key: str = "user/7", unit: Unit = "usd") -> str:
     """A call asks for as much in a budget of five dollars, or of five million tokens, a day; its outcome."""
+    if name not in await stage.ports.reader.jobs([name]):
+        await stage.submit("answers", name)
     want = Want(key, "day", unit, "UTC", 5_000_000, amount, periods_around("day", "UTC", stage.clock.ms), fixed=True)
     event = encode_event(event_of("s1", loop_item(name, 1, 1, stage.clock.ms)))
     return (await budgets_of(stage).reserve([want], name, event, 60_000)).outcome
