@@ -48,19 +48,19 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (14_990, 88, 1_004, 148),
-    "worker": (13_707, 90, 957, 149),
+    "server": (14_986, 88, 999, 148),
+    "worker": (13_697, 90, 956, 149),
     "queue": (3_114, 25, 259, 55),
-    "store": (9_444, 49, 786, 112),
-    "engine": (8_646, 45, 539, 110),
+    "store": (9_444, 49, 782, 112),
+    "engine": (8_644, 45, 536, 110),
     "sdk": (21_777, 133, 1_557, 275),
     "client": (5_027, 26, 383, 130),
     "local": (17_649, 110, 1_256, 210),
 }
 BOUNDS = {
-    "lines": 97_247,
+    "lines": 97_231,
     "modules": 581,
-    "functions": 7_002,
+    "functions": 6_989,
     "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,
@@ -71,8 +71,8 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 37,
-    "test lines": 136_440,
-    "docs words": 76_494,
+    "test lines": 136_442,
+    "docs words": 76_491,
 }
 
 # A bound may be above its sum by this share, or by a few.

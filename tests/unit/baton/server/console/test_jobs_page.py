@@ -3,6 +3,7 @@
 import re
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool
+from baton.sdk.models.model import ModelAnswer
 from baton.server.console.shown import exact
 from tests.unit.baton.kit.stage import Stage
 from tests.unit.baton.server.api.client import OTHER, with_keys
@@ -88,7 +89,7 @@ async def delegate(ctx: ToolContext) -> Pending:
 async def test_jobs_below_open_under_their_parent() -> None:
     """By a link, so it works without the script; the row says how many there are."""
     parent = Agent(name="starts", model=ScriptedModel([[Call("delegate")], "done"]), tools=[delegate])
-    answers = Agent(name="answers", model=ScriptedModel(["done"]))
+    answers = Agent(name="answers", model=ScriptedModel([ModelAnswer("done", input_tokens=9, cost_usd=0.02)]))
     async with operator_of(Stage(settings=with_keys(), registry=Registry([parent, answers]))) as operator:
         job = await operator.api.submitted(jobType="starts", taskDescription="the parent")
         await operator.stage.run()
@@ -97,3 +98,5 @@ async def test_jobs_below_open_under_their_parent() -> None:
         assert "the child" not in markup
         opened = await operator.see(f"/console/jobs?open={job['id']}")
         assert opened.index("the parent") < opened.index('class="d1"') < opened.index("the child")
+        page = await operator.see(f"/console/jobs/{job['id']}")
+    assert '1 job below it</a></dt><dd>$0.02 <span class="dim">9 tokens' in page
