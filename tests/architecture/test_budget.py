@@ -48,19 +48,19 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (14_986, 88, 999, 148),
+    "server": (14_987, 88, 999, 148),
     "worker": (13_697, 90, 956, 149),
     "queue": (3_114, 25, 259, 55),
-    "store": (9_444, 49, 782, 112),
+    "store": (9_447, 49, 783, 112),
     "engine": (8_644, 45, 536, 110),
     "sdk": (21_777, 133, 1_557, 275),
     "client": (5_027, 26, 383, 130),
     "local": (17_649, 110, 1_256, 210),
 }
 BOUNDS = {
-    "lines": 97_231,
+    "lines": 97_235,
     "modules": 581,
-    "functions": 6_989,
+    "functions": 6_990,
     "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,

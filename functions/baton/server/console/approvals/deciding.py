@@ -4,6 +4,7 @@ Arguments are edited field by field, or as JSON. An edit is shown beside the ori
 it counts. Invariant: a fault loses no input, and a person confirms exactly what was shown.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -16,7 +17,6 @@ from baton.server.console.form import Form, read_object
 from baton.server.console.form import field as text_of
 from baton.server.console.shown import pretty
 from baton.worker.container import Container
-from baton_events.ids import canonical_json
 
 Mode = Literal["form", "raw", "confirm"]
 Approve = Callable[[str, ApprovalBody], Awaitable[Checkpoint]]
@@ -84,10 +84,11 @@ async def approved(container: Container, about: About, form: Form, approve: Appr
         arguments = _arguments(about, form)
         if step in ("raw", "form"):
             return _with(about, arguments, "raw" if step == "raw" else "form", comment=comment)
-        # As JSON, where `1` and `true` differ.
-        edited = None if canonical_json(arguments) == canonical_json(about.asked) else arguments
-        given = {"arguments": edited, "comment": comment, "digest": text_of(form, "digest")}
-        body = parsed_query(ApprovalBody, given, "form")
+        # As JSON, where `1` and `true` differ, and NaN is refused later on.
+        given, asked = (json.dumps(value, sort_keys=True) for value in (arguments, about.asked))
+        edited = None if given == asked else arguments
+        answer = {"arguments": edited, "comment": comment, "digest": text_of(form, "digest")}
+        body = parsed_query(ApprovalBody, answer, "form")
         if edited is not None and step != "confirm" and not about.is_question:
             kept = await edited_as_recorded(container, about.approval["id"], body.digest, edited)
             return _with(about, kept, "confirm", comment=comment)

@@ -81,9 +81,7 @@ class Writes:
         for job_id, count in self.part_counts.items():
             self._stream(patch, job_id, count, kept.stream_length)
         if self._draft.begins_again:
-            for key in all_keys(self._root_id, self._draft.jobs):
-                patch.write("PERSIST", key, [])
-            patch.write("DEL", keys.tombstone_key(self._root_id), [])
+            self._persist(patch)
         elif self.expires:
             ended_ms = self._draft.jobs[self._root_id].finished_at_ms or 0
             self._expire(patch, self._draft.kept_ms(ended_ms, kept.retention_ms))
@@ -146,6 +144,11 @@ class Writes:
             # Kept as long again as the data was, at least.
             kept_ms = retention_ms + max(retention_ms, LEAST_TOMBSTONE_MS)
             patch.write("SET", keys.tombstone_key(self._root_id), [dump(self._draft.tombstone), "PX", str(kept_ms)])
+
+    def _persist(self, patch: Patch) -> None:
+        for key in all_keys(self._root_id, self._draft.jobs):
+            patch.write("PERSIST", key, [])
+        patch.write("DEL", keys.tombstone_key(self._root_id), [])
 
 
 def all_keys(root_id: str, jobs: Iterable[str]) -> list[str]:
