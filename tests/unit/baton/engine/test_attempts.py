@@ -7,10 +7,9 @@ from msgspec.structs import replace
 
 from baton.engine.attempts import MAX_DELAY_MS, TAKING_IN_BUDGET, backoff_ms, no_start_left, with_deaths
 from baton.engine.decide import decide
-from baton.engine.effects import CallModel, Remember, RunTool
-from baton.engine.lifecycle import FOLLOW_UP_ATTEMPTS
+from baton.engine.effects import CallModel, RunTool
 from baton.engine.step_results import ModelFailed, Started, ToolFailed
-from baton.engine.work_items import ItemKind, following, remember_item
+from baton.engine.work_items import ItemKind, following
 from baton.sdk.records.transcript import Failure
 from tests.unit.baton.engine.sample_state import NOW_MS, call_state, changes_of, error_of, turn_state
 
@@ -89,16 +88,6 @@ def test_what_cannot_be_taken_in_fails_its_job(kind: ItemKind) -> None:
         item = replace(state.item, abandoned=deaths, died=state.the_call.retries + 2)
         changes = changes_of(decide(replace(state, item=item), Started(), NOW_MS))
         assert changes.ends is ends
-
-
-def test_what_cannot_be_remembered_is_dropped_and_somebody_is_alerted() -> None:
-    state = turn_state()
-    state = replace(state, item=remember_item(state.job.id, 1, 3, NOW_MS))
-    assert isinstance(decide(state, Started(), NOW_MS).effects[0], Remember)
-    state = replace(state, item=replace(state.item, abandoned=FOLLOW_UP_ATTEMPTS[ItemKind.REMEMBER]))
-    decision = decide(state, Started(), NOW_MS)
-    assert decision.changes is not None
-    assert "process died" in str(decision.effects[0])
 
 
 @given(st.floats(0, 1e9), st.integers(1, 10_000), st.none() | st.floats(allow_nan=True, allow_infinity=True))

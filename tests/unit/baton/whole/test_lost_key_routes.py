@@ -226,8 +226,10 @@ def _assert_names_the_key(path: str, answer: httpx.Response) -> None:
         assert answer.status_code == 200, answer.text
         assert (answer.json()["id"], said in answer.json()["error"]["message"]) == ("call-1", True)
     else:
-        assert said in assert_problem(answer, 409)
-        assert answer.json()["code"] == "UNREADABLE"
+        detail = assert_problem(answer, 409)
+        assert detail.startswith(f"a stored text is sealed, and {said}")
+        assert detail.endswith("add it again, or delete what it has sealed")
+        assert (answer.json()["code"], "retry-after" in answer.headers) == ("UNREADABLE", False)
 
 
 @pytest.mark.parametrize(("route", "names", "body", "says"), PROBES)

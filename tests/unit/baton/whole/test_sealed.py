@@ -76,16 +76,6 @@ async def test_parts_with_nothing_but_ids_and_numbers_stay_plain() -> None:
         assert not tool_output("call_1", result).endswith(TEXTLESS)
 
 
-async def test_sealing_costs_no_request_and_no_command() -> None:
-    costs = list[tuple[int, int, list[str]]]()
-    for keys in ("", K1, f"{K2},{K1}"):
-        stage = stage_of(keys)
-        await stage.played("breaks")
-        used = stage.store.tree("job_1").usage["job_1"]
-        costs.append((used.redis_requests, used.redis_commands, sent_by(stage)))
-    assert costs[0] == costs[1] == costs[2]
-
-
 def sent_by(stage: Stage) -> list[str]:
     """The commands of the store's requests."""
     connection = stage.store._redis

@@ -88,7 +88,7 @@ def test_memory_is_a_policy_or_true() -> None:
     """True means the defaults; what is neither is refused when the agent is made."""
     assert Agent(name="a", model="demo", memory=True).memory_policy == Memory()
     assert Agent(name="a", model="demo", memory=Memory(recent=2)).memory_policy == Memory(recent=2)
-    assert Agent(name="a", model="demo").memory_policy is None
+    assert [Agent(name="a", model="demo", memory=none).memory_policy for none in (None, False)] == [None, None]
     wrong: Any = 3
-    with pytest.raises(TypeError, match="agent 'a': memory must be"):
+    with pytest.raises(TypeError, match=r"agent 'a': memory must be Memory\(\.\.\.\), True or False, got 3"):
         Agent(name="a", model="demo", memory=wrong)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from baton import Agent, Call, Registry, ScriptedModel, recall, remember
 from baton.sdk.memory.entries import Recalled, Recollection, as_prompt
 from baton.sdk.memory.keeper import Forgotten, MemoryKeeper
-from baton.sdk.memory.policy import Memory, memory_of
+from baton.sdk.memory.policy import Memory
 from baton.sdk.records.memory import MemoryEntry
 from baton_events.errors import MemoryUnavailableError, StoreError
 from baton_events.ids import canonical_json
@@ -188,14 +188,6 @@ def test_a_policy_that_means_nothing_is_refused(fault: dict[str, Any]) -> None:
     [(name, value)] = fault.items()
     with pytest.raises(ValueError, match=rf"Memory\({name}={value!r}\)"):
         Memory(**fault)
-
-
-def test_true_means_the_defaults() -> None:
-    policy = Memory(recent=3)
-    assert [memory_of(value) for value in (True, False, None, policy)] == [Memory(), None, None, policy]
-    wrong: Any = "yes"
-    with pytest.raises(TypeError, match=r"Memory\(\.\.\.\), True or False, got 'yes'"):
-        memory_of(wrong)
 
 
 NOTES = ScriptedModel([[Call("remember", {"text": "the door is green"})], [Call("recall", {"query": "door"})], "ok"])

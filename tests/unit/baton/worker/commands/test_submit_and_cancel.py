@@ -12,7 +12,7 @@ from baton.engine.transitions import JobStatus
 from baton.engine.work_items import loop_item
 from baton.sdk.records.limits import first_reserve
 from baton.worker.commands.backup import BACKED_UP_MS, BACKUP_DELAY_MS, YOUNG_MS
-from baton_events.errors import MalformedEventError, PublishError, QueueUnreachableError, StoreError, UnknownJobError
+from baton_events.errors import MalformedEventError, PublishError, StoreError, UnknownJobError
 from baton_events.messages import Outgoing
 from baton_events.schema import AgentLoopInit, Cancellation, LoopPayload, Submission
 from tests.fakes.stored import TREES
@@ -41,14 +41,6 @@ async def test_a_submission_publishes_its_backup_first_and_delayed_by_a_minute()
     assert isinstance(fact := event.payload.command, Submission)
     assert (fact.job["id"], fact.task) == ("job_1", TASK)
     assert {item.relay_id for item in await stage.items()} == {stage.queue.published[0][0]}
-
-
-async def test_a_queue_that_is_down_refuses_the_job() -> None:
-    stage = Stage()
-    stage.queue.failing.append(QueueUnreachableError("https://queue", "ConnectError"))
-    with pytest.raises(QueueUnreachableError):
-        await stage.container.commands.submit(stage.job(), TASK)
-    assert (stage.store.trees, stage.admission.entries) == ({}, {})
 
 
 @pytest.mark.parametrize("applied", [False, True])

@@ -139,7 +139,8 @@ def test_a_missing_count_is_zero_and_a_whole_float_is_a_count() -> None:
 
 
 def test_an_answer_over_the_size_limit_fails_for_good() -> None:
-    assert isinstance(answered(ModelAnswer("x" * ANSWER_LIMIT_BYTES), {}), ModelAnswered)
+    for text, kind in (("ä" * (ANSWER_LIMIT_BYTES // 2), ModelAnswered), ("x" * (ANSWER_LIMIT_BYTES + 1), ModelFailed)):
+        assert isinstance(answered(ModelAnswer(text), {}), kind)
     found = answered(ModelAnswer("ä" * ANSWER_LIMIT_BYTES, (), 3, 4), {})
     assert isinstance(found, ModelFailed)
     assert (found.failure.type, found.failure.retryable) == ("answer_too_large", False)

@@ -25,7 +25,7 @@ from baton.engine.step_results import (
 )
 from baton.engine.transitions import JobStatus
 from baton.sdk.memory.keeper import MemoryKeeper
-from baton.sdk.models.model import ANSWER_LIMIT_BYTES, ModelAnswer, ToolSpec
+from baton.sdk.models.model import ModelAnswer, ToolSpec
 from baton.sdk.planning.plan import PLAN_TOOL
 from baton.sdk.records.limits import CodeMode
 from baton.sdk.records.redaction import KnownSecrets
@@ -35,7 +35,7 @@ from baton.sdk.tools.tool import Tool
 from baton.store.records.jobs import Snapshot
 from baton.worker.executors.continuing import outcome_of
 from baton.worker.executors.executor import canonical
-from baton.worker.executors.model_call import answered, refused, usage_of
+from baton.worker.executors.model_call import refused, usage_of
 from baton.worker.executors.offloading.calls import after_begin, is_cut_short
 from baton.worker.executors.plan_turns import PlannerTurn, static_turn
 from baton.worker.executors.server_agents import registry_with_tools
@@ -59,11 +59,6 @@ def test_a_refused_call_keeps_what_it_was_given(given: dict[str, Any], kept: dic
 def test_what_is_no_answer_counts_as_one_call() -> None:
     nothing: Any = object()
     assert usage_of(nothing) == ExtraUsage(model_calls=1)
-
-
-@pytest.mark.parametrize(("more", "kind"), [("", ModelAnswered), ("x", ModelFailed)])
-def test_an_answer_may_have_as_many_bytes_as_the_limit(more: str, kind: type[object]) -> None:
-    assert isinstance(answered(ModelAnswer("ä" * (ANSWER_LIMIT_BYTES // 2) + more), {}), kind)
 
 
 def test_what_needs_no_change_is_recorded_as_it_is() -> None:

@@ -115,7 +115,7 @@ async def test_a_queue_that_is_down_refuses_the_job(api: Api) -> None:
     response = await api.submit()
     assert assert_problem(response, 503) == "the queue does not take messages; try again"
     assert response.headers["retry-after"] == "5"
-    assert api.stage.store.trees == {}
+    assert (api.stage.store.trees, api.stage.admission.entries) == ({}, {})
 
 
 async def test_the_same_key_and_body_are_the_same_job(api: Api) -> None:
