@@ -438,11 +438,11 @@ async def test_a_slot_request_that_is_taken_from_somebody_else_is_released(side:
     assert (is_released(done), [item.key for item in done.pending]) == (True, [first_item().key])
 
 
-async def test_an_invocation_that_continues_nothing_gets_no_items(side: Side) -> None:
+async def test_an_invocation_that_continues_nothing_releases_what_follows_too(side: Side) -> None:
     await in_place(side)
     await again(side)
     done = await side.store.commit(claim_of(CALL, owner="o1.1"), OVER)
-    assert (done.applied, is_released(done)) == (True, False)
+    assert (done.applied, is_released(done)) == (True, True)
 
 
 @pytest.mark.parametrize("continuation", [room(1, "o3"), None], ids=["in place", "not in place"])

@@ -42,6 +42,8 @@ def take(draft: Draft, claim: Claim, item: WorkItem) -> WorkItem:
     taken = over and item.kind is ItemKind.SLOT_REQUEST
     if over:  # its last sign of life: leases are of one length
         lose(draft, item, item.lease_until_ms - claim.lease_until_ms + claim.now_ms, stream_parts.DIED)
+    # Dispatched by another message since this CLAIM was made: its own may have been answered meanwhile.
+    late = item.relay_id != claim.message_id and item.since_ms - CLOCK_ERROR_MS > claim.now_ms
     held = replace(
         item,
         owner=claim.owner,
@@ -50,7 +52,7 @@ def take(draft: Draft, claim: Claim, item: WorkItem) -> WorkItem:
         appended=0,
         text_id="",
         limited_by="",
-        redelivered=taken or (item.redelivered and item.relay_id == claim.message_id),
+        redelivered=taken or late or (item.redelivered and item.relay_id == claim.message_id),
         lost=item.lost + (1 if item.owner and item.kind is ItemKind.LOOP else 0),
         abandoned=item.abandoned + (1 if over and not taken else 0),
         lease_until_ms=claim.now_ms if item.kind is ItemKind.SLOT_REQUEST else claim.lease_until_ms,
@@ -125,7 +127,7 @@ def inline_continuation(
     """
     rest: list[WorkItem] = []
     taken: list[ClaimResult] = []
-    lost = done is not None and continuation is not None and is_released(done, claim.owner)
+    lost = done is not None and is_released(done, claim.owner)
     at_most = continuation.at_most if continuation and done and not lost else 0
     busy = _at_work_beside(draft, claim, continuation) if continuation else frozenset[str]()
     for item in draft.pending(claim.message_id, claim.now_ms, busy):

@@ -182,14 +182,12 @@ def claim(draft: Draft, claim: Claim) -> ClaimResult:
     if item.limited_by and item.kind is ItemKind.LOOP and item.not_before_ms > claim.now_ms:
         draft.wake(item, claim.message_id, claim.now_ms)
         item = draft.items[item.key]
-    verdict = _refusal(draft, claim, item)
-    if verdict is not None:
+    if (verdict := _refusal(draft, claim, item)) is not None:
         return _refused(draft, claim, item, verdict)
     require_readable(job, item)
     require_open(*draft.messages.get(job.id, {}).values())
     claim_result = grant(draft, claim, item)
-    items = _dispatch_others(draft, claim, item.key)
-    return replace(claim_result, pending=items)
+    return replace(claim_result, pending=_dispatch_others(draft, claim, item.key))
 
 
 def _dispatch_others(draft: Draft, claim: Claim, but: str = "", *, free: bool = False) -> PendingItems:
