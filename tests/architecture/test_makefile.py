@@ -1,12 +1,13 @@
-"""Which libraries each target installs: the demo's are few, the tests' are all."""
+"""Which libraries each target installs: the demo's are few, the tests' are all; and each folder has quick tests."""
 
+import ast
+import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source_files import ROOT
+from tests.architecture.source_files import ROOT, source_files
 
 
 def _installs(target: str, *variables: str) -> list[str]:
@@ -27,12 +28,14 @@ def test_others_install_all(target: str, variables: tuple[str, ...]) -> None:
     assert _installs(target, *variables) == [""]
 
 
-def folders(*options: str) -> set[str]:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return {str(Path(line.partition("::")[0]).parent) for line in shown.splitlines() if "::" in line}
-
-
-@pytest.mark.long
 def test_every_folder_has_tests_that_are_not_long() -> None:
-    assert folders() - folders("-m", "not long") == set()
+    """A file's tests are long by its `pytestmark`, or each by its own mark; some parameters' marks do not count."""
+    files = [file for file in source_files("tests") if Path(file.name).name.startswith("test_")]
+    quick = {
+        Path(file.name).parent
+        for file in files
+        if not re.search(r"^pytestmark = .*mark\.long", file.text, re.MULTILINE)
+        for test in file.functions()
+        if test.name.startswith("test_") and "pytest.mark.long" not in map(ast.unparse, test.decorator_list)
+    }
+    assert {Path(file.name).parent for file in files} - quick == set()
