@@ -23,7 +23,7 @@ from tests.contract.qstash.destination import Destination, Received, Reply
 from tests.contract.store.redis_process import RedisProcess
 
 KILLS, PUMPS, LONGEST_LIFE_SECONDS = 20, 2, 1.5
-LEASES_SECONDS, CLOCK_MS, WORK_SECONDS = 240, 50, 0.2
+LEASES_SECONDS, CLOCK_MS, PAUSE_SECONDS, WORK_SECONDS = 240, 50, 0.1, 0.5
 FLAKY_FAILURES, DELAY_MS = 2, 1_000
 FAST = RetryWaits(50, 1)
 PATHS = ("/plain", "/flaky", "/later", "/failing", "/twice")
@@ -106,7 +106,7 @@ async def test_nothing_is_lost_though_pumps_are_killed_twenty_times(
                 killing = asyncio.create_task(asyncio.to_thread(pumps.kill, number % PUMPS))
                 while not killing.done():
                     await publish(made, destination, accepted)
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(PAUSE_SECONDS)
                 await killing
                 await asyncio.sleep(LONGEST_LIFE_SECONDS * dice.roll(number))
             names = {name for each in accepted.values() for name in each}
