@@ -101,6 +101,8 @@ ALONE = Row(
     {"Advisor(max_uses=…)": "advisor_max_uses"},
 )
 
+# As `linear`, each is a connection that the harness makes to a service's MCP server: that one's process dies for them.
+CONNECTIONS = ("notion", "slack", "grain", "ordinal", "pylon", "posthog", "logfire_mcp", "day_ai")
 # It knows a repeated write by its own key and tells the model so: other words after a crash, and the same memory.
 REPEATS_TOLD = "memory"
 _FILES = {
