@@ -20,6 +20,7 @@ from typing import NamedTuple
 from baton.testing.virtual_loop import VirtualLoop
 from tests.simulation.directed import directed
 from tests.simulation.plan import (
+    APPROVING_SEEDS,
     BACKGROUND_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
@@ -41,6 +42,7 @@ _Story = tuple[str, Plan]
 RARE_STORIES = (
     *(28, 47, 73, 126, 160, 198, 346, 407, 438, 501, 616, 806, 3_738),
     *(PLANNING_SEEDS + 1_068, PLANNING_SEEDS + 60_011, PLANNING_SEEDS + 51_457),
+    *(APPROVING_SEEDS + 400_004_285, APPROVING_SEEDS + 820_000_761, 285_882_689_101_441, 4_673_767_421_562),
 )
 _KNOWN = Path(__file__).with_name("known_stories.json")
 
