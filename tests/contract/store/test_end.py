@@ -48,7 +48,8 @@ def expiry_ms(process: RedisProcess) -> dict[str, int]:
 async def test_the_end_takes_all_items_of_the_job(side: Side) -> None:
     """Claimed ones, too; whoever comes later finds nothing to do and carries nothing."""
     items = await fan_out(side, 3)
-    await side.store.claim(claim_of(items[1], "m2", "o2"))
+    for claim in (claim_of(items[0], "m3"), claim_of(items[1], "m2", "o2")):
+        await side.store.claim(claim)
     assert await side.store.commit(claim_of(items[0], "m3"), END) == Committed(True, (GONE,))
     snapshot = await job_of(side)
     assert (snapshot.job, snapshot.items) == (ENDED, (GONE,))
