@@ -55,16 +55,12 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     context = context_of(container, keys)
     table = [
         *_of_jobs(context),
-        *_of_forks(context),
         *_of_schedules(context),
-        *_of_app_events(context),
-        *_of_checkpoints(context),
-        *_of_operations(context),
+        *_of_what_jobs_wait_for(context),
         *chat_alias_routes(context),
         *_of_chats(context),
         *_of_sessions(context),
-        *_of_a2a(context),
-        *_of_mcp(context),
+        *_of_agents(context),
         *_of_operators(context, audit),
         *_open(context),
     ]
@@ -103,22 +99,15 @@ def _of_parts(context: Context, job_path: str) -> list[ApiRoute]:
     limit, quota = (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES"), KeptQuota(container)
     shows = "one tool call's result (`resultRef`); its bytes by `Accept: application/octet-stream` or `Range`"
     messages = "the messages of a job whose agent is a library's, in that library's own JSON; 404 for others"
+    forks = "a new job that takes over an ended one's turns, with edits, and asks its model again from `turn` on; 202"
+    diffs = "two jobs turn by turn: `same`, `changed`, `added` or `removed`, with texts, calls, results, usage and cost"
+    scores = "what you think of the job, at any time; 201; a name again replaces it"
     return [
         ApiRoute("POST", f"{job_path}/events", "client", partial(post_event, context, quota), event_text, *limit),
         ApiRoute("GET", f"{job_path}/stream", "stream", to(show_stream), streams),
         ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", to(show_result), shows),
         ApiRoute("GET", f"{job_path}/model-messages", "client", context.jobs.model_messages, messages),
         ApiRoute("GET", f"{job_path}/recording", "client", to(show_recording), records),
-    ]
-
-
-def _of_forks(context: Context) -> list[ApiRoute]:
-    to = context.serves
-    job_path = "/api/agent-jobs/{job_id}"
-    forks = "a new job that takes over an ended one's turns, with edits, and asks its model again from `turn` on; 202"
-    diffs = "two jobs turn by turn: `same`, `changed`, `added` or `removed`, with texts, calls, results, usage and cost"
-    scores = "what you think of the job, at any time; 201; a name again replaces it"
-    return [
         ApiRoute("POST", f"{job_path}/scores", "client", to(post_score), scores),
         ApiRoute("POST", f"{job_path}/fork", "client", to(post_fork), forks, TASK_BYTES),
         ApiRoute("GET", f"{job_path}/diff/{{other_id}}", "client", to(show_diff), diffs),
@@ -138,41 +127,27 @@ def _of_schedules(context: Context) -> list[ApiRoute]:
     ]
 
 
-def _of_app_events(context: Context) -> list[ApiRoute]:
-    to = context.serves
-    path = "/api/events"
+def _of_what_jobs_wait_for(context: Context) -> list[ApiRoute]:
+    to, events, operation = context.serves, "/api/events", "/api/operations/{operation_id}"
     sends = "an event of your own; 202, its id and how many handlers take it"
     shows = "the event, with each handler's status, attempts and error; kept as long as ended jobs"
-    return [
-        ApiRoute("POST", path, "client", to(post_app_event), sends, EVENT_BYTES),
-        ApiRoute("GET", f"{path}/{{event_id}}", "client", to(show_app_event), shows),
-    ]
-
-
-def _of_checkpoints(context: Context) -> list[ApiRoute]:
-    to = context.serves
     every = "/api/admin/agent-checkpoints"
     path, pending = f"{every}/{{checkpoint_id}}", "approvals of all jobs: those that wait, or `?status=`; `cursor`"
     lists = "marks that tools set, and decisions that it waits for"
     makes = "a link by which a person without a key decides"
     approves = "approve; 409 where it was decided before"
+    completes = "finish the waiting call; repeatable, the first outcome stays"
+    limit = (context.container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
     return [
+        ApiRoute("POST", events, "client", to(post_app_event), sends, EVENT_BYTES),
+        ApiRoute("GET", f"{events}/{{event_id}}", "client", to(show_app_event), shows),
         ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", to(checkpoints_of_job), lists),
         ApiRoute("GET", every, "admin", to(list_approvals), pending),
         ApiRoute("POST", path, "admin", to(approve_checkpoint), approves, DECISION_BYTES),
         ApiRoute("DELETE", path, "admin", to(reject_checkpoint), "reject; 409 likewise"),
         ApiRoute("POST", f"{path}/links", "client", to(make_link), makes),
-    ]
-
-
-def _of_operations(context: Context) -> list[ApiRoute]:
-    to = context.serves
-    path = "/api/operations/{operation_id}"
-    completes = "finish the waiting call; repeatable, the first outcome stays"
-    limit = (context.container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
-    return [
-        ApiRoute("GET", path, "operations", to(show_operation), "the tool call that waits for the operation"),
-        ApiRoute("POST", f"{path}/complete", "operations", to(complete_operation), completes, *limit),
+        ApiRoute("GET", operation, "operations", to(show_operation), "the tool call that waits for the operation"),
+        ApiRoute("POST", f"{operation}/complete", "operations", to(complete_operation), completes, *limit),
     ]
 
 
@@ -216,10 +191,11 @@ def _of_sessions(context: Context) -> list[ApiRoute]:
     ]
 
 
-def _of_a2a(context: Context) -> list[ApiRoute]:
+def _of_agents(context: Context) -> list[ApiRoute]:
     to = context.serves
     path = "/a2a/{agent}"
     limit_bytes = TASK_BYTES + 2 * context.container.settings.files_limit_bytes
+    asks = "a method of MCP by JSON-RPC: agents with `expose='mcp'` are tools; 200 and its result, stream or error"
     calls = "a method of A2A 1.0 by JSON-RPC, for an agent with `expose='a2a'`: 200 and its result, stream or error"
     return [
         ApiRoute("POST", path, "client", to(call_agent), calls, limit_bytes),
@@ -227,12 +203,8 @@ def _of_a2a(context: Context) -> list[ApiRoute]:
         ApiRoute(
             "GET", CARD_PATH, "open", to(default_card), "the card of `DEFAULT_AGENT`, or of the first exposed agent"
         ),
+        ApiRoute("POST", "/mcp", "client", to(call_mcp), asks, TASK_BYTES),
     ]
-
-
-def _of_mcp(context: Context) -> list[ApiRoute]:
-    calls = "a method of MCP by JSON-RPC: agents with `expose='mcp'` are tools; 200 and its result, stream or error"
-    return [ApiRoute("POST", "/mcp", "client", context.serves(call_mcp), calls, TASK_BYTES)]
 
 
 def _of_operators(context: Context, audit: Audit) -> list[ApiRoute]:

@@ -1,12 +1,10 @@
 """The console's routes: one line each. All but the login and the static files are behind the gate."""
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from baton.server.api.auth import Keys
 from baton.server.api.jobs.context import context_of
-from baton.server.api.route import Endpoint
 from baton.server.console import (
     event_page,
     job_actions,
@@ -92,7 +90,7 @@ def _of_approvals(gate: Gate) -> list[Route]:
         gate.get(APPROVALS, approvals_page.show),
         gate.get(path, approvals_page.one),
         gate.forms(path, **forms),
-        Route("/admin/agent-checkpoints", _to(APPROVALS), methods=["GET"]),
+        Route("/admin/agent-checkpoints", RedirectResponse(APPROVALS, 303), methods=["GET"]),
     ]
 
 
@@ -114,13 +112,6 @@ def _of_queue(gate: Gate) -> list[Route]:
             run=schedules_page.run,
         ),
     ]
-
-
-def _to(path: str) -> Endpoint:
-    async def go(_request: Request) -> Response:
-        return RedirectResponse(path, 303)
-
-    return go
 
 
 async def _nothing(visit: Visit) -> Response:

@@ -22,7 +22,6 @@ class Till:
 
         @tool(requires_approval=rule, retries=0, **options)
         async def pay(euros: int) -> int:
-            """Pay."""
             self.paid.append(euros)
             return euros
 

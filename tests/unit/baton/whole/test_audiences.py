@@ -32,7 +32,6 @@ def broken(_job: Any) -> Any:
 
 @tool(retries=0)
 async def fail(ctx: ToolContext) -> str:
-    """Fail."""
     await ctx.progress(0.5, "half")
     raise RuntimeError(TEXT)
 

@@ -33,17 +33,14 @@ class Doors:
 
         @tool(retries=0)
         async def work(what: str) -> dict[str, str]:
-            """Work."""
             return {"got": word("result")}
 
         @tool(retries=0)
         async def fail(what: str) -> str:
-            """Fail."""
             raise ToolError(word("tool-error"), retryable=False)
 
         @tool(requires_approval=True)
         async def pay(to: str) -> str:
-            """Pay."""
             return word("paid")
 
         child = Agent(name="child", model=ScriptedModel([word("childs-answer")]), tools=[])

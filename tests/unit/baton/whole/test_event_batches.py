@@ -115,17 +115,12 @@ async def test_a_batch_is_tried_again_as_it_is_and_fails_and_is_replayed_as_one(
     assert {(await shown(api, event_id))["status"] for event_id in ids} == {"failed"}
     (letter,) = api.stage.records.dead.values()
     assert "the box is too small" in letter.answer
-    assert [event["data"] for event in letter_data(letter.message.body)] == [1, 2, 3]
+    assert [event["data"] for event in parse_app_event(letter.message.body.encode()).data["data"]] == [1, 2, 3]
     assert (await api.request("POST", f"/api/admin/messages/{letter.message.id}/replay", ADMIN)).json()["sent"] is True
     await api.stage.run()
     assert [numbers for _, numbers in shop.packed if numbers != [4]] == [[1, 2, 3]] * 3
     assert len({key for key, numbers in shop.packed if numbers != [4]}) == 1
     assert {(await shown(api, event_id))["status"] for event_id in ids} == {"completed"}
-
-
-def letter_data(body: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = parse_app_event(body.encode()).data["data"]
-    return found
 
 
 async def test_what_a_failover_forgets_joins_again(api: Api, shop: Shop) -> None:

@@ -84,12 +84,9 @@ def in_store(simulation: Simulation) -> int:
 def texts_in(value: Any) -> list[str]:
     if isinstance(value, str | bytes):
         return [str(value)]
-    items = [*value.keys(), *value.values()] if isinstance(value, dict) else list(value) if _is_many(value) else []
+    many = list(value) if isinstance(value, list | tuple | set) else []
+    items = [*value.keys(), *value.values()] if isinstance(value, dict) else many
     return [text for each in items for text in texts_in(each)]
-
-
-def _is_many(value: Any) -> bool:
-    return isinstance(value, list | tuple | set)
 
 
 def owned(simulation: Simulation) -> dict[str, bytes]:
@@ -148,7 +145,6 @@ async def test_an_outcome_from_outside_is_told_whole_and_kept_as_an_object() -> 
 
 @tool(requires_approval=True)
 async def pay(text: str) -> int:
-    """Pay."""
     return len(text)
 
 

@@ -31,7 +31,6 @@ async def forge() -> dict[str, Any]:
 
 @tool
 async def count(text: str) -> int:
-    """Count."""
     return len(text)
 
 

@@ -29,7 +29,6 @@ ran: list[str] = []
 
 @tool(requires_approval=True)
 def pay() -> str:
-    """Pay."""
     ran.append("pay")
     return "paid"
 
@@ -42,7 +41,6 @@ def order() -> Pending:
 
 @tool
 def rest() -> str:
-    """Rest."""
     return "rested"
 
 

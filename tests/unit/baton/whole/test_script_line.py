@@ -18,7 +18,6 @@ LONGER_THAN_ONE_WAITS = CodeMode(seconds=6)
 
 @tool
 async def look(n: int) -> int:
-    """Look."""
     return n
 
 

@@ -54,7 +54,6 @@ async def pay(euros: int, ctx: ToolContext) -> int:
 
 @tool(starts=1, retries=0, requires_approval=True)
 def sign(euros: int, ctx: ToolContext) -> int:
-    """Sign."""
     return begun(euros, ctx)
 
 

@@ -72,7 +72,6 @@ def raising(error: Exception) -> Asked:
 
 @tool(retries=0)
 async def add(a: int = 0, b: str = "") -> str:
-    """Add."""
     return f"{a}{b[:9]}"
 
 

@@ -51,7 +51,6 @@ def begin(ctx: ToolContext, task: str) -> Pending:
 
 @tool(requires_approval=True)
 def pay(to: str) -> str:
-    """Pay."""
     return f"paid {to}"
 
 

@@ -30,13 +30,11 @@ OWN, SHARED = ("tool", "answer", "turns", "user"), ("dollars", "ever", "tokens",
 
 @tool
 def look() -> str:
-    """Look."""
     return "seen"
 
 
 @tool(requires_approval=True, approval={"by": "user", "escalate_after_seconds": 72_000})
 def leave() -> str:
-    """Leave."""
     return "left"
 
 

@@ -2,7 +2,6 @@
 
 import json
 from itertools import product
-from typing import Any
 
 import httpx
 import pytest
@@ -65,10 +64,6 @@ HOSTILE_VALUES = {
 }
 WITH_BODY = [route for route in TABLE if described(route).body is not None]
 INSIDE = ("Traceback", "site-packages", 'File "', "pydantic.dev", "Error:", "baton:{", "0x")
-
-
-def _takes_any(route: ApiRoute) -> bool:
-    return "{session_id" in route.path or "{subject_id" in route.path
 
 
 def assert_refused(response: httpx.Response, *sent: str, may_succeed: bool = False) -> None:
@@ -161,19 +156,15 @@ HOSTILE_QUERIES = ["", "-1", "9" * 5_000, "%00", "%FF", "%ED%A0%80", "1e999", "x
 @pytest.mark.parametrize("route", [route for route in TABLE if "{" in route.path], ids=route_name)
 async def test_a_hostile_id_is_not_found(route: ApiRoute) -> None:
     """404 or another refusal, on every path that has an id; a session's, and a person's, may be any text."""
-    body: dict[str, Any] = {key: json.loads(text) for key, text in _body_of(route).items()}
+    kind, takes_any = described(route).body, "{session_id" in route.path or "{subject_id" in route.path
+    body = {key: json.loads(text) for key, text in _GOOD.get(kind.__name__ if kind else "", {}).items()}
     options = {"json": body} if body else {}
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         for found in HOSTILE_IDS:
             headers = {"x-api-key": OPERATIONS_KEY}
             response = await api.request(route.method, path_of(route, found), ADMIN, headers=headers, **options)
             elsewhere = compile_path(route.path)[0].match(response.request.url.path) is None  # as `..` leads
-            assert_refused(response, found[:12], may_succeed=_takes_any(route) or elsewhere)
-
-
-def _body_of(route: ApiRoute) -> dict[str, str]:
-    body = described(route).body
-    return _GOOD.get(body.__name__, {}) if body else {}
+            assert_refused(response, found[:12], may_succeed=takes_any or elsewhere)
 
 
 @pytest.mark.parametrize("route", [route for route in TABLE if route.method == "GET"], ids=route_name)

@@ -23,7 +23,6 @@ async def operator() -> AsyncIterator[Operator]:
 
     @tool(requires_approval=True)
     async def pay(euros: int) -> int:
-        """Pay."""
         return euros
 
     model = ScriptedModel([[Call("run_code", {"code": SCRIPT})], "done"])

@@ -77,7 +77,6 @@ async def test_rows_of_one_tool_say_in_what_they_differ() -> None:
 
 @tool
 async def weigh(n: int) -> int:
-    """Weigh."""
     return n
 
 
@@ -112,7 +111,6 @@ async def test_a_row_says_what_its_turn_says_and_what_its_call_reports() -> None
 
     @tool(requires_approval=True)
     async def pay(euros: int, ctx: ToolContext) -> int:
-        """Pay."""
         await ctx.info("asked the bank", {"euros": euros})
         await ctx.progress(0.5, "half")
         return euros

@@ -27,7 +27,6 @@ async def price(item: str) -> int:
 
 @tool(retries=0)
 async def pay(euros: int) -> int:
-    """Pay."""
     raise ToolError(f"no money for {euros}", type="card_declined")
 
 

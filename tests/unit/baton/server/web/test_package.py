@@ -37,7 +37,8 @@ def test_every_operation_has_a_method_that_sends_all_it_takes(tmp_path: Path) ->
     found: dict[str, Any] = json.loads(TypeScriptProject(tmp_path).run(CALLS.read_text(encoding="utf-8")))
     methods = set(found["methods"]) - {"constructor"} | OF_A_PAGE
     assert Counter(methods) == Counter(
-        {_camel(name) for name in dir(BatonClient) if name[0] != "_"} - {"close", "request"}
+        {re.sub(r"_(\w)", lambda found: found[1].upper(), name) for name in dir(BatonClient) if name[0] != "_"}
+        - {"close", "request"}
     )
     assert {one["name"] for one in found["sent"]} == methods
     operations = set()
@@ -50,7 +51,3 @@ def test_every_operation_has_a_method_that_sends_all_it_takes(tmp_path: Path) ->
         if one["name"] != "wait":  # `get` sends it all
             assert query_fields(operation) - {"cursor"} <= set(parse_qs(address.query)), operation
     assert operations == EXPECTED
-
-
-def _camel(name: str) -> str:
-    return re.sub(r"_(\w)", lambda found: found[1].upper(), name)

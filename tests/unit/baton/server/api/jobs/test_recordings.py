@@ -180,7 +180,6 @@ async def test_where_an_answer_is_handed_over_whole_a_long_stream_comes_in_pages
 def test_texts_of_a_planner_are_those_of_its_first_and_its_last_turn() -> None:
     @tool
     def look(city: str) -> str:
-        """Look."""
         return city
 
     registry = Registry([Agent("plans", model=ScriptedModel(["done"]), mode="plan", tools=[look], max_rounds=3)])

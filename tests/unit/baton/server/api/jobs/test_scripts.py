@@ -198,7 +198,6 @@ async def test_equal_calls_get_their_recorded_results_in_order(registry: Registr
 
 @tool(requires_approval=True)
 async def pay(euros: int) -> int:
-    """Pay."""
     return euros
 
 

@@ -28,7 +28,6 @@ async def order(ctx: ToolContext) -> Pending:
 
 @tool(requires_approval=True)
 def pay(amount: int) -> str:
-    """Pay."""
     return f"paid {amount}"
 
 

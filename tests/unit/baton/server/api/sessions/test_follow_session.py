@@ -25,7 +25,6 @@ def add(a: int, b: int) -> int:
 
 @tool(requires_approval=True, approval={"by": "user"})
 def pay(euros: int) -> str:
-    """Pay."""
     return f"paid {euros}"
 
 

@@ -38,7 +38,6 @@ async def order(ctx: ToolContext) -> Pending:
 
 @tool(requires_approval=True)
 def pay() -> str:
-    """Pay."""
     return "paid"
 
 

@@ -16,7 +16,6 @@ BY_USER: Any = {"by": "user", "title": "Pay?"}
 
 @tool(requires_approval=True, approval=BY_USER)
 def pay(euros: int) -> str:
-    """Pay."""
     return f"paid {euros}"
 
 
