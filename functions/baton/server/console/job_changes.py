@@ -66,7 +66,7 @@ async def _events(visit: Visit, snapshot: Snapshot, until_ms: float) -> AsyncIte
         trace.take(stored.parts)
         if is_new:
             now_ms, below = ports.clock.now_ms(), await jobs_below(ports.reader, snapshot)
-            job = job_shown(snapshot, now_ms, visit.container.settings.prices)
+            job = job_shown(visit, snapshot, now_ms)
             drawn = render("_waterfall.html", job=job, **picture(visit, Traced(snapshot, trace), below, now_ms))
             pieces = [render(name, **values, now_ms=now_ms, job=job) for name in _PIECES] if job != known else []
             yield f"data: {json.dumps([*pieces, drawn])}\n\n"

@@ -13,12 +13,12 @@ from baton.sdk.records.redaction import REDACTED
 from baton.sdk.records.transcript import STRETCH, Failure
 from baton.server.api.jobs.result import answer_of
 from baton.server.api.problem import ApiError
+from baton.server.console.admin.overview_page import about_code
 from baton.server.console.event_page import sent_of
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
 from baton.server.console.shown import common_of, json_text, pending_of, program, trace_of
 from baton.server.console.waterfall import Axis, Rows, Traced
-from baton.settings.service_prices import Prices
 from baton.store.records.app_events import SENT_BY
 from baton.store.records.jobs import Snapshot
 from baton.store.redis.reader import Reader
@@ -29,13 +29,15 @@ from baton_events.errors import PayloadGoneError, UnreadablePayloadError
 _EVERY_RESULT = 2**40  # a page cuts each of them by itself
 
 
-def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]:
+def job_shown(visit: Visit, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """Return the job as pages show it.
 
     `ended`: nothing more will come; `asks`: the pending approvals; `event`: name and id of the one that it handles;
     `of_person`: it has a `subjectId`; `is_code`: it has no turns and no model; `runs_code`: it is a workflow.
     """
+    prices = visit.container.settings.prices
     return job_view(snapshot, now_ms, prices, _EVERY_RESULT, for_operator=True) | {
+        **about_code(visit, snapshot.job),
         **common_of(snapshot, snapshot.job.finished_at_ms or 0),  # what grows with the time alone is no change
         "event": snapshot.job.handles,
         "ended": snapshot.job.ended,
@@ -173,5 +175,5 @@ async def shown_job(visit: Visit) -> Shown:
     traced = Traced(snapshot)
     traced.trace.take(stored.parts)
     used = step_usage(snapshot, stored.parts, visit.container.settings.prices)
-    job = job_shown(snapshot, visit.now_ms, visit.container.settings.prices)
+    job = job_shown(visit, snapshot, visit.now_ms)
     return Shown(job, traced, used["steps"], used["besideSteps"])

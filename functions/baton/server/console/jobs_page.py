@@ -15,6 +15,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from baton.engine.transitions import JobStatus
+from baton.engine.waits import UNFIT
 from baton.server.api.jobs.bulk_change import BulkBody, changed_in_bulk
 from baton.server.api.jobs.listing import JobPage, page_of_jobs
 from baton.server.api.jobs.query import PageQuery, read_page_query
@@ -30,9 +31,9 @@ _ROUNDS, _LONG, _SHOWN, _MS_DIGITS = 10, "100", 10, 13
 
 
 # The API's filters, and the console's own: a card's error, a time in ms since when jobs were
-# retried, and the version of their agent when they were submitted.
+# retried, the version of their agent when they were submitted, and whether they wait for code.
 _OF_API = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")
-_OWN = ("error", "retried", "version")
+_OWN = ("error", "retried", "version", "unfit")
 FILTERS = (*_OF_API, *_OWN)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -82,6 +83,8 @@ async def _meant(visit: Visit, given: dict[str, str], page: JobPage) -> JobPage:
         jobs = tuple(one for one in jobs if one.job.counted_from_ms >= int(since))
     if version := given.get("version"):
         jobs = tuple(one for one in jobs if one.job.agent_version == version)
+    if given.get("unfit"):
+        jobs = tuple(one for one in jobs if any(UNFIT in item.memo for item in one.items))
     if error:
         groups = await errors_of(visit, [one.job for one in jobs if one.job.status == "failed"])
         alike = {one.id for each in groups if each.id == error for one in each.members}

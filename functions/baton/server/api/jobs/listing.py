@@ -18,10 +18,10 @@ from baton.engine.all_jobs.job_list import Found, Query, cursor_of, position_fro
 from baton.engine.all_jobs.job_texts import mentions
 from baton.engine.all_jobs.slots import QueueEntry
 from baton.engine.transitions import END_STATUSES, JobStatus
-from baton.engine.waits import status_and_wait
+from baton.engine.waits import UNFIT, status_and_wait
 from baton.server.api.auth import Principal
 from baton.server.api.jobs.context import Context
-from baton.server.api.jobs.query import PageQuery, read_page_query
+from baton.server.api.jobs.query import PageQuery, lack_of, read_page_query
 from baton.server.api.problem import ApiError, Code
 from baton.settings.limits import PAGE_BYTES
 from baton.store.records.jobs import Snapshot
@@ -90,16 +90,20 @@ class JobList:
                 return JobPage(tuple(jobs))
         return JobPage(tuple(jobs), cursor_of(position))
 
-    async def statuses(self, live: Mapping[str, QueueEntry], now_ms: int) -> Counter[tuple[str, JobStatus]]:
-        """Count the jobs of the slot table by tenant and status, by the status that the list shows.
+    async def statuses(
+        self, live: Mapping[str, QueueEntry], now_ms: int
+    ) -> tuple[Counter[tuple[str, JobStatus]], Counter[str]]:
+        """Count the jobs of the slot table by tenant and the status that the list shows, and, by agent, the unfit ones.
 
         Of very many the others are counted by what their entries say, which may be a minute old.
         """
         names = sorted((name for name in live if not is_child(name)), key=lambda name: not live[name].slot)
         counts = Counter((live[name].tenant, _possible(name, live[name])[0]) for name in names[_COUNTED_JOBS:])
+        unfit = Counter[str]()
         for known in await asyncio.gather(*map(self._reader.jobs, _chunks(names[:_COUNTED_JOBS], READ_AT_ONCE))):
             counts.update((one.job.tenant, _status(one, now_ms)) for one in known.values())
-        return counts
+            unfit.update(one.job.agent for one in known.values() if any(UNFIT in item.memo for item in one.items))
+        return counts, unfit
 
     async def _source(self, query: Query) -> "_Live | _Searched | _Listed":
         if query.live:
@@ -228,7 +232,11 @@ async def page_of_jobs(container: Container, principal: Principal, wanted: PageQ
     """
     if wanted.q is not None and container.sealing.first:
         raise ApiError(422, "the query is not valid", [("q", SEALED_TEXTS)])
-    ports, query = container.ports, wanted.query(principal, container.registry)
+    ports, query = container.ports, wanted.query(principal)
+    if query.agent and (fault := lack_of(container.registry, query.agent)):  # one that is gone may have jobs still
+        live, ends = await asyncio.gather(ports.admission_control.live(), ports.admission_control.ends())
+        if query.agent not in {*ends, *(entry.agent for entry in live.values())}:
+            raise ApiError(422, fault, [("jobType", fault)])
     if (parent_id := wanted.parent_job_id) is not None:
         parent = (await ports.reader.jobs([parent_id])).get(parent_id)
         if parent is None:

@@ -71,15 +71,10 @@ class JobFilter(BaseModel):
     tag: Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS), BeforeValidator(_several)] = ()
     q: Annotated[str, Field(min_length=1, max_length=LONGEST_SEARCH_CHARS), AfterValidator(_searchable)] | None = None
 
-    def query(self, principal: Principal, registry: Registry) -> Query:
-        """Convert the filter to a query on behalf of a caller.
-
-        Raises ApiError: 403, another tenant's jobs; 422, no agent has that name.
-        """
+    def query(self, principal: Principal) -> Query:
+        """Convert the filter to a query on behalf of a caller. Raises ApiError: 403, another tenant's jobs."""
         if self.tenant is not None and not principal.may_see(self.tenant):
             raise ApiError(403, f"the jobs of tenant {self.tenant!r} are another tenant's")
-        if self.job_type is not None:
-            _known(self.job_type, registry)
         return Query(
             tenant=self.tenant or ("" if principal.role == "admin" else principal.tenant),
             session_id=self.session_id or "",
@@ -109,11 +104,13 @@ def read_page_query(params: QueryParams) -> PageQuery:
     return parsed_query(PageQuery, {**params, **({"tag": params.getlist("tag")} if "tag" in params else {})})
 
 
-def _known(job_type: str, registry: Registry) -> None:
+def lack_of(registry: Registry, agent: str) -> str:
+    """Say that the registry lacks an agent, and what it has; empty: it is there."""
     try:
-        registry.agent(job_type)
+        registry.agent(agent)
     except UnknownAgentError as error:
-        raise ApiError(422, str(error), [("jobType", str(error))]) from error
+        return str(error)
+    return ""
 
 
 def _ms(time: AwareDatetime | None) -> int:

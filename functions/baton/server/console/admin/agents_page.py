@@ -10,6 +10,7 @@ from baton.engine.all_jobs.ends import AgentCounters
 from baton.sdk.agents.version import model_names, tool_names, version_of
 from baton.server.api.admin.control import tool_counters
 from baton.server.api.admin.versions import FEW_RUNS, MOST_RUNS, USUAL_RUNS, VersionsQuery, compared_versions
+from baton.server.api.jobs.query import lack_of
 from baton.server.api.problem import ApiError
 from baton.server.console.admin.overview_page import failed_lately, named_errors
 from baton.server.console.form import whole_number
@@ -46,7 +47,22 @@ async def show(visit: Visit) -> Response:
     rows |= {name: {"is_gone": True} for name in sorted(set(ends) - set(rows))}
     lacking = {"tools": (), **dict.fromkeys(("model", "limits", "version", "is_gone"), "")}
     shown = [lacking | {"name": name} | row | {"ends": ends.get(name) or AgentCounters()} for name, row in rows.items()]
-    return visit.page("agents.html", rows=shown, tools=await tool_counters(visit.context))
+    unended = await _unended(visit)
+    return visit.page("agents.html", rows=shown, tools=await tool_counters(visit.context), unended=unended)
+
+
+async def _unended(visit: Visit, agent: str = "") -> list[tuple[str, str, int, str]]:
+    """Count the jobs that have not ended by agent, and version when submitted, each with the agent's present one."""
+    live, registry = await visit.container.ports.admission_control.live(), visit.container.registry
+    names = [name for name, one in live.items() if one.agent in ("", agent or one.agent) and not is_child(name)]
+    jobs = await visit.container.ports.reader.records(names[:_MOST_LIVE])
+    counts = Counter(
+        (job.agent, job.agent_version) for job in jobs if job.agent == (agent or job.agent) and not job.ended
+    )
+    return [
+        (*of, count, "" if lack_of(registry, of[0]) else version_of(registry, registry.agent(of[0])))
+        for of, count in sorted(counts.items())
+    ]
 
 
 async def versions(visit: Visit) -> Response:
@@ -59,12 +75,8 @@ async def versions(visit: Visit) -> Response:
     left, right = found["left"], found["right"]
     rows = list(measures(left, right)) if left and right else []
     few = bool(left and right) and min(left["runs"], right["runs"]) < FEW_RUNS
-    live = await visit.container.ports.admission_control.live()
-    names = [name for name, entry in live.items() if entry.agent in ("", agent) and not is_child(name)][:_MOST_LIVE]
-    jobs = await visit.container.ports.reader.records(names)
-    unended = Counter(job.agent_version for job in jobs if job.agent == agent and not job.ended)
     failed = await named_errors(visit, (await failed_lately(visit, agent))[0])
-    sides = {"left": left, "right": right, "live": unended}
+    sides = {"left": left, "right": right, "unended": await _unended(visit, agent)}
     return visit.page("versions.html", found=found, rows=rows, few=few, limit=limit, failed=failed, **sides)
 
 

@@ -19,7 +19,7 @@ from baton.engine.state import CallRecord, Job
 from baton.server.api.admin.control import start_admission, stop_admission, worker_view
 from baton.server.api.admin.usage import UsageQuery, periods_of, usage_and_cost
 from baton.server.api.jobs.listing import job_list, page_of_jobs
-from baton.server.api.jobs.query import PageQuery
+from baton.server.api.jobs.query import PageQuery, lack_of
 from baton.server.console.admin.chart import day_chart
 from baton.server.console.gate import HOME, Visit
 from baton.server.console.shown import Failing, Fault, grouped, job_shown, last_day_ms, one_line, pending_of
@@ -42,13 +42,14 @@ async def show(visit: Visit) -> Response:
         failed_lately(visit),
     )
     failed_at = Counter(job.created_at_ms for job in failed)
-    unfinished = await job_list(visit.container).statuses(live, visit.now_ms)
+    unfinished, unfit = await job_list(visit.container).statuses(live, visit.now_ms)
     return visit.page(
         "overview.html",
         state=worker_view(state),
         asked=await _asked(visit),
         gone=gone_agents(visit.container.registry, live),
         unfinished=unfinished,
+        unfit=unfit,
         slots=Counter(entry.tenant for entry in live.values() if entry.slot),
         days=days,
         newest=await rows_of(visit, newest.jobs),
@@ -109,7 +110,16 @@ async def named(visit: Visit, found: list[Fault], jobs: Mapping[str, str]) -> li
 
 async def rows_of(visit: Visit, found: Sequence[Snapshot]) -> list[dict[str, Any]]:
     calls, prices = await _calls_of(visit, [one.job for one in found]), visit.container.settings.prices
-    return [job_shown(replace(one, calls=calls.get(one.job.id, ())), prices, visit.now_ms) for one in found]
+    return [
+        job_shown(replace(one, calls=calls.get(one.job.id, ())), prices, visit.now_ms) | about_code(visit, one.job)
+        for one in found
+    ]
+
+
+def about_code(visit: Visit, job: Job) -> dict[str, Any]:
+    """Return whether the deploy lacks the agent of a job that needs it, and for how many seconds one waits for code."""
+    is_gone = not job.ended and not job.handles[1] and bool(lack_of(visit.container.registry, job.agent))
+    return {"is_gone": is_gone, "patience": visit.container.settings.changed_code_seconds}
 
 
 async def _calls_of(visit: Visit, jobs: Sequence[Job]) -> dict[str, tuple[CallRecord, ...]]:
