@@ -43,7 +43,6 @@ class Kit:
     def __post_init__(self) -> None:
         @tool(requires_approval=True, approval={"title": "pay a bill", "seconds": DAY_SECONDS}, retries=1)
         async def pay(to: str, amount: int, ctx: ToolContext, password: str = "") -> dict[str, Any]:
-            """Pay."""
             self.ran.append(Ran({"to": to, "amount": amount, "password": password}, ctx.attempt, ctx.idempotency_key))
             if ctx.attempt <= self.fails:
                 raise ToolError("the bank is closed", retryable=True)

@@ -53,7 +53,6 @@ async def fail(event: Event, ctx: HandlerContext) -> None:
 
 @tool
 async def weigh(n: int) -> int:
-    """Weigh."""
     return n * 2
 
 

@@ -77,7 +77,6 @@ def read_clocks() -> list[int]:
 
 @tool
 async def wait() -> float:
-    """Wait."""
     before = time.time()
     await asyncio.sleep(20)
     return round(time.time() - before)
@@ -85,7 +84,6 @@ async def wait() -> float:
 
 @tool(requires_approval=True)
 def ask() -> str:
-    """Ask."""
     return "answered"
 
 

@@ -15,7 +15,6 @@ class TellingError(BaseException):
 
 @tool(requires_approval=True)
 def pay(euros: int) -> str:
-    """Pay."""
     return f"paid {euros}"
 
 

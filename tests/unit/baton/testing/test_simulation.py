@@ -152,7 +152,6 @@ async def test_the_story_of_a_failure_says_what_was_done_and_what_repeated() -> 
 
     @tool
     def pay() -> str:
-        """Pay."""
         Simulation.effect(f"payment {next(numbers)}")
         return "paid"
 

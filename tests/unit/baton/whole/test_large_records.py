@@ -32,7 +32,6 @@ BIG, MB = "x" * 100_000, 1_000_000
 
 @tool
 async def note(text: str) -> int:
-    """Note a text."""
     return len(text)
 
 

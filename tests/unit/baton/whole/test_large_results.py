@@ -178,7 +178,6 @@ async def test_a_step_waits_while_the_object_store_is_away(monkeypatch: pytest.M
 
     @tool
     async def large(ctx: ToolContext) -> str:
-        """Return much."""
         keys.append(ctx.idempotency_key)
         return "x" * 100_000
 

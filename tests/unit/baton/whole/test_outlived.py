@@ -35,7 +35,6 @@ def pay() -> str:
 
 @tool
 def order() -> Pending:
-    """Order something."""
     return Pending(timeout_seconds=3 * 86_400)
 
 

@@ -24,7 +24,6 @@ FILE = f"text/plain,{BIG}"
 
 @tool
 async def fetch() -> str:
-    """Return much."""
     return BIG
 
 

@@ -154,7 +154,6 @@ async def test_a_tool_that_gives_too_much_runs_once(given: str) -> None:
 
     @tool(retries=0)
     async def give(ctx: ToolContext) -> Any:
-        """Give something."""
         if ctx.memo or runs:
             return "again"
         runs.append(1)

@@ -29,7 +29,6 @@ HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 async def test_hostile_texts_stay_texts() -> None:
     @tool
     async def echo(text: str) -> str:
-        """Say it."""
         return text
 
     agent = Agent(name="echo", model=ScriptedModel([[Call("echo", {"text": HOSTILE})], HOSTILE]), tools=[echo])

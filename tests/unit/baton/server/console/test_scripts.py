@@ -18,7 +18,6 @@ async def operator() -> AsyncIterator[Operator]:
 
     @tool
     async def price(of: str) -> int:
-        """Look a price up."""
         return len(of)
 
     @tool(requires_approval=True)

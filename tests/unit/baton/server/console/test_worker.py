@@ -54,7 +54,6 @@ async def test_who_waits_for_the_bound_of_its_tenant_is_told_so() -> None:
 async def test_the_overview_sets_today_beside_yesterday() -> None:
     @tool
     async def breaks() -> str:
-        """Break."""
         raise ToolError("broken <today>")
 
     plan = [Step("one", "breaks", {})]

@@ -211,7 +211,6 @@ def test_they_are_rendered_as_one_conversation() -> None:
 
 @tool
 def look() -> str:
-    """Look."""
     return "seen"
 
 

@@ -262,7 +262,6 @@ async def test_an_output_beside_other_calls_counts_once_they_have_succeeded(call
 
     @tool(retries=0)
     def look(fails: bool = False) -> str:
-        """Look."""
         return {False: "seen"}[fails]
 
     agent = Agent("counts", ScriptedModel([list(calls), [_SECOND]]), tools=[look], output_type=City)

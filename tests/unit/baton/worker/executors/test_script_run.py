@@ -17,7 +17,6 @@ PRICES = {"b0": 5, "b1": 500, "b2": 9}
 
 @tool
 async def list_bills(n: int = 3) -> list[dict[str, str]]:
-    """List bills."""
     return [{"id": f"b{at}"} for at in range(n)]
 
 
@@ -31,7 +30,6 @@ async def price(id: str, ctx: ToolContext) -> int:  # noqa: A002 - as a user may
 
 @tool(requires_approval=True, background=True)
 async def pay(id: str, euros: int, ctx: ToolContext) -> str:  # noqa: A002 - as above
-    """Pay."""
     Simulation.effect(ctx.idempotency_key)
     return f"paid {euros}"
 
@@ -50,7 +48,6 @@ async def hangs() -> None:
 
 @tool(name="log-in")
 async def log_in(user: str, password: str) -> str:
-    """Log in."""
     return f"{user} has {len(password)}"
 
 

@@ -28,7 +28,6 @@ def registry() -> Registry:
 
     @tool(retries=0)
     async def give(ctx: ToolContext) -> Pending:
-        """Let another agent pay."""
         return ctx.start("pays", "pay")
 
     limits = Limits(wall_seconds=7 * 86_400)

@@ -11,7 +11,6 @@ from tests.unit.baton.server.api.client import OPERATIONS_KEY, Api, api_with, as
 
 @tool
 async def order() -> Pending:
-    """Order something."""
     return Pending(timeout_seconds=3_600)
 
 

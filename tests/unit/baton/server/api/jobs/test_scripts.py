@@ -54,14 +54,12 @@ async def clerk() -> AsyncIterator[Clerk]:
 
     @tool(retries=0)
     async def price(of: str) -> str:
-        """Look a price up."""
         runs.append(of)
         await asyncio.sleep(0)
         return f"{of} costs 1"
 
     @tool(retries=0)
     async def note(text: str) -> None:
-        """Note a text."""
         runs.append(text)
 
     @dataclass
@@ -210,7 +208,6 @@ async def waiting() -> int:
 
 @workflow
 async def asleep() -> None:
-    """Sleep."""
     await sleep(500)
 
 

@@ -32,7 +32,6 @@ async def echo(job: JobInfo) -> str:
 
 @workflow(on="order.created", task="an order")
 async def ordered(number: str, cents: int, job: JobInfo) -> str:
-    """Take an order."""
     return f"{number} {await add(cents, 1)} {job.task}"
 
 

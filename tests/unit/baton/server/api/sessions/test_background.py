@@ -22,7 +22,6 @@ HOUR_MS = 3_600_000
 
 @tool
 async def order(ctx: ToolContext) -> Pending:
-    """Order something."""
     return Pending(timeout_seconds=3_600)
 
 
@@ -33,13 +32,11 @@ def pay(amount: int) -> str:
 
 @tool(background=True)
 def count() -> int:
-    """Count for long."""
     return 7
 
 
 @tool
 async def hear() -> Pending:
-    """Wait for an event."""
     return Pending(event="heard", timeout_seconds=3_600)
 
 

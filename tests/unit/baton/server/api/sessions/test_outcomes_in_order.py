@@ -32,7 +32,6 @@ def orders(text: str) -> str:
 
 @tool
 async def order(ctx: ToolContext) -> Pending:
-    """Order something."""
     return Pending(timeout_seconds=3_600)
 
 
@@ -43,7 +42,6 @@ def pay() -> str:
 
 @tool(background=True)
 async def build(ctx: ToolContext) -> Pending:
-    """Build something."""
     return Pending(timeout_seconds=3_600)
 
 

@@ -21,7 +21,6 @@ def pay(euros: int) -> str:
 
 @tool(requires_approval=True, approval={"by": "operators"}, background=False)
 def send_letter(to: str) -> str:
-    """Send a letter."""
     return f"sent to {to}"
 
 

@@ -32,7 +32,6 @@ async def requested() -> AsyncIterator[Operator]:
 
     @tool(requires_approval=True)
     async def write(path: str, lines: Annotated[int, Field(le=100)]) -> str:
-        """Write it."""
         runs.append(f"{path} {lines}")
         return path
 
