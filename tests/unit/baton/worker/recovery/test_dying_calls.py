@@ -2,13 +2,16 @@
 
 import asyncio
 import heapq
+import re
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
 
 from baton import Agent, Call, Registry, tool
 from baton.sdk.models.model import ModelAnswer, ModelRequest
+from baton.server.console.pages import render
 from baton.server.console.waterfall import Rows, Traced
 from baton.worker.runtime.policy import LEASE_MS
 from baton_events.schema import parse_event
@@ -117,6 +120,10 @@ async def test_the_picture_has_each_start_and_the_time_until_a_death_is_noticed(
     assert [bar.kind for bar in row.bars] == ["work", "lease"] * 3 + ["failed", "take"]
     assert all(bar.end_ms > bar.start_ms for bar in row.bars if bar.kind == "lease")
     assert (row.about, row.state) == ("its process died 3 times", "failed")
+    [attempts], visit = found.trace.calls.values(), SimpleNamespace(now_ms=stage.clock.ms)
+    markup = render("_attempts.html", attempts=attempts, died=True, visit=visit)
+    assert re.findall(r'data-name="attempt">(\d)<', markup) == ["1", "2", "3"]
+    assert (">0 ms<" in markup, markup.count("not kept here")) == (False, 1)
 
 
 @either_way
