@@ -17,7 +17,7 @@ from baton.server.console.admin.overview_page import about_code
 from baton.server.console.event_page import sent_of
 from baton.server.console.form import field
 from baton.server.console.gate import Visit
-from baton.server.console.shown import common_of, json_text, pending_of, program, trace_of
+from baton.server.console.shown import common_of, json_text, origin_of, pending_of, program
 from baton.server.console.waterfall import Axis, Rows, Traced
 from baton.store.records.app_events import SENT_BY
 from baton.store.records.jobs import Snapshot
@@ -111,7 +111,9 @@ async def show_job(visit: Visit) -> Response:
         "job.html",
         given={name: field(visit.form, name) for name in ("name", "value", "comment")},
         job=shown.job,
-        traces=list(filter(None, dict.fromkeys((trace_of(snapshot.job, snapshot.calls), error.traceback)))),
+        traces=list(
+            filter(None, dict.fromkeys((origin_of(snapshot.job, snapshot.calls)[1].traceback, error.traceback)))
+        ),
         printed=await _printed(visit, snapshot) if shown.job["is_code"] else "",
         sent=sent_of(record) if snapshot.job.handles[1] else [],
         by=record.notes.get(SENT_BY) if record else None,

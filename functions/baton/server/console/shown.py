@@ -176,8 +176,13 @@ def common_of(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     ]
     common: dict[str, Any] = {"tenant": job.tenant, "took_ms": took_ms, "since_retry": job.counted_from_ms}
     if (error := job.error) is not None:
-        words, place = _without_place(error.words, error.traceback), place_in(trace_of(job, snapshot.calls))[0]
-        common["error"] = {"type": error.type, "message": words, "place": place}
+        tool, own = origin_of(job, snapshot.calls)
+        words, place = _without_place(error.words, error.traceback), place_in(own.traceback or error.traceback)[0]
+        if is_rejected := own.type == "rejected":
+            views = [view for view in approvals_of(snapshot, now_ms) if view["reason"] == own.message]
+            by = next((view["decidedBy"] for view in views if view["status"] == own.type), "") or "a person"
+            words = f"{by} rejected {tool or 'it'}: {own.message}"
+        common["error"] = {"type": error.type, "message": words, "place": place, "is_rejected": is_rejected}
     return common | {"failed_calls": failed}
 
 
@@ -192,12 +197,7 @@ _LIBRARIES = ("site-packages", "/lib/python", "<frozen")
 _BATON = f"{Path(__file__).parents[2]}/"
 
 
-def trace_of(job: Job, calls: Iterable[CallRecord]) -> str:
-    """Return the traceback of a job's error: the failed call's own, where the job passes the error of one on."""
-    return _origin(job, calls)[1].traceback or (job.error.traceback if job.error else "")
-
-
-def _origin(job: Job, calls: Iterable[CallRecord]) -> tuple[str, Failure]:
+def origin_of(job: Job, calls: Iterable[CallRecord]) -> tuple[str, Failure]:
     """Return the tool of the call whose error a job passes on, and that error; without such a call the job's own."""
     error = job.error or Failure("unknown", "")
     words = _without_place(error.message, error.traceback)
@@ -226,7 +226,7 @@ class Failing(NamedTuple):
     @classmethod
     def of_job(cls, job: Job, calls: Iterable[CallRecord] = ()) -> "Failing":
         error, at_ms = job.error or Failure("unknown", ""), job.finished_at_ms or job.created_at_ms
-        tool, own = _origin(job, calls)
+        tool, own = origin_of(job, calls)
         words, trace = _without_place(error.message, error.traceback), own.traceback or error.traceback
         return cls(job.agent, own.type, words, at_ms, job.id, trace, "" if own.traceback else tool)
 
@@ -251,18 +251,18 @@ class Fault:
 
 
 def grouped(failing: Iterable[Failing]) -> list[Fault]:
-    """Group by what has failed, the kind of the error and its function, or else its words without those with a digit.
+    """Group by the kind of the error and its function, or else what has failed, and its words without digits.
 
-    A line's number makes no difference: each deploy may move it. The largest come first.
+    A line's number makes no difference: each deploy may move it. The largest come first, what people reject last.
     """
     groups = dict[str, Fault]()
     for one in sorted(failing, key=lambda one: -one.at_ms):
         place, function = place_in(one.traceback)
         function = one.tool or function
         where = f"{place.partition(',')[0]} {function}" if function or place else ""
-        name = key_digest(one.of, one.type, where or _CHANGING.sub("…", one_line(one.message, 600)))
+        name = key_digest("" if place else one.of, one.type, where or _CHANGING.sub("…", one_line(one.message, 600)))
         groups.setdefault(name, Fault(name, [], one.type, place, function)).members.append(one)
-    return sorted(groups.values(), key=lambda group: -len(group.members))
+    return sorted(groups.values(), key=lambda group: (group.kind == "rejected", -len(group.members)))
 
 
 def place_in(traceback: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from baton.engine.stream_parts import CANCELLED, DIED
 from baton.engine.transitions import CallStatus
 from baton.engine.waits import APPROVALS, LIMIT_APPROVAL
 from baton.engine.work_items import FOLLOW_UPS, ItemKind, WorkItem
-from baton.server.console.shown import lasted, one_line
+from baton.server.console.shown import lasted, one_line, origin_of
 from baton.store.records.jobs import Snapshot
 from baton.worker.runtime.job_view import job_summary, summaries_of
 from baton.worker.runtime.policy import LEASE_MS
@@ -254,6 +254,7 @@ class Rows:
         waits = Bar("queue", job.created_at_ms, begin_ms, "in the queue, or waiting for a free place")
         bars = (waits, *traced.pieces("span", begin_ms, max(begin_ms, end_ms), str(job.status)))
         state, href = str(job.status) if job.status in ("failed", "cancelled") else "", f"/console/jobs/{job.id}"
+        state = "rejected" if state and origin_of(job, traced.snapshot.calls)[1].type == "rejected" else state
         return Row("job", depth, job.agent, href, bars, state, not job.ended, about, "", job.counted_from_ms)
 
     def _of_turn(

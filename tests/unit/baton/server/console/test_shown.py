@@ -43,7 +43,7 @@ httpx.ConnectError"""
 
 
 def test_failed_jobs_are_grouped_by_what_has_failed() -> None:
-    """Numbers, ids and addresses make no difference; agents and kinds do. In a function no words and no lines do."""
+    """Numbers, ids and addresses make no difference; agents and kinds do. In a function only kinds do."""
 
     def failed(number: int, message: str, *, agent: str = "a", kind: str = "boom", trace: str = "") -> Job:
         error = Failure(kind, message, traceback=trace)
@@ -57,7 +57,7 @@ def test_failed_jobs_are_grouped_by_what_has_failed() -> None:
     assert [(one.newest.of, one.newest.type) for one in others] == [("a", "boom"), ("b", "boom"), ("a", "c")]
     assert [len(one.members) for one in (first, *others)] == [5, 1, 1, 1]
     traces = {"chair": TRACE.replace("12", "9"), "desk": TRACE}
-    keys = [failed(at, f"'{item}'", kind="KeyError", trace=traces[item]) for at, item in enumerate(traces)]
+    keys = [failed(at, f"'{item}'", agent=item, kind="KeyError", trace=traces[item]) for at, item in enumerate(traces)]
     [one] = shown.grouped(map(shown.Failing.of_job, keys))
     assert (one.newest.message, one.place, one.function) == ("'desk'", "my_company/agents.py, line 12", "pay")
     assert shown.place_in(f'File "{shown.__file__}", line 9, in grouped') == ("", "")

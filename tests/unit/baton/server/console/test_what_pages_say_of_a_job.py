@@ -21,7 +21,6 @@ PAYS = 'raise ToolError(f"no money for {euros}", type="card_declined")'
 
 @tool(retries=0)
 async def price(item: str) -> int:
-    """Say what an item costs."""
     return PRICES[item]
 
 
@@ -32,13 +31,11 @@ async def pay(euros: int) -> int:
 
 @workflow
 async def order(item: str) -> int:
-    """Order an item."""
     return await price(item)
 
 
 @workflow
 async def orders(item: str) -> tuple[int, int]:
-    """Order items side by side."""
     return await asyncio.gather(price("lamp"), price(item))
 
 
@@ -50,13 +47,11 @@ async def passed() -> int:
 
 @workflow
 async def late(days: int) -> int:
-    """Fail by itself."""
     return PRICES[str(days)]
 
 
 @workflow
 async def bare() -> int:
-    """Fail without an input."""
     return PRICES["sofa"]
 
 
@@ -117,6 +112,34 @@ async def test_a_failure_is_told_with_its_class_and_place(desk: Operator, name: 
         assert job_id not in told.partition("Status Task")[0]
 
 
+@tool(requires_approval=True)
+async def refund(euros: int) -> int:
+    return euros
+
+
+@workflow
+async def refunds() -> int:
+    return await refund(7)
+
+
+@pytest.mark.parametrize("name", ["planned", "refunds"])
+async def test_what_a_person_has_rejected_is_no_error_and_names_the_person(name: str) -> None:
+    registry = Registry([Agent(name="planned", plan=[Step("one", refund, {"euros": 7})])], workflows=[refunds])
+    async with operator_of(Stage(settings=with_keys(), registry=registry)) as operator:
+        job = f"/console/jobs/{(await operator.api.submitted(jobType=name))['id']}"
+        await operator.stage.run(within_seconds=60)
+        [asked] = set(re.findall(r'action="(/console/approvals/[^"]+)/reject"', await operator.see(job)))
+        await operator.done(f"{asked}/reject", reason="Refunded yesterday")
+        await operator.stage.run(within_seconds=60)
+        head = (await operator.see(job)).split('id="head"')[1].split("</section>")[0]
+        assert "operators rejected refund: Refunded yesterday" in head
+        for page in (head, await operator.see("/console"), await operator.see("/console/jobs?status=failed")):
+            assert re.search('rejected</span> <a|class="pill s-rejected"', page)
+            assert not re.search(
+                'class="(?!num bad)[^"]*(bad|error|s-failed|broken)["-]|step_failed|Retry all …|call failed', page
+            )
+
+
 async def test_a_job_that_completed_in_spite_of_failed_calls_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of an earlier run do not count."""
     calls = [Call("price", {"item": item}) for item in ("sofa", "lamp")]
@@ -155,7 +178,6 @@ async def test_a_duration_is_one_number_which_counts_from_the_last_retry_on(desk
 
 @workflow
 async def nap() -> None:
-    """Sleep."""
     await asyncio.sleep(3_700)
 
 
