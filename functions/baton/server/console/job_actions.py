@@ -6,6 +6,7 @@ Each button is a form, and each answer confirms what was done.
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -23,7 +24,7 @@ from baton.server.console.gate import SUBJECT, Visit
 from baton.server.console.shown import pretty
 from baton_events.ids import subject_digest
 
-_FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "once")
+_FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "tags", "once", "like", "tenant")
 _TIMES = ("cron", "timeZone")
 
 
@@ -90,6 +91,7 @@ async def _own(visit: Visit, job_id: str) -> dict[str, str]:
     snapshot = await visit.context.jobs.snapshot(visit.principal, job_id)
     agents = [agent for agent in visit.container.registry.agents if agent.name == snapshot.job.agent]
     task = {"taskDescription": snapshot.task.get("text", ""), "instructions": agents[0].instructions if agents else ""}
+    task["tenant"] = snapshot.job.tenant
     return task | {"inputData": pretty(redacted(data)) if (data := snapshot.task.get("data")) else ""}
 
 
@@ -101,7 +103,7 @@ async def diff(visit: Visit) -> Response:
 async def start_form(visit: Visit) -> Response:
     """Show the form that starts a job, or with `cron` in the query makes a schedule; the query may fill it in.
 
-    `like`: a job whose task and input it has, whole, since an address is short. One field has all of a list or object.
+    `like`: a job whose task and input it has, whole, since an address is short; its tenant may have the new one, too.
     """
     query = visit.request.query_params
     given = {name: field(visit.form, name) if visit.form else visit.query(name) for name in (*_FIELDS, *_TIMES)}
@@ -109,11 +111,14 @@ async def start_form(visit: Visit) -> Response:
     given["timeZone"] = given["timeZone"] or "UTC"
     if not visit.form:
         given["once"] = visit.container.ports.randomness.token()
+    tenants = {given["tenant"] or visit.principal.tenant, visit.principal.tenant}
     if like := visit.query("like"):
         given |= {name: text for name, text in (await _own(visit, like)).items() if name in _FIELDS}
+        tenants.add(given["tenant"])
     return visit.page(
         "start.html",
         given=given,
+        tenants=sorted(tenants),
         recurs="cron" in (visit.form or query),
         faults=_by_field(visit, ""),
         agents=[agent.name for agent in visit.container.registry.agents],
@@ -122,9 +127,15 @@ async def start_form(visit: Visit) -> Response:
 
 
 async def start(visit: Visit) -> Response:
-    """Start the job, once however often the form is sent."""
+    """Start the job, once however often its form is sent, for the operator's tenant or that of the one it is like."""
     body = parsed(SubmitBody, json.dumps(body_of(visit.form)).encode())
-    job = await visit.context.jobs.accept(visit.principal, body, once_of(visit.form))
+    by, like = visit.principal, field(visit.form, "like")
+    if (tenant := field(visit.form, "tenant") or by.tenant) != by.tenant:
+        if not like or (await visit.context.jobs.snapshot(by, like, partly=True)).job.tenant != tenant:
+            fault = f"a job of {tenant!r} is started from the page of one that it has, or with a key of its own"
+            raise ApiError(422, fault, [("tenant", fault)])
+        by = replace(by, tenant=tenant)
+    job = await visit.context.jobs.accept(by, body, once_of(visit.form))
     return visit.go(f"/console/jobs/{job['id']}", "The job is accepted.")
 
 

@@ -105,7 +105,6 @@ class Finding(Chats):
     def __init__(self, size: int = 0, **fields: Any) -> None:
         @tool
         def find(order: str) -> str:
-            """Find an order."""
             if order == "lost":
                 raise ToolError("nobody has it")
             return f"{order} is R-7741" + "." * size

@@ -45,7 +45,6 @@ def hear() -> Pending:
 
 @tool
 def begin(ctx: ToolContext, task: str) -> Pending:
-    """Let another agent work."""
     return ctx.start("agent", task)
 
 

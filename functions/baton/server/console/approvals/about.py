@@ -17,7 +17,6 @@ from baton.server.api.jobs.approval_list import questions_of, view_of
 from baton.server.api.jobs.approvals import Checkpoint, question_of
 from baton.server.console.approvals.schema_form import schema_shown_by
 from baton.server.console.shown import program
-from baton.store.records.jobs import Snapshot
 from baton.worker.container import Container
 from baton_events.ids import job_of_call
 
@@ -67,7 +66,13 @@ async def read_about(container: Container, checkpoint_id: str) -> About:
     """Read one approval. Raises ApiError: 404."""
     snapshot, question = await question_of(container, checkpoint_id)
     view, job = view_of(question, snapshot, container.ports.clock.now_ms()), snapshot.job
-    asked_by, turn = await _asked_by(container, snapshot, question)
+    asked_by, turn, call_id = snapshot, question.turn, snapshot.job.notifies.removeprefix(OF_SESSION)
+    # An operation is one call of another job, whose model has made it.
+    started = await container.ports.reader.job(job_of_call(call_id)) if job.is_operation else None
+    if started and (call := next((call for call in started.calls if call.id == call_id), None)):
+        asked_by, turn = started, call.turn
+    entries = await container.ports.reader.transcript(asked_by.job.id)
+    texts = (entry.get("text") for entry in entries if entry["role"] == MODEL_ROLE and entry["turn"] == turn)
     schema, description = _about_tool(container, job.agent, view, question)
     is_limit = question.tool == LIMIT_APPROVAL
     schema = view.get("form", schema)
@@ -77,7 +82,7 @@ async def read_about(container: Container, checkpoint_id: str) -> About:
         agent=job.agent,
         tenant=job.tenant,
         task=container.secrets.hide(str(asked_by.task.get("text", ""))),
-        words=await _words(container, asked_by.job.id, turn),
+        words=container.secrets.hide(next((text for text in texts if isinstance(text, str)), "")),
         job_id=asked_by.job.id,
         turn=0 if asked_by.job.model.is_programmed else turn,
         description=description,
@@ -98,22 +103,6 @@ async def earlier_decisions(container: Container, about: About) -> list[Checkpoi
     decided = [view for view in views if view["decidedAt"] and view["tool"] == about.approval["tool"]]
     others = [view for view in decided if view["id"] != about.approval["id"]]
     return sorted(others, key=lambda view: str(view["decidedAt"]), reverse=True)[:_MOST_EARLIER]
-
-
-async def _asked_by(container: Container, snapshot: Snapshot, question: CallRecord) -> tuple[Snapshot, int]:
-    """Find the job whose model made the call, and the turn; an operation is one call of another job."""
-    if not snapshot.job.is_operation:
-        return snapshot, question.turn
-    call_id = snapshot.job.notifies.removeprefix(OF_SESSION)
-    started = await container.ports.reader.job(job_of_call(call_id))
-    call = next((call for call in started.calls if call.id == call_id), None) if started else None
-    return (started, call.turn) if started and call else (snapshot, question.turn)
-
-
-async def _words(container: Container, job_id: str, turn: int) -> str:
-    entries = await container.ports.reader.transcript(job_id)
-    texts = (entry.get("text") for entry in entries if entry["role"] == MODEL_ROLE and entry["turn"] == turn)
-    return container.secrets.hide(next((text for text in texts if isinstance(text, str)), ""))
 
 
 def _about_tool(

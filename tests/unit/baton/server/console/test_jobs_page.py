@@ -70,7 +70,7 @@ async def test_a_change_of_many_concerns_those_that_were_counted(operator: Opera
     assert (await operator.api.read(later["id"]))["status"] == "pending"
 
 
-async def test_a_job_like_another_has_its_whole_task(operator: Operator) -> None:
+async def test_a_job_like_another_has_its_whole_task_and_its_tenant_or_ones_own(operator: Operator) -> None:
     """And no word of the page's own, such as how much of it was left out."""
     task = "word " * 1_000 + "& the end"
     job = await operator.api.submitted(taskDescription=task, inputData={"shop": "north"})
@@ -78,6 +78,16 @@ async def test_a_job_like_another_has_its_whole_task(operator: Operator) -> None
     markup = await operator.see(link.replace("&amp;", "&"))
     assert f">\n{task.replace('&', '&amp;')}</textarea>" in markup
     assert "{\n  &#34;shop&#34;: &#34;north&#34;\n}</textarea>" in markup
+    assert '<option value="acme" selected>' in markup
+    fields = {"jobType": "answers", "like": re.findall('name="like" value="([^"]+)"', markup)[0], "once": "n"}
+    for tenant, like in (("acme", {}), ("operators", {}), ("other", {}), ("acme", {"like": ""})):
+        answer = await operator.do("/console/jobs/new", **fields | {"tenant": tenant} | like)
+        made = answer.headers.get("location", "").rpartition("/")[2]
+        assert (answer.status_code == 422) == (like != {} or tenant == "other")
+        assert (
+            f"a job of &#39;{tenant}&#39; is started" in answer.text
+            or (await operator.stage.now(made)).tenant == tenant
+        )
 
 
 @tool

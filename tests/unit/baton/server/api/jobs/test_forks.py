@@ -74,7 +74,6 @@ async def shop() -> AsyncIterator[Shop]:
 
     @tool(retries=0)
     async def price(of: str) -> str:
-        """Look a price up."""
         runs.append(of)
         return f"{of} cost 1"
 

@@ -18,7 +18,6 @@ PDF = b"%PDF-" + b"x" * 20_000
 
 @tool
 async def keep(ctx: ToolContext) -> str:
-    """Keep a file."""
     await ctx.keep_file(PDF, "application/pdf")
     return "kept"
 

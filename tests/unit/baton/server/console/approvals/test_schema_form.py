@@ -39,7 +39,6 @@ async def ship(  # noqa: PLR0913 - an argument of each kind
     level: Literal[1, 2] = 1,
     password: str = "",
 ) -> str:
-    """Ship something."""
     return f"{to} {count} {address} {weight} {gift} {speed} {day} {tags} {sizes} {note} {extra} {level} {password}"
 
 
