@@ -32,9 +32,9 @@ _COUNTED_JOBS, _LASTING_MS, _PATIENCE_SECONDS = 100, 30_000, 2.0
 class Counts:
     """What waits for somebody, for the menu: counts, as texts by the paths of their pages.
 
-    `asked`: the job of each approval, the first to expire first. Invariant: a process reads them at most every half
-    minute, and its reads are bounded. What does not answer leaves out its own count alone, and no page waits for it
-    longer than two seconds.
+    `paused`: of checks of all jobs. `asked`: the job of each approval, the first to expire first. Invariant: a process
+    reads them at most every half minute, and its reads are bounded. What does not answer leaves out its own count
+    alone, and no page waits for it longer than two seconds.
     """
 
     def __init__(self, container: Container) -> None:
@@ -48,8 +48,8 @@ class Counts:
         async with self._reading:
             if now_ms - self.read_ms >= _LASTING_MS:
                 self.read_ms = now_ms
-                approvals, dead = await asyncio.gather(self._approvals(), self._dead_letters(), return_exceptions=True)
-                found = {"approvals": approvals, "dead-letters": dead}
+                reads = {"approvals": self._approvals(), "dead-letters": self._dead_letters(), "paused": self._paused()}
+                found = dict(zip(reads, await asyncio.gather(*reads.values(), return_exceptions=True), strict=True))
                 self._known = {name: text for name, text in found.items() if isinstance(text, str)}
         return self._known
 
@@ -62,6 +62,10 @@ class Counts:
     async def _dead_letters(self) -> str:
         page = await asyncio.wait_for(self._container.ports.queue_records.dead_letters(), _PATIENCE_SECONDS)
         return f"{len(page.letters)}{'+' if page.cursor else ''}"
+
+    async def _paused(self) -> str:
+        every = await asyncio.wait_for(self._container.ports.schedules.all(), _PATIENCE_SECONDS)
+        return str(sum(each.paused and each.destination.endswith("/sweep") for each in every))
 
 
 _log = logging.getLogger("baton.console")

@@ -28,8 +28,6 @@ from baton.store.records.jobs import Snapshot
 
 # Rounds of a hundred jobs each: more at once would outlast a request. Of the newest some are shown, or their errors.
 _ROUNDS, _LONG, _SHOWN, _MS_DIGITS = 10, "100", 10, 13
-
-
 # The API's filters, and the console's own: a card's error, a time in ms since when jobs were
 # retried, the version of their agent when they were submitted, and whether they wait for code.
 _OF_API = ("q", "status", "jobType", "tenant", "sessionId", "tag", "createdAfter", "createdBefore", "parentJobId")

@@ -25,13 +25,11 @@ FILE = base64.b64encode(b"a canary in a file").decode()
 
 @tool
 async def echo(text: str) -> str:
-    """Return a text."""
     return text
 
 
 @tool(requires_approval=True)
 async def sign(text: str) -> str:
-    """Sign a text."""
     return text
 
 

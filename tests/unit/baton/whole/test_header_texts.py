@@ -48,7 +48,6 @@ class Looking:
 
 @tool(retries=0)
 async def keep(ctx: ToolContext, media_type: str) -> dict[str, Any]:
-    """Keep a file."""
     return await ctx.keep_file(DATA, media_type)
 
 

@@ -19,7 +19,6 @@ BIG = "x" * 3_000_000
 
 @tool
 async def fetch(size: int) -> dict[str, Any]:
-    """Return a text."""
     return {"rows": "x" * size}
 
 

@@ -208,7 +208,6 @@ async def test_calls_of_jobs_below_are_told_where_these_have_no_answer() -> None
 
     @tool
     async def stop(ctx: ToolContext) -> None:
-        """Stop the job above."""
         (stage,) = stages
         job = await stage.container.commands.submit.find("job_1")
         assert job is not None

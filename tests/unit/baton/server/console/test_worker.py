@@ -215,6 +215,14 @@ async def test_a_schedule_is_made_paused_and_deleted(operator: Operator) -> None
     assert (await operator.do("/console/schedules/other/delete")).status_code == 409
 
 
+async def test_a_check_of_all_jobs_that_is_paused_is_named_on_the_overview(operator: Operator) -> None:
+    check = QueueSchedule("check", "https://x.example/sweep", "0 * * * *")
+    for paused in (False, True):
+        operator.stage.schedules.known["check"] = structs.replace(check, paused=paused)
+        operator.stage.clock.ms += 30_000
+        assert ("is paused: stuck jobs are found no more" in await operator.see("/console")) is paused
+
+
 async def test_the_days_are_drawn_and_are_a_table(operator: Operator) -> None:
     assert "No job has ended yet" in await operator.see("/console/usage")
     await operator.api.submitted(jobType="adds")

@@ -57,7 +57,6 @@ async def test_it_has_everything_that_was_answered(api: Api) -> None:
 async def test_secrets_are_not_in_it_and_large_results_are() -> None:
     @tool(retries=0)
     async def fetch(url: str, api_key: str) -> dict[str, str]:
-        """Fetch something."""
         return {"body": LARGE, "said": f"{url} with {api_key}"}
 
     model = ScriptedModel([[Call("fetch", {"url": "u", "api_key": "hidden-value-1"})], "done"])

@@ -21,7 +21,6 @@ WHOLE = json.dumps("x" * SIZE).encode()
 
 @tool
 async def fetch(size: int) -> str:
-    """Fetch something."""
     return "x" * size
 
 
