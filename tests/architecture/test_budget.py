@@ -48,7 +48,7 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (14_987, 88, 999, 148),
+    "server": (14_987, 88, 993, 148),
     "worker": (13_697, 90, 956, 149),
     "queue": (3_114, 25, 259, 55),
     "store": (9_447, 49, 783, 112),
@@ -60,7 +60,7 @@ LAYER_BOUNDS = {
 BOUNDS = {
     "lines": 97_235,
     "modules": 581,
-    "functions": 6_990,
+    "functions": 6_984,
     "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,
