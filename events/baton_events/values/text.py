@@ -41,7 +41,7 @@ def storable(text: str) -> str:
     if text.isascii() or is_storable(text):
         return text
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-    return re.sub(_LONE, _replacement, joined)
+    return re.sub(_LONE, lambda _: (next(_replaced), REPLACEMENT)[1], joined)
 
 
 def storable_json(body: bytes) -> bytes:
@@ -62,11 +62,6 @@ def _escape(found: "re.Match[bytes]") -> bytes:
     return rb"\ufffd"
 
 
-def _replacement(_: "re.Match[str]") -> str:
-    next(_replaced)
-    return REPLACEMENT
-
-
 def replaced_chars() -> int:
     """Return how many characters this process has replaced."""
     return int(repr(_replaced)[len("count(") : -1])
@@ -80,7 +75,7 @@ def cut(text: str, limit_chars: int) -> str:
 def text_of(value: object) -> str:
     """Return what any value says of itself: `str(value)`, or its type where that fails. A text is itself.
 
-    A group of errors says what each of them is, one a line.
+    A group of errors says what each of them is, one a line; so does an error that was made of a group, in its words.
     """
     if isinstance(value, str):
         return storable(value)
@@ -88,7 +83,10 @@ def text_of(value: object) -> str:
         text = storable(str(value))
     except Exception as error:  # noqa: BLE001 - foreign code
         text = f"<a {type(value).__name__} without text: {type(error).__name__}>"
-    return "\n".join((text, *_lines_of(members_of(value)))) if isinstance(value, BaseExceptionGroup) else text
+    group = value.__cause__ if isinstance(value, BaseException) and value.__cause__ else value
+    if not isinstance(group, BaseExceptionGroup) or group.message not in text:
+        return text
+    return "\n".join((text, *(line for line in _lines_of(members_of(group)) if line not in text)))
 
 
 def members_of(error: BaseException) -> list[BaseException]:

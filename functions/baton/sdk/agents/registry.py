@@ -116,8 +116,8 @@ class Registry:
         everything: list[Tool] = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
         tools_of = {agent: _tools_of(agent, own[agent], everything) for agent in agents}
         all_handlers = (*handlers, *(handler_of(agent) for agent in given if agent.on))
-        faults = [*_docstring_faults(everything), *code_faults, *_faults(agents, tools_of, everything)]
-        faults += topic_faults(all_handlers)
+        faults = [*_docstring_faults(everything), *code_faults, *_agent_faults(agents, tools_of, everything)]
+        faults += [*agent_tool_faults(agents), *_tool_faults(agents, everything), *topic_faults(all_handlers)]
         faults += _schedule_faults(schedules, {agent.name for agent in agents})
         if faults:
             raise RegistryError(faults)
@@ -299,12 +299,6 @@ def offered_by(registry: Registry, agent: Agent) -> Mapping[str, Tool]:
 
 
 _ToolsOf = Mapping[Agent, Mapping[str, Tool]]
-
-
-def _faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Sequence[Tool]) -> Iterator[str]:
-    yield from _agent_faults(agents, tools_of, everything)
-    yield from agent_tool_faults(agents)
-    yield from _tool_faults(agents, everything)
 
 
 def _agent_faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Sequence[Tool]) -> Iterator[str]:

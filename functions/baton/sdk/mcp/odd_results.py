@@ -69,14 +69,11 @@ def _listed(raw: dict[str, Any], tool: Any, version: str) -> Any:
         return tool
     given, bare = tool.get("inputSchema"), {name: value for name, value in tool.items() if name != "outputSchema"}
     least = {name: tool[name] for name in ("name", "title", "description") if isinstance(tool.get(name), str)}
-    schemas: list[Any] = [{**given, "type": "object"}] if isinstance(given, dict) and _may_be_object(given) else []
+    kind = given.get("type") if isinstance(given, dict) else ""
+    may_be_object = kind is None or (isinstance(kind, list) and "object" in kind)
+    schemas: list[Any] = [{**(given or {}), "type": "object"}] if may_be_object else []
     forms = [{**one, "inputSchema": schema} for one in (bare, least) for schema in (given, *schemas, _NO_SCHEMA)]
     return next((one for one in (tool, *forms) if _fits("tools/list", {**raw, "tools": [one]}, version)), tool)
-
-
-def _may_be_object(schema: dict[str, Any]) -> bool:
-    kind = schema.get("type")
-    return kind is None or (isinstance(kind, list) and "object" in kind)
 
 
 def _of_tool(raw: dict[str, Any], version: str) -> dict[str, Any]:

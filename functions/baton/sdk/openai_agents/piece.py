@@ -25,7 +25,7 @@ from openai.types.responses import Response, ResponseCompletedEvent
 from baton.sdk.agents.runner import RunnerCall
 from baton.sdk.libraries.library_runner import awaited
 from baton.sdk.libraries.recorded_errors import ended_by
-from baton.sdk.models.model import Listener, ModelError, Origin, Spent
+from baton.sdk.models.model import NOTHING_SPENT, Listener, ModelError, Origin, Spent
 from baton.sdk.openai_agents.run_state import Items, RunState
 from baton_events.values.text import text_of
 
@@ -269,6 +269,7 @@ OfAgent: Any = type("OfAgent", (_OwnHooks, AgentHooksBase), {name: _gated(name) 
 
 # Of the SDK's model, and of the stream in an answer of its client.
 _FETCH, _CHUNKS = "_fetch_response", "_iterator"
+_BROKEN = ("failed", "incomplete", "error")  # events of which the SDK's run makes an error that is not the model's
 
 
 class AskedOnce(Model):
@@ -307,7 +308,7 @@ class AskedOnce(Model):
         if output is not None:
             yield completed(output, None)
             return
-        listener, begun = self._piece.listener, False
+        listener, begun, whole, used = self._piece.listener, False, False, None
         try:
             if listener is not None:
                 async for event in self._inner.stream_response(*args, **given):
@@ -315,10 +316,14 @@ class AskedOnce(Model):
                     if event.type == "response.output_text.delta":
                         await listener.write(event.delta)
                     elif event.type == "response.completed":
+                        whole = True
                         self._piece.judge(event.response.usage)
+                    elif event.type.removeprefix("response.") in _BROKEN:
+                        used = getattr(getattr(event, "response", None), "usage", None)
+                        continue
                     yield event
         except sdk.ModelBehaviorError as error:
-            raise _unreadable(error) from error
+            raise _unreadable(error, used) from error
         except NotImplementedError:
             if begun:
                 raise
@@ -326,6 +331,8 @@ class AskedOnce(Model):
         if listener is None:
             answer = await self.get_response(*args, **given)
             yield completed(answer.output, answer.usage, answer.response_id)
+        elif not whole:
+            raise ModelError("the stream ended without an answer", retryable=True)
 
 
 async def _watched(chunks: Any, piece: Piece) -> AsyncIterator[Any]:
@@ -334,9 +341,9 @@ async def _watched(chunks: Any, piece: Piece) -> AsyncIterator[Any]:
         yield chunk
 
 
-def _unreadable(error: sdk.ModelBehaviorError) -> ModelError:
-    text = text_of(error)
-    return ModelError(text, retryable=not any(word in text for word in ("incomplete", "'length'")))
+def _unreadable(error: sdk.ModelBehaviorError, used: Any = None) -> ModelError:
+    text, spent = text_of(error), Spent(1, used.input_tokens, used.output_tokens) if used else NOTHING_SPENT
+    return ModelError(text, retryable=not any(word in text for word in ("incomplete", "'length'")), spent=spent)
 
 
 class AskedProvider(sdk.ModelProvider):

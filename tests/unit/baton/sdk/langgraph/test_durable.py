@@ -20,9 +20,7 @@ from tests.unit.baton.sdk.langgraph.example_agents import Scripted, pay
 
 def test_a_graph_that_create_agent_has_not_made_is_refused() -> None:
     graph: Any = StateGraph(MessagesState)
-    graph.add_node("own", lambda state: state)
-    graph.add_edge(START, "own")
-    graph.add_edge("own", END)
+    graph.add_node("own", lambda state: state).add_edge(START, "own").add_edge("own", END)
     with pytest.raises(ValueError, match="no agent of create_agent"):
         durable(graph.compile(name="g"))
 
@@ -30,9 +28,8 @@ def test_a_graph_that_create_agent_has_not_made_is_refused() -> None:
 @pytest.mark.parametrize("setting", ["checkpointer", "interrupt_before", "interrupt_after"])
 def test_what_the_job_does_itself_is_refused_by_name(setting: str) -> None:
     value: Any = InMemorySaver() if setting == "checkpointer" else ["model"]
-    agent: Any = create_agent(Scripted(turns=["ok"]), [pay], name="a", **{setting: value})
     with pytest.raises(ValueError, match=setting):
-        durable(agent)
+        durable(create_agent(Scripted(turns=["ok"]), [pay], name="a", **{setting: value}))
 
 
 def none(_: object) -> None:

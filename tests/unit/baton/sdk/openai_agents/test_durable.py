@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from baton.openai_agents import durable
 from baton.sdk.agents.runner import JobInfo, Recorded
 from baton.sdk.models.model import ModelError
 from baton.sdk.openai_agents import piece
-from baton.testing import Simulation
 from tests.fakes.listener import FakeListener
 from tests.unit.baton.kit.approval_kit import checkpoints, decide, run_for_an_hour
 from tests.unit.baton.sdk.openai_agents import served_prices
@@ -26,13 +26,19 @@ from tests.unit.baton.sdk.openai_agents.test_examples import CONFIG
 from tests.unit.baton.sdk.pydantic_ai.played import PlayedStage
 from tests.unit.baton.server.api.client import api_of, with_keys
 
+REFUSED: dict[str, Any] = {
+    "WebSearchTool": {"tools": [sdk.WebSearchTool()]},
+    "CodeInterpreterTool": {
+        "tools": [sdk.CodeInterpreterTool({"type": "code_interpreter", "container": {"type": "auto"}})]
+    },
+    "are named 'a'": {"handoffs": [sdk.Agent("a")]},
+}
 
-@pytest.mark.parametrize("kind", ["WebSearchTool", "CodeInterpreterTool"])
-def test_a_tool_that_acts_elsewhere_is_refused_by_name(kind: str) -> None:
-    config: Any = {"type": "code_interpreter", "container": {"type": "auto"}}
-    tool = sdk.WebSearchTool() if kind == "WebSearchTool" else sdk.CodeInterpreterTool(tool_config=config)
-    with pytest.raises(ValueError, match=kind):
-        durable(sdk.Agent("a", tools=[tool]))
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_tools_that_act_elsewhere_and_two_agents_of_one_name_are_refused(fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        durable(sdk.Agent("a", **REFUSED[fault]))
 
 
 OF_AGENT: dict[str, Any] = {"handoffs": ["b"], "tools": [served_prices.price], "output_type": asyncio.Task}
@@ -45,11 +51,6 @@ def test_what_is_no_part_of_an_agent_is_refused_by_name(given: str, fault: str) 
     of_agent, options = ({name: one for name, one in all_of.items() if name == given} for all_of in (OF_AGENT, OPTIONS))
     with pytest.raises(ValueError if of_agent else TypeError, match=fault):
         durable(sdk.Agent("a", **of_agent), **options)
-
-
-def test_two_agents_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="are named 'a'"):
-        durable(sdk.Agent("a", handoffs=[sdk.Agent("a")]))
 
 
 def test_an_approval_within_an_agent_that_is_a_tool_is_refused_by_name() -> None:
@@ -91,15 +92,14 @@ async def test_calls_of_a_server_are_steps_and_it_is_connected_once(tmp_path: Pa
         await manager.cleanup_all()
 
 
-@pytest.mark.parametrize(("event", "requests"), [("failed", 4), ("cancelled", 4), ("incomplete", 1)])
-async def test_an_answer_that_the_sdk_cannot_read_is_asked_for_again(event: str, requests: int) -> None:
-    """Unless its length limit has cut it off."""
-    model = Scripted("a", sdk.ModelBehaviorError(f"Responses stream ended with terminal event `response.{event}`."))
-    agent = durable(sdk.Agent("a", model=model), run_config=CONFIG)
-    run = await Simulation(Registry([agent])).run("a", "go")
-    assert ((run.error or {})["type"], len(model.read)) == ("model_error", requests)
+def of_client(kind: Any, answer: Callable[[httpx.Request], httpx.Response]) -> Any:
+    made: Any = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    client = AsyncOpenAI(api_key="x", base_url="https://x.test", http_client=made)
+    return durable(sdk.Agent("a", model=kind("m", client)), run_config=CONFIG).runner
 
 
+STREAM = {"content-type": "text/event-stream"}
+JOB = Recorded(JobInfo(job_id="job_1", session_id="s", tenant="t", task="Pay."))
 ENDS = {"error": (1, 10, 5), "new_one": (1, 10, 5), "length": "cut", "stop": "whole", "tool_calls": "whole"}
 
 
@@ -116,14 +116,25 @@ async def test_the_word_of_chat_completions_for_the_end_of_an_answer_counts(word
             return httpx.Response(200, json=head | {"usage": usage, "choices": [said]})
         chunks = [head | {"choices": [said | {"delta": said["message"]}]}, head | {"choices": [], "usage": usage}]
         text = "".join(f"data: {json.dumps(one)}\n\n" for one in chunks)
-        return httpx.Response(200, headers={"content-type": "text/event-stream"}, text=f"{text}data: [DONE]\n\n")
+        return httpx.Response(200, headers=STREAM, text=f"{text}data: [DONE]\n\n")
 
-    made: Any = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    model = sdk.OpenAIChatCompletionsModel("m", AsyncOpenAI(api_key="x", base_url="https://x.test", http_client=made))
-    runner: Any = durable(sdk.Agent("a", model=model), run_config=CONFIG).runner
-    job = Recorded(JobInfo(job_id="job_1", session_id="s", tenant="t", task="Pay."))
+    runner = of_client(sdk.OpenAIChatCompletionsModel, answer)
     try:
-        found: Any = "cut" if (await runner.turn(job, FakeListener() if listens else None)).answer.is_cut else "whole"
+        found: Any = "cut" if (await runner.turn(JOB, FakeListener() if listens else None)).answer.is_cut else "whole"
     except ModelError as error:
         found = error.retryable and (error.spent.model_calls, error.spent.input_tokens, error.spent.output_tokens)
     assert found == ENDS[word]
+
+
+BROKEN = {"failed": (True, 5), "incomplete": (False, 5), "cancelled": (True, 0), "error": (True, 0)}
+
+
+@pytest.mark.parametrize("end", BROKEN)
+async def test_a_stream_of_responses_without_its_end_is_no_answer(end: str) -> None:
+    """It is asked for again, unless its length limit has cut it off; what it has used counts."""
+    said = {"id": "r", "output": [], "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}}
+    event = {"type": "error" if end == "error" else f"response.{end}", "sequence_number": 1, "response": said}
+    answer = httpx.Response(200, headers=STREAM, text=f"event: {event['type']}\ndata: {json.dumps(event)}\n\n")
+    with pytest.raises(ModelError) as raised:
+        await of_client(sdk.OpenAIResponsesModel, lambda _: answer).turn(JOB, FakeListener())
+    assert (raised.value.retryable, raised.value.spent.output_tokens) == BROKEN[end]
