@@ -104,7 +104,7 @@ DIFFERENCES = (
         "a full disk is the service's affair",
         "the one write that meets a full disk is acknowledged, and gone after `kill -9`: the server writes its file "
         "after it has run a command; whatever comes later is refused until there is room",
-        f"{_REDIS}/test_full_disk.py::test_a_full_disk_costs_the_one_write_that_met_it",
+        f"{_REDIS}/test_outages.py::test_a_full_disk_costs_the_one_write_that_met_it",
     ),
     Difference(
         "Vector",

@@ -11,7 +11,7 @@ from tests.contract.store.side import Side, connected, in_process, real_side, si
 
 # Whose tests run over RESP in the quick set, too: where answers have shapes of their own, transports could differ, and
 # the scripts of a job run. All others do so among the long ones.
-OVER_RESP = ("test_commit", "test_end", "test_listing", "test_operation_stream", "test_connection")
+OVER_RESP = ("test_commit", "test_listing", "test_operation_stream", "test_connection")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

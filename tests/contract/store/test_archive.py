@@ -41,7 +41,7 @@ from tests.contract.store.sample import (
     record_of,
 )
 from tests.contract.store.side import Side
-from tests.contract.store.test_end import END, ENDED, expiry_ms
+from tests.contract.store.test_commit import END, ENDED, expiry_ms
 
 AGAIN = replace(a_job(), run=2)
 CHILD_ID = f"{JOB_ID}.1"

@@ -1,8 +1,15 @@
-"""The one shell: what becomes of a message in each case, what it dispatches, and who is broken off, or waits."""
+"""The one shell: what becomes of a message in each case, what it dispatches, and who is broken off, or waits.
+
+What the queue delivers is drawn by chance, too. A process that is told to stop says so, and stops as it would have.
+"""
 
 import asyncio
 import json
+import re
+import signal
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +21,17 @@ from baton.engine.commit.answers import Claim
 from baton.engine.transitions import JobStatus
 from baton.engine.work_items import ItemKind, item_key_of
 from baton.queue.dispatch import Outcome
+from baton.server.app import SPECS
 from baton.settings.settings import Settings
 from baton.worker.runtime import policy
+from baton.worker.runtime.policy import Stopping
 from baton_events.errors import PublishError
 from baton_events.schema import Event, EventType, parse_event
+from tests.unit.baton.kit.edge import LOOP, Edge
 from tests.unit.baton.kit.faults import Method, around
-from tests.unit.baton.kit.stage import SETTINGS, Stage
+from tests.unit.baton.kit.signing import signature
+from tests.unit.baton.kit.stage import BASE, SETTINGS, Stage
+from tests.values.odd import Drawn
 
 INLINE = replace(SETTINGS, continuation="inline")
 LEASE_MS = SETTINGS.work_timeout_seconds * 1000 + 10_000
@@ -338,3 +350,94 @@ async def test_a_backup_dispatches_what_it_guarantees() -> None:
     assert outcome.label == "signalled"
     assert [item_key_of(event) for event in stage.events()[seen:]] == [item.key for item in await stage.items()]
     assert outcome.dispatched == len(stage.events()[seen:]) > 0
+
+
+_VALUE = '("[^"]*"|[0-9]+|null|true|\\{\\}|\\{[^{}]*\\}|\\[\\])'
+_ENDS = (" ", "\n", "x", "\0", "{}", "\ufeff")
+_NUMBERS = ("1.0", "1e0", "-1", "9" * 5_000, "1e400", "NaN", "01")
+_IDS, _RETRIED = ("", "a" * 5_000, "a b", "../x"), ("", "-1", "1.5", "9" * 30, "0x1", "1e3", " 1")
+_KINDS = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "")
+# Delivered, malformed for ever, forged, or later.
+STATUSES = {200, 489, 401, 429, 503}
+
+
+def _body(drawn: Drawn, text: str) -> bytes:
+    chance, name = drawn.random, drawn.random.choice(list(json.loads(text)))
+    ways = (
+        lambda: re.sub(f'("{name}":){_VALUE}', lambda found: found[1] + drawn.json(), text, count=1),
+        lambda: f'{text[:-1]}, "{name}": {drawn.json()}}}',
+        lambda: text + chance.choice((*_ENDS, text)),
+        lambda: f"\ufeff{text}",
+        lambda: text.replace('"type"', '"t\\u0079pe"'),
+        lambda: re.sub(":([0-9]+)", lambda _: f":{chance.choice(_NUMBERS)}", text),
+        lambda: "[" * 5_000 + text,
+        drawn.json,
+        lambda: text[: chance.randrange(len(text))],
+    )
+    made = chance.choice(ways)().encode(errors="surrogatepass")
+    return made if chance.random() < 0.95 else chance.choice((made.decode(errors="replace").encode("utf-16"), b"\xff"))
+
+
+def _headers(drawn: Drawn, url: str, body: bytes) -> dict[str, str]:
+    chance, found = drawn.random, dict[str, str]()
+    if chance.random() < 0.2:
+        found["upstash_message_id"] = chance.choice(_IDS)
+    if chance.random() < 0.2:
+        found["upstash_retried"] = chance.choice(_RETRIED)
+    if chance.random() < 0.2:
+        found["content_type"] = chance.choice(_KINDS)
+    if chance.random() < 0.05:
+        signed = signature(url, body)
+        head, claims, digest = signed.split(".")
+        odd = (f"{signed}=", signed.replace("-", "+"), f"{signed}.{digest}", f"{head}..{digest}", f"Bearer {signed}")
+        found["upstash_signature"] = chance.choice((*odd, signed.upper(), f"{head}.{claims}.", signed * 50))
+    return found
+
+
+@pytest.mark.parametrize("seeds", [range(400), pytest.param(range(400, 4_000), marks=pytest.mark.long)])
+async def test_no_delivery_is_an_error_of_ours(seeds: range) -> None:
+    edge = Edge()
+    text = (await edge.first_event()).decode()
+    for seed in seeds:
+        drawn = Drawn(seed)
+        url = f"{BASE}{drawn.random.choice(SPECS).path}" if drawn.random.random() < 0.3 else LOOP
+        body = _body(drawn, text)
+        answer = await edge.post(body, url, **_headers(drawn, url, body))
+        assert answer.status_code in STATUSES, (seed, body[:200], answer.text)
+        assert "Traceback" not in answer.text
+
+
+@pytest.fixture
+def received() -> Iterator[list[int]]:
+    """What the server hears, which handles signals before anybody notices them."""
+    numbers: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: numbers.append(number))
+    yield numbers
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_is_noticed_and_goes_on_to_the_server(received: list[int]) -> None:
+    stopping, handler = Stopping(), signal.getsignal(signal.SIGTERM)
+    with stopping.noticing():
+        assert not stopping.begun
+        signal.raise_signal(signal.SIGTERM)
+        assert stopping.begun
+        assert received == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_a_handler_that_somebody_sets_meanwhile_stays(received: list[int]) -> None:
+    with Stopping().noticing():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+def test_in_another_thread_nothing_is_noticed(received: list[int]) -> None:
+    stopping, handler = Stopping(), signal.getsignal(signal.SIGTERM)
+
+    def serve() -> None:
+        with stopping.noticing():
+            assert signal.getsignal(signal.SIGTERM) is handler
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(serve).result()
