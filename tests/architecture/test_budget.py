@@ -53,14 +53,14 @@ LAYER_BOUNDS = {
     "queue": (3_114, 25, 259, 55),
     "store": (9_447, 49, 783, 112),
     "engine": (8_644, 45, 536, 110),
-    "sdk": (21_777, 133, 1_557, 275),
-    "client": (5_027, 26, 383, 130),
+    "sdk": (21_775, 133, 1_555, 275),
+    "client": (5_025, 26, 382, 130),
     "local": (17_649, 110, 1_256, 210),
 }
 BOUNDS = {
-    "lines": 97_235,
+    "lines": 97_231,
     "modules": 581,
-    "functions": 6_984,
+    "functions": 6_981,
     "classes": 1_238,
     "public names": 84,
     "Agent fields": 26,
@@ -71,8 +71,8 @@ BOUNDS = {
     "API routes": 73,
     "console pages": 42,
     "commands": 37,
-    "test lines": 136_131,
-    "docs words": 76_491,
+    "test lines": 136_132,
+    "docs words": 76_485,
 }
 
 # A bound may be above its sum by this share, or by a few.
