@@ -127,7 +127,7 @@ def inline_continuation(
     """
     rest: list[WorkItem] = []
     taken: list[ClaimResult] = []
-    lost = done is not None and is_released(done, claim.owner)
+    lost = done is not None and (done.redelivered or (continuation is not None and is_released(done, claim.owner)))
     at_most = continuation.at_most if continuation and done and not lost else 0
     busy = _at_work_beside(draft, claim, continuation) if continuation else frozenset[str]()
     for item in draft.pending(claim.message_id, claim.now_ms, busy):
