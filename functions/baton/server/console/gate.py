@@ -39,15 +39,15 @@ class Counts:
 
     def __init__(self, container: Container) -> None:
         self._container = container
-        self.read_ms, self._known = 0, dict[str, str]()
+        self._read_ms, self._known = 0, dict[str, str]()
         self._reading = asyncio.Lock()  # who comes meanwhile gets the same, and not nothing
         self.asked: Sequence[str] = ()
 
-    async def read(self, now_ms: int) -> Mapping[str, str]:
-        """Return the counts that are known; one that is none is `0`."""
+    async def read(self, now_ms: int, changed_ms: int) -> Mapping[str, str]:
+        """Return the counts since who asks has changed something; one that is none is `0`."""
         async with self._reading:
-            if now_ms - self.read_ms >= _LASTING_MS:
-                self.read_ms = now_ms
+            if now_ms - self._read_ms >= _LASTING_MS or self._read_ms <= changed_ms:
+                self._read_ms = now_ms
                 reads = {"approvals": self._approvals(), "dead-letters": self._dead_letters(), "paused": self._paused()}
                 found = dict(zip(reads, await asyncio.gather(*reads.values(), return_exceptions=True), strict=True))
                 self._known = {name: text for name, text in found.items() if isinstance(text, str)}
@@ -70,7 +70,7 @@ class Counts:
 
 _log = logging.getLogger("baton.console")
 
-NOTICE_COOKIE = f"{COOKIE}_said"
+NOTICE_COOKIE, CHANGED_COOKIE = f"{COOKIE}_said", f"{COOKIE}_changed"  # when, in any of the app's processes
 FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field
 SUBJECT = "subjectId"  # the field with a person's id, of whom nothing is kept
 _NOTICE_SECONDS = 60
@@ -129,8 +129,7 @@ class Visit:
         return self.request.query_params.get(name, "").strip()
 
     def page(self, template: str, status: int = 0, **values: object) -> Response:
-        token = self.signer.form_token(self.session)
-        values = {"visit": self, "token": token, "faults": self.faults, **values}
+        values = {"visit": self, "token": self.signer.form_token(self.session), "faults": self.faults, **values}
         shown = page(template, status or self.status, **values)
         if self.notice:
             shown.delete_cookie(NOTICE_COOKIE, path="/console")
@@ -211,13 +210,15 @@ class Gate:
                     _check(visit, form)
                     visit = replace(visit, form=form, notice="")
                 else:
-                    counts = await self._counts.read(visit.now_ms)
+                    changed = self.signer.read("changed", request.cookies.get(CHANGED_COOKIE, "")) or {}
+                    counts = await self._counts.read(visit.now_ms, changed.get("ms", 0))
                     visit = replace(visit, counts=counts, asked=self._counts.asked)
                 response = await handler(visit)
             except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
                 response = refused(visit, error)
             if changes and visit is not None:
-                self._counts.read_ms = 0  # somebody has changed something
+                now = self.signer.signed("changed", {"ms": visit.now_ms})
+                set_cookie(request, response, CHANGED_COOKIE, now, _NOTICE_SECONDS)
                 fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
                 body = json.dumps(fields | ({"answer": visit.came} if visit.came else {})).encode()
                 path = request.url.path
