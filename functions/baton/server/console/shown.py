@@ -273,10 +273,9 @@ def place_in(traceback: str) -> tuple[str, str]:
 
 
 def pending_of(snapshot: Snapshot, now_ms: int) -> list[dict[str, Any]]:
-    """Return the job's questions that wait for a decision, each with the agent that asks, and the task."""
-    about = {"agent": snapshot.job.agent, "task": job_summary(snapshot)}
-    views = (view | about for view in approvals_of(snapshot, now_ms))
-    return [view for view in views if view["status"] == "pending"]
+    """Return the job's questions that wait for a decision, each with the agent that asks, the tenant and the task."""
+    about = {"agent": snapshot.job.agent, "tenant": snapshot.job.tenant, "task": job_summary(snapshot)}
+    return [view | about for view in approvals_of(snapshot, now_ms) if view["status"] == "pending"]
 
 
 Call = dict[str, Any]

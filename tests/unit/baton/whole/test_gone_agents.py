@@ -56,7 +56,8 @@ async def test_a_job_of_an_agent_that_is_gone_waits_and_goes_on_once_it_is_there
         assert '<option value="clerk" selected>' in listed
         for name, status in (("clerk", 200), ("nobody", 422)):
             assert (await operator.api.request("GET", f"/api/agent-jobs?jobType={name}")).status_code == status
-        assert "this deploy has no clerk" in await operator.see("/console/agents")
+        for page in ("/console/agents", "/console/agents/clerk/versions"):
+            assert "this deploy has no clerk" in await operator.see(page)
         assert "goes on once the deployed code fits" in await operator.see(f"/console/jobs/{job['id']}")
         rows = await operator.see("/console/jobs")
         assert "waits for code that fits, tried again" in rows

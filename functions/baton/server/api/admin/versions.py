@@ -44,15 +44,17 @@ class VersionsQuery(BaseModel):
 
 
 async def show_versions(context: Context, request: Request) -> Response:
-    """Answer 200; 404 for an agent neither registered nor ever run; 422 for a version that was not seen."""
+    """Answer 200; 404 for an agent neither registered nor ever begun; 422 for a version that was not seen."""
     query = parsed_query(VersionsQuery, request.query_params)
     return JSONResponse(await compared_versions(context, request.path_params["agent"], query))
 
 
 async def compared_versions(context: Context, agent: str, query: VersionsQuery) -> dict[str, Any]:
     """Return the versions, and two of them side by side, or as many as there are. Raises ApiError: 404, 422."""
-    versions = await context.container.ports.admission_control.versions(agent)
-    if not versions and agent not in {each.name for each in context.container.registry.agents}:
+    control, agents = context.container.ports.admission_control, context.container.registry.agents
+    versions = await control.versions(agent)
+    begun = () if versions else (await control.live()).values()
+    if not versions and agent not in (*(each.name for each in agents), *(each.agent for each in begun)):
         raise ApiError(404, f"there is no agent {agent!r}")
     right = _chosen(versions, query.right, "right") or next(iter(versions), None)
     others = [each for each in versions if each is not right]

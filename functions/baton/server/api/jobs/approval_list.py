@@ -69,7 +69,7 @@ _PLACE_DASHES = 3  # of an id: job, turn, position, digest
 class ApprovalPage:
     """Approvals: those of newer jobs first. `cursor`: the beginning of the next page; empty: there is none.
 
-    `jobs`: the agent and the task of each job, by its id.
+    `jobs`: the agent, tenant and task of each job, by its id.
     """
 
     checkpoints: tuple[dict[str, Any], ...]
@@ -106,16 +106,15 @@ class ApprovalList:
         """Read a page of the approvals with this status. Raises ValueError: the cursor is none."""
         begin = _Begin.at(cursor) if cursor else _Begin()
         jobs = self._waiting(begin.position) if status == "pending" else self._all(begin.position)
-        page, known = list[dict[str, Any]](), dict[str, dict[str, str]]()
-        read = 0
+        page, known, read = list[dict[str, Any]](), dict[str, dict[str, str]](), 0
         async for position, families in jobs:
-            family = {one.job.id: {"agent": one.job.agent, "task": job_summary(one)} for one in families}
+            jobs_read = ((one.job, job_summary(one)) for one in families)
+            family = {job.id: {"agent": job.agent, "tenant": job.tenant, "task": task} for job, task in jobs_read}
             known |= family
             if job_of_call(call_of_operation(begin.shown)) not in family:  # the job of the cursor is listed no more
                 begin = _Begin(begin.position)
-            views = [view for one in families for view in approvals_of(one, self._clock.now_ms())]
-            found = [view for view in views if view["status"] == status]
-            for view in sorted(found, key=_place, reverse=True):
+            views = (view for one in families for view in approvals_of(one, self._clock.now_ms()))
+            for view in sorted((view for view in views if view["status"] == status), key=_place, reverse=True):
                 if begin.shown and _place(view) >= _place({"id": begin.shown}):
                     continue
                 if len(page) == limit:

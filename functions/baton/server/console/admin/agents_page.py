@@ -56,9 +56,7 @@ async def _unended(visit: Visit, agent: str = "") -> list[tuple[str, str, int, s
     live, registry = await visit.container.ports.admission_control.live(), visit.container.registry
     names = [name for name, one in live.items() if one.agent in ("", agent or one.agent) and not is_child(name)]
     jobs = await visit.container.ports.reader.records(names[:_MOST_LIVE])
-    counts = Counter(
-        (job.agent, job.agent_version) for job in jobs if job.agent == (agent or job.agent) and not job.ended
-    )
+    counts = Counter((job.agent, job.agent_version) for job in jobs if agent in ("", job.agent) and not job.ended)
     return [
         (*of, count, "" if lack_of(registry, of[0]) else version_of(registry, registry.agent(of[0])))
         for of, count in sorted(counts.items())

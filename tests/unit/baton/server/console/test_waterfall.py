@@ -93,11 +93,11 @@ async def test_a_workflow_has_steps_and_no_turns() -> None:
     async with operator_of(stage) as operator:
         job_id = (await operator.api.submitted(jobType="weighing", inputData={"n": 3}))["id"]
         await stage.run(within_seconds=600)
-        markup = await operator.see(f"/console/jobs/{job_id}")
-        main = markup.split("<main")[1]
+        main = (await operator.see(f"/console/jobs/{job_id}")).split("<main")[1]
         for text in ("turn", "model calls", "tokens in"):
             assert text not in re.sub(r"<[^>]*>", " ", main)
         assert "waits for a decision about &#39;Weigh it?&#39;, until" in re.sub(r"<[^>]*>", "", main)
+        assert "<b>&#34;n&#34;</b>: 3" in (await operator.see("/console/approvals")).split('class="card question"')[1]
         assert 'class="d1 r-call r-person"' in main
         rows = list(Rows({job_id: Traced(await stage.snapshot(job_id))}, stage.clock.ms).of(job_id))
         assert [(row.kind, row.depth, row.label, row.about) for row in rows] == [
