@@ -217,8 +217,9 @@ class Gate:
             except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
                 response = refused(visit, error)
             if changes and visit is not None:
-                now = self.signer.signed("changed", {"ms": visit.now_ms})
-                set_cookie(request, response, CHANGED_COOKIE, now, _NOTICE_SECONDS)
+                if response.status_code == _SEE_OTHER:
+                    now = self.signer.signed("changed", {"ms": visit.now_ms})
+                    set_cookie(request, response, CHANGED_COOKIE, now, _NOTICE_SECONDS)
                 fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
                 body = json.dumps(fields | ({"answer": visit.came} if visit.came else {})).encode()
                 path = request.url.path
