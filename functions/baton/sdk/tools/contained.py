@@ -154,7 +154,8 @@ def _modules(error: BaseException) -> list[str]:
 
 
 def _is_called(error: BaseException) -> bool:
-    return all(module.startswith((*_CALLERS, *_libraries())) for module in _modules(error))
+    called, python = (*_CALLERS, *_libraries()), sys.stdlib_module_names
+    return all(module.startswith(called) or module.partition(".")[0] in python for module in _modules(error))
 
 
 def _libraries() -> tuple[str, ...]:

@@ -4,6 +4,8 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -189,6 +191,10 @@ def test_a_traceback_begins_at_the_users_code_in_each_cause() -> None:
         TypeAdapter(int).validate_python("x")
     of_library.value.__traceback__ = None
     assert not has_place(of_library.value)
+    with pytest.raises(URLError) as of_python:
+        urlopen("http://127.0.0.1:1")
+    cause, _, own = traceback_of(of_python.value).partition("During handling")
+    assert (cause.count("  File "), __file__ in own.split("  File ")[1]) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["prompt", "model", "tool", "output validator"])
