@@ -48,7 +48,7 @@ KINDS = ("lines", "modules", "functions", "classes")
 # Of each layer, in the order of `KINDS`.
 LAYER_BOUNDS = {
     "testing": (2_893, 15, 261, 49),
-    "server": (14_987, 88, 993, 148),
+    "server": (14_984, 88, 993, 148),
     "worker": (13_697, 90, 956, 149),
     "queue": (3_114, 25, 259, 55),
     "store": (9_447, 49, 783, 112),
@@ -58,7 +58,7 @@ LAYER_BOUNDS = {
     "local": (17_649, 110, 1_256, 210),
 }
 BOUNDS = {
-    "lines": 97_232,
+    "lines": 97_229,
     "modules": 581,
     "functions": 6_981,
     "classes": 1_238,
@@ -72,7 +72,7 @@ BOUNDS = {
     "console pages": 42,
     "commands": 37,
     "test lines": 136_138,
-    "docs words": 76_485,
+    "docs words": 76_481,
 }
 
 # A bound may be above its sum by this share, or by a few.

@@ -44,7 +44,7 @@ class Counts:
         self.asked: Sequence[str] = ()
 
     async def read(self, now_ms: int, changed_ms: int) -> Mapping[str, str]:
-        """Return the counts since who asks has changed something; one that is none is `0`."""
+        """Return the counts, read after `changed_ms`, the operator's last change; one that is none is `0`."""
         async with self._reading:
             if now_ms - self._read_ms >= _LASTING_MS or self._read_ms <= changed_ms:
                 self._read_ms = now_ms
@@ -218,8 +218,8 @@ class Gate:
                 response = refused(visit, error)
             if changes and visit is not None:
                 if response.status_code == _SEE_OTHER:
-                    now = self.signer.signed("changed", {"ms": visit.now_ms})
-                    set_cookie(request, response, CHANGED_COOKIE, now, _NOTICE_SECONDS)
+                    stamp = self.signer.signed("changed", {"ms": visit.now_ms})
+                    set_cookie(request, response, CHANGED_COOKIE, stamp, _NOTICE_SECONDS)
                 fields = {name: values for name, values in visit.form.items() if name not in (FORM_TOKEN, SUBJECT)}
                 body = json.dumps(fields | ({"answer": visit.came} if visit.came else {})).encode()
                 path = request.url.path

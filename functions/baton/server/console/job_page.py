@@ -101,7 +101,7 @@ async def show_job(visit: Visit) -> Response:
     """Show the whole page; its form has a score that was refused."""
     shown = await shown_job(visit)
     everything, snapshot = bool(visit.query("all")), shown.traced.snapshot
-    error = snapshot.job.error or Failure("", "")
+    errors = (origin_of(snapshot.job, snapshot.calls)[1], snapshot.job.error or Failure("", ""))
     below = await jobs_below(visit.container.ports.reader, snapshot)
     record = await visit.container.ports.app_events.find(snapshot.job.id, noted=True)
     # The job that this one was forked from, whose answer stands beside its own.
@@ -111,9 +111,7 @@ async def show_job(visit: Visit) -> Response:
         "job.html",
         given={name: field(visit.form, name) for name in ("name", "value", "comment")},
         job=shown.job,
-        traces=list(
-            filter(None, dict.fromkeys((origin_of(snapshot.job, snapshot.calls)[1].traceback, error.traceback)))
-        ),
+        traces=list(dict.fromkeys(each.traceback for each in errors if each.traceback)),
         printed=await _printed(visit, snapshot) if shown.job["is_code"] else "",
         sent=sent_of(record) if snapshot.job.handles[1] else [],
         by=record.notes.get(SENT_BY) if record else None,

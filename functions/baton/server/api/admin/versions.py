@@ -51,10 +51,9 @@ async def show_versions(context: Context, request: Request) -> Response:
 
 async def compared_versions(context: Context, agent: str, query: VersionsQuery) -> dict[str, Any]:
     """Return the versions, and two of them side by side, or as many as there are. Raises ApiError: 404, 422."""
-    control, agents = context.container.ports.admission_control, context.container.registry.agents
-    versions = await control.versions(agent)
-    begun = () if versions else (await control.live()).values()
-    if not versions and agent not in (*(each.name for each in agents), *(each.agent for each in begun)):
+    control = context.container.ports.admission_control
+    versions, known = await control.versions(agent), {each.name for each in context.container.registry.agents}
+    if not versions and agent not in known and agent not in {one.agent for one in (await control.live()).values()}:
         raise ApiError(404, f"there is no agent {agent!r}")
     right = _chosen(versions, query.right, "right") or next(iter(versions), None)
     others = [each for each in versions if each is not right]

@@ -47,14 +47,14 @@ async def show(visit: Visit) -> Response:
     rows |= {name: {"is_gone": True} for name in sorted(set(ends) - set(rows))}
     lacking = {"tools": (), **dict.fromkeys(("model", "limits", "version", "is_gone"), "")}
     shown = [lacking | {"name": name} | row | {"ends": ends.get(name) or AgentCounters()} for name, row in rows.items()]
-    unended = await _unended(visit)
-    return visit.page("agents.html", rows=shown, tools=await tool_counters(visit.context), unended=unended)
+    tools, unended = await tool_counters(visit.context), await _unended(visit)
+    return visit.page("agents.html", rows=shown, tools=tools, unended=unended)
 
 
 async def _unended(visit: Visit, agent: str = "") -> list[tuple[str, str, int, str]]:
     """Count the jobs that have not ended by agent, and version when submitted, each with the agent's present one."""
     live, registry = await visit.container.ports.admission_control.live(), visit.container.registry
-    names = [name for name, one in live.items() if one.agent in ("", agent or one.agent) and not is_child(name)]
+    names = [name for name, one in live.items() if (not one.agent or agent in ("", one.agent)) and not is_child(name)]
     jobs = await visit.container.ports.reader.records(names[:_MOST_LIVE])
     counts = Counter((job.agent, job.agent_version) for job in jobs if agent in ("", job.agent) and not job.ended)
     return [
