@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, product
 from multiprocessing import get_context
 
 import pytest
@@ -246,10 +246,11 @@ def test_records_name_objects_that_are_there_and_none_is_left(family: int, sched
 @pytest.mark.long
 def test_without_faults_a_job_takes_no_message_too_many() -> None:
     """The bound on messages is exact where nothing goes wrong."""
-    families = (plan.WAITING_SEEDS, plan.PLANNING_SEEDS, plan.STREAMING_SEEDS, plan.RETURNING_SEEDS)
-    people = (plan.APPROVING_SEEDS, plan.PEOPLE_SEEDS + plan.APPROVING_SEEDS)
-    firsts = (BASE_SEED, *families, *people, plan.OFFLOADING_SEEDS, plan.CALL_LIMIT_SEEDS)
-    summary = play_many(chain.from_iterable(range(first, first + 8) for first in firsts), NO_FAULTS)
+    of_twenty = (plan.PLANNING_SEEDS, plan.STREAMING_SEEDS, plan.RETURNING_SEEDS)
+    people = plan.PEOPLE_SEEDS + plan.APPROVING_SEEDS
+    of_fifteen = (plan.APPROVING_SEEDS, people, plan.OFFLOADING_SEEDS, plan.CALL_LIMIT_SEEDS)
+    first = ((BASE_SEED, 30), (plan.WAITING_SEEDS, 30), *product(of_twenty, [20]), *product(of_fifteen, [15]))
+    summary = play_many(chain.from_iterable(range(seed, seed + count) for seed, count in first), NO_FAULTS)
     assert not summary.failures, summary_of(summary, 0)
 
 
